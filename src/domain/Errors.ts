@@ -1,0 +1,103 @@
+import { Schema } from "effect"
+
+/**
+ * What can fail on the way of a request, as types. The status of each is an annotation, its public form is
+ * made in `api/Envelope.ts`: every field is public (`details`), the getter is the `message`. What must stay
+ * private goes in `cause`, which never leaves the process.
+ */
+
+/** A resource that does not exist, or that the caller may not know exists. */
+export class NotFoundError extends Schema.TaggedError<NotFoundError>()(
+  "NotFoundError",
+  { resource: Schema.String, id: Schema.String },
+  { httpApiStatus: 404 },
+) {
+  override get message() {
+    return `${this.resource} not found`
+  }
+}
+
+const conflicts = {
+  duplicate: "already exists",
+  email_taken: "with this e-mail belongs to another sign-in",
+  last_admin: "is the last active admin",
+  own_account: "is your own account",
+}
+
+/** A write that contradicts what is stored. `reason` tells which rule; `field` the column of a duplicate. */
+export class ConflictError extends Schema.TaggedError<ConflictError>()(
+  "ConflictError",
+  {
+    resource: Schema.String,
+    reason: Schema.Literals(["duplicate", "email_taken", "last_admin", "own_account"]),
+    field: Schema.optionalKey(Schema.String),
+  },
+  { httpApiStatus: 409 },
+) {
+  override get message() {
+    return `${this.resource} ${conflicts[this.reason]}`
+  }
+}
+
+const authentications = {
+  missing_token: "Authentication required",
+  invalid_token: "The token is not valid",
+  expired_token: "The token has expired",
+}
+
+/** No caller: the token is absent, not acceptable, or past its `exp`. */
+export class AuthenticationError extends Schema.TaggedError<AuthenticationError>()(
+  "AuthenticationError",
+  { reason: Schema.Literals(["missing_token", "invalid_token", "expired_token"]) },
+  { httpApiStatus: 401 },
+) {
+  override get message() {
+    return authentications[this.reason]
+  }
+}
+
+const authorizations = {
+  deactivated: "This account is deactivated",
+  role_required: "Your role does not allow this",
+  superadmin_required: "Only a superadmin may do this",
+}
+
+/** A known caller who may not do this. */
+export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()(
+  "AuthorizationError",
+  { reason: Schema.Literals(["deactivated", "role_required", "superadmin_required"]) },
+  { httpApiStatus: 403 },
+) {
+  override get message() {
+    return authorizations[this.reason]
+  }
+}
+
+/** What is wrong with an input, by place (a dotted path). Never the value itself. `field` is the first path. */
+export class ValidationError extends Schema.TaggedError<ValidationError>()(
+  "ValidationError",
+  {
+    issues: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })),
+    field: Schema.String,
+  },
+  { httpApiStatus: 422 },
+) {
+  override get message() {
+    return "Request validation failed"
+  }
+}
+
+/** Something the request needs is not reachable, or not set up. `retry_after` in seconds, when it is known. */
+export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailableError>()(
+  "ServiceUnavailableError",
+  {
+    service: Schema.String,
+    retry_after: Schema.optionalKey(Schema.Int),
+    cause: Schema.optionalKey(Schema.Defect()),
+  },
+  { httpApiStatus: 503 },
+) {
+  override get message() {
+    return `${this.service} is unavailable`
+  }
+}

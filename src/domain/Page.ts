@@ -1,0 +1,78 @@
+import { Effect, Schema, SchemaTransformation } from "effect"
+import { Timestamp } from "./Fields.ts"
+
+const integer = (minimum: number, maximum: number, fallback: number) =>
+  Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(String(fallback))),
+  )
+
+/** `?skip` (0..) and `?limit` (1..100, default 20). */
+export const skip = integer(0, Number.MAX_SAFE_INTEGER, 0)
+export const limit = integer(1, 100, 20)
+
+/** The window of an offset page. */
+export interface Window {
+  readonly skip: number
+  readonly limit: number
+}
+
+/** One page by offset, with the size of the whole. */
+export interface Page<A> extends Window {
+  readonly items: ReadonlyArray<A>
+  readonly total: number
+}
+
+/** One page by cursor: page 10,000 costs what page 1 costs. */
+export interface CursorPage<A> {
+  readonly items: ReadonlyArray<A>
+  readonly next_cursor: string | null
+  readonly limit: number
+}
+
+export const Page = <S extends Schema.Top>(items: S) =>
+  Schema.Struct({
+    items: Schema.Array(items),
+    total: Schema.Int,
+    skip: Schema.Int,
+    limit: Schema.Int,
+  })
+
+export const CursorPage = <S extends Schema.Top>(items: S) =>
+  Schema.Struct({
+    items: Schema.Array(items),
+    next_cursor: Schema.NullOr(Schema.String),
+    limit: Schema.Int,
+  })
+
+/** Where a cursor page ended: its last row, in the order newest first. Before the first row, both are empty. */
+export const Position = Schema.Struct({ created_at: Timestamp, id: Schema.String })
+export type Position = typeof Position.Type
+
+/** A position as the opaque text of `?cursor`; the empty text starts at the newest row. */
+export const Cursor = Schema.String.check(
+  Schema.isPattern(/^(?:[\w-]{8,512})?$/, { message: "must be a next_cursor of this list" }),
+).pipe(
+  Schema.decodeTo(
+    Position.check(
+      Schema.makeFilter(
+        ({ created_at, id }) =>
+          (id === "" && created_at === "") ||
+          (timestamp.test(created_at) && id !== "" && !id.includes("\0") && id.isWellFormed()) ||
+          "must be a next_cursor of this list",
+      ),
+    ),
+    SchemaTransformation.transform({ decode: fromCursor, encode: toCursor }),
+  ),
+)
+
+const timestamp =
+  /^[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
+
+export function toCursor({ created_at, id }: typeof Position.Encoded) {
+  return Buffer.from(`${created_at} ${id}`).toString("base64url")
+}
+
+function fromCursor(cursor: string) {
+  const [created_at = "", ...id] = Buffer.from(cursor, "base64url").toString().split(" ")
+  return { created_at, id: id.join(" ") }
+}

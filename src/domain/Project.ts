@@ -1,0 +1,23 @@
+import { Schema } from "effect"
+import { Model } from "effect/schema"
+import * as Fields from "./Fields.ts"
+import { UserId } from "./User.ts"
+
+export const ProjectId = Schema.String.pipe(Schema.brand("ProjectId"))
+export type ProjectId = typeof ProjectId.Type
+
+/**
+ * One declaration, six schemas: `Project`, `.insert` and `.update` face the database; `.json`, `.jsonCreate` and
+ * `.jsonUpdate` face the API.
+ */
+export class Project extends Model.Class<Project>("Project")({
+  id: Model.GeneratedByApp(ProjectId),
+  owner_id: Model.GeneratedByApp(UserId),
+  name: Fields.Required(Fields.text({ max: 255 })),
+  description: Fields.Nullable(Fields.text({ max: 2000, min: 0 })),
+  created_at: Fields.CreatedAt,
+  updated_at: Fields.UpdatedAt,
+}) {}
+
+export type ProjectCreate = typeof Project.jsonCreate.Type
+export type ProjectPatch = typeof Project.jsonUpdate.Type

@@ -1,0 +1,103 @@
+import { Context, Schema } from "effect"
+import { Model } from "effect/schema"
+import * as Fields from "./Fields.ts"
+
+/** The `sub` of a token, 1 to 255 characters; not always a UUID. */
+export const UserId = Schema.String.pipe(Schema.brand("UserId"))
+export type UserId = typeof UserId.Type
+
+export const Role = Schema.Literals(["user", "admin", "superadmin"])
+export type Role = typeof Role.Type
+
+export const SubscriptionPlan = Schema.Literals(["free", "pro", "enterprise"])
+export type SubscriptionPlan = typeof SubscriptionPlan.Type
+
+export const SubscriptionStatus = Schema.Literals([
+  "none",
+  "trialing",
+  "active",
+  "past_due",
+  "canceled",
+  "expired",
+])
+export type SubscriptionStatus = typeof SubscriptionStatus.Type
+
+const fullName = Fields.text({ max: 255, min: 0 })
+
+/** An https address of at most 2048 characters. */
+const avatarUrl = {
+  bare: Schema.String.annotate({ format: "uri" }),
+  input: Fields.text({ max: 2048 }).input.check(
+    Schema.makeFilter((value) => isHttps(value) || "must be an https URL", {
+      toJsonSchema: () => ({ format: "uri" }),
+    }),
+  ),
+}
+
+const isHttps = (value: string) =>
+  /^https:\/\/[^\s]+$/i.test(value) && URL.canParse(value) && new URL(value).username === ""
+
+/** Decided by the server: never part of an input. */
+const kept = <S extends Schema.Top>(schema: S) =>
+  Model.Field({ select: schema, insert: schema, update: schema, json: schema })
+
+/** Kept from everyone but admins and the database. */
+const internal = <S extends Schema.Top>(schema: S) =>
+  Model.Field({ select: schema, insert: schema, update: schema })
+
+/**
+ * Whoever signs in. Made on the first request of a `sub`. The e-mail follows the token; name and picture only
+ * start from it. `email_key` is the e-mail folded, because e-mails are unique without regard to case.
+ * `last_token_iat` is the newest `iat` seen, in Unix seconds: a newer one is a login.
+ */
+export class User extends Model.Class<User>("User")({
+  id: Model.GeneratedByApp(UserId),
+  email: kept(Schema.NullOr(Schema.String.annotate({ format: "email" }))),
+  email_key: internal(Schema.NullOr(Schema.String)),
+  full_name: Fields.Nullable(fullName),
+  avatar_url: Fields.Nullable(avatarUrl),
+  role: kept(Role),
+  is_active: kept(Fields.Bool),
+  subscription_plan: kept(SubscriptionPlan),
+  subscription_status: kept(SubscriptionStatus),
+  stripe_customer_id: internal(Schema.NullOr(Schema.String)),
+  apple_original_transaction_id: internal(Schema.NullOr(Schema.String)),
+  google_purchase_token: internal(Schema.NullOr(Schema.String)),
+  last_login_at: internal(Schema.NullOr(Fields.Timestamp)),
+  login_count: internal(Schema.Int),
+  last_token_iat: internal(Schema.NullOr(Schema.Int)),
+  created_at: Fields.CreatedAt,
+  updated_at: Fields.UpdatedAt,
+}) {}
+
+export type UserPatch = typeof User.jsonUpdate.Type
+
+/** A user as admins see it. */
+export const AdminUser = Schema.Struct({
+  ...User.json.fields,
+  stripe_customer_id: Schema.NullOr(Schema.String),
+  apple_original_transaction_id: Schema.NullOr(Schema.String),
+  google_purchase_token: Schema.NullOr(Schema.String),
+  last_login_at: Schema.NullOr(Fields.Timestamp),
+  login_count: Schema.Int,
+}).annotate({ identifier: "AdminUser" })
+
+/** What an admin may change. */
+export const AdminUserPatch = Schema.Struct({
+  role: Schema.optionalKey(Role),
+  is_active: Schema.optionalKey(Schema.Boolean),
+  full_name: User.jsonUpdate.fields.full_name,
+}).annotate({ identifier: "AdminUserPatch" })
+export type AdminUserPatch = typeof AdminUserPatch.Type
+
+/** The caller of the current request, from the database. `actor` is the admin while impersonating, else null. */
+export class CurrentUser extends Context.Service<
+  CurrentUser,
+  {
+    readonly id: UserId
+    readonly email: string | null
+    readonly role: Role
+    readonly plan: SubscriptionPlan
+    readonly actor: UserId | null
+  }
+>()("plinth/domain/User/CurrentUser") {}
