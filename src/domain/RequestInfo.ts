@@ -1,0 +1,18 @@
+import { Context } from "effect"
+import type { UserId } from "./User.ts"
+
+/**
+ * The request that this fiber serves, for logs and audit rows; all null outside of one. `user_id` is filled in
+ * once the caller is known.
+ */
+export interface RequestInfo {
+  readonly request_id: string | null
+  readonly ip_address: string | null
+  user_id: UserId | null
+}
+
+const none: RequestInfo = Object.freeze({ request_id: null, ip_address: null, user_id: null })
+
+export const RequestInfo = Context.Reference<RequestInfo>("plinth/domain/RequestInfo", {
+  defaultValue: () => none,
+})
