@@ -46,17 +46,24 @@ export const Nullable = <Bare extends Schema.Top, Input extends Schema.Top>({
 }
 
 /** Text for people: trimmed, then 1 to `max` code points; no NUL and no lone surrogate, which PostgreSQL cannot store. */
-export const text = (options: { readonly max: number; readonly min?: number }) => {
+export const text = (options: {
+  readonly max: number
+  readonly min?: number
+  readonly example: string
+}) => {
   const min = options.min ?? 1
   const { max } = options
   const limits = { minLength: min, maxLength: max }
+  const examples = [options.example]
   return {
-    bare: Schema.String,
-    input: Schema.String.check(
-      Schema.makeFilter((value) => textIssue(value, min, max), {
-        toJsonSchema: () => limits,
-      }),
-    ).pipe(Schema.decode({ decode: trimmed, encode: SchemaGetter.passthrough() })),
+    bare: Schema.String.annotate({ examples }),
+    input: Schema.String.annotate({ examples })
+      .check(
+        Schema.makeFilter((value) => textIssue(value, min, max), {
+          toJsonSchema: () => limits,
+        }),
+      )
+      .pipe(Schema.decode({ decode: trimmed, encode: SchemaGetter.passthrough() })),
   }
 }
 
@@ -77,9 +84,10 @@ const codePoints = (value: string) => {
 }
 
 /** RFC 3339, UTC, milliseconds, `Z`: one text in column, entity and wire. */
-export const Timestamp = Schema.String.annotate({ format: "date-time" }).pipe(
-  Schema.brand("Timestamp"),
-)
+export const Timestamp = Schema.String.annotate({
+  format: "date-time",
+  examples: ["2026-11-25T09:30:00.000Z"],
+}).pipe(Schema.brand("Timestamp"))
 export type Timestamp = typeof Timestamp.Type
 
 /** Set once, by the service. */

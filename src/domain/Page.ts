@@ -1,5 +1,5 @@
 import { Effect, Schema, SchemaTransformation } from "effect"
-import { Timestamp } from "./Fields.ts"
+import { text, Timestamp } from "./Fields.ts"
 
 const integer = (minimum: number, maximum: number, fallback: number) =>
   Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })).pipe(
@@ -9,6 +9,9 @@ const integer = (minimum: number, maximum: number, fallback: number) =>
 /** `?skip` (0..) and `?limit` (1..100, default 20). */
 export const skip = integer(0, Number.MAX_SAFE_INTEGER, 0)
 export const limit = integer(1, 100, 20)
+
+/** `?search`: a case-insensitive substring. */
+export const search = Schema.optionalKey(text({ max: 255, min: 0, example: "engine" }).input)
 
 /** The window of an offset page. */
 export interface Window {

@@ -3,7 +3,9 @@ import { Model } from "effect/schema"
 import * as Fields from "./Fields.ts"
 import { UserId } from "./User.ts"
 
-export const ProjectId = Schema.String.pipe(Schema.brand("ProjectId"))
+export const ProjectId = Schema.String.annotate({
+  examples: ["0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c"],
+}).pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type
 
 /**
@@ -13,8 +15,10 @@ export type ProjectId = typeof ProjectId.Type
 export class Project extends Model.Class<Project>("Project")({
   id: Model.GeneratedByApp(ProjectId),
   owner_id: Model.GeneratedByApp(UserId),
-  name: Fields.Required(Fields.text({ max: 255 })),
-  description: Fields.Nullable(Fields.text({ max: 2000, min: 0 })),
+  name: Fields.Required(Fields.text({ max: 255, example: "Analytical engine" })),
+  description: Fields.Nullable(
+    Fields.text({ max: 2000, min: 0, example: "Computes Bernoulli numbers" }),
+  ),
   created_at: Fields.CreatedAt,
   updated_at: Fields.UpdatedAt,
 }) {}

@@ -3,7 +3,9 @@ import { Model } from "effect/schema"
 import * as Fields from "./Fields.ts"
 
 /** The `sub` of a token, 1 to 255 characters; not always a UUID. */
-export const UserId = Schema.String.pipe(Schema.brand("UserId"))
+export const UserId = Schema.String.annotate({ examples: ["user_2abc"] }).pipe(
+  Schema.brand("UserId"),
+)
 export type UserId = typeof UserId.Type
 
 export const Role = Schema.Literals(["user", "admin", "superadmin"])
@@ -22,12 +24,12 @@ export const SubscriptionStatus = Schema.Literals([
 ])
 export type SubscriptionStatus = typeof SubscriptionStatus.Type
 
-const fullName = Fields.text({ max: 255, min: 0 })
+const fullName = Fields.text({ max: 255, min: 0, example: "Ada Lovelace" })
 
 /** An https address of at most 2048 characters. */
 const avatarUrl = {
-  bare: Schema.String.annotate({ format: "uri" }),
-  input: Fields.text({ max: 2048 }).input.check(
+  bare: Schema.String.annotate({ format: "uri", examples: ["https://example.com/ada.png"] }),
+  input: Fields.text({ max: 2048, example: "https://example.com/ada.png" }).input.check(
     Schema.makeFilter((value) => isHttps(value) || "must be an https URL", {
       toJsonSchema: () => ({ format: "uri" }),
     }),
@@ -52,7 +54,9 @@ const internal = <S extends Schema.Top>(schema: S) =>
  */
 export class User extends Model.Class<User>("User")({
   id: Model.GeneratedByApp(UserId),
-  email: kept(Schema.NullOr(Schema.String.annotate({ format: "email" }))),
+  email: kept(
+    Schema.NullOr(Schema.String.annotate({ format: "email", examples: ["ada@example.com"] })),
+  ),
   email_key: internal(Schema.NullOr(Schema.String)),
   full_name: Fields.Nullable(fullName),
   avatar_url: Fields.Nullable(avatarUrl),

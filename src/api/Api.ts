@@ -1,0 +1,41 @@
+import { HttpApi } from "effect/http-api"
+import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
+import { ProjectsApi } from "./app/ProjectsApi.ts"
+import { UsersApi } from "./app/UsersApi.ts"
+import { Authentication } from "./Authentication.ts"
+import { documentation } from "./Documentation.ts"
+import { Input } from "./Input.ts"
+import { Observation } from "./Observation.ts"
+import { Policies, RequiredRole } from "./Policies.ts"
+import { HealthApi } from "./public/HealthApi.ts"
+
+// The last middleware is the outermost: observe > authenticate > policies > input > handler.
+
+/** Anyone, without a token. */
+class PublicApi extends HttpApi.make("public").add(HealthApi).middleware(Input).prefix("/public") {}
+
+/** Any active user. A group added here cannot forget to authenticate. */
+class AppApi extends HttpApi.make("app")
+  .add(UsersApi, ProjectsApi)
+  .middleware(Input)
+  .middleware(Policies)
+  .middleware(Authentication)
+  .prefix("/app") {}
+
+/** Admins and superadmins. */
+class AdminApi extends HttpApi.make("admin")
+  .add(AdminUsersApi.annotateEndpoints(RequiredRole, "admin"))
+  .middleware(Input)
+  .middleware(Policies)
+  .middleware(Authentication)
+  .prefix("/admin") {}
+
+/** The whole HTTP contract. Imports nothing that runs, so clients and tests share it. */
+export class Api extends HttpApi.make("api")
+  .addHttpApi(PublicApi)
+  .addHttpApi(AppApi)
+  .addHttpApi(AdminApi)
+  .middleware(Observation)
+  .prefix("/api/v1")
+  .annotate(HttpApi.ParseOptions, { errors: "all" })
+  .annotateMerge(documentation) {}

@@ -1,0 +1,25 @@
+import { HttpApiMiddleware } from "effect/http-api"
+import {
+  AuthenticationError,
+  AuthorizationError,
+  ConflictError,
+  ServiceUnavailableError,
+} from "../domain/Errors.ts"
+import type { CurrentUser } from "../domain/User.ts"
+import { enveloped } from "./Envelope.ts"
+
+/**
+ * `Authorization: Bearer <jwt>`, verified and resolved to an active user. Fails with 403 for a deactivated one, with
+ * 409 when the token's e-mail belongs to another sign-in.
+ */
+export class Authentication extends HttpApiMiddleware.Service<
+  Authentication,
+  { provides: CurrentUser }
+>()("plinth/api/Authentication", {
+  error: [
+    enveloped(AuthenticationError),
+    enveloped(AuthorizationError),
+    enveloped(ConflictError),
+    enveloped(ServiceUnavailableError),
+  ],
+}) {}

@@ -1,0 +1,181 @@
+import { OpenApi } from "effect/http-api"
+import { version } from "../domain/Version.ts"
+import { envelope } from "./Envelope.ts"
+
+/**
+ * What the OpenAPI document says beyond the contract of each endpoint: who signs in where, the failures that come
+ * from the machinery, an example for every body.
+ */
+
+interface JsonSchema {
+  readonly [key: string]: unknown
+  readonly $ref?: string
+  readonly examples?: ReadonlyArray<unknown>
+}
+
+interface Operation {
+  readonly operationId: string
+  readonly parameters: ReadonlyArray<{ readonly in: string; readonly schema: JsonSchema }>
+  readonly requestBody?: { readonly content: Record<string, Media> }
+  readonly responses: Record<string, Response>
+  security: ReadonlyArray<Record<string, ReadonlyArray<string>>>
+}
+
+interface Response {
+  readonly description: string
+  headers?: Record<string, unknown>
+  readonly content?: Record<string, Media>
+}
+
+interface Media {
+  readonly schema: JsonSchema
+  example?: unknown
+}
+
+interface Document {
+  readonly paths: Record<string, Record<string, Operation>>
+  readonly components: {
+    readonly schemas: Record<string, JsonSchema>
+    readonly securitySchemes: Record<string, unknown>
+    headers?: Record<string, unknown>
+  }
+}
+
+const transform = (spec: Record<string, unknown>) => {
+  const document = structuredClone(spec) as unknown as Document
+  const { components } = document
+  components.securitySchemes["bearer"] = {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "A token of the configured issuer, or one from `plinth token mint`.",
+  }
+  components.headers = headers
+  components.schemas["InternalError"] = internalError
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const operation of Object.values(operations)) {
+      operation.security = securityOf(path)
+      dropImpossible(operation)
+      operation.responses["500"] = {
+        description: "InternalError",
+        content: { "application/json": { schema: { $ref: "#/components/schemas/InternalError" } } },
+      }
+      for (const [status, response] of Object.entries(operation.responses)) {
+        describeResponse(status, response, components.schemas)
+      }
+      addExamples(operation.requestBody?.content, components.schemas)
+    }
+  }
+  return document as unknown as Record<string, unknown>
+}
+
+const securityOf = (path: string) => {
+  if (path.endsWith("/public/metrics")) return [{}, { bearer: [] }]
+  return path.startsWith("/api/v1/public/") ? [] : [{ bearer: [] }]
+}
+
+/** The input middleware stands before every endpoint, but can refuse only what the endpoint takes. */
+const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
+  if (requestBody !== undefined) return
+  delete responses["400"]
+  delete responses["413"]
+  delete responses["415"]
+  if (!parameters.some((parameter) => parameter.in === "query")) delete responses["422"]
+}
+
+const describeResponse = (
+  status: string,
+  response: Response,
+  schemas: Record<string, JsonSchema>,
+) => {
+  const names = [
+    "X-Request-ID",
+    "X-API-Version",
+    "X-API-Latest-Version",
+    ...(status === "401" ? ["WWW-Authenticate"] : []),
+    ...(status === "503" ? ["Retry-After"] : []),
+  ]
+  response.headers = Object.fromEntries(
+    names.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+  )
+  addExamples(response.content, schemas)
+}
+
+const addExamples = (
+  content: Record<string, Media> | undefined,
+  schemas: Record<string, JsonSchema>,
+) => {
+  for (const media of Object.values(content ?? {})) media.example = exampleOf(media.schema, schemas)
+}
+
+/** The first example a schema gives, or one put together from those of its parts. */
+const exampleOf = (schema: JsonSchema, schemas: Record<string, JsonSchema>): unknown => {
+  const find = (part: unknown) => exampleOf(part as JsonSchema, schemas)
+  if (schema.examples !== undefined) return schema.examples[0]
+  if (schema.$ref !== undefined) return find(schemas[schema.$ref.split("/").at(-1) ?? ""] ?? {})
+  if ("const" in schema) return schema["const"]
+  if (Array.isArray(schema["enum"])) return schema["enum"][0]
+  const [first] = [schema["anyOf"], schema["oneOf"], schema["allOf"]].flatMap(
+    (parts) => parts ?? [],
+  )
+  if (first !== undefined) return find(first)
+  switch (schema["type"]) {
+    case "object":
+      return Object.fromEntries(
+        Object.entries(schema["properties"] ?? {}).map(([name, part]) => [name, find(part)]),
+      )
+    case "array":
+      return [find(schema["items"])]
+    case "boolean":
+      return true
+    case "integer":
+    case "number":
+      return schema["minimum"] ?? 1
+    case "null":
+      return null
+    default:
+      return "text"
+  }
+}
+
+const headers = {
+  "X-Request-ID": {
+    description: "The id of the request: the client's own when well formed, else made here.",
+    schema: { type: "string", pattern: "^[A-Za-z0-9._-]{1,128}$" },
+  },
+  "X-API-Version": { description: "The version that answered.", schema: { type: "string" } },
+  "X-API-Latest-Version": { description: "The newest version.", schema: { type: "string" } },
+  "WWW-Authenticate": { description: "Always `Bearer`.", schema: { type: "string" } },
+  "Retry-After": {
+    description: "Seconds after which a retry makes sense, when known.",
+    schema: { type: "integer" },
+  },
+}
+
+const internalError = {
+  type: "object",
+  properties: {
+    error: {
+      type: "object",
+      properties: {
+        code: { type: "string", enum: ["INTERNAL_ERROR"] },
+        message: { type: "string" },
+        details: { type: "object" },
+      },
+      required: ["code", "message", "details"],
+    },
+  },
+  required: ["error"],
+  examples: [envelope("INTERNAL_ERROR", "Internal error")],
+}
+
+export const documentation = OpenApi.annotations({
+  title: "Plinth API",
+  version,
+  summary: "The backend a SaaS product stands on.",
+  description:
+    "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored.",
+  license: { name: "MIT", identifier: "MIT" },
+  servers: [{ url: "/", description: "This server" }],
+  transform,
+})

@@ -1,0 +1,129 @@
+import { Schema, SchemaAST, SchemaTransformation } from "effect"
+import { HttpApiSchema } from "effect/http-api"
+
+/**
+ * The public form of every failure: `{ error: { code, message, details } }`. A domain error is wrapped here and
+ * nowhere else: its own fields are its details. What must stay private goes in `cause`, which is left out.
+ */
+
+const Details = Schema.Record(Schema.String, Schema.Unknown)
+
+const wire = <Code extends string>(code: Code) =>
+  Schema.Struct({
+    error: Schema.Struct({
+      code: Schema.Literal(code),
+      message: Schema.String,
+      details: Details,
+    }),
+  })
+
+/** The code of each class, by its tag, and the fields of its example. A class that is not here is never sent. */
+const classes: Readonly<Record<string, { readonly code: string; readonly example: object }>> = {
+  BadRequestError: { code: "BAD_REQUEST", example: { reason: "Malformed JSON body" } },
+  AuthenticationError: { code: "AUTHENTICATION_ERROR", example: { reason: "invalid_token" } },
+  AuthorizationError: { code: "AUTHORIZATION_ERROR", example: { reason: "role_required" } },
+  NotFoundError: {
+    code: "NOT_FOUND",
+    example: { resource: "Project", id: "0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c" },
+  },
+  ConflictError: { code: "CONFLICT", example: { resource: "User", reason: "last_admin" } },
+  PayloadTooLargeError: { code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
+  UnsupportedMediaTypeError: {
+    code: "UNSUPPORTED_MEDIA_TYPE",
+    example: { accepted: "application/json" },
+  },
+  ValidationError: {
+    code: "VALIDATION_ERROR",
+    example: { issues: [{ path: "name", message: "must not be blank" }], field: "name" },
+  },
+  ServiceUnavailableError: {
+    code: "SERVICE_UNAVAILABLE",
+    example: { service: "database", retry_after: 1 },
+  },
+}
+
+/** A class of failure: a `Schema.TaggedError` with its status as an annotation. */
+type Failure<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>>> & {
+  readonly identifier: string
+}
+
+const statusOf = SchemaAST.resolveAt<number>("httpApiStatus")
+
+const made = new Map<string, unknown>()
+
+/** The schema of a failure as it is sent, for the contract of an endpoint; clients decode it back to the class. */
+export const enveloped = <A extends Error>(self: Failure<A>): ReturnType<typeof make<A>> => {
+  const known = made.get(self.identifier)
+  if (known !== undefined) return known as ReturnType<typeof make<A>>
+  const schema = make(self)
+  made.set(self.identifier, schema)
+  return schema
+}
+
+const make = <A extends Error>(self: Failure<A>) => {
+  const known = classes[self.identifier]
+  if (known === undefined) throw new Error(`${self.identifier} has no code in the envelope`)
+  const { code } = known
+  const fromFields = Schema.decodeUnknownSync(self)
+  const toFields = Schema.encodeSync(self)
+  const toWire = (error: A) => {
+    const { _tag, cause: _cause, ...details } = toFields(error)
+    return { error: { code, message: error.message, details } }
+  }
+
+  return wire(code)
+    .annotate({
+      identifier: self.identifier,
+      examples: [toWire(fromFields({ _tag: self.identifier, ...known.example }))],
+    })
+    .pipe(
+      Schema.decodeTo(
+        Schema.toType(self),
+        SchemaTransformation.transform({
+          decode: ({ error }) => fromFields({ ...error.details, _tag: self.identifier }),
+          encode: toWire,
+        }),
+      ),
+      HttpApiSchema.status(statusOf(self.ast) ?? 500),
+    )
+}
+
+/** The same form for what has no class, because only HTTP itself can fail that way. */
+export const envelope = (
+  code: string,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+) => ({ error: { code, message, details } })
+
+/** A body that is not JSON, or not such JSON as we take; also bad framing. */
+export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
+  "BadRequestError",
+  { reason: Schema.String },
+  { httpApiStatus: 400 },
+) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** A body over the limit. `limit` in bytes. */
+export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeError>()(
+  "PayloadTooLargeError",
+  { limit: Schema.Int },
+  { httpApiStatus: 413 },
+) {
+  override get message() {
+    return "The body is over the limit"
+  }
+}
+
+/** A body of another type than the endpoint takes. `accepted` is that type. */
+export class UnsupportedMediaTypeError extends Schema.TaggedError<UnsupportedMediaTypeError>()(
+  "UnsupportedMediaTypeError",
+  { accepted: Schema.String },
+  { httpApiStatus: 415 },
+) {
+  override get message() {
+    return `The body must be ${this.accepted}`
+  }
+}

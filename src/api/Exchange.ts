@@ -1,0 +1,67 @@
+import { SecureRandom } from "effect/crypto"
+import type { HttpServerRequest } from "effect/http"
+import type { RequestInfo } from "../domain/RequestInfo.ts"
+import type { UserId } from "../domain/User.ts"
+
+/** The pattern of a request that no route took, as a metric label. */
+export const unmatched = "unmatched"
+
+/** Probes and scrapes are neither logged nor counted. */
+export const silent = new Set([
+  "/api/v1/public/health",
+  "/api/v1/public/health/ready",
+  "/api/v1/public/metrics",
+])
+
+const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
+
+/**
+ * One request and what becomes known of it on its way: made at the edge, read by logs, audit and metrics. A class,
+ * and mutable, because it is on the path of every request.
+ */
+export class Exchange implements RequestInfo {
+  readonly request_id: string
+  readonly ip_address: string
+  readonly started: number
+  readonly method: string
+  readonly path: string
+  readonly origin: string | undefined
+  endpoint = unmatched
+  user_id: UserId | null = null
+
+  constructor(
+    request: HttpServerRequest.HttpServerRequest,
+    options: { readonly trustedProxies: number; readonly started: number },
+  ) {
+    const { headers, url } = request
+    this.request_id = requestId(headers["x-request-id"])
+    this.ip_address = clientAddress(request, options.trustedProxies)
+    this.started = options.started
+    this.method = methods.has(request.method) ? request.method : "OTHER"
+    const query = url.indexOf("?")
+    this.path = query === -1 ? url : url.slice(0, query)
+    this.origin = headers["origin"]
+  }
+}
+
+/** The client's own id when it is well formed, else a new one. */
+export const requestId = (given: string | undefined) =>
+  given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : SecureRandom.uuidV7Unsafe()
+
+/**
+ * The address that the outermost of our proxies saw: each of the `trustedProxies` appended one entry to
+ * X-Forwarded-For, so the client is that many from the right. What stands left of it, anybody may have written.
+ */
+const clientAddress = (request: HttpServerRequest.HttpServerRequest, trustedProxies: number) => {
+  const forwarded = trustedProxies > 0 ? request.headers["x-forwarded-for"] : undefined
+  if (forwarded !== undefined) {
+    const entries = forwarded.split(",")
+    const entry = entries[Math.max(0, entries.length - trustedProxies)]?.trim()
+    if (entry !== undefined && /^[0-9A-Fa-f.:]{2,45}$/.test(entry)) return entry
+  }
+  return request.remoteAddress._tag === "Some" ? request.remoteAddress.value : "unknown"
+}
+
+/** `/api/v1/app/projects/:project_id` as the label `/api/v1/app/projects/{id}`. */
+export const endpointLabel = (path: string) =>
+  path.replaceAll(/:[A-Za-z_]+/g, "{id}").replace(/(.)\/$/, "$1")

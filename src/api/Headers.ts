@@ -1,0 +1,65 @@
+import type { Settings } from "../core/Settings.ts"
+
+const json = "default-src 'none'; frame-ancestors 'none'"
+
+/** Swagger UI is one page with everything inside; it may call this server, and nothing else. */
+const page =
+  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const exposed = [
+  "X-Request-ID",
+  "X-API-Version",
+  "X-RateLimit-Limit",
+  "X-RateLimit-Remaining",
+  "X-RateLimit-Reset",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "Idempotency-Replayed",
+  "ETag",
+].join(", ")
+
+export type HeaderSet = Readonly<Record<string, string>>
+
+/** The headers of every response, by what they depend on; made once. */
+export const headerSets = (settings: Settings["Service"]) => {
+  const common = {
+    "x-api-version": "v1",
+    "x-api-latest-version": "v1",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    ...(settings.ENVIRONMENT === "production"
+      ? { "strict-transport-security": "max-age=31536000; includeSubDomains" }
+      : {}),
+    vary: "Origin",
+  }
+  const plain = variants(common)
+  const allowed = new Map(
+    settings.BACKEND_CORS_ORIGINS.map((origin) => [
+      origin,
+      variants({
+        ...common,
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "access-control-expose-headers": exposed,
+      }),
+    ]),
+  )
+  const of = (origin: string | undefined) =>
+    origin === undefined ? plain : (allowed.get(origin) ?? plain)
+
+  return {
+    /** Of a JSON answer to this origin. */
+    json: (origin: string | undefined): HeaderSet => of(origin).json,
+    /** Of an HTML page, which gets a policy of its own. */
+    page: (origin: string | undefined): HeaderSet => of(origin).page,
+    allows: (origin: string) => allowed.has(origin),
+  }
+}
+
+const variants = (common: HeaderSet) => ({
+  json: { ...common, "content-security-policy": json },
+  page: { ...common, "content-security-policy": page },
+})

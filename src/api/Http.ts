@@ -1,0 +1,34 @@
+import { Layer } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
+import { Api } from "./Api.ts"
+import * as ProjectsHttp from "./app/ProjectsHttp.ts"
+import * as UsersHttp from "./app/UsersHttp.ts"
+import * as AuthenticationHttp from "./AuthenticationHttp.ts"
+import * as Docs from "./Docs.ts"
+import * as InputHttp from "./InputHttp.ts"
+import * as ObservationHttp from "./ObservationHttp.ts"
+import * as PoliciesHttp from "./PoliciesHttp.ts"
+import * as Protocol from "./Protocol.ts"
+import * as HealthHttp from "./public/HealthHttp.ts"
+
+const groups = Layer.mergeAll(
+  HealthHttp.layer,
+  UsersHttp.layer,
+  ProjectsHttp.layer,
+  AdminUsersHttp.layer,
+)
+
+const middlewares = Layer.mergeAll(
+  ObservationHttp.layer,
+  AuthenticationHttp.layer,
+  PoliciesHttp.layer,
+  InputHttp.layer,
+)
+
+/** Every route the process serves. */
+export const routes = Layer.mergeAll(
+  HttpApiBuilder.layer(Api).pipe(Layer.provide(groups), Layer.provide(middlewares)),
+  Docs.layer,
+  Protocol.layer,
+)

@@ -1,0 +1,21 @@
+import { FindMyWay } from "effect/http"
+import { HttpApi } from "effect/http-api"
+import { Api } from "./Api.ts"
+import { docsPath, openApiPath } from "./Docs.ts"
+
+/** Every path under the methods it answers, for `Allow` and preflights: the contract, and the two documents. */
+const table = FindMyWay.make<true>({ caseSensitive: true, maxParamLength: 1024 })
+
+HttpApi.reflect(Api, {
+  onGroup: () => {},
+  onEndpoint: ({ endpoint }) =>
+    table.on(endpoint.method, endpoint.path as FindMyWay.PathInput, true),
+})
+table.on("GET", openApiPath, true)
+table.on("GET", docsPath, true)
+
+/** The methods that the path of this URL answers, in a fixed order; none for an unknown path. */
+export const methodsOf = (url: string): ReadonlyArray<string> => {
+  const found = ["GET", "POST", "PATCH", "DELETE"].filter((method) => table.has(method, url))
+  return found.includes("GET") ? ["GET", "HEAD", ...found.slice(1)] : found
+}

@@ -1,0 +1,213 @@
+import { ByteSize, Cause, Clock, Context, Effect, Exit, Layer, type Fiber } from "effect"
+import {
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse,
+} from "effect/http"
+import { AccessLog } from "../core/AccessLog.ts"
+import { Lifecycle } from "../core/Lifecycle.ts"
+import { Metrics } from "../core/Metrics.ts"
+import { Settings } from "../core/Settings.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import { envelope } from "./Envelope.ts"
+import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
+import { headerSets } from "./Headers.ts"
+import { methodsOf } from "./Methods.ts"
+
+type Response = HttpServerResponse.HttpServerResponse
+
+/**
+ * The edge: one function around the router, so that every response passes it, whatever made it. In this order:
+ * request id, headers, log line and metrics > CORS > envelope of everything > body limit > router.
+ */
+export const layer = Layer.unwrap(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const metrics = yield* Metrics
+    const accessLog = yield* AccessLog
+    const lifecycle = yield* Lifecycle
+    const clock = yield* Clock.Clock
+    const headers = headerSets(settings)
+    const limit = settings.BODY_LIMIT_BYTES
+    const limitSize = ByteSize.bytes(limit)
+    const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
+
+    const finish = (exchange: Exchange, fiber: Fiber.Fiber<unknown, unknown>, answer: Response) => {
+      if (exchange.endpoint === unmatched) {
+        // No endpoint of the contract: nothing started its metrics.
+        exchange.endpoint = routeLabel(fiber)
+        metrics.httpStarted(exchange.method, exchange.endpoint)
+      }
+      const response = redress(answer, limit)
+      record(exchange, response.status)
+      return HttpServerResponse.setHeaders(response, {
+        ...(isPage(response) ? headers.page(exchange.origin) : headers.json(exchange.origin)),
+        "x-request-id": exchange.request_id,
+        ...(response.status < 400 ? undefined : failureHeaders(response)),
+        ...(lifecycle.draining || response.status === 413 ? { connection: "close" } : undefined),
+      })
+    }
+
+    const record = (exchange: Exchange, status: number) => {
+      if (silent.has(exchange.endpoint)) return
+      const elapsed = performance.now() - exchange.started
+      metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
+      accessLog.write({
+        timestamp: clock.currentTimeMillisUnsafe(),
+        request_id: exchange.request_id,
+        user_id: exchange.user_id,
+        method: exchange.method,
+        path: exchange.path,
+        endpoint: exchange.endpoint,
+        status_code: status,
+        duration_ms: elapsed,
+        client_ip: exchange.ip_address,
+        trace_id: null,
+        span_id: null,
+      })
+    }
+
+    /** What is refused, or answered, before a route is looked for. */
+    const intercept = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
+      const { headers: given, method } = request
+      if (given["host"] === undefined)
+        return failure(400, "BAD_REQUEST", "The Host header is missing")
+      if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
+        return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
+      }
+      if (Number(given["content-length"] ?? 0) > limit) return bare(413, limit)
+      return method === "OPTIONS" ? preflight(request) : undefined
+    }
+
+    const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
+      const { headers: given } = request
+      const method = given["access-control-request-method"]
+      const { origin } = given
+      if (origin === undefined || method === undefined) return undefined
+      const allowed = methodsOf(request.url)
+      if (allowed.length === 0) return bare(404, limit)
+      if (!allowed.includes(method)) return notAllowed(allowed)
+      if (!headers.allows(origin)) {
+        return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
+      }
+      return HttpServerResponse.empty({
+        status: 204,
+        headers: {
+          "access-control-allow-methods": allowed.join(", "),
+          "access-control-allow-headers":
+            "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent",
+          "access-control-max-age": "600",
+        },
+      })
+    }
+
+    const fromFailure = (
+      cause: Cause.Cause<unknown>,
+      request: HttpServerRequest.HttpServerRequest,
+    ): Effect.Effect<Response> => {
+      const error = Cause.squash(cause)
+      if (HttpServerError.isHttpServerError(error)) {
+        const { reason } = error
+        if (reason._tag === "RouteNotFound") {
+          const allowed = methodsOf(request.url)
+          return Effect.succeed(allowed.length === 0 ? bare(404, limit) : notAllowed(allowed))
+        }
+        if (reason._tag === "RequestParseError") {
+          return Effect.succeed(bare(reason.reason === "BodyTooLarge" ? 413 : 400, limit))
+        }
+      }
+      return Effect.as(Effect.logError("request failed", cause), bare(500, limit))
+    }
+
+    return HttpRouter.middleware(
+      (app) =>
+        Effect.withFiber((fiber) => {
+          const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+          const exchange = new Exchange(request, { ...exchangeOptions, started: performance.now() })
+          fiber.setContext(
+            Context.add(
+              Context.add(fiber.context, RequestInfo, exchange),
+              HttpIncomingMessage.MaxBodySize,
+              limitSize,
+            ),
+          )
+          const early = intercept(request)
+          if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
+          return Effect.matchCauseEffect(app, {
+            onSuccess: (response) => Exit.succeed(finish(exchange, fiber, response)),
+            onFailure: (cause) => {
+              if (Cause.hasInterruptsOnly(cause)) {
+                record(exchange, clientGone)
+                return Effect.failCause(cause)
+              }
+              return Effect.map(fromFailure(cause, request), (response) =>
+                finish(exchange, fiber, response),
+              )
+            },
+          })
+        }),
+      { global: true },
+    )
+  }),
+)
+
+/** The client hung up before the answer: nginx's number for it, since nobody receives one. */
+const clientGone = 499
+
+const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {
+  const matched = Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)
+  return matched === undefined ? unmatched : endpointLabel(matched.route.path)
+}
+
+const failure = (
+  status: number,
+  code: string,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+) => HttpServerResponse.jsonUnsafe(envelope(code, message, details), { status })
+
+const notAllowed = (allowed: ReadonlyArray<string>) => {
+  const allow = allowed.join(", ")
+  return HttpServerResponse.setHeader(
+    failure(405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow }),
+    "allow",
+    allow,
+  )
+}
+
+/** The failures that HTTP itself can make, by status. */
+const bare = (status: number, limit: number): Response => {
+  switch (status) {
+    case 400:
+      return failure(400, "BAD_REQUEST", "Malformed request")
+    case 404:
+      return failure(404, "NOT_FOUND", "No such route", { resource: "Route" })
+    case 413:
+      return failure(413, "PAYLOAD_TOO_LARGE", "The body is over the limit", { limit })
+    case 415:
+      return failure(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json", {
+        accepted: "application/json",
+      })
+    default:
+      return failure(500, "INTERNAL_ERROR", "Internal error")
+  }
+}
+
+/** Where the platform answers a failure by itself, it does so without our body. */
+const redress = (response: Response, limit: number) =>
+  response.status < 400 || response.headers["content-type"] === "application/json"
+    ? response
+    : bare(response.status, limit)
+
+const isPage = (response: Response) =>
+  response.headers["content-type"]?.startsWith("text/html") === true
+
+/** The headers that belong to a failure, from its own envelope. */
+const failureHeaders = ({ body, status }: Response) => {
+  if (status === 401) return { "www-authenticate": "Bearer" }
+  if ((status !== 503 && status !== 429) || body._tag !== "Uint8Array") return undefined
+  const retry = /"retry_after":(\d+)/.exec(new TextDecoder().decode(body.body))?.[1]
+  return retry === undefined ? undefined : { "retry-after": retry }
+}

@@ -1,0 +1,66 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+import { Context, Effect, Layer } from "effect"
+import { Metrics } from "../core/Metrics.ts"
+import { Settings } from "../core/Settings.ts"
+import { envelope } from "./Envelope.ts"
+import { requestId, unmatched } from "./Exchange.ts"
+import { headerSets } from "./Headers.ts"
+
+/**
+ * Answers to what never becomes a request: bytes that are not HTTP, headers over the limit, a client too slow to
+ * send them, CONNECT. Node would answer these by itself, with nothing in them.
+ */
+export class RawAnswers extends Context.Service<
+  RawAnswers,
+  {
+    readonly onClientError: (error: Error & { readonly code?: string }, socket: Duplex) => void
+    readonly onConnect: (request: IncomingMessage, socket: Duplex) => void
+  }
+>()("plinth/api/RawAnswers") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      const headers = headerSets(yield* Settings).json(undefined)
+
+      const answer = (socket: Duplex, status: number, code: string, message: string) => {
+        metrics.httpStarted("OTHER", unmatched)
+        metrics.httpFinished("OTHER", unmatched, status, 0)
+        const body = JSON.stringify(envelope(code, message))
+        const head = Object.entries({
+          ...headers,
+          "content-type": "application/json",
+          "content-length": String(Buffer.byteLength(body)),
+          "x-request-id": requestId(undefined),
+          connection: "close",
+        }).map(([name, value]) => `${name}: ${value}`)
+        socket.end(
+          `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join("\r\n")}\r\n\r\n${body}`,
+        )
+      }
+
+      return RawAnswers.of({
+        onClientError: (error, socket) => {
+          if (error.code === "ECONNRESET" || !socket.writable || answering(socket)) {
+            socket.destroy()
+            return
+          }
+          const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP"]
+          answer(socket, status, status === 413 ? "PAYLOAD_TOO_LARGE" : "BAD_REQUEST", message)
+        },
+        onConnect: (_, socket) => answer(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed"),
+      })
+    }),
+  )
+}
+
+const failures: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "The headers are over the limit"],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The chunk extensions are over the limit"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
+}
+
+/** An answer on this connection has begun: another would end up in the middle of it. Node keeps it on the socket. */
+const answering = (socket: Duplex & { readonly _httpMessage?: ServerResponse | null }) =>
+  socket._httpMessage?.headersSent === true

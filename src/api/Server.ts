@@ -1,0 +1,99 @@
+import { createServer, type Server } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Context, Data, Effect, Layer, Scope } from "effect"
+import { HttpRouter } from "effect/http"
+import { Lifecycle } from "../core/Lifecycle.ts"
+import { Settings } from "../core/Settings.ts"
+import * as Http from "./Http.ts"
+import { RawAnswers } from "./RawAnswers.ts"
+
+/** The port could not be bound. */
+export class ListenError extends Data.TaggedError("ListenError")<{
+  readonly port: number
+  readonly cause: Error
+}> {
+  override get message() {
+    return `cannot listen on port ${this.port}: ${this.cause.message}`
+  }
+}
+
+/** Where the server listens; `port` is the bound one, also when PORT is 0. */
+export class Address extends Context.Service<Address, { readonly port: number }>()(
+  "plinth/api/Server/Address",
+) {}
+
+const routerConfig = {
+  caseSensitive: true,
+  ignoreTrailingSlash: false,
+  ignoreDuplicateSlashes: false,
+  maxParamLength: 1024,
+}
+
+/**
+ * Listens and serves. Everything is built and the handler attached before the port is bound, so a request is never
+ * accepted that nobody answers: until then connections are refused.
+ */
+export const layer = Layer.effect(
+  Address,
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const lifecycle = yield* Lifecycle
+    const rawAnswers = yield* RawAnswers
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const application = yield* Effect.provideService(
+      HttpRouter.toHttpEffect(Http.routes),
+      HttpRouter.RouterConfig,
+      routerConfig,
+    )
+    const handler = yield* NodeHttpServer.makeHandler(application, { scope })
+
+    // A missing Host and an unknown Expect are refused by us, in the envelope, not by Node.
+    const server = createServer({ requireHostHeader: false, keepAliveTimeout: 65_000 }, handler)
+    server.on("checkContinue", handler)
+    server.on("checkExpectation", handler)
+    server.on("clientError", rawAnswers.onClientError)
+    server.on("connect", rawAnswers.onConnect)
+
+    const port = yield* listen(server, settings)
+    yield* Effect.addFinalizer(() => stop(server, settings, lifecycle))
+    return { port }
+  }),
+).pipe(Layer.provide(RawAnswers.layer), Layer.provide(NodeHttpServer.layerHttpServices))
+
+const listen = (server: Server, { HOST, PORT }: Settings["Service"]) =>
+  Effect.callback<number, ListenError>((resume) => {
+    const onError = (cause: Error) => resume(Effect.fail(new ListenError({ port: PORT, cause })))
+    server.once("error", onError)
+    server.listen({ host: HOST, port: PORT }, () => {
+      server.off("error", onError)
+      const address = server.address()
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : PORT))
+    })
+  })
+
+/** How long a draining process goes on answering, for the load balancer to see its readiness fail. */
+const lame = "2 seconds"
+
+/**
+ * Drains: readiness fails and every answer closes its connection, while still listening; then no new connections,
+ * and what is in flight is finished within the grace; then whatever is left is cut.
+ */
+const stop = Effect.fnUntraced(function* (
+  server: Server,
+  settings: Settings["Service"],
+  lifecycle: Lifecycle["Service"],
+) {
+  lifecycle.draining = true
+  if (settings.ENVIRONMENT !== "local" || (yield* connections(server)) > 0)
+    yield* Effect.sleep(lame)
+  const closed = Effect.callback<void>((resume) => {
+    server.close(() => resume(Effect.void))
+  })
+  yield* Effect.timeoutOption(closed, `${settings.SHUTDOWN_GRACE_SECONDS} seconds`)
+  server.closeAllConnections()
+})
+
+const connections = (server: Server) =>
+  Effect.callback<number>((resume) => {
+    server.getConnections((_, count) => resume(Effect.succeed(count)))
+  })

@@ -1,0 +1,74 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
+import { Cursor, CursorPage, limit, Page, search, skip } from "../../domain/Page.ts"
+import { Project, ProjectId } from "../../domain/Project.ts"
+import { enveloped } from "../Envelope.ts"
+
+const params = { project_id: ProjectId }
+const unavailable = enveloped(ServiceUnavailableError)
+const notFound = enveloped(NotFoundError)
+
+export class ProjectsApi extends HttpApiGroup.make("projects")
+  .add(
+    HttpApiEndpoint.get("list", "/", {
+      query: {
+        skip,
+        limit,
+        cursor: Schema.optionalKey(Cursor),
+        search,
+      },
+      success: Schema.Union([Page(Project.json), CursorPage(Project.json)]),
+      error: unavailable,
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List your projects",
+        description:
+          "Newest first. With `cursor` (empty for the first page) the answer has `next_cursor` in place of `total` and `skip`. `search` is a case-insensitive substring of name or description.",
+      }),
+    ),
+    HttpApiEndpoint.post("create", "/", {
+      payload: Project.jsonCreate,
+      success: Project.json.pipe(HttpApiSchema.status(201)),
+      error: unavailable,
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Create a project",
+        description: "Names need not be unique.",
+      }),
+    ),
+    HttpApiEndpoint.get("get", "/:project_id", {
+      params,
+      success: Project.json,
+      error: [notFound, unavailable],
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Get a project",
+        description: "A project of another user is not found.",
+      }),
+    ),
+    HttpApiEndpoint.patch("update", "/:project_id", {
+      params,
+      payload: Project.jsonUpdate,
+      success: Project.json,
+      error: [notFound, unavailable],
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Change a project",
+        description: "A field left out is kept; null clears it; `{}` changes nothing.",
+      }),
+    ),
+    HttpApiEndpoint.delete("remove", "/:project_id", {
+      params,
+      error: [notFound, unavailable],
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Delete a project",
+        description: "The project is hidden at once and removed for good later.",
+      }),
+    ),
+  )
+  .prefix("/projects")
+  .annotateMerge(
+    OpenApi.annotations({ title: "Projects", description: "Projects owned by the caller." }),
+  ) {}

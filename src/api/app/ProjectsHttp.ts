@@ -1,0 +1,30 @@
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { Projects } from "../../business/Projects.ts"
+import { CurrentUser } from "../../domain/User.ts"
+import { Api } from "../Api.ts"
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "projects",
+  Effect.fnUntraced(function* (handlers) {
+    const projects = yield* Projects
+
+    return handlers.handleAll({
+      list: ({ query: { cursor, ...page } }) =>
+        Effect.flatMap(CurrentUser, ({ id }) =>
+          cursor === undefined
+            ? projects.list(id, page)
+            : projects.listAfter(id, { ...page, cursor }),
+        ),
+      create: ({ payload }) =>
+        Effect.flatMap(CurrentUser, ({ id }) => projects.create(id, payload)),
+      get: ({ params }) =>
+        Effect.flatMap(CurrentUser, ({ id }) => projects.get(id, params.project_id)),
+      update: ({ params, payload }) =>
+        Effect.flatMap(CurrentUser, ({ id }) => projects.update(id, params.project_id, payload)),
+      remove: ({ params }) =>
+        Effect.flatMap(CurrentUser, ({ id }) => projects.remove(id, params.project_id)),
+    })
+  }),
+)

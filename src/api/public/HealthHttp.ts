@@ -1,0 +1,46 @@
+import { timingSafeEqual } from "node:crypto"
+import { Effect, Redacted } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { Readiness } from "../../business/Readiness.ts"
+import { Metrics } from "../../core/Metrics.ts"
+import { Settings } from "../../core/Settings.ts"
+import { AuthenticationError } from "../../domain/Errors.ts"
+import { now } from "../../domain/Fields.ts"
+import { Api } from "../Api.ts"
+import { bearerOf } from "../AuthenticationHttp.ts"
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "health",
+  Effect.fnUntraced(function* (handlers) {
+    const readiness = yield* Readiness
+    const metrics = yield* Metrics
+    const { ENVIRONMENT, METRICS_TOKEN } = yield* Settings
+    if (ENVIRONMENT === "production" && METRICS_TOKEN === null) {
+      yield* Effect.logWarning("metrics are closed: METRICS_TOKEN is not set")
+    }
+
+    const allowed = ({ headers }: HttpServerRequest.HttpServerRequest) => {
+      if (METRICS_TOKEN === null) return ENVIRONMENT !== "production"
+      return equal(bearerOf(headers["authorization"]) ?? "", Redacted.value(METRICS_TOKEN))
+    }
+
+    return handlers.handleAll({
+      live: () => Effect.map(now, (timestamp) => ({ status: "healthy" as const, timestamp })),
+      ready: () => readiness.check,
+      metrics: ({ request }) =>
+        allowed(request)
+          ? Effect.map(metrics.render, prometheus)
+          : Effect.fail(new AuthenticationError({ reason: "invalid_token" })),
+    })
+  }),
+)
+
+const prometheus = (text: string) =>
+  HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+
+const equal = (given: string, expected: string) => {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

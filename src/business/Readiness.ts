@@ -1,0 +1,62 @@
+import { Clock, Context, Effect, Layer } from "effect"
+import { Database } from "../core/Database.ts"
+import { Lifecycle } from "../core/Lifecycle.ts"
+import { now, type Timestamp } from "../domain/Fields.ts"
+
+export interface Component {
+  readonly status: "healthy" | "unhealthy" | "not_configured"
+  /** How long the check took; null when there is nothing to check. */
+  readonly latency_ms: number | null
+}
+
+export interface Report {
+  readonly status: "healthy" | "degraded" | "unhealthy"
+  readonly timestamp: Timestamp
+  readonly components: {
+    readonly database: Component
+    readonly cache: Component
+    readonly jobs: Component
+  }
+}
+
+/** Whether this process should get requests: not while it drains, nor without its database. */
+export class Readiness extends Context.Service<
+  Readiness,
+  { readonly check: Effect.Effect<Report> }
+>()("plinth/business/Readiness") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const { ping } = yield* Database
+      const lifecycle = yield* Lifecycle
+
+      const check = Effect.gen(function* () {
+        const database = yield* component(ping)
+        const down = database.status === "unhealthy" || lifecycle.draining
+        return {
+          status: down ? ("unhealthy" as const) : ("healthy" as const),
+          timestamp: yield* now,
+          components: { database, cache: notConfigured, jobs: notConfigured },
+        }
+      })
+
+      return Readiness.of({ check })
+    }),
+  )
+}
+
+const notConfigured: Component = { status: "not_configured", latency_ms: null }
+
+/** A check that takes longer than this is a failed one. */
+const patience = "2 seconds"
+
+const component = <E>(check: Effect.Effect<void, E>) =>
+  Effect.gen(function* () {
+    const started = yield* Clock.currentTimeNanos
+    const status = yield* Effect.match(Effect.timeout(check, patience), {
+      onSuccess: () => "healthy" as const,
+      onFailure: () => "unhealthy" as const,
+    })
+    const elapsed = (yield* Clock.currentTimeNanos) - started
+    return { status, latency_ms: Number(elapsed / 10_000n) / 100 }
+  })
