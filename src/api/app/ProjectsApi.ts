@@ -5,6 +5,10 @@ import { Cursor, CursorPage, limit, Page, search, skip } from "../../domain/Page
 import { Project, ProjectId } from "../../domain/Project.ts"
 import { enveloped } from "../Envelope.ts"
 
+const project = Project.json.annotate({ identifier: "Project" })
+const projectCreate = Project.jsonCreate.annotate({ identifier: "ProjectCreate" })
+const projectUpdate = Project.jsonUpdate.annotate({ identifier: "ProjectUpdate" })
+
 const params = { project_id: ProjectId }
 const unavailable = enveloped(ServiceUnavailableError)
 const notFound = enveloped(NotFoundError)
@@ -18,7 +22,7 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
         cursor: Schema.optionalKey(Cursor),
         search,
       },
-      success: Schema.Union([Page(Project.json), CursorPage(Project.json)]),
+      success: Schema.Union([Page(project), CursorPage(project)]),
       error: unavailable,
     }).annotateMerge(
       OpenApi.annotations({
@@ -28,8 +32,8 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
       }),
     ),
     HttpApiEndpoint.post("create", "/", {
-      payload: Project.jsonCreate,
-      success: Project.json.pipe(HttpApiSchema.status(201)),
+      payload: projectCreate,
+      success: project.pipe(HttpApiSchema.status(201)),
       error: unavailable,
     }).annotateMerge(
       OpenApi.annotations({
@@ -39,7 +43,7 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
     ),
     HttpApiEndpoint.get("get", "/:project_id", {
       params,
-      success: Project.json,
+      success: project,
       error: [notFound, unavailable],
     }).annotateMerge(
       OpenApi.annotations({
@@ -49,8 +53,8 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
     ),
     HttpApiEndpoint.patch("update", "/:project_id", {
       params,
-      payload: Project.jsonUpdate,
-      success: Project.json,
+      payload: projectUpdate,
+      success: project,
       error: [notFound, unavailable],
     }).annotateMerge(
       OpenApi.annotations({

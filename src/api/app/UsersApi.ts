@@ -3,11 +3,14 @@ import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../dom
 import { User } from "../../domain/User.ts"
 import { enveloped } from "../Envelope.ts"
 
+const user = User.json.annotate({ identifier: "User" })
+const userUpdate = User.jsonUpdate.annotate({ identifier: "UserUpdate" })
+
 const failures = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
 export class UsersApi extends HttpApiGroup.make("users")
   .add(
-    HttpApiEndpoint.get("me", "/me", { success: User.json, error: failures }).annotateMerge(
+    HttpApiEndpoint.get("me", "/me", { success: user, error: failures }).annotateMerge(
       OpenApi.annotations({
         summary: "Get your account",
         description:
@@ -15,8 +18,8 @@ export class UsersApi extends HttpApiGroup.make("users")
       }),
     ),
     HttpApiEndpoint.patch("updateMe", "/me", {
-      payload: User.jsonUpdate,
-      success: User.json,
+      payload: userUpdate,
+      success: user,
       error: failures,
     }).annotateMerge(
       OpenApi.annotations({
