@@ -1,0 +1,15 @@
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+
+/** Column types by what they hold, each native on PostgreSQL. Ids sort by code unit on both. */
+export const columnTypes = Effect.map(SqlClient.SqlClient, (sql) => {
+  const type = (pg: string, sqlite: string) =>
+    sql.literal(sql.onDialectOrElse({ pg: () => pg, orElse: () => sqlite }))
+  return {
+    id: type('TEXT COLLATE "C"', "TEXT"),
+    timestamp: type("TIMESTAMPTZ", "TEXT"),
+    boolean: type("BOOLEAN", "BOOLEAN"),
+    json: type("JSONB", "JSON_TEXT"),
+    integer: type("BIGINT", "INTEGER"),
+  }
+})

@@ -1,0 +1,81 @@
+import { SqlError } from "effect/sql"
+import { ServiceUnavailableError } from "../domain/Errors.ts"
+
+/** The one place that reads SqlErrors. */
+
+/** The caller's failure when the database cannot do it now; undefined when the statement or its values are wrong. */
+export const unavailable = (error: SqlError.SqlError): ServiceUnavailableError | undefined => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "ConnectionError":
+    case "AuthenticationError":
+    case "StatementTimeoutError":
+      return unavailableFor(error)
+    case "LockTimeoutError":
+    case "SerializationError":
+    case "DeadlockError":
+      return unavailableFor(error, 1)
+    case "UnknownError":
+      return isOutage(reason.cause) ? unavailableFor(error) : undefined
+    default:
+      return undefined
+  }
+}
+
+/** The column whose value is there already; undefined when the error is another one. */
+export const duplicate = (error: unknown): string | undefined =>
+  SqlError.isSqlError(error) && error.reason._tag === "UniqueViolation"
+    ? columnOf(error.reason)
+    : undefined
+
+/** Refused because of another transaction: the same one may succeed when it runs again. */
+export const isTransient = (error: unknown): boolean => {
+  const tag = reasonOf(error)
+  return tag === "SerializationError" || tag === "DeadlockError"
+}
+
+/** Somebody else held the lock for too long. */
+export const isBusy = (error: unknown): boolean => reasonOf(error) === "LockTimeoutError"
+
+const reasonOf = (error: unknown) => {
+  const failure = error instanceof ServiceUnavailableError ? error.cause : error
+  return SqlError.isSqlError(failure) ? failure.reason._tag : undefined
+}
+
+const unavailableFor = (cause: SqlError.SqlError, retry_after?: number) =>
+  new ServiceUnavailableError({
+    service: "database",
+    cause,
+    ...(retry_after !== undefined && { retry_after }),
+  })
+
+/**
+ * Codes that the drivers do not class. PostgreSQL: 53 too many connections or no space, 57P shutdown and start,
+ * 58 input and output, 25006 a standby. SQLite: 8 READONLY, 10 IOERR, 13 FULL.
+ */
+const isOutage = (cause: unknown) => {
+  if (!(cause instanceof Error)) return false
+  if (
+    "code" in cause &&
+    typeof cause.code === "string" &&
+    /^(?:53|57P|58|25006$)/.test(cause.code)
+  ) {
+    return true
+  }
+  return (
+    "errno" in cause && typeof cause.errno === "number" && [8, 10, 13].includes(cause.errno & 255)
+  )
+}
+
+/**
+ * SQLite tells `table.column`; PostgreSQL the name of the constraint, which is `table_column_key` by its own rule
+ * and by ours for indexes, or `table_pkey`.
+ */
+const columnOf = ({ cause, constraint }: SqlError.UniqueViolation) => {
+  const table =
+    typeof cause === "object" && cause !== null && "table" in cause ? cause.table : undefined
+  if (typeof table !== "string") return constraint.replace(/^.*?\.|,.*$/g, "")
+  return constraint === `${table}_pkey`
+    ? "id"
+    : constraint.replace(new RegExp(`^${table}_`), "").replace(/_key$/, "")
+}

@@ -1,0 +1,252 @@
+import { mkdirSync } from "node:fs"
+import { dirname } from "node:path"
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import { Cause, Effect, Exit, type Scope, Semaphore, Stream } from "effect"
+import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { fold } from "./Search.ts"
+
+export interface Options {
+  readonly filename: string
+  /** Told of every statement that ran, with its start by `performance.now()`. */
+  readonly observe: (sql: string, started: number) => void
+}
+
+/**
+ * `SqlClient` over node:sqlite: one connection, WAL, foreign keys on. Columns declared BOOLEAN and JSON_TEXT come
+ * out as on PostgreSQL, as booleans and parsed values; integers are numbers. A transaction begins IMMEDIATE, so
+ * that read-then-write never meets SQLITE_BUSY_SNAPSHOT.
+ *
+ * A statement outside a transaction takes no permit, unless another fiber's transaction is open on the one
+ * connection: it would run inside that one, so it waits.
+ */
+export const make = Effect.fnUntraced(function* ({ filename, observe }: Options) {
+  const database = yield* Effect.acquireRelease(
+    Effect.try({ try: () => open(filename), catch: (cause) => failure(cause, "connect") }),
+    (handle) => Effect.sync(() => handle.close()),
+  )
+  const execute = executor(database, observe)
+  const anyone = connect((statement) => patient(() => execute(statement)))
+  const isTransaction = () => database.isTransaction
+  const acquirers = SqlClient.makeSqliteAcquirers({
+    connection: Effect.succeed(anyone),
+    semaphore: Semaphore.makeUnsafe(1),
+    isTransaction,
+  })
+  const outside = connect((statement) =>
+    patient(() =>
+      // The look at the transaction and the execution are one synchronous step: nothing comes between them.
+      database.isTransaction
+        ? acquirers.borrower(() => patient(() => execute(statement)))
+        : execute(statement),
+    ),
+  )
+
+  return yield* SqlClient.make({
+    acquirer: Effect.succeed(outside),
+    borrower: (f) => f(outside),
+    transactionAcquirer: Effect.andThen(acquirers.transactionAcquirer, lease(execute)),
+    onCommitFailure: acquirers.onCommitFailure,
+    isTransaction,
+    compiler: Statement.makeCompilerSqlite(),
+    driver: "node:sqlite",
+    prepareTransactionControls: true,
+    beginTransaction: "BEGIN IMMEDIATE",
+    releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
+    spanAttributes: [["db.system.name", "sqlite"]],
+  })
+})
+
+/** Opening may block on another process's lock; afterwards waiting is done without blocking this one. */
+const open = (filename: string) => {
+  if (filename !== ":memory:") mkdirSync(dirname(filename), { recursive: true })
+  const database = new DatabaseSync(filename, { timeout: 5000, enableForeignKeyConstraints: true })
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+  database.exec(`PRAGMA busy_timeout = ${pause}`)
+  database.function("fold", { deterministic: true }, (text) =>
+    typeof text === "string" ? fold(text) : text,
+  )
+  return database
+}
+
+/** How long a statement waits for a lock of another process, in ms, and between two looks. */
+const patience = 1500
+const pause = 25
+
+type Result = Exit.Exit<ReadonlyArray<unknown>, SqlError.SqlError>
+type Execution = Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>
+
+/** Busy is tried again for a while; the process goes on in between. */
+const patient = (execution: () => Result | Execution, waited = 0): Execution =>
+  Effect.suspend(() => {
+    const result = execution()
+    return waited < patience && Exit.isExit(result) && isBusy(result)
+      ? Effect.andThen(Effect.sleep(pause), patient(execution, waited + 2 * pause))
+      : result
+  })
+
+const isBusy = (result: Result) =>
+  Exit.isFailure(result) &&
+  result.cause.reasons.some(
+    (reason) => Cause.isFailReason(reason) && reason.error.reason._tag === "LockTimeoutError",
+  )
+
+/**
+ * The connection as one transaction sees it. A fiber that outlives the transaction is refused, as on PostgreSQL:
+ * it would write into whichever transaction is open then.
+ */
+const lease = (execute: Execute): Effect.Effect<SqlConnection.Connection, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => ({ ended: false })),
+      (transaction) => Effect.sync(() => void (transaction.ended = true)),
+    ),
+    (transaction) =>
+      connect((statement) =>
+        patient(() => (transaction.ended ? Exit.fail(ended()) : execute(statement))),
+      ),
+  )
+
+const ended = () => failure(new Error("The transaction has ended"), "execute")
+
+interface Query {
+  readonly sql: string
+  readonly params: ReadonlyArray<unknown>
+  readonly mode: "rows" | "values" | "changes"
+}
+
+const connect = (run: (query: Query) => Execution): SqlConnection.Connection => {
+  const execute: SqlConnection.Connection["execute"] = (sql, params, transform) => {
+    const rows = run({ sql, params, mode: "rows" })
+    return transform === undefined
+      ? rows
+      : Effect.map(rows, (found) => transform(found as ReadonlyArray<object>))
+  }
+  const executeValues: SqlConnection.Connection["executeValues"] = (sql, params) =>
+    run({ sql, params, mode: "values" }) as ReturnType<SqlConnection.Connection["executeValues"]>
+  return {
+    execute,
+    executeUnprepared: execute,
+    executeRaw: (sql, params) => run({ sql, params, mode: "changes" }),
+    executeValues,
+    executeValuesUnprepared: executeValues,
+    // One connection: rows are read at once, because a cursor would hold it while its reader waits.
+    executeStream: (sql, params, transform) =>
+      Stream.fromIterableEffect(execute(sql, params, transform)),
+  }
+}
+
+type Execute = (query: Query) => Result
+
+const executor = (database: DatabaseSync, observe: Options["observe"]): Execute => {
+  const prepared = new Map<string, Prepared>()
+  const prepare = (sql: string) => {
+    const known = prepared.get(sql)
+    if (known !== undefined) return known
+    const [oldest] = prepared.size < maxPrepared ? [] : prepared.keys()
+    if (oldest !== undefined) prepared.delete(oldest)
+    const made = new Prepared(database.prepare(sql))
+    prepared.set(sql, made)
+    return made
+  }
+  return ({ sql, params, mode }) => {
+    const started = performance.now()
+    try {
+      const rows = prepare(sql)[mode](params.map(toInput))
+      observe(sql, started)
+      return Exit.succeed(rows)
+    } catch (cause) {
+      return Exit.fail(failure(cause, "execute"))
+    }
+  }
+}
+
+const maxPrepared = 500
+
+/** A statement with what its columns are called, and how those with a declared type of ours are read. */
+class Prepared {
+  readonly statement: StatementSync
+  private names: ReadonlyArray<string> = []
+  private readers: ReadonlyArray<readonly [index: number, read: Reader]> = []
+
+  constructor(statement: StatementSync) {
+    this.statement = statement
+    // Arrays are made in half the time of node:sqlite's objects, which have no prototype besides.
+    statement.setReturnArrays(true)
+    this.describe()
+  }
+
+  values(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<Array<unknown>> {
+    const rows: ReadonlyArray<unknown> = this.statement.all(...params)
+    const values = rows as ReadonlyArray<Array<unknown>>
+    const [first] = values
+    if (first === undefined) return values
+    // SQLite prepares anew by itself after a change of the schema: `*` may then be more columns.
+    if (first.length !== this.names.length) this.describe()
+    if (this.readers.length > 0) {
+      for (const row of values)
+        for (const [index, read] of this.readers) row[index] = read(row[index])
+    }
+    return values
+  }
+
+  rows(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
+    const { names } = this
+    return this.values(params).map((values) => {
+      const row: Record<string, unknown> = {}
+      for (let index = 0; index < names.length; index += 1) row[names[index] ?? ""] = values[index]
+      return row
+    })
+  }
+
+  changes(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
+    return [this.statement.run(...params)]
+  }
+
+  private describe() {
+    const columns = this.statement.columns()
+    this.names = columns.map(({ name }) => name)
+    this.readers = columns.flatMap(({ type }, index) => {
+      const read = readers[type?.toUpperCase() ?? ""]
+      return read === undefined ? [] : [[index, read] as const]
+    })
+  }
+}
+
+type Reader = (value: unknown) => unknown
+
+const readers: Readonly<Record<string, Reader>> = {
+  BOOLEAN: (value) => (value === null ? null : value === 1),
+  JSON_TEXT: (value): unknown => (typeof value === "string" ? JSON.parse(value) : value),
+}
+
+const toInput = (value: unknown): SQLInputValue => {
+  switch (typeof value) {
+    case "string":
+    case "number":
+    case "bigint":
+      return value
+    case "boolean":
+      return value ? 1 : 0
+    case "undefined":
+      return null
+    default:
+      return value === null || value instanceof Uint8Array ? value : JSON.stringify(value)
+  }
+}
+
+/**
+ * node:sqlite puts SQLite's extended result code in `errcode`; the classifier reads `errno`. It calls
+ * only 2067 (UNIQUE) a unique violation, so 1555 (PRIMARY KEY) is given as that.
+ */
+const failure = (cause: unknown, operation: string): SqlError.SqlError =>
+  new SqlError.SqlError({
+    reason: SqlError.classifySqliteError(withErrno(cause), {
+      operation,
+      message: `Sqlite: ${operation} failed`,
+    }),
+  })
+
+const withErrno = (cause: unknown): unknown =>
+  cause instanceof Error && "errcode" in cause
+    ? Object.assign(cause, { errno: cause.errcode === 1555 ? 2067 : cause.errcode })
+    : cause
