@@ -15,7 +15,7 @@ interface JsonSchema {
 
 interface Operation {
   readonly operationId: string
-  readonly parameters: ReadonlyArray<{ readonly in: string; readonly schema: JsonSchema }>
+  readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string; schema: JsonSchema }>
   readonly requestBody?: { readonly content: Record<string, Media> }
   readonly responses: Record<string, Response>
   security: ReadonlyArray<Record<string, ReadonlyArray<string>>>
@@ -56,6 +56,7 @@ const transform = (spec: Record<string, unknown>) => {
     for (const operation of Object.values(operations)) {
       operation.security = securityOf(path)
       dropImpossible(operation)
+      describeParameters(operation)
       operation.responses["500"] = {
         description: "InternalError",
         content: { "application/json": { schema: { $ref: "#/components/schemas/InternalError" } } },
@@ -81,6 +82,18 @@ const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
   delete responses["413"]
   delete responses["415"]
   if (!parameters.some((parameter) => parameter.in === "query")) delete responses["422"]
+}
+
+/** In a URL everything is text; what the text must be stands here. */
+const integers: Readonly<Record<string, JsonSchema>> = {
+  skip: { type: "integer", minimum: 0, default: 0 },
+  limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
+}
+
+const describeParameters = ({ parameters }: Operation) => {
+  for (const parameter of parameters) {
+    if (parameter.in === "query") parameter.schema = integers[parameter.name] ?? parameter.schema
+  }
 }
 
 const describeResponse = (
@@ -130,7 +143,7 @@ const exampleOf = (schema: JsonSchema, schemas: Record<string, JsonSchema>): unk
       return true
     case "integer":
     case "number":
-      return schema["minimum"] ?? 1
+      return Math.max(1, Number(schema["minimum"] ?? 1))
     case "null":
       return null
     default:
