@@ -1,0 +1,140 @@
+import { Effect, Schema } from "effect"
+import { SqlClient, type Statement } from "effect/sql"
+import type { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { now, Timestamp } from "../domain/Fields.ts"
+import type { Page, Position, Window } from "../domain/Page.ts"
+import { Database } from "./Database.ts"
+import * as Table from "./Table.ts"
+
+type Entity = Table.Entity
+
+/** The type of the scope column, or `null` for a table without one. */
+type ScopeOf<M extends Entity, C> = C extends keyof M["Type"] ? M["Type"][C] : null
+
+/** What may be changed: the update variant without what a row is found by and what is set here. */
+type Patch<M extends Entity, C> = Partial<
+  Omit<M["update"]["Type"], "id" | "updated_at" | (C extends string ? C : never)>
+>
+
+type Missing = NotFoundError | ServiceUnavailableError
+
+/**
+ * The rows of one table. Every method but `insert` sees only rows of its scope, so that another's row looks exactly
+ * like a missing one. Lists are newest first. `where` is a condition on the columns, beside the scope.
+ */
+export interface Repository<M extends Entity, C> {
+  readonly get: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], Missing>
+  readonly list: (
+    scope: ScopeOf<M, C>,
+    window: Window,
+    where?: Statement.Fragment,
+  ) => Effect.Effect<Page<M["Type"]>, ServiceUnavailableError>
+  /** The rows after a position, and where the next ones start; `null` after the last row. */
+  readonly listAfter: (
+    scope: ScopeOf<M, C>,
+    options: { readonly position: Position; readonly limit: number },
+    where?: Statement.Fragment,
+  ) => Effect.Effect<
+    { readonly items: ReadonlyArray<M["Type"]>; readonly next: Position | null },
+    ServiceUnavailableError
+  >
+  readonly count: (
+    scope: ScopeOf<M, C>,
+    where?: Statement.Fragment,
+  ) => Effect.Effect<number, ServiceUnavailableError>
+  readonly insert: (
+    row: M["insert"]["Type"],
+  ) => Effect.Effect<M["Type"], ConflictError | ServiceUnavailableError>
+  /** Changes what the patch names, and `updated_at`; an empty patch changes nothing. */
+  readonly update: (
+    scope: ScopeOf<M, C>,
+    id: M["Type"]["id"],
+    patch: Patch<M, C>,
+  ) => Effect.Effect<M["Type"], Missing | ConflictError>
+  /** Removes the row itself. */
+  readonly delete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, Missing>
+}
+
+/** The same over a table with `deleted_at`: all methods above see only rows that are not deleted. */
+export interface SoftDeleting<M extends Entity, C> extends Repository<M, C> {
+  readonly softDelete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, Missing>
+  readonly restore: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], Missing>
+  /** Every row of the scope; `deleted_at` is null in those that live. */
+  readonly withDeleted: {
+    readonly get: (
+      scope: ScopeOf<M, C>,
+      id: M["Type"]["id"],
+    ) => Effect.Effect<M["Type"] & Deleted, Missing>
+    readonly list: (
+      scope: ScopeOf<M, C>,
+      window: Window,
+    ) => Effect.Effect<Page<M["Type"] & Deleted>, ServiceUnavailableError>
+  }
+}
+
+export interface Deleted {
+  readonly deleted_at: Timestamp | null
+}
+
+interface Options<C> {
+  readonly table: string
+  /** What errors call it. */
+  readonly resource: string
+  /** The column that says whose a row is; `null` when rows are nobody's. */
+  readonly scope: C
+}
+
+type Column<M extends Entity> = (keyof M["Type"] & string) | null
+
+/** Over a table whose rows are only ever removed for good. */
+export const make = Effect.fnUntraced(function* <M extends Entity, const C extends Column<M>>(
+  model: M,
+  options: Options<C>,
+): Effect.fn.Return<Repository<M, C>, never, Database | SqlClient.SqlClient> {
+  const source = { sql: yield* SqlClient.SqlClient, database: yield* Database, ...options }
+  const table = Table.make<M["Type"]>({ ...source, fields: model.fields, conditions: [] })
+  return { ...table.reads, ...Table.writes(table, model) }
+})
+
+/** Over a table with `deleted_at`. */
+export const makeSoftDeleting = Effect.fnUntraced(function* <
+  M extends Entity,
+  const C extends Column<M>,
+>(
+  model: M,
+  options: Options<C>,
+): Effect.fn.Return<SoftDeleting<M, C>, never, Database | SqlClient.SqlClient> {
+  const source = { sql: yield* SqlClient.SqlClient, database: yield* Database, ...options }
+  const table = <Row>(fields: Schema.Struct.Fields, ...conditions: ReadonlyArray<string>) =>
+    Table.make<Row>({ ...source, fields, conditions })
+  const { query } = source.database
+  const living = table<M["Type"]>(model.fields, "deleted_at IS NULL")
+  const deleted = table<M["Type"]>(model.fields, "deleted_at IS NOT NULL")
+  const all = table<M["Type"] & Deleted>({
+    ...model.fields,
+    deleted_at: Schema.NullOr(Timestamp),
+  })
+
+  const deletion = living.statement(
+    `UPDATE ${options.table} SET deleted_at = ? ${living.where("id = ?")} RETURNING id`,
+  )
+  const restoration = deleted.statement(
+    `UPDATE ${options.table} SET deleted_at = NULL ${deleted.where("id = ?")}
+     RETURNING ${deleted.columns}`,
+  )
+  return {
+    ...living.reads,
+    ...Table.writes(living, model),
+    softDelete: (scope, id) =>
+      Effect.flatMap(now, (time) =>
+        living.one(
+          scope,
+          id,
+          (ids) => query(deletion([time, ...ids])),
+          () => undefined,
+        ),
+      ),
+    restore: (scope, id) => deleted.one(scope, id, (ids) => query(restoration(ids)), deleted.first),
+    withDeleted: { get: all.reads.get, list: all.reads.list },
+  }
+})

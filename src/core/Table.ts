@@ -1,0 +1,218 @@
+import { Effect, Schema, SchemaAST } from "effect"
+import type { SqlClient, Statement } from "effect/sql"
+import { NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
+import { now, type Timestamp } from "../domain/Fields.ts"
+import type { Page, Position, Window } from "../domain/Page.ts"
+import type { Database } from "./Database.ts"
+
+/**
+ * The statements of `Repository`. Their texts are made once: compiling a template costs more than running it. In
+ * them `?` is a parameter on both databases; the first ones of every condition are the scope's.
+ */
+interface Source {
+  readonly sql: SqlClient.SqlClient
+  readonly database: Database["Service"]
+  readonly table: string
+  readonly resource: string
+  readonly scope: string | null
+  /** The columns to read. */
+  readonly fields: Schema.Struct.Fields
+  /** Which rows exist for this table. */
+  readonly conditions: ReadonlyArray<string>
+}
+
+/** A `Model.Class` with an id and its time of creation: what the order newest first stands on. */
+export type Entity = Schema.Top & {
+  readonly Type: { readonly id: string; readonly created_at: Timestamp }
+  readonly fields: Schema.Struct.Fields
+  readonly insert: Schema.Top & { readonly fields: Schema.Struct.Fields }
+  readonly update: Schema.Top & { readonly fields: Schema.Struct.Fields }
+}
+
+type Params = ReadonlyArray<unknown>
+type Row = Readonly<Record<string, unknown>>
+
+export type Table<A> = ReturnType<typeof make<A>>
+
+export const make = <A>(source: Source) => {
+  const { sql, database, table, resource } = source
+  const columns = Object.keys(source.fields).join(", ")
+  const conditions =
+    source.scope === null ? source.conditions : [`${source.scope} = ?`, ...source.conditions]
+  const where = (...more: ReadonlyArray<string>) => {
+    const all = [...conditions, ...more]
+    return all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`
+  }
+  const own = (scope: unknown): Params => (source.scope === null ? [] : [scope])
+
+  const decode = Schema.decodeUnknownSync(
+    Schema.Array(Schema.Struct(source.fields)) as Schema.Top as Schema.Codec<ReadonlyArray<A>>,
+  )
+  const first = (rows: ReadonlyArray<Row>) => decode(rows)[0] as A
+
+  const statement = (text: string) => {
+    let count = 0
+    const own = database.dialect === "pg" ? text.replaceAll("?", () => `$${++count}`) : text
+    return (params: Params) => sql.unsafe<Row>(own, params)
+  }
+
+  /** A statement without and with a condition of the caller; `params` are those after the conditions. */
+  const filterable = (text: (...filter: ReadonlyArray<string>) => string) => {
+    const plain = statement(text())
+    const template = Object.assign(text("(?)").split("?"), { raw: [] })
+    return (filter: Statement.Fragment | undefined, scope: unknown, f: (given: Params) => Params) =>
+      database.query(
+        filter === undefined
+          ? plain(f(own(scope)))
+          : sql<Row>(template, ...f([...own(scope), filter])),
+      )
+  }
+
+  const newest = "ORDER BY created_at DESC, id DESC LIMIT ?"
+  const selectOne = statement(`SELECT ${columns} FROM ${table} ${where("id = ?")}`)
+  const selectPage = filterable(
+    (...filter) =>
+      `SELECT ${columns}, (SELECT count(*) FROM ${table} ${where(...filter)}) AS total
+       FROM ${table} ${where(...filter)} ${newest} OFFSET ?`,
+  )
+  const selectFirst = filterable(
+    (...filter) => `SELECT ${columns} FROM ${table} ${where(...filter)} ${newest}`,
+  )
+  const selectAfter = filterable(
+    (...filter) =>
+      `SELECT ${columns} FROM ${table} ${where(...filter, "(created_at, id) < (?, ?)")} ${newest}`,
+  )
+  const selectCount = filterable(
+    (...filter) => `SELECT count(*) AS total FROM ${table} ${where(...filter)}`,
+  )
+
+  const missing = (id: string) => Effect.fail(new NotFoundError({ resource, id }))
+
+  /** What `f` makes of one row. The last parameters of the statement are `ids`: scope and id. */
+  const one = <B, E>(
+    scope: unknown,
+    id: string,
+    run: (ids: Params) => Effect.Effect<ReadonlyArray<Row>, E>,
+    f: (rows: ReadonlyArray<Row>) => B,
+  ): Effect.Effect<B, E | NotFoundError> =>
+    isStorable(id) && isStorable(scope)
+      ? Effect.flatMap(run([...own(scope), id]), (rows) =>
+          rows.length === 0 ? missing(id) : Effect.succeed(f(rows)),
+        )
+      : missing(id)
+
+  const count = (scope: unknown, filter?: Statement.Fragment) =>
+    Effect.map(selectCount(filter, scope, same), totalOf)
+
+  const get = (scope: unknown, id: string) =>
+    one(scope, id, (ids) => database.query(selectOne(ids)), first)
+
+  const list = (
+    scope: unknown,
+    { skip, limit }: Window,
+    filter?: Statement.Fragment,
+  ): Effect.Effect<Page<A>, ServiceUnavailableError> =>
+    Effect.flatMap(
+      selectPage(filter, scope, (given) => [...given, ...given, limit, skip]),
+      (rows) =>
+        rows.length > 0 || skip === 0
+          ? Effect.succeed({ items: decode(rows), total: totalOf(rows), skip, limit })
+          : Effect.map(count(scope, filter), (total) => ({ items: [], total, skip, limit })),
+    )
+
+  const listAfter = (
+    scope: unknown,
+    { position, limit }: { readonly position: Position; readonly limit: number },
+    filter?: Statement.Fragment,
+  ) =>
+    Effect.map(
+      position.id === ""
+        ? selectFirst(filter, scope, (given) => [...given, limit + 1])
+        : selectAfter(filter, scope, (given) => [
+            ...given,
+            position.created_at,
+            position.id,
+            limit + 1,
+          ]),
+      (rows) => {
+        const page = rows.slice(0, limit)
+        return {
+          items: decode(page),
+          next: rows.length > limit ? positionOf(page.at(-1)) : null,
+        }
+      },
+    )
+
+  return { source, columns, where, statement, first, one, reads: { get, list, listAfter, count } }
+}
+
+export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
+  const { source, columns, where, statement, first, one, reads } = table
+  const write = source.database.write(source.resource)
+  const toColumn = encoder(model.insert.fields)
+
+  const inserted = Object.keys(model.insert.fields)
+  const insertion = statement(
+    `INSERT INTO ${source.table} (${inserted.join(", ")})
+     VALUES (${inserted.map(() => "?").join(", ")}) RETURNING ${columns}`,
+  )
+  const insert = (row: unknown) => {
+    const values = inserted.map((name) => toColumn(name, (row as Row)[name]))
+    return Effect.map(write(insertion(values)), first)
+  }
+
+  const kept = new Set(["id", "updated_at", source.scope])
+  const changeable = Object.keys(model.update.fields).filter((name) => !kept.has(name))
+  const changes = new Map<string, ReturnType<typeof statement>>()
+  const change = (names: ReadonlyArray<string>) => {
+    const assignments = [...names, "updated_at"].map((name) => `${name} = ?`).join(", ")
+    const known = changes.get(assignments)
+    if (known !== undefined) return known
+    const made = statement(
+      `UPDATE ${source.table} SET ${assignments} ${where("id = ?")} RETURNING ${columns}`,
+    )
+    changes.set(assignments, made)
+    return made
+  }
+  const update = (scope: unknown, id: string, patch: unknown) => {
+    const given = patch as Row
+    const names = changeable.filter((name) => given[name] !== undefined)
+    if (names.length === 0) return reads.get(scope, id)
+    const values = names.map((name) => toColumn(name, given[name]))
+    return Effect.flatMap(now, (time) =>
+      one(scope, id, (ids) => write(change(names)([...values, time, ...ids])), first),
+    )
+  }
+
+  const removal = statement(`DELETE FROM ${source.table} ${where("id = ?")} RETURNING id`)
+  const remove = (scope: unknown, id: string) =>
+    one(
+      scope,
+      id,
+      (ids) => source.database.query(removal(ids)),
+      () => undefined,
+    )
+
+  return { insert, update, delete: remove }
+}
+
+/** PostgreSQL refuses NUL and stores no lone surrogate: no row has such an id. */
+const isStorable = (value: unknown) =>
+  typeof value !== "string" || (!value.includes("\0") && value.isWellFormed())
+
+const same = (params: Params) => params
+
+const totalOf = ([row]: ReadonlyArray<Row>) => (row === undefined ? 0 : Number(row["total"]))
+
+const positionOf = (row: Row | undefined): Position | null =>
+  row === undefined ? null : { created_at: row["created_at"] as Timestamp, id: String(row["id"]) }
+
+/** JSON is written as text on both databases; everything else as it is. */
+const encoder = (fields: Schema.Struct.Fields) => {
+  const json = new Set(Object.keys(fields).filter((name) => columnKind(fields[name]) === "json"))
+  return (name: string, value: unknown) =>
+    json.has(name) && value !== null ? JSON.stringify(value) : value
+}
+
+const columnOf = SchemaAST.resolveAt<string>("column")
+const columnKind = (field: Schema.Constraint | undefined) => field && columnOf(field.ast)
