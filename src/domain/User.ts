@@ -36,7 +36,8 @@ const avatarUrl = {
   ),
 }
 
-const isHttps = (value: string) =>
+/** An https address without credentials in it. */
+export const isHttps = (value: string) =>
   /^https:\/\/[^\s]+$/i.test(value) && URL.canParse(value) && new URL(value).username === ""
 
 /** Decided by the server: never part of an input. */

@@ -1,0 +1,219 @@
+import { createSecretKey, type KeyObject } from "node:crypto"
+import { Clock, Context, Effect, Exit, Layer, Option, Redacted } from "effect"
+import type { CryptoKey } from "jose"
+import { compactVerify } from "jose/jws/compact/verify"
+import { AuthenticationError, type ServiceUnavailableError } from "../domain/Errors.ts"
+import {
+  type AuthProvider,
+  type Claims,
+  type Identity,
+  profileOf,
+  type Purpose,
+  textAt,
+} from "../domain/Identity.ts"
+import { UserId } from "../domain/User.ts"
+import * as Jwks from "./Jwks.ts"
+import * as Jwt from "./Jwt.ts"
+import { Metrics } from "./Metrics.ts"
+import { Settings } from "./Settings.ts"
+
+/** Why a token was refused, as counted. The caller only learns whether it expired. */
+type Refusal =
+  | "malformed"
+  | "algorithm"
+  | "unknown_key"
+  | "signature"
+  | "issuer"
+  | "audience"
+  | "expired"
+  | "not_yet_valid"
+  | "purpose"
+  | "claims"
+
+interface TokenRequest {
+  readonly sub: UserId
+  readonly email?: string
+  /** Seeds the role of a new user. */
+  readonly role?: "user" | "admin"
+  /** In seconds. */
+  readonly expires_in: number
+  readonly purpose: Purpose
+}
+
+/** Verifies bearer tokens of the configured provider and of our own issuer, and signs the latter. */
+export class Tokens extends Context.Service<
+  Tokens,
+  {
+    /** Counts every refusal. 503 when the provider's keys are needed and cannot be had. */
+    readonly verify: (
+      token: string,
+    ) => Effect.Effect<Identity, AuthenticationError | ServiceUnavailableError>
+    readonly sign: (request: TokenRequest) => Effect.Effect<Redacted.Redacted>
+  }
+>()("plinth/core/Tokens") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const { auth, secretKeys } = yield* Settings
+      const metrics = yield* Metrics
+      const signingKey = toKey(secretKeys[0])
+      const provider: Issuer = {
+        ...auth,
+        secrets: auth.secrets.map(toKey),
+        jwks: auth.jwksUrl === null ? null : yield* Jwks.make(auth.jwksUrl),
+        purpose: null,
+      }
+      const plinth: Issuer = {
+        provider: "plinth",
+        issuer: ownIssuer,
+        audience: null,
+        secrets: secretKeys.map(toKey),
+        jwks: null,
+        roleClaim: ["role"],
+        purpose: "access",
+      }
+
+      const refuse = (reason: Refusal, issuer = provider) => {
+        metrics.authFailure(reason)
+        metrics.authEvent("failed", issuer.provider)
+        return Exit.fail(
+          new AuthenticationError({
+            reason: reason === "expired" ? "expired_token" : "invalid_token",
+          }),
+        )
+      }
+
+      const accept = (claims: Claims, issuer: Issuer, now: number) => {
+        const refusal = refusalOf(claims, issuer, now)
+        return refusal === undefined
+          ? Exit.succeed(identityOf(claims, issuer))
+          : refuse(refusal, issuer)
+      }
+
+      const verifyWithJwks = (jwt: Jwt.Jwt, issuer: Issuer, token: string) => {
+        const { algorithm, kid } = jwt
+        if (algorithm === "HS256" || issuer.jwks === null) return refuse("algorithm", issuer)
+        return issuer.jwks.find(algorithm, kid).pipe(
+          Effect.tapError(() =>
+            Effect.sync(() => {
+              metrics.authFailure("unavailable")
+              metrics.authEvent("failed", issuer.provider)
+            }),
+          ),
+          Effect.flatMap((keys) =>
+            keys.length === 0
+              ? refuse("unknown_key", issuer)
+              : Effect.flatMap(Effect.findFirst(keys, isSignedBy(token, algorithm)), (signed) =>
+                  Option.isSome(signed)
+                    ? Effect.flatMap(nowInSeconds, (now) => accept(jwt.claims, issuer, now))
+                    : refuse("signature", issuer),
+                ),
+          ),
+        )
+      }
+
+      return Tokens.of({
+        // HS256 is verified inside one step: no generator, no promise, no thread pool.
+        verify: (token) =>
+          Effect.withFiber((fiber) => {
+            const jwt = Jwt.parse(token)
+            if (typeof jwt === "string") return refuse(jwt)
+            const issuer = jwt.claims["iss"] === ownIssuer ? plinth : provider
+            if (jwt.algorithm !== "HS256" || issuer.secrets.length === 0) {
+              return verifyWithJwks(jwt, issuer, token)
+            }
+            if (!issuer.secrets.some((key) => Jwt.isSignedWith(jwt, key))) {
+              return refuse("signature", issuer)
+            }
+            const clock = fiber.getRef(Clock.Clock)
+            return accept(jwt.claims, issuer, clock.currentTimeMillisUnsafe() / 1000)
+          }),
+
+        sign: ({ expires_in, ...claims }) =>
+          Effect.map(nowInSeconds, (now) => {
+            const iat = Math.floor(now)
+            const all = { iss: ownIssuer, ...claims, iat, exp: iat + expires_in }
+            return Redacted.make(Jwt.sign(all, signingKey))
+          }),
+      })
+    }),
+  )
+}
+
+/** Who may sign, with which keys, and what its tokens must say. */
+interface Issuer {
+  readonly provider: AuthProvider
+  readonly issuer: string | null
+  readonly audience: string | null
+  readonly secrets: ReadonlyArray<KeyObject>
+  readonly jwks: Jwks.Jwks | null
+  readonly roleClaim: ReadonlyArray<string>
+  readonly purpose: Purpose | null
+}
+
+const ownIssuer = "plinth"
+
+/** A key object, because making one from bytes costs more than the signature. */
+const toKey = (secret: Redacted.Redacted) => createSecretKey(Redacted.value(secret), "utf8")
+
+const nowInSeconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
+
+/** The algorithm is pinned to the key: it was imported for that one alone. */
+const isSignedBy = (token: string, algorithm: Jwt.Algorithm) => (key: CryptoKey) =>
+  Effect.tryPromise(() => compactVerify(token, key, { algorithms: [algorithm] })).pipe(
+    Effect.match({ onSuccess: () => true, onFailure: () => false }),
+  )
+
+/** Seconds that a provider's clock may be ahead of ours. An `exp` gets none: what has expired has expired. */
+const clockSkew = 5
+
+/** The first rule that claims of a good signature break. */
+const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undefined => {
+  const { iss, aud, exp, nbf, iat, sub, purpose } = claims as Registered
+  if (issuer.issuer !== null && iss !== issuer.issuer) return "issuer"
+  if (
+    issuer.audience !== null &&
+    aud !== issuer.audience &&
+    !(Array.isArray(aud) && aud.includes(issuer.audience))
+  ) {
+    return "audience"
+  }
+  if (!isTime(exp)) return "claims"
+  if (exp <= now) return "expired"
+  if (nbf !== undefined && !isTime(nbf)) return "claims"
+  if (iat !== undefined && !isTime(iat)) return "claims"
+  if ((nbf ?? 0) > now + clockSkew || (iat ?? 0) > now + clockSkew) return "not_yet_valid"
+  if (issuer.purpose !== null && purpose !== issuer.purpose) return "purpose"
+  return isSubject(sub) ? undefined : "claims"
+}
+
+type Registered = Readonly<
+  Record<"iss" | "aud" | "exp" | "nbf" | "iat" | "sub" | "purpose", unknown>
+>
+
+/** NumericDate, RFC 7519 §2, which may have a fraction. */
+const isTime = (value: unknown): value is number =>
+  typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+
+/** What can be a user's id. */
+const isSubject = (value: unknown): value is string =>
+  typeof value === "string" &&
+  value.trim() !== "" &&
+  value.length <= 510 &&
+  Array.from(value).length <= 255 &&
+  value.isWellFormed() &&
+  !value.includes("\0")
+
+/** Of claims that `refusalOf` has nothing against. */
+const identityOf = (claims: Claims, { provider, roleClaim }: Issuer): Identity => {
+  const { sub, iat, exp } = claims as { sub: string; iat?: number; exp: number }
+  return {
+    sub: UserId.make(sub),
+    ...profileOf(claims),
+    role: textAt(claims, roleClaim) === "admin" ? "admin" : "user",
+    issued_at: iat === undefined ? null : Math.floor(iat),
+    expires_at: exp,
+    provider,
+    purpose: "access",
+  }
+}

@@ -1,0 +1,79 @@
+import { isHttps, type UserId } from "./User.ts"
+
+/** Who signed: the configured provider, or Plinth itself (`token mint`). */
+export type AuthProvider = "supabase" | "clerk" | "custom" | "plinth"
+
+/** What a token of our own is for. Only `access` opens the API. */
+export type Purpose = "access"
+
+/**
+ * What a verified token says. `role` only seeds a new user's. Times are Unix seconds. Profile claims that we could
+ * not store are null, as if the token did not have them.
+ */
+export interface Identity {
+  readonly sub: UserId
+  readonly email: string | null
+  readonly full_name: string | null
+  readonly avatar_url: string | null
+  readonly role: "user" | "admin"
+  readonly issued_at: number | null
+  readonly expires_at: number
+  readonly provider: AuthProvider
+  readonly purpose: Purpose
+}
+
+export type Claims = Readonly<Record<string, unknown>>
+
+/** The profile, from wherever the providers put it. */
+export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" | "avatar_url"> => {
+  const user = objectOf(claims["user_metadata"])
+  const app = objectOf(claims["app_metadata"])
+  return {
+    email: first(isEmail, claims["email"], user["email"], app["email"]),
+    full_name: first(isName, claims["name"], claims["full_name"], user["full_name"], user["name"]),
+    avatar_url: first(
+      isAvatar,
+      claims["picture"],
+      claims["avatar_url"],
+      user["avatar_url"],
+      user["picture"],
+    ),
+  }
+}
+
+/** The text at a path of claims; undefined when there is none. */
+export const textAt = (claims: Claims, path: ReadonlyArray<string>): string | undefined => {
+  let value: unknown = claims
+  for (const name of path) {
+    const object = objectOf(value)
+    value = Object.hasOwn(object, name) ? object[name] : undefined
+  }
+  return typeof value === "string" ? value : undefined
+}
+
+const none: Claims = Object.freeze({})
+
+const objectOf = (value: unknown): Claims =>
+  typeof value === "object" && value !== null ? (value as Claims) : none
+
+const first = (accept: (text: string) => boolean, ...candidates: ReadonlyArray<unknown>) => {
+  for (const candidate of candidates) {
+    if (typeof candidate === "string") {
+      const text = candidate.trim()
+      if (text !== "" && accept(text)) return text
+    }
+  }
+  return null
+}
+
+/** PostgreSQL cannot store NUL nor a lone surrogate. */
+const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0")
+
+/** 320 characters are the most that RFC 5321 §4.5.3.1 leaves an address: 64 @ 255. */
+const isEmail = (text: string) =>
+  text.length <= 320 && isStorable(text) && /^[^\s@]+@[^\s@]+$/.test(text)
+
+const isName = (text: string) =>
+  text.length <= 510 && isStorable(text) && (text.length <= 255 || Array.from(text).length <= 255)
+
+const isAvatar = (text: string) => text.length <= 2048 && isStorable(text) && isHttps(text)
