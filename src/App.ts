@@ -1,0 +1,32 @@
+import { Layer } from "effect"
+import { Audit } from "./business/Audit.ts"
+import { AuditRepo } from "./business/AuditRepo.ts"
+import { Projects } from "./business/Projects.ts"
+import { ProjectsRepo } from "./business/ProjectsRepo.ts"
+import { Readiness } from "./business/Readiness.ts"
+import { Users } from "./business/Users.ts"
+import { UsersRepo } from "./business/UsersRepo.ts"
+import { AccessLog } from "./core/AccessLog.ts"
+import { Database } from "./core/Database.ts"
+import { Lifecycle } from "./core/Lifecycle.ts"
+import * as Logger from "./core/Logger.ts"
+import { Metrics } from "./core/Metrics.ts"
+import { Tokens } from "./core/Tokens.ts"
+import * as Tracing from "./core/Tracing.ts"
+
+const telemetry = Layer.mergeAll(Logger.layer, Tracing.layer, Metrics.layer, Lifecycle.layer)
+
+const core = Layer.mergeAll(Database.layer, Tokens.layer, AccessLog.layer)
+
+const repos = Layer.mergeAll(UsersRepo.layer, ProjectsRepo.layer, AuditRepo.layer)
+
+const business = Layer.mergeAll(Users.layer, Projects.layer, Readiness.layer).pipe(
+  Layer.provideMerge(Audit.layer),
+)
+
+/** The application without its doors, wired once; needs only `Settings`. Each line needs only the lines below it. */
+export const layer = business.pipe(
+  Layer.provideMerge(repos),
+  Layer.provideMerge(core),
+  Layer.provideMerge(telemetry),
+)

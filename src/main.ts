@@ -1,0 +1,4 @@
+import "effect/schema/SchemaJITCompiler/enable"
+import { run, serve } from "./Serve.ts"
+
+run(serve)
