@@ -17,8 +17,9 @@ export const up = Effect.gen(function* () {
       deleted_at ${timestamp}
     )
   `
+  // SQLite counts from the index alone only when the column of the condition is in it.
   yield* sql`
-    CREATE INDEX projects_newest ON projects (owner_id, created_at DESC, id DESC)
+    CREATE INDEX projects_newest ON projects (owner_id, created_at DESC, id DESC, deleted_at)
     WHERE deleted_at IS NULL
   `
 })

@@ -1,5 +1,4 @@
-import type { Statement } from "effect/sql"
-import type { SqlClient } from "effect/sql"
+import type { SqlClient, Statement } from "effect/sql"
 
 /**
  * Text without regard to case, by Unicode: the same on SQLite, where it is registered as the SQL function `fold`,
@@ -8,7 +7,7 @@ import type { SqlClient } from "effect/sql"
 export const fold = (text: string) => text.toUpperCase().toLowerCase().replaceAll("ς", "σ")
 
 /** A column folded in SQL, as `fold` does it. */
-const folded = (sql: SqlClient.SqlClient, column: string) =>
+export const folded = (sql: SqlClient.SqlClient, column: string) =>
   sql.onDialectOrElse({
     sqlite: () => sql`fold(${sql(column)})`,
     orElse: () =>

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Reactivity } from "effect/reactivity"
+import { inject } from "vitest"
+import { Database } from "../src/core/Database.ts"
+import { Metrics } from "../src/core/Metrics.ts"
+import * as Migrations from "../src/core/Migrations.ts"
+import { Settings } from "../src/core/Settings.ts"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The address of the run's PostgreSQL; null in the project that tests on SQLite. */
+    readonly postgres: string | null
+  }
+}
+
+/** Migrated already, and copied for each test file. */
+export const template = "plinth_template"
+
+/** Which database this project tests. */
+export const dialect = (): "sqlite" | "pg" => (inject("postgres") === null ? "sqlite" : "pg")
+
+/** A database that only this test file has: the DATABASE_URL of it. Migrated on PostgreSQL, empty on SQLite. */
+export class TestDatabase extends Context.Service<TestDatabase, string>()(
+  "plinth/test/TestDatabase",
+) {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.suspend(() => {
+      const server = inject("postgres")
+      return server === null ? temporaryFile : copyOfTemplate(server)
+    }),
+  )
+}
+
+/** Database and SqlClient at an address, for suites below the business. Not migrated. */
+export const layerFor = (url: string) =>
+  Database.layer.pipe(
+    Layer.provide(Metrics.layer),
+    Layer.provide(Settings.layerFrom({ DATABASE_URL: url, SECRET_KEY: secret })),
+  )
+
+/** Database and SqlClient of a fresh, migrated database. */
+export const layer = Layer.unwrap(
+  Effect.map(TestDatabase, (url) => Migrations.layer.pipe(Layer.provideMerge(layerFor(url)))),
+).pipe(Layer.provideMerge(TestDatabase.layer))
+
+const secret = SecureRandom.uuidV4Unsafe()
+
+/** One statement on a connection of its own, e.g. CREATE DATABASE. */
+export const runSql = (url: string, statement: string) =>
+  Effect.scoped(
+    Effect.flatMap(PgClient.makeClient({ url: Redacted.make(url) }), (sql) =>
+      sql.unsafe(statement),
+    ),
+  ).pipe(Effect.provide(Reactivity.layer))
+
+const temporaryFile = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-sqlite-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+  ),
+  (directory) => `sqlite:${join(directory, "test.db")}`,
+)
+
+const copyOfTemplate = (server: string) => {
+  const name = `test_${SecureRandom.uuidV7Unsafe().replaceAll("-", "")}`
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return Effect.as(
+    Effect.acquireRelease(runSql(server, `CREATE DATABASE ${name} TEMPLATE ${template}`), () =>
+      Effect.ignore(runSql(server, `DROP DATABASE ${name} WITH (FORCE)`)),
+    ),
+    url.href,
+  )
+}

