@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto"
 import { Effect, Redacted } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Readiness } from "../../business/Readiness.ts"
 import { Metrics } from "../../core/Metrics.ts"
