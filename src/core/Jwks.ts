@@ -1,9 +1,10 @@
-import { Clock, Data, Deferred, Effect, Schema, Stream } from "effect"
+import { Clock, Data, Effect, Schema, Stream } from "effect"
 import { HttpClient, type HttpClientResponse } from "effect/http"
 import type { CryptoKey } from "jose"
 import { importJWK } from "jose/key/import"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Algorithm } from "./Jwt.ts"
+import * as SingleFlight from "./SingleFlight.ts"
 
 type Asymmetric = Exclude<Algorithm, "HS256">
 
@@ -34,12 +35,11 @@ const maxKeys = 64
  */
 export const make = Effect.fnUntraced(function* (url: string) {
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
-  const scope = yield* Effect.scope
+  const alone = yield* SingleFlight.make<void, ServiceUnavailableError>()
 
   let held: ReadonlyArray<VerificationKey> = []
   let nextLook = Number.NEGATIVE_INFINITY
   let failed = false
-  let pending: Deferred.Deferred<void, ServiceUnavailableError> | undefined
 
   const look = client.get(url, { acceptJson: true }).pipe(
     Effect.flatMap(readText),
@@ -63,21 +63,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
     Effect.asVoid,
   )
 
-  const refresh = Effect.uninterruptibleMask((restore) => {
-    if (pending !== undefined) return restore(Deferred.await(pending))
-    const waiting = Deferred.makeUnsafe<void, ServiceUnavailableError>()
-    pending = waiting
-    return Effect.interruptible(look).pipe(
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          pending = undefined
-          Deferred.doneUnsafe(waiting, exit)
-        }),
-      ),
-      Effect.forkIn(scope),
-      Effect.andThen(restore(Deferred.await(waiting))),
-    )
-  })
+  const refresh = alone("keys", look)
 
   const matching = (algorithm: Asymmetric, kid: string | null) =>
     held
@@ -97,11 +83,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
     return matching(algorithm, kid)
   })
 
-  yield* Effect.ignore(refresh).pipe(
-    Effect.delay(refreshEvery),
-    Effect.forever,
-    Effect.forkIn(scope),
-  )
+  yield* Effect.ignore(refresh).pipe(Effect.delay(refreshEvery), Effect.forever, Effect.forkScoped)
 
   return { find } satisfies Jwks
 })

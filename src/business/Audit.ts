@@ -1,0 +1,68 @@
+import { Context, Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { AuditLogId } from "../domain/AuditLog.ts"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import type { CurrentUser } from "../domain/User.ts"
+import { AuditRepo } from "./AuditRepo.ts"
+
+/** Who acts: a user, or whoever sits at the machine (CLI, RPC). */
+export type Actor = Pick<CurrentUser["Service"], "id" | "email" | "role" | "actor"> | "operator"
+
+export interface AuditEntry {
+  /** `user.updated` */
+  readonly action: string
+  /** One sentence for people. */
+  readonly description: string
+  readonly resource_type: string
+  readonly resource_id: string
+  /** Names and roles; never a secret. */
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** The record of who changed what. */
+export class Audit extends Context.Service<
+  Audit,
+  {
+    /** To be called inside the transaction of the change, so that there is never one without the other. */
+    readonly record: (
+      actor: Actor,
+      entry: AuditEntry,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+  }
+>()("plinth/business/Audit") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* AuditRepo
+
+      const record = Effect.fnUntraced(
+        function* (actor: Actor, entry: AuditEntry) {
+          const { request_id, ip_address } = yield* RequestInfo
+          yield* repo.insert({
+            ...entry,
+            ...actorColumns(actor),
+            id: AuditLogId.make(SecureRandom.uuidV7Unsafe()),
+            request_id,
+            ip_address,
+            created_at: yield* now,
+          })
+        },
+        Effect.catchTag("ConflictError", Effect.die),
+      )
+
+      return Audit.of({ record })
+    }),
+  )
+}
+
+const actorColumns = (actor: Actor) =>
+  actor === "operator"
+    ? { actor_id: null, actor_email: null, actor_role: null, impersonator_id: null }
+    : {
+        actor_id: actor.id,
+        actor_email: actor.email,
+        actor_role: actor.role,
+        impersonator_id: actor.actor,
+      }

@@ -1,0 +1,86 @@
+import { Context, Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
+import { type CursorPage, type Page, type Position, toCursor, type Window } from "../domain/Page.ts"
+import {
+  type Project,
+  type ProjectCreate,
+  ProjectId,
+  type ProjectPatch,
+} from "../domain/Project.ts"
+import type { UserId } from "../domain/User.ts"
+import { ProjectsRepo } from "./ProjectsRepo.ts"
+
+interface Search {
+  readonly search?: string
+}
+
+type Missing = NotFoundError | ServiceUnavailableError
+
+/** A user's projects. Those of others do not exist here. */
+export class Projects extends Context.Service<
+  Projects,
+  {
+    readonly create: (
+      owner: UserId,
+      input: ProjectCreate,
+    ) => Effect.Effect<Project, ServiceUnavailableError>
+    readonly get: (owner: UserId, id: ProjectId) => Effect.Effect<Project, Missing>
+    readonly list: (
+      owner: UserId,
+      query: Window & Search,
+    ) => Effect.Effect<Page<Project>, ServiceUnavailableError>
+    readonly listAfter: (
+      owner: UserId,
+      query: Search & { readonly cursor: Position; readonly limit: number },
+    ) => Effect.Effect<CursorPage<Project>, ServiceUnavailableError>
+    readonly update: (
+      owner: UserId,
+      id: ProjectId,
+      patch: ProjectPatch,
+    ) => Effect.Effect<Project, Missing>
+    readonly remove: (owner: UserId, id: ProjectId) => Effect.Effect<void, Missing>
+  }
+>()("plinth/business/Projects") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* ProjectsRepo
+
+      const create = Effect.fn("Projects.create")(
+        function* (owner: UserId, input: ProjectCreate) {
+          const created_at = yield* now
+          return yield* repo.insert({
+            ...input,
+            id: ProjectId.make(SecureRandom.uuidV7Unsafe()),
+            owner_id: owner,
+            created_at,
+            updated_at: created_at,
+          })
+        },
+        Effect.catchTag("ConflictError", Effect.die),
+      )
+
+      return Projects.of({
+        create,
+        get: repo.get,
+        // The hot path: what stands here is paid by every list.
+        list: (owner, { search, skip, limit }) =>
+          repo.list(owner, { skip, limit }, repo.matching(search)),
+        listAfter: (owner, { search, cursor, limit }) =>
+          Effect.map(
+            repo.listAfter(owner, { position: cursor, limit }, repo.matching(search)),
+            ({ items, next }) => ({
+              items,
+              next_cursor: next === null ? null : toCursor(next),
+              limit,
+            }),
+          ),
+        update: (owner, id, patch) =>
+          Effect.catchTag(repo.update(owner, id, patch), "ConflictError", Effect.die),
+        remove: repo.softDelete,
+      })
+    }),
+  )
+}

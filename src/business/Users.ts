@@ -1,0 +1,180 @@
+import { Context, Effect, Layer } from "effect"
+import { Database } from "../core/Database.ts"
+import {
+  type AuthorizationError,
+  type ConflictError,
+  NotFoundError,
+  type ServiceUnavailableError,
+} from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
+import type { Identity } from "../domain/Identity.ts"
+import type { Page } from "../domain/Page.ts"
+import type { AdminUserPatch, CurrentUser, Role, User, UserId, UserPatch } from "../domain/User.ts"
+import { type Actor, Audit } from "./Audit.ts"
+import * as SignIn from "./SignIn.ts"
+import { UserCache } from "./UserCache.ts"
+import * as UserChange from "./UserChange.ts"
+import { emailKey, type UsersQuery, UsersRepo } from "./UsersRepo.ts"
+
+type Missing = NotFoundError | ServiceUnavailableError
+type Refused = ConflictError | AuthorizationError | Missing
+
+export interface UserCreate {
+  /** The `sub` of the tokens that will speak for it. */
+  readonly id: UserId
+  readonly email: string | null
+  readonly full_name: string | null
+  readonly role: Role
+}
+
+/** Who signs in, and who may do what to whom. */
+export class Users extends Context.Service<
+  Users,
+  {
+    /**
+     * The active user of a verified token, made on first sight. Refuses a deactivated one, and a new one whose
+     * e-mail belongs to another sign-in. At most 2 s behind the database.
+     */
+    readonly resolve: (
+      identity: Identity,
+    ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
+    readonly get: (id: UserId) => Effect.Effect<User, Missing>
+    readonly getByEmail: (email: string) => Effect.Effect<User, Missing>
+    readonly list: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
+    /** What a user may change about himself. */
+    readonly update: (id: UserId, patch: UserPatch) => Effect.Effect<User, Missing>
+    /** Closes one's own account. The last active admin cannot. */
+    readonly deactivateSelf: (
+      user: CurrentUser["Service"],
+    ) => Effect.Effect<void, ConflictError | Missing>
+    readonly updateAsAdmin: (
+      actor: Actor,
+      id: UserId,
+      patch: AdminUserPatch,
+    ) => Effect.Effect<User, Refused>
+    readonly activate: (actor: Actor, id: UserId) => Effect.Effect<User, Refused>
+    readonly deactivate: (actor: Actor, id: UserId) => Effect.Effect<User, Refused>
+    /** By an operator, before the first token. */
+    readonly create: (
+      input: UserCreate,
+    ) => Effect.Effect<User, ConflictError | ServiceUnavailableError>
+    /**
+     * By an operator: the user signs in with another `sub` from now on, and keeps everything. Fails with a conflict
+     * when that `sub` has a user already.
+     */
+    readonly relink: (from: UserId, to: UserId) => Effect.Effect<User, ConflictError | Missing>
+  }
+>()("plinth/business/Users") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* UsersRepo
+      const audit = yield* Audit
+      const { transaction } = yield* Database
+      const cache = new UserCache()
+
+      /** Before the transaction ends, a reader would put the old row back. */
+      const dropAfterCommit = (id: UserId) => repo.afterCommit(Effect.sync(() => cache.drop(id)))
+
+      const getByEmail = Effect.fn("Users.getByEmail")(function* (email: string) {
+        const user = yield* repo.findByEmail(email)
+        return user ?? (yield* new NotFoundError({ resource: "User", id: email }))
+      })
+
+      const update = Effect.fn("Users.update")(
+        function* (id: UserId, patch: UserPatch) {
+          const user = yield* repo.update(id, patch)
+          yield* dropAfterCommit(id)
+          return user
+        },
+        Effect.catchTag("ConflictError", Effect.die),
+      )
+
+      /** Row and audit rows of a change that `judge` has nothing against. */
+      const change = Effect.fnUntraced(function* <E>(
+        actor: Actor,
+        id: UserId,
+        patch: AdminUserPatch,
+        judge: (state: UserChange.State) => E | undefined,
+      ) {
+        const admins = yield* repo.lockAdmins
+        const target = yield* repo.lock(id)
+        const refusal = judge({ admins, target, patch })
+        if (refusal !== undefined) return yield* Effect.fail(refusal)
+        const entries = UserChange.entriesOf(target, patch)
+        if (entries.length === 0) return target
+        const user = yield* Effect.catchTag(repo.update(id, patch), "ConflictError", Effect.die)
+        yield* Effect.forEach(entries, (entry) => audit.record(actor, entry), { discard: true })
+        yield* dropAfterCommit(id)
+        return user
+      }, transaction)
+
+      const updateAsAdmin = Effect.fn("Users.updateAsAdmin")(
+        (actor: Actor, id: UserId, patch: AdminUserPatch) =>
+          change(actor, id, patch, (state) => UserChange.refusal(actor, state)),
+      )
+
+      const deactivateSelf = Effect.fn("Users.deactivateSelf")((user: CurrentUser["Service"]) =>
+        change(user, user.id, { is_active: false }, UserChange.lastAdmin),
+      )
+
+      const create = Effect.fn("Users.create")(
+        function* ({ id, email, full_name, role }: UserCreate) {
+          const created_at = yield* now
+          const user = yield* repo.insert({
+            ...SignIn.blankUser,
+            id,
+            email,
+            email_key: emailKey(email),
+            full_name,
+            role,
+            created_at,
+            updated_at: created_at,
+          })
+          yield* audit.record("operator", {
+            action: "user.created",
+            description: "Created by an operator",
+            resource_type: "User",
+            resource_id: id,
+            details: { role },
+          })
+          yield* dropAfterCommit(id)
+          return user
+        },
+        Effect.mapError(UserChange.emailTaken),
+        transaction,
+      )
+
+      const relink = Effect.fn("Users.relink")(function* (from: UserId, to: UserId) {
+        yield* repo.lockAdmins
+        const user = yield* repo.lock(from)
+        if (from === to) return user
+        const relinked = yield* repo.rename(user, to)
+        yield* audit.record("operator", {
+          action: "user.relinked",
+          description: "Moved to another sign-in",
+          resource_type: "User",
+          resource_id: to,
+          details: { from, to },
+        })
+        yield* dropAfterCommit(from)
+        yield* dropAfterCommit(to)
+        return relinked
+      }, transaction)
+
+      return Users.of({
+        resolve: yield* SignIn.make(cache),
+        get: repo.get,
+        getByEmail,
+        list: repo.search,
+        update,
+        deactivateSelf,
+        updateAsAdmin,
+        activate: (actor, id) => updateAsAdmin(actor, id, { is_active: true }),
+        deactivate: (actor, id) => updateAsAdmin(actor, id, { is_active: false }),
+        create,
+        relink,
+      })
+    }),
+  )
+}

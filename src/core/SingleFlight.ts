@@ -1,0 +1,28 @@
+import { Deferred, Effect } from "effect"
+
+/**
+ * One effect per key at a time: whoever asks while it runs gets its exit. It runs in the scope that this was made
+ * in, so that it outlives the caller who happened to be first.
+ */
+export const make = <A, E>() =>
+  Effect.map(Effect.scope, (scope) => {
+    const running = new Map<string, Deferred.Deferred<A, E>>()
+
+    return <R>(key: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.uninterruptibleMask((restore) => {
+        const started = running.get(key)
+        if (started !== undefined) return restore(Deferred.await(started))
+        const result = Deferred.makeUnsafe<A, E>()
+        running.set(key, result)
+        return Effect.interruptible(effect).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              running.delete(key)
+              Deferred.doneUnsafe(result, exit)
+            }),
+          ),
+          Effect.forkIn(scope),
+          Effect.andThen(restore(Deferred.await(result))),
+        )
+      })
+  })
