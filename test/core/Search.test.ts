@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { contains, fold, folded } from "../../src/core/Search.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
-const rows = [
+const rows: Array.NonEmptyReadonlyArray<string> = [
   "Analytical Engine",
   "STRASSE",
   "Straße",
@@ -26,7 +26,7 @@ layer(TestDatabase.layer)("Search", (it) => {
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE words (word TEXT, other TEXT)`
-      yield* sql`INSERT INTO words ${sql.insert(rows.map((word) => ({ word, other: null })))}`
+      yield* sql`INSERT INTO words ${sql.insert(Array.map(rows, (word) => ({ word, other: null })))}`
       const found = (search: string) =>
         sql<{
           word: string
@@ -59,9 +59,11 @@ layer(TestDatabase.layer)("Search", (it) => {
       const sql = yield* SqlClient.SqlClient
       const cased = letters().filter((letter) => fold(letter) !== letter)
       yield* sql`CREATE TABLE letters (letter TEXT)`
-      yield* Effect.forEach(Array.chunksOf(cased, 500), (chunk) => {
-        return sql`INSERT INTO letters ${sql.insert(chunk.map((letter) => ({ letter })))}`
-      })
+      yield* Effect.forEach(
+        Array.chunksOf(cased, 500),
+        (chunk) =>
+          sql`INSERT INTO letters ${sql.insert(Array.map(chunk, (letter) => ({ letter })))}`,
+      )
 
       const rows = yield* sql<{ letter: string; folded: string }>`
         SELECT letter, ${folded(sql, "letter")} AS folded FROM letters
