@@ -1,4 +1,5 @@
 import { Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
 import { Audit } from "./business/Audit.ts"
 import { AuditRepo } from "./business/AuditRepo.ts"
 import { Projects } from "./business/Projects.ts"
@@ -28,5 +29,6 @@ const business = Layer.mergeAll(Users.layer, Projects.layer, Readiness.layer).pi
 export const layer = business.pipe(
   Layer.provideMerge(repos),
   Layer.provideMerge(core),
+  Layer.provideMerge(FetchHttpClient.layer),
   Layer.provideMerge(telemetry),
 )

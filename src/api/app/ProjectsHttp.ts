@@ -1,8 +1,13 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Projects } from "../../business/Projects.ts"
+import type { ServiceUnavailableError } from "../../domain/Errors.ts"
+import type { CursorPage, Page } from "../../domain/Page.ts"
+import type { Project } from "../../domain/Project.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"
+
+type Listed = Effect.Effect<Page<Project> | CursorPage<Project>, ServiceUnavailableError>
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -12,7 +17,7 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       list: ({ query: { cursor, ...page } }) =>
-        Effect.flatMap(CurrentUser, ({ id }) =>
+        Effect.flatMap(CurrentUser, ({ id }): Listed =>
           cursor === undefined
             ? projects.list(id, page)
             : projects.listAfter(id, { ...page, cursor }),
