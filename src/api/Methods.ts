@@ -16,6 +16,6 @@ table.on("GET", docsPath, true)
 
 /** The methods that the path of this URL answers, in a fixed order; none for an unknown path. */
 export const methodsOf = (url: string): ReadonlyArray<string> => {
-  const found = ["GET", "POST", "PATCH", "DELETE"].filter((method) => table.has(method, url))
+  const found = ["GET", "POST", "PATCH", "DELETE"].filter((method) => table.find(method, url) !== undefined)
   return found.includes("GET") ? ["GET", "HEAD", ...found.slice(1)] : found
 }

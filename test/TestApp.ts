@@ -1,0 +1,69 @@
+import { Effect, Layer, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
+import { HttpApiClient } from "effect/http-api"
+import { Api } from "../src/api/Api.ts"
+import * as Server from "../src/api/Server.ts"
+import * as App from "../src/App.ts"
+import * as Migrations from "../src/core/Migrations.ts"
+import { type Environment, Settings } from "../src/core/Settings.ts"
+import { Tokens } from "../src/core/Tokens.ts"
+import { UserId } from "../src/domain/User.ts"
+import { TestDatabase } from "./TestDatabase.ts"
+
+/** What every application under test is told, beside its database. */
+export const environment: Environment = {
+  HOST: "127.0.0.1",
+  PORT: "0",
+  LOG_LEVEL: "ERROR",
+  SECRET_KEY: `test-${SecureRandom.uuidV4Unsafe()}-${SecureRandom.uuidV4Unsafe()}`,
+  SHUTDOWN_GRACE_SECONDS: "1",
+}
+
+const withDatabase = (more: Environment) =>
+  Layer.unwrap(
+    Effect.map(TestDatabase, (DATABASE_URL) =>
+      Settings.layerFrom({ ...environment, DATABASE_URL, ...more }),
+    ),
+  ).pipe(Layer.provideMerge(TestDatabase.layer))
+
+/** The application without its doors, on a database of its own. */
+export const testAppWith = (more: Environment) =>
+  Migrations.layer.pipe(Layer.provideMerge(App.layer), Layer.provideMerge(withDatabase(more)))
+
+/** The same, listening on a port of 127.0.0.1. */
+export const testServerWith = (more: Environment) =>
+  Server.layer.pipe(Layer.provideMerge(testAppWith(more)), Layer.provideMerge(FetchHttpClient.layer))
+
+export const TestApp = testAppWith({})
+export const TestServer = testServerWith({})
+
+/** Where the server under test is. */
+export const baseUrl = Effect.map(Server.Address, ({ port }) => `http://127.0.0.1:${port}`)
+
+/** A user nobody else has. */
+export const newUser = () => UserId.make(SecureRandom.uuidV7Unsafe())
+
+interface TokenOptions {
+  readonly email?: string
+  readonly role?: "user" | "admin"
+}
+
+/** A token of our own issuer, good for an hour. */
+export const tokenFor = (sub: UserId, options: TokenOptions = {}) =>
+  Effect.flatMap(Tokens, ({ sign }) =>
+    Effect.map(
+      sign({ sub, expires_in: 3600, purpose: "access", ...options }),
+      Redacted.value,
+    ),
+  )
+
+/** Our own typed client, signed in as this user. */
+export const clientFor = (sub: UserId, options: TokenOptions = {}) =>
+  Effect.gen(function* () {
+    const [token, url] = [yield* tokenFor(sub, options), yield* baseUrl]
+    return yield* HttpApiClient.make(Api, {
+      baseUrl: url,
+      transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
+    })
+  })
