@@ -10,12 +10,11 @@ import { UsersRepo } from "./business/UsersRepo.ts"
 import { AccessLog } from "./core/AccessLog.ts"
 import { Database } from "./core/Database.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
-import * as Logger from "./core/Logger.ts"
 import { Metrics } from "./core/Metrics.ts"
 import { Tokens } from "./core/Tokens.ts"
 import * as Tracing from "./core/Tracing.ts"
 
-const telemetry = Layer.mergeAll(Logger.layer, Tracing.layer, Metrics.layer, Lifecycle.layer)
+const telemetry = Layer.mergeAll(Tracing.layer, Metrics.layer, Lifecycle.layer)
 
 const core = Layer.mergeAll(Database.layer, Tokens.layer, AccessLog.layer)
 
@@ -25,7 +24,10 @@ const business = Layer.mergeAll(Users.layer, Projects.layer, Readiness.layer).pi
   Layer.provideMerge(Audit.layer),
 )
 
-/** The application without its doors, wired once; needs only `Settings`. Each line needs only the lines below it. */
+/**
+ * The application without its doors, wired once; needs only `Settings`. Where its log lines go is for the process to
+ * say. Each line needs only the lines below it.
+ */
 export const layer = business.pipe(
   Layer.provideMerge(repos),
   Layer.provideMerge(core),

@@ -1,4 +1,5 @@
 import "effect/schema/SchemaJITCompiler/enable"
-import { run, serve } from "./Serve.ts"
+import { run } from "./Run.ts"
+import { serve } from "./Serve.ts"
 
 run(serve)
