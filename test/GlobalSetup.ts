@@ -1,8 +1,9 @@
 import { Effect } from "effect"
 import type { TestProject } from "vitest/node"
 import * as Migrations from "../src/core/Migrations.ts"
+import { layerFor } from "./LayerFor.ts"
 import { type PostgresServer, startPostgres } from "./PostgresServer.ts"
-import { layerFor, runSql, template } from "./TestDatabase.ts"
+import { runSql, template } from "./TestDatabase.ts"
 
 let server: PostgresServer | undefined
 

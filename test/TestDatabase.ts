@@ -6,10 +6,8 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Reactivity } from "effect/reactivity"
 import { inject } from "vitest"
-import { Database } from "../src/core/Database.ts"
-import { Metrics } from "../src/core/Metrics.ts"
 import * as Migrations from "../src/core/Migrations.ts"
-import { Settings } from "../src/core/Settings.ts"
+import { layerFor } from "./LayerFor.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -37,19 +35,12 @@ export class TestDatabase extends Context.Service<TestDatabase, string>()(
   )
 }
 
-/** Database and SqlClient at an address, for suites below the business. Not migrated. */
-export const layerFor = (url: string) =>
-  Database.layer.pipe(
-    Layer.provide(Metrics.layer),
-    Layer.provide(Settings.layerFrom({ DATABASE_URL: url, SECRET_KEY: secret })),
-  )
+export { layerFor }
 
 /** Database and SqlClient of a fresh, migrated database. */
 export const layer = Layer.unwrap(
   Effect.map(TestDatabase, (url) => Migrations.layer.pipe(Layer.provideMerge(layerFor(url)))),
 ).pipe(Layer.provideMerge(TestDatabase.layer))
-
-const secret = SecureRandom.uuidV4Unsafe()
 
 /** One statement on a connection of its own, e.g. CREATE DATABASE. */
 export const runSql = (url: string, statement: string) =>

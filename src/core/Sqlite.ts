@@ -190,8 +190,9 @@ class Prepared {
   }
 
   rows(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
+    const found = this.values(params)
     const { names } = this
-    return this.values(params).map((values) => {
+    return found.map((values) => {
       const row: Record<string, unknown> = {}
       for (let index = 0; index < names.length; index += 1) row[names[index] ?? ""] = values[index]
       return row

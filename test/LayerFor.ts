@@ -1,0 +1,13 @@
+import { Layer } from "effect"
+import { Database } from "../src/core/Database.ts"
+import { Metrics } from "../src/core/Metrics.ts"
+import { Settings } from "../src/core/Settings.ts"
+
+/** Database and SqlClient at an address, for suites below the business. Not migrated. Also for other processes. */
+export const layerFor = (url: string) =>
+  Layer.fresh(Database.layer).pipe(
+    Layer.provide(Metrics.layer),
+    Layer.provide(Settings.layerFrom({ DATABASE_URL: url, SECRET_KEY: secret })),
+  )
+
+const secret = "0123456789abcdef-only-for-these-tests"

@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { migrations, type Migration } from "../../migrations/index.ts"
+import * as Migrations from "../../src/core/Migrations.ts"
+import { layerFor } from "../LayerFor.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+const database = Layer.unwrap(Effect.map(TestDatabase, layerFor)).pipe(
+  Layer.provideMerge(TestDatabase.layer),
+)
+
+const names = Object.keys(migrations)
+
+/** Takes every migration back, whether the database came migrated (PostgreSQL) or empty (SQLite). */
+const unmigrated = Effect.repeat(Migrations.rollback(), { until: (name) => name === null })
+
+const applied = Effect.map(Migrations.status(), (all) =>
+  all.filter(({ applied_at }) => applied_at !== null).map(({ name }) => name),
+)
+
+const step = (statement: string): Migration => ({
+  up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement)),
+  down: Effect.void,
+})
+
+/** A process of its own that migrates, and the names that it ran. */
+const migrateElsewhere = (url: string) =>
+  Effect.callback<ReadonlyArray<string>, Error>((resume) => {
+    const script = `
+      import { Effect } from "effect"
+      import * as Migrations from "./src/core/Migrations.ts"
+      import { layerFor } from "./test/LayerFor.ts"
+      const names = await Effect.runPromise(Effect.provide(Migrations.run(), layerFor(process.argv[1])))
+      process.stdout.write(JSON.stringify(names))`
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script, url])
+    let output = ""
+    let errors = ""
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
+    child.once("close", (code) =>
+      resume(code === 0 ? Effect.succeed(decodeNames(output)) : Effect.fail(new Error(errors))),
+    )
+  })
+
+const decodeNames = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+layer(database)("Migrations", (it) => {
+  it.effect("runs each once and tells which", () =>
+    Effect.gen(function* () {
+      yield* unmigrated
+
+      assert.deepStrictEqual(yield* applied, [])
+      assert.deepStrictEqual(yield* Migrations.run(), names)
+      assert.deepStrictEqual(yield* Migrations.run(), [])
+      assert.deepStrictEqual(yield* applied, names)
+    }),
+  )
+
+  it.effect("takes back the newest, and runs it again", () =>
+    Effect.gen(function* () {
+      yield* Migrations.run()
+      const newest = names.at(-1) ?? ""
+
+      assert.strictEqual(yield* Migrations.rollback(), newest)
+      assert.deepStrictEqual(yield* applied, names.slice(0, -1))
+      assert.deepStrictEqual(yield* Migrations.run(), [newest])
+    }),
+  )
+
+  it.effect("keeps nothing of a run in which one fails, and names it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Migrations.run()
+      const bad = {
+        ...migrations,
+        "9001_good": step("CREATE TABLE half (n INTEGER)"),
+        "9002_bad": step("CREATE TABLE half (n INTEGER)"),
+      }
+
+      const error = yield* Effect.flip(Migrations.run(bad))
+
+      assert.instanceOf(error, Migrations.MigrationError)
+      assert.include(error.message, "9002_bad")
+      assert.deepStrictEqual(yield* applied, names)
+      yield* sql`CREATE TABLE half (n INTEGER)`
+    }),
+  )
+
+  it.effect("runs once when several processes start at once", () =>
+    Effect.gen(function* () {
+      yield* unmigrated
+      const url = yield* TestDatabase
+
+      const runs = yield* Effect.all(
+        [migrateElsewhere(url), migrateElsewhere(url), migrateElsewhere(url)],
+        { concurrency: "unbounded" },
+      )
+
+      assert.deepStrictEqual(runs.flat(), names)
+      assert.deepStrictEqual(yield* applied, names)
+    }),
+  )
+})
