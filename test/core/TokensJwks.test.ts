@@ -1,0 +1,262 @@
+import { createHmac } from "node:crypto"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import { Metrics } from "../../src/core/Metrics.ts"
+import { Settings } from "../../src/core/Settings.ts"
+import { Tokens } from "../../src/core/Tokens.ts"
+import { countOf } from "../fixtures/Counts.ts"
+import * as TokenIssuer from "../fixtures/TokenIssuer.ts"
+
+const now = 1_767_225_600
+
+/** A provider of the test's own, and `Tokens` that trust it. */
+const started = Effect.gen(function* () {
+  yield* TestClock.setTime(now * 1000)
+  const provider = yield* TokenIssuer.make
+  const context = yield* Layer.build(
+    Tokens.layer.pipe(
+      Layer.provideMerge(Metrics.layer),
+      Layer.provide(FetchHttpClient.layer),
+      Layer.provide(
+        Settings.layerFrom({
+          SECRET_KEY: "a-Secret-of-32-bytes-0123456789-abcdef",
+          OAUTH_JWKS_URL: provider.jwksUrl,
+          OAUTH_ISSUER: provider.issuer,
+        }),
+      ),
+    ),
+  )
+  const claims = { iss: provider.issuer, sub: "user_1", iat: now, exp: now + 86_400 }
+  const verify = (token: string) =>
+    Effect.provide(
+      Effect.flatMap(Tokens, (service) => service.verify(token)),
+      context,
+    )
+  return {
+    provider,
+    claims,
+    context,
+    verify,
+    /** The verdict on a token signed now. */
+    verdict: (signature?: TokenIssuer.Signature) =>
+      provider
+        .sign(claims, signature)
+        .pipe(
+          Effect.flatMap(verify),
+          Effect.match({ onSuccess: ({ sub }) => sub, onFailure: (error) => error._tag }),
+        ),
+  }
+})
+
+const accepted = "user_1"
+const refused = "AuthenticationError"
+const unavailable = "ServiceUnavailableError"
+
+describe("a token signed by a provider's key", () => {
+  it.effect("is accepted for RS256 and ES256, with one fetch for all", () =>
+    Effect.gen(function* () {
+      const { provider, verdict } = yield* started
+      const verdicts = yield* Effect.all(
+        Array.from({ length: 20 }, (_, index) =>
+          verdict({ algorithm: index % 2 === 0 ? "RS256" : "ES256" }),
+        ),
+        { concurrency: "unbounded" },
+      )
+      assert.deepStrictEqual(new Set(verdicts), new Set([accepted]))
+      assert.strictEqual(provider.state.fetches, 1)
+    }),
+  )
+
+  it.effect("may lack a kid", () =>
+    Effect.gen(function* () {
+      const { verdict } = yield* started
+      assert.strictEqual(yield* verdict({ header: { kid: undefined } }), accepted)
+    }),
+  )
+
+  it.effect("is refused when its claims were changed, or when another key signed it", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, verdict } = yield* started
+      const [header, , signature] = (yield* provider.sign(claims)).split(".")
+      const payload = Buffer.from(JSON.stringify({ ...claims, sub: "admin" })).toString("base64url")
+      const error = yield* Effect.flip(verify(`${header}.${payload}.${signature}`))
+      assert.strictEqual(error._tag, refused)
+
+      const { kid } = provider.state.keys[0]?.jwk ?? {}
+      const stranger = yield* TokenIssuer.make
+      const forged = yield* stranger.sign(claims, { header: { kid } })
+      assert.strictEqual((yield* Effect.flip(verify(forged)))._tag, refused)
+      assert.strictEqual(yield* verdict(), accepted)
+    }),
+  )
+
+  it.effect("is refused when it brings its own key, or says where to fetch one", () =>
+    Effect.gen(function* () {
+      const { claims, verify } = yield* started
+      const stranger = yield* TokenIssuer.make
+      const jwk = stranger.state.keys[0]?.jwk
+      for (const header of [{ jwk }, { jku: stranger.jwksUrl }, { x5u: stranger.jwksUrl }]) {
+        const forged = yield* stranger.sign(claims, { header })
+        assert.strictEqual((yield* Effect.flip(verify(forged)))._tag, refused)
+      }
+      assert.strictEqual(stranger.state.fetches, 0)
+    }),
+  )
+
+  it.effect("is refused when the public key is used as a shared secret", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, context } = yield* started
+      const { jwk } = provider.state.keys[0] ?? {}
+      for (const secret of [
+        JSON.stringify(jwk),
+        jwk?.n ?? "",
+        Buffer.from(jwk?.n ?? "", "base64url"),
+      ]) {
+        const input = [{ alg: "HS256", kid: jwk?.kid }, claims]
+          .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+          .join(".")
+        const token = `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`
+        assert.strictEqual((yield* Effect.flip(verify(token)))._tag, refused)
+      }
+      const count = countOf("auth_failures_total", { reason: "algorithm" })
+      assert.strictEqual(yield* Effect.provide(count, context), 3)
+    }),
+  )
+
+  it.effect("is refused when its algorithm is not its key's", () =>
+    Effect.gen(function* () {
+      const { provider, verdict } = yield* started
+      const [rsa] = provider.state.keys
+      assert.strictEqual(yield* verdict({ algorithm: "ES256", header: { kid: rsa?.kid } }), refused)
+    }),
+  )
+})
+
+describe("after the provider rotated its keys", () => {
+  it.effect("new tokens are accepted within 60 s and old ones no longer", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, verdict } = yield* started
+      assert.strictEqual(yield* verdict(), accepted)
+      const old = yield* provider.sign(claims)
+      yield* provider.rotate
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* verdict(), accepted)
+      assert.strictEqual((yield* Effect.flip(verify(old)))._tag, refused)
+    }),
+  )
+
+  it.effect("unknown keys make us look at most once in 10 s", () =>
+    Effect.gen(function* () {
+      const { provider, verdict } = yield* started
+      for (let second = 0; second < 60; second += 1) {
+        assert.strictEqual(yield* verdict({ header: { kid: `garbage-${second}` } }), refused)
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(provider.state.fetches, 6)
+    }),
+  )
+
+  it.effect("a withdrawn key is forgotten without anybody asking for a new one", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, verdict } = yield* started
+      assert.strictEqual(yield* verdict(), accepted)
+      const old = yield* provider.sign(claims)
+      yield* provider.rotate
+      yield* TestClock.adjust("10 minutes")
+      const exit = yield* Effect.exit(verify(old)).pipe(
+        Effect.tap(() => Effect.promise(() => new Promise(setImmediate))),
+        Effect.repeat({ until: Exit.isFailure }),
+      )
+      assert.include(String(exit), refused)
+    }),
+  )
+})
+
+describe("while the provider is down", () => {
+  const outages: ReadonlyArray<readonly [string, TokenIssuer.Behaviour]> = [
+    ["cuts the connection", "cut"],
+    ["answers 500", { status: 500, body: "{}" }],
+    ["answers no JSON", { status: 200, body: "<html>" }],
+    ["answers other JSON", { status: 200, body: "[]" }],
+    [
+      "answers without usable keys",
+      {
+        status: 200,
+        body: JSON.stringify({
+          keys: [
+            null,
+            1,
+            { kty: "oct", k: "eHg" },
+            { kty: "RSA", n: "AQ", e: "AQAB" },
+            { kty: "EC", crv: "P-256", x: "", y: "" },
+          ],
+        }),
+      },
+    ],
+    ["answers with 600 KiB", { status: 200, body: `{"keys":[],"x":"${"x".repeat(600 * 1024)}"}` }],
+  ]
+  for (const [name, behaviour] of outages) {
+    it.effect(`and ${name}: known keys go on, without any it is a 503`, () =>
+      Effect.gen(function* () {
+        const { provider, verdict } = yield* started
+        provider.state.behaviour = behaviour
+        assert.strictEqual(yield* verdict(), unavailable)
+        provider.state.behaviour = "keys"
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual(yield* verdict(), accepted)
+
+        provider.state.behaviour = behaviour
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual(yield* verdict(), accepted)
+      }),
+    )
+  }
+
+  it.effect("and hangs: 503 after 3 s, at once for the next 5 s, with a true Retry-After", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, verdict, context } = yield* started
+      provider.state.behaviour = "hang"
+      const token = yield* provider.sign(claims)
+      const waiting = yield* Effect.forkChild(Effect.flip(verify(token)))
+      while (provider.state.fetches === 0) yield* Effect.promise(() => new Promise(setImmediate))
+      yield* TestClock.adjust("3 seconds")
+      const error = yield* Fiber.join(waiting)
+      assert.strictEqual(error._tag, unavailable)
+      assert.strictEqual("retry_after" in error && error.retry_after, 5)
+
+      provider.state.behaviour = "keys"
+      yield* TestClock.adjust("2 seconds")
+      const next = yield* Effect.flip(verify(token))
+      assert.strictEqual("retry_after" in next && next.retry_after, 3)
+      assert.strictEqual(provider.state.fetches, 1)
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(yield* verdict(), accepted)
+      const count = countOf("auth_failures_total", { reason: "unavailable" })
+      assert.strictEqual(yield* Effect.provide(count, context), 2)
+    }),
+  )
+
+  it.effect("a caller who gives up does not take the fetch away from the others", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify } = yield* started
+      const token = yield* provider.sign(claims)
+      const [first, second] = yield* Effect.all([
+        Effect.forkChild(verify(token)),
+        Effect.forkChild(verify(token)),
+      ])
+      yield* Fiber.interrupt(first)
+      assert.strictEqual((yield* Fiber.join(second)).sub, accepted)
+      assert.strictEqual(provider.state.fetches, 1)
+    }),
+  )
+
+  it.effect("a set without keys is no outage: the provider signs with a secret", () =>
+    Effect.gen(function* () {
+      const { provider, verdict } = yield* started
+      provider.state.behaviour = { status: 200, body: '{"keys":[]}' }
+      assert.strictEqual(yield* verdict(), refused)
+    }),
+  )
+})
