@@ -3,7 +3,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { Settings } from "../../src/core/Settings.ts"
 import { Tokens } from "../../src/core/Tokens.ts"
@@ -286,6 +286,8 @@ describe("a token is refused and counted when it has", () => {
 })
 
 describe("tokens that Plinth signs", () => {
+  const token = (change: object) =>
+    hs256({ sub: "user_1", exp: now + 60, ...change }, { secret: secrets[1] })
   const supabase = { SECRET_KEY: secrets[0], SUPABASE_JWT_SECRET: secrets[1] }
 
   layer(tokens(supabase))((it) => {
@@ -306,8 +308,6 @@ describe("tokens that Plinth signs", () => {
     it.effect("take the role of a Supabase user from app_metadata, which he cannot write", () =>
       Effect.gen(function* () {
         yield* atNow
-        const token = (change: object) =>
-          hs256({ sub: "user_1", exp: now + 60, ...change }, { secret: secrets[1] })
         assert.strictEqual(
           (yield* verify(token({ app_metadata: { role: "admin" } }))).role,
           "admin",
