@@ -1,9 +1,55 @@
-import { Config, Redacted, Schema } from "effect"
+import { Config, Option, Redacted, Schema } from "effect"
+import { databaseSettings } from "./DatabaseSettings.ts"
+
+/** One bad variable. Its value is never part of it. */
+export interface Problem {
+  readonly name: string
+  readonly message: string
+}
 
 /**
  * Every environment variable the process reads, by its own name: what it may hold, and its default. The rules
  * between variables stand in `Settings.ts`; `.env.example` explains each one to the operator.
  */
+export const variables = () => ({
+  PROJECT_NAME: line("PROJECT_NAME").pipe(Config.withDefault("Plinth")),
+  ENVIRONMENT: oneOf("ENVIRONMENT", ["local", "staging", "production"], "local"),
+  DEBUG: flag("DEBUG", false),
+  LOG_LEVEL: oneOf("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
+  HOST: line("HOST").pipe(Config.withDefault("0.0.0.0")),
+  PORT: integer("PORT", 0, 65_535, 8000),
+  SECRET_KEY: secret("SECRET_KEY"),
+  DATA_DIR: line("DATA_DIR").pipe(Config.withDefault(".data")),
+  BACKEND_CORS_ORIGINS: origins("BACKEND_CORS_ORIGINS", ["http://localhost:3000"]),
+  PUBLIC_URL: url("PUBLIC_URL"),
+  TRUSTED_PROXIES: integer("TRUSTED_PROXIES", 0, 100, 0),
+  BODY_LIMIT_BYTES: integer("BODY_LIMIT_BYTES", 1024, 1_073_741_824, 1_048_576),
+  DOCS_ENABLED: optional(boolean("DOCS_ENABLED")),
+  SHUTDOWN_GRACE_SECONDS: integer("SHUTDOWN_GRACE_SECONDS", 0, 3600, 20),
+
+  DATABASE_URL: databaseUrl("DATABASE_URL"),
+  DB_POOL_SIZE: integer("DB_POOL_SIZE", 1, 1000, 10),
+
+  AUTH_PROVIDER: optional(literal("AUTH_PROVIDER", ["supabase", "clerk", "custom"])),
+  SUPABASE_PROJECT_URL: url("SUPABASE_PROJECT_URL"),
+  SUPABASE_JWT_SECRET: secret("SUPABASE_JWT_SECRET"),
+  CLERK_ISSUER_URL: url("CLERK_ISSUER_URL"),
+  CLERK_SECRET_KEY: secret("CLERK_SECRET_KEY"),
+  OAUTH_JWKS_URL: url("OAUTH_JWKS_URL"),
+  OAUTH_AUDIENCE: optional(line("OAUTH_AUDIENCE")),
+  OAUTH_ISSUER: optional(line("OAUTH_ISSUER")),
+  AUTH_ROLE_CLAIM: claimPath("AUTH_ROLE_CLAIM"),
+
+  METRICS_TOKEN: secret("METRICS_TOKEN"),
+  OTEL_ENABLED: flag("OTEL_ENABLED", false),
+  OTEL_EXPORTER: oneOf("OTEL_EXPORTER", ["otlp", "console", "none"], "otlp"),
+  OTEL_SERVICE_NAME: optional(line("OTEL_SERVICE_NAME")),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url("OTEL_EXPORTER_OTLP_ENDPOINT"),
+  OTEL_TRACES_SAMPLER_ARG: share("OTEL_TRACES_SAMPLER_ARG", 1),
+})
+
+type Variables = ReturnType<typeof variables>
+export type Values = { readonly [Name in keyof Variables]: Config.Success<Variables[Name]> }
 
 const optional = <A>(config: Config.Config<A>) =>
   config.pipe(
@@ -11,106 +57,85 @@ const optional = <A>(config: Config.Config<A>) =>
     Config.withDefault(null),
   )
 
-const secret = (name: string) => optional(Config.Redacted(name))
+/** Text that passes a test. `expected` is the whole message of one that does not: it never holds the value. */
+const checked = (name: string, expected: string, isValid: (value: string) => boolean) =>
+  Config.schema(Schema.String.check(Schema.makeFilter((value) => isValid(value) || expected)), name)
 
-const text = (name: string) => optional(Config.String(name))
+const line = (name: string) =>
+  checked(name, "must be one line of text", (value) => !/\p{Cc}/u.test(value))
 
-const flag = (name: string, fallback: boolean) =>
-  Config.Boolean(name).pipe(Config.withDefault(fallback))
+const secret = (name: string) => line(name).pipe(Config.map(Redacted.make<string>), optional)
 
-const integer = (name: string, range: { minimum: number; maximum: number }, fallback: number) =>
-  Config.schema(Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween(range)), name).pipe(
-    Config.withDefault(fallback),
+const literal = <const Words extends ReadonlyArray<string>>(name: string, words: Words) =>
+  Config.schema(
+    Schema.Literals(words).annotate({ message: `must be one of ${words.join(", ")}` }),
+    name,
   )
 
+const oneOf = <const Words extends ReadonlyArray<string>>(
+  name: string,
+  words: Words,
+  fallback: Words[number],
+) => literal(name, words).pipe(Config.withDefault(fallback))
+
+const yes = ["true", "yes", "on", "1"]
+const no = ["false", "no", "off", "0"]
+
+const boolean = (name: string) =>
+  checked(name, "must be true or false", (value) =>
+    [...yes, ...no].includes(value.toLowerCase()),
+  ).pipe(Config.map((value) => yes.includes(value.toLowerCase())))
+
+const flag = (name: string, fallback: boolean) => boolean(name).pipe(Config.withDefault(fallback))
+
+const integer = (name: string, minimum: number, maximum: number, fallback: number) =>
+  checked(
+    name,
+    `must be a whole number from ${minimum} to ${maximum}`,
+    (value) => /^\d{1,15}$/.test(value) && Number(value) >= minimum && Number(value) <= maximum,
+  ).pipe(Config.map(Number), Config.withDefault(fallback))
+
+const share = (name: string, fallback: number) =>
+  checked(
+    name,
+    "must be a number from 0 to 1",
+    (value) => /^\d*\.?\d+$/.test(value) && Number(value) <= 1,
+  ).pipe(Config.map(Number), Config.withDefault(fallback))
+
+const isHttp = (value: string) => /^https?:\/\/\S+$/i.test(value) && URL.canParse(value)
+
+/** Without a slash at its end, so that a path can follow. */
 const url = (name: string) =>
-  optional(
-    Config.schema(
-      Schema.String.check(
-        Schema.makeFilter(
-          (value) =>
-            (/^https?:\/\/\S+$/.test(value) && URL.canParse(value)) || "must be an http(s) URL",
-        ),
-      ),
-      name,
-    ).pipe(Config.map((value) => value.replace(/\/+$/, ""))),
+  checked(name, "must be an http:// or https:// URL", isHttp).pipe(
+    Config.map((value) => value.replace(/\/+$/, "")),
+    optional,
   )
 
-/** An origin as browsers send it: scheme, host, port, nothing after. `*` is for Settings to judge. */
+/** An origin as browsers send it: scheme, host, port, nothing after. `*` is for `Settings.ts` to judge. */
 const isOrigin = (value: string) =>
   value === "*" || (URL.canParse(value) && new URL(value).origin === value)
 
-const origins = Schema.fromJsonString(
-  Schema.Array(
-    Schema.String.check(
-      Schema.makeFilter(
-        (value) => isOrigin(value) || "must be an origin like https://app.example.com",
-      ),
+const listOf = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+const origins = (name: string, fallback: ReadonlyArray<string>) =>
+  checked(name, 'must be a JSON list of origins, like ["https://app.example.com"]', (value) =>
+    Option.exists(listOf(value), (all) => all.every(isOrigin)),
+  ).pipe(
+    Config.map((value): ReadonlyArray<string> => Option.getOrElse(listOf(value), () => [])),
+    Config.withDefault(fallback),
+  )
+
+/** Redacted, because it holds a password. */
+const databaseUrl = (name: string) =>
+  checked(
+    name,
+    "must be sqlite:<file> or postgres://<user>@<host>/<database>",
+    (value) => databaseSettings(Redacted.make(value)) !== undefined,
+  ).pipe(Config.map(Redacted.make<string>), optional)
+
+const claimPath = (name: string) =>
+  optional(
+    checked(name, "must be names joined by dots, like app_metadata.role", (value) =>
+      /^[^\s.\p{Cc}]+(?:\.[^\s.\p{Cc}]+)*$/u.test(value),
     ),
-  ),
-)
-
-const redactedUrl = Schema.String.check(
-  Schema.makeFilter(
-    (value) =>
-      /^(?:sqlite|postgres|postgresql)(?:\+\w+)?:/.test(value) ||
-      "must start with sqlite: or postgres://",
-  ),
-)
-
-export const variables = {
-  PROJECT_NAME: Config.String("PROJECT_NAME").pipe(Config.withDefault("Plinth")),
-  ENVIRONMENT: Config.Literals(["local", "staging", "production"], "ENVIRONMENT").pipe(
-    Config.withDefault("local" as const),
-  ),
-  DEBUG: flag("DEBUG", false),
-  LOG_LEVEL: Config.Literals(["DEBUG", "INFO", "WARNING", "ERROR"], "LOG_LEVEL").pipe(
-    Config.withDefault("INFO" as const),
-  ),
-  HOST: Config.String("HOST").pipe(Config.withDefault("0.0.0.0")),
-  PORT: integer("PORT", { minimum: 0, maximum: 65_535 }, 8000),
-  SECRET_KEY: secret("SECRET_KEY"),
-  DATA_DIR: Config.String("DATA_DIR").pipe(Config.withDefault(".data")),
-  BACKEND_CORS_ORIGINS: Config.schema(origins, "BACKEND_CORS_ORIGINS").pipe(
-    Config.withDefault<ReadonlyArray<string>>(["http://localhost:3000"]),
-  ),
-  PUBLIC_URL: url("PUBLIC_URL"),
-  TRUSTED_PROXIES: integer("TRUSTED_PROXIES", { minimum: 0, maximum: 100 }, 0),
-  BODY_LIMIT_BYTES: integer(
-    "BODY_LIMIT_BYTES",
-    { minimum: 1024, maximum: 1_073_741_824 },
-    1_048_576,
-  ),
-  DOCS_ENABLED: optional(Config.Boolean("DOCS_ENABLED")),
-  SHUTDOWN_GRACE_SECONDS: integer("SHUTDOWN_GRACE_SECONDS", { minimum: 0, maximum: 3600 }, 20),
-
-  DATABASE_URL: optional(
-    Config.schema(redactedUrl, "DATABASE_URL").pipe(Config.map((value) => Redacted.make(value))),
-  ),
-  DB_POOL_SIZE: integer("DB_POOL_SIZE", { minimum: 1, maximum: 1000 }, 10),
-
-  AUTH_PROVIDER: optional(Config.Literals(["supabase", "clerk", "custom"], "AUTH_PROVIDER")),
-  SUPABASE_PROJECT_URL: url("SUPABASE_PROJECT_URL"),
-  SUPABASE_JWT_SECRET: secret("SUPABASE_JWT_SECRET"),
-  CLERK_ISSUER_URL: url("CLERK_ISSUER_URL"),
-  CLERK_SECRET_KEY: secret("CLERK_SECRET_KEY"),
-  OAUTH_JWKS_URL: url("OAUTH_JWKS_URL"),
-  OAUTH_AUDIENCE: text("OAUTH_AUDIENCE"),
-  OAUTH_ISSUER: text("OAUTH_ISSUER"),
-  AUTH_ROLE_CLAIM: text("AUTH_ROLE_CLAIM"),
-
-  METRICS_TOKEN: secret("METRICS_TOKEN"),
-  OTEL_ENABLED: flag("OTEL_ENABLED", false),
-  OTEL_EXPORTER: Config.Literals(["otlp", "console", "none"], "OTEL_EXPORTER").pipe(
-    Config.withDefault("otlp" as const),
-  ),
-  OTEL_SERVICE_NAME: text("OTEL_SERVICE_NAME"),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url("OTEL_EXPORTER_OTLP_ENDPOINT"),
-  OTEL_TRACES_SAMPLER_ARG: Config.schema(
-    Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
-    "OTEL_TRACES_SAMPLER_ARG",
-  ).pipe(Config.withDefault(1)),
-}
-
-type Variables = typeof variables
-export type Values = { readonly [Name in keyof Variables]: Config.Success<Variables[Name]> }
+  )

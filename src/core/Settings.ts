@@ -1,6 +1,5 @@
-import { randomBytes } from "node:crypto"
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
 import { parseEnv } from "node:util"
 import {
   type Config,
@@ -13,15 +12,12 @@ import {
   Result,
   SchemaIssue,
 } from "effect"
-import { type Values, variables } from "./Env.ts"
+import { authProblems, type AuthSettings, authSettings } from "./AuthSettings.ts"
+import { type DatabaseSettings, databaseSettings } from "./DatabaseSettings.ts"
+import { type Problem, type Values, variables } from "./Env.ts"
+import { localSecret } from "./LocalSecret.ts"
 
 export type Environment = Readonly<Record<string, string | undefined>>
-
-/** One bad variable. Its value is never part of it. */
-export interface Problem {
-  readonly name: string
-  readonly message: string
-}
 
 /** The environment cannot be used. Holds every bad variable, so that one start shows them all. */
 export class SettingsError extends Data.TaggedError("SettingsError")<{
@@ -30,24 +26,6 @@ export class SettingsError extends Data.TaggedError("SettingsError")<{
   override get message() {
     return this.problems.map(({ name, message }) => `${name}: ${message}`).join("\n")
   }
-}
-
-export type DatabaseSettings =
-  | { readonly dialect: "sqlite"; readonly filename: string }
-  | { readonly dialect: "pg"; readonly url: Redacted.Redacted }
-
-/**
- * Who signs the tokens we accept, beside ourselves. `jwksUrl` verifies RS256 and ES256, `secrets` HS256;
- * `issuer` and `audience` are checked when they are not null.
- */
-export interface AuthSettings {
-  readonly provider: "supabase" | "clerk" | "custom"
-  readonly issuer: string | null
-  readonly audience: string | null
-  readonly jwksUrl: string | null
-  readonly secrets: ReadonlyArray<Redacted.Redacted>
-  /** The claim that seeds a new user's role, as a path. */
-  readonly roleClaim: ReadonlyArray<string>
 }
 
 type Secrets = readonly [Redacted.Redacted, ...ReadonlyArray<Redacted.Redacted>]
@@ -74,50 +52,55 @@ export class Settings extends Context.Service<Settings, Values & Derived>()(
   /** From this process's environment. */
   static readonly layer = Layer.effect(
     this,
-    Effect.suspend(() => load({ ...dotEnv(), ...process.env })),
+    Effect.suspend(() => dotEnv(".env")).pipe(
+      Effect.flatMap((file) => load({ ...file, ...given(process.env) })),
+    ),
   )
 
   /** From the given variables alone; for tests and tools. */
   static readonly layerFrom = (environment: Environment) =>
     Layer.effect(
       this,
-      Effect.suspend(() => load(environment)),
+      Effect.suspend(() => load(given(environment))),
     )
 }
 
-const dotEnv = (): Environment => {
-  if (!existsSync(".env")) return {}
-  return parseEnv(readFileSync(".env", "utf8"))
-}
+type Given = Readonly<Record<string, string>>
+
+/** What has a value, without the white space around it. */
+const given = (environment: Environment): Given =>
+  Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => {
+      const trimmed = value?.trim() ?? ""
+      return trimmed === "" ? [] : [[name, trimmed] as const]
+    }),
+  )
+
+const dotEnv = (file: string): Effect.Effect<Given, SettingsError> =>
+  Effect.try({
+    try: () => (existsSync(file) ? given(parseEnv(readFileSync(file, "utf8"))) : {}),
+    catch: () => new SettingsError({ problems: [{ name: file, message: "cannot be read" }] }),
+  })
 
 /** Every variable decoded, then every rule between them; all problems at once. */
-const load = (environment: Environment): Effect.Effect<Values & Derived, SettingsError> => {
-  const env = nonEmpty(environment)
-  const problems: Array<Problem> = []
-  const values = decode(env, problems)
-  problems.push(...contradictions(values))
-  if (problems.length > 0) return Effect.fail(new SettingsError({ problems }))
+const load = (env: Given): Effect.Effect<Values & Derived, SettingsError> => {
+  const { values, problems } = decode(env)
+  const all = [...problems, ...contradictions(values)]
+  if (!isComplete(values) || all.length > 0) {
+    return Effect.fail(new SettingsError({ problems: all }))
+  }
   return Effect.try({
-    try: () => complete(values as Values),
-    catch: () =>
-      new SettingsError({
-        problems: [{ name: "DATA_DIR", message: "must be a writable directory" }],
-      }),
+    try: () => complete(values),
+    catch: () => new SettingsError({ problems: [unusable] }),
   })
 }
 
-const nonEmpty = (environment: Environment) =>
-  Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) =>
-      value === undefined || value.trim() === "" ? [] : [[name, value.trim()] as const],
-    ),
-  )
-
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const decode = (env: Record<string, string>, problems: Array<Problem>): Partial<Values> => {
+const decode = (env: Given) => {
   const provider = ConfigProvider.fromEnv({ env })
-  const decoded = Object.entries<Config.Config<unknown>>(variables).map(([name, config]) => {
+  const problems: Array<Problem> = []
+  const values = Object.entries<Config.Config<unknown>>(variables()).map(([name, config]) => {
     const result = Effect.runSync(Effect.result(config.parse(provider)))
     if (Result.isSuccess(result)) return [name, result.success] as const
     const { cause } = result.failure
@@ -125,102 +108,71 @@ const decode = (env: Record<string, string>, problems: Array<Problem>): Partial<
     problems.push({ name, message: issue?.message ?? "is not valid" })
     return [name, undefined] as const
   })
-  return Object.fromEntries(decoded)
+  return { values: Object.fromEntries(values) as Partial<Values>, problems }
 }
 
-const wellKnown = /^(?:secret|changeme|change-me|password|your-|supersecret|test|example|dev)/i
+const isComplete = (values: Partial<Values>): values is Values =>
+  Object.values(values).every((value) => value !== undefined)
 
 /** Rules over several variables. One that could not be decoded is undefined here, and reported already. */
 const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
-  const problems: Array<Problem> = []
+  const { BACKEND_CORS_ORIGINS, DATABASE_URL, DATA_DIR, ENVIRONMENT, SECRET_KEY } = values
+  const problems: Array<Problem> = [...weakSecrets(values), ...authProblems(values)]
   const refuse = (name: keyof Values, message: string) => problems.push({ name, message })
-  const production = values.ENVIRONMENT === "production"
-  const { SECRET_KEY, BACKEND_CORS_ORIGINS } = values
 
-  const keys = SECRET_KEY ? secretList(SECRET_KEY).map(Redacted.value) : []
-  if (SECRET_KEY && (keys.length === 0 || keys.some((key) => Buffer.byteLength(key) < 32))) {
-    refuse("SECRET_KEY", "every key must have at least 32 bytes")
-  } else if (keys.some((key) => new Set(key).size < 8 || (production && wellKnown.test(key)))) {
-    refuse("SECRET_KEY", "must be random, e.g. from: openssl rand -base64 32")
-  }
-  if (SECRET_KEY === null && values.ENVIRONMENT !== undefined && values.ENVIRONMENT !== "local") {
-    refuse("SECRET_KEY", `is required in ${values.ENVIRONMENT}`)
-  }
-  if (
-    values.SUPABASE_JWT_SECRET &&
-    Buffer.byteLength(Redacted.value(values.SUPABASE_JWT_SECRET)) < 32
-  ) {
-    refuse("SUPABASE_JWT_SECRET", "must have at least 32 bytes")
-  }
-  problems.push(...authContradictions(values))
-  if (values.DATABASE_URL && databaseOf(values.DATABASE_URL) === undefined) {
-    refuse("DATABASE_URL", "must be sqlite:<file> or postgres://user@host/database")
+  if (SECRET_KEY === null && ENVIRONMENT !== undefined && ENVIRONMENT !== "local") {
+    refuse("SECRET_KEY", `is required in ${ENVIRONMENT}`)
   }
   if (BACKEND_CORS_ORIGINS?.includes("*")) {
-    refuse(
-      "BACKEND_CORS_ORIGINS",
-      "must list exact origins, because credentials are allowed; not *",
-    )
+    refuse("BACKEND_CORS_ORIGINS", "must list exact origins, not *: credentials are allowed")
   }
-  if (!production) return problems
+  if ((SECRET_KEY === null || DATABASE_URL === null) && DATA_DIR && !isUsable(DATA_DIR)) {
+    problems.push(unusable)
+  }
+  if (ENVIRONMENT !== "production") return problems
 
   if (values.DEBUG) refuse("DEBUG", "must be off in production")
   if (
-    values.DATABASE_URL === null ||
-    (values.DATABASE_URL && databaseOf(values.DATABASE_URL)?.dialect === "sqlite")
+    DATABASE_URL === null ||
+    (DATABASE_URL && databaseSettings(DATABASE_URL)?.dialect === "sqlite")
   ) {
     refuse("DATABASE_URL", "must name a PostgreSQL server in production")
   }
   return problems
 }
 
-const groups = {
-  supabase: ["SUPABASE_PROJECT_URL", "SUPABASE_JWT_SECRET"],
-  clerk: ["CLERK_ISSUER_URL", "CLERK_SECRET_KEY"],
-  custom: ["OAUTH_JWKS_URL"],
-} as const
+const weakSecrets = (values: Partial<Values>): ReadonlyArray<Problem> => {
+  const production = values.ENVIRONMENT === "production"
+  const weak = (name: "SECRET_KEY" | "SUPABASE_JWT_SECRET" | "METRICS_TOKEN", shortest: number) => {
+    const secret = values[name]
+    if (!secret) return []
+    // Supabase and scrapers know no lists.
+    const keys = name === "SECRET_KEY" ? secretList(secret) : [secret]
+    const texts = keys.map(Redacted.value)
+    if (texts.length === 0 || texts.some((text) => Buffer.byteLength(text) < shortest)) {
+      return [{ name, message: `must have at least ${shortest} bytes` }]
+    }
+    return production && texts.some(isGuessable)
+      ? [{ name, message: "must be random in production, as from: openssl rand -hex 32" }]
+      : []
+  }
+  return [
+    ...weak("SECRET_KEY", 32),
+    ...weak("SUPABASE_JWT_SECRET", 32),
+    ...(production ? weak("METRICS_TOKEN", 16) : []),
+  ]
+}
 
-type Provider = keyof typeof groups
+const wellKnown = /secret|password|change-?_?me|example|^your[-_]|^(?:dev|test|local)[-_]/i
 
-/** The providers that have a variable set. */
-const configured = (values: Partial<Values>) =>
-  (["supabase", "clerk", "custom"] as const).filter((provider) =>
-    groups[provider].some((name) => values[name] !== null && values[name] !== undefined),
+/** Words that no random text has by chance, few characters, or one part repeated. */
+const isGuessable = (secret: string) => {
+  const periods = Array.from({ length: Math.floor(secret.length / 2) }, (_, at) => at + 1)
+  return (
+    wellKnown.test(secret) ||
+    new Set(secret).size < 8 ||
+    periods.some((period) => secret.startsWith(secret.slice(period)))
   )
-
-const providerOf = (values: Partial<Values>): Provider =>
-  values.AUTH_PROVIDER ?? configured(values)[0] ?? "custom"
-
-const authContradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
-  const found = configured(values)
-  if (!values.AUTH_PROVIDER && found.length > 1) {
-    return found.slice(1).map((provider) => ({
-      name: groups[provider].find((name) => values[name]) ?? "AUTH_PROVIDER",
-      message: `belongs to ${provider}, but ${found[0]} is set up too: choose with AUTH_PROVIDER`,
-    }))
-  }
-  const provider = providerOf(values)
-  if (
-    provider === "supabase" &&
-    values.SUPABASE_PROJECT_URL === null &&
-    values.SUPABASE_JWT_SECRET === null
-  ) {
-    return [
-      {
-        name: "SUPABASE_PROJECT_URL",
-        message: "or SUPABASE_JWT_SECRET is required by AUTH_PROVIDER",
-      },
-    ]
-  }
-  if (provider === "clerk" && values.CLERK_ISSUER_URL === null) {
-    return [{ name: "CLERK_ISSUER_URL", message: "is required for Clerk" }]
-  }
-  const issued =
-    values.OAUTH_ISSUER ||
-    (provider === "clerk" ? true : provider === "supabase" && values.SUPABASE_PROJECT_URL)
-  return values.ENVIRONMENT === "production" && values.OAUTH_ISSUER !== undefined && !issued
-    ? [{ name: "OAUTH_ISSUER", message: "is required in production" }]
-    : []
 }
 
 const secretList = (secret: Redacted.Redacted) =>
@@ -230,16 +182,18 @@ const secretList = (secret: Redacted.Redacted) =>
     .filter((key) => key !== "")
     .map((key) => Redacted.make(key))
 
-/** `undefined` when the address names no database. A `+driver` suffix is ignored. */
-const databaseOf = (url: Redacted.Redacted): DatabaseSettings | undefined => {
-  const value = Redacted.value(url).replace(/^(\w+)\+\w+:/, "$1:")
-  if (value.startsWith("sqlite:")) {
-    const filename = value.slice("sqlite:".length).replace(/^\/\/(?=\/|$)/, "")
-    return filename === "" ? undefined : { dialect: "sqlite", filename }
+const unusable: Problem = { name: "DATA_DIR", message: "must be a directory that can be written" }
+
+/** The directory, or where it will be made. */
+const isUsable = (directory: string): boolean => {
+  const path = resolve(directory)
+  if (!existsSync(path)) return isUsable(dirname(path))
+  try {
+    accessSync(path, constants.W_OK)
+    return statSync(path).isDirectory()
+  } catch {
+    return false
   }
-  return URL.canParse(value) && new URL(value).hostname !== ""
-    ? { dialect: "pg", url: Redacted.make(value) }
-    : undefined
 }
 
 const complete = (values: Values): Values & Derived => {
@@ -250,63 +204,11 @@ const complete = (values: Values): Values & Derived => {
     ...values,
     secretKeys,
     secretGenerated: first === undefined,
-    database: (values.DATABASE_URL && databaseOf(values.DATABASE_URL)) ?? {
+    database: (values.DATABASE_URL && databaseSettings(values.DATABASE_URL)) ?? {
       dialect: "sqlite",
       filename: join(values.DATA_DIR, "plinth.db"),
     },
-    auth: authOf(values, secretKeys),
+    auth: authSettings(values, secretKeys),
     docs: values.DOCS_ENABLED ?? values.ENVIRONMENT !== "production",
   }
-}
-
-const authOf = (values: Values, secretKeys: Secrets): AuthSettings => {
-  const provider = providerOf(values)
-  const audience = values.OAUTH_AUDIENCE
-  const claim = (fallback: string) => (values.AUTH_ROLE_CLAIM ?? fallback).split(".")
-  switch (provider) {
-    case "supabase": {
-      const base = values.SUPABASE_PROJECT_URL && `${values.SUPABASE_PROJECT_URL}/auth/v1`
-      return {
-        provider,
-        issuer: values.OAUTH_ISSUER ?? base,
-        audience,
-        jwksUrl: base && `${base}/.well-known/jwks.json`,
-        secrets: values.SUPABASE_JWT_SECRET === null ? [] : [values.SUPABASE_JWT_SECRET],
-        roleClaim: claim("app_metadata.role"),
-      }
-    }
-    case "clerk":
-      return {
-        provider,
-        issuer: values.CLERK_ISSUER_URL,
-        audience,
-        jwksUrl: `${values.CLERK_ISSUER_URL}/.well-known/jwks.json`,
-        secrets: [],
-        roleClaim: claim("metadata.role"),
-      }
-    case "custom":
-      return {
-        provider,
-        issuer: values.OAUTH_ISSUER,
-        audience,
-        jwksUrl: values.OAUTH_JWKS_URL,
-        secrets: values.OAUTH_JWKS_URL === null ? secretKeys : [],
-        roleClaim: claim("role"),
-      }
-  }
-}
-
-/** Made once and kept, so that tokens outlive a restart. Two first starts at once agree on one key. */
-const localSecret = (directory: string) => {
-  mkdirSync(directory, { recursive: true })
-  const file = join(directory, "secret_key")
-  if (!existsSync(file)) {
-    try {
-      writeFileSync(file, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" })
-    } catch {
-      // Another process was first: its key is read below.
-    }
-  }
-  chmodSync(file, 0o600)
-  return Redacted.make(readFileSync(file, "utf8").trim())
 }
