@@ -50,6 +50,12 @@ const started = Effect.gen(function* () {
   }
 })
 
+/** Until the provider was asked, which takes real time. */
+const fetched = ({ state }: { readonly state: { readonly fetches: number } }) =>
+  turn.pipe(Effect.repeat({ until: () => state.fetches > 0 }))
+
+const turn = Effect.promise(() => new Promise(setImmediate))
+
 const accepted = "user_1"
 const refused = "AuthenticationError"
 const unavailable = "ServiceUnavailableError"
@@ -166,7 +172,7 @@ describe("after the provider rotated its keys", () => {
       yield* provider.rotate
       yield* TestClock.adjust("10 minutes")
       const exit = yield* Effect.exit(verify(old)).pipe(
-        Effect.tap(() => Effect.promise(() => new Promise(setImmediate))),
+        Effect.tap(() => turn),
         Effect.repeat({ until: Exit.isFailure }),
       )
       assert.include(String(exit), refused)
@@ -220,7 +226,7 @@ describe("while the provider is down", () => {
       provider.state.behaviour = "hang"
       const token = yield* provider.sign(claims)
       const waiting = yield* Effect.forkChild(Effect.flip(verify(token)))
-      while (provider.state.fetches === 0) yield* Effect.promise(() => new Promise(setImmediate))
+      yield* fetched(provider)
       yield* TestClock.adjust("3 seconds")
       const error = yield* Fiber.join(waiting)
       assert.strictEqual(error._tag, unavailable)
@@ -241,12 +247,15 @@ describe("while the provider is down", () => {
   it.effect("a caller who gives up does not take the fetch away from the others", () =>
     Effect.gen(function* () {
       const { provider, claims, verify } = yield* started
+      provider.state.behaviour = "hang"
       const token = yield* provider.sign(claims)
       const [first, second] = yield* Effect.all([
         Effect.forkChild(verify(token)),
         Effect.forkChild(verify(token)),
       ])
+      yield* fetched(provider)
       yield* Fiber.interrupt(first)
+      yield* provider.release
       assert.strictEqual((yield* Fiber.join(second)).sub, accepted)
       assert.strictEqual(provider.state.fetches, 1)
     }),
