@@ -164,8 +164,11 @@ const isSignedBy = (token: string, algorithm: Jwt.Algorithm) => (key: CryptoKey)
     Effect.match({ onSuccess: () => true, onFailure: () => false }),
   )
 
-/** Seconds that a provider's clock may be ahead of ours. An `exp` gets none: what has expired has expired. */
-const clockSkew = 5
+/**
+ * Seconds that a provider's clock may be ahead of ours. `iat` proves nothing, but orders the tokens of a user: only
+ * one from the far future is refused. An `exp` gets no leeway: what has expired has expired.
+ */
+const leeway = { nbf: 5, iat: 60 }
 
 /** The first rule that claims of a good signature break. */
 const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undefined => {
@@ -182,7 +185,7 @@ const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undef
   if (exp <= now) return "expired"
   if (nbf !== undefined && !isTime(nbf)) return "claims"
   if (iat !== undefined && !isTime(iat)) return "claims"
-  if ((nbf ?? 0) > now + clockSkew || (iat ?? 0) > now + clockSkew) return "not_yet_valid"
+  if ((nbf ?? 0) > now + leeway.nbf || (iat ?? 0) > now + leeway.iat) return "not_yet_valid"
   if (issuer.purpose !== null && purpose !== issuer.purpose) return "purpose"
   return isSubject(sub) ? undefined : "claims"
 }

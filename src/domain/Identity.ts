@@ -41,8 +41,13 @@ export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" 
   }
 }
 
-/** The text at a path of claims; undefined when there is none. */
+/**
+ * The text at a path of claims; undefined when there is none. A claim that has the whole path as its name goes first:
+ * `https://example.com/role`.
+ */
 export const textAt = (claims: Claims, path: ReadonlyArray<string>): string | undefined => {
+  const whole = path.length > 1 ? claims[path.join(".")] : undefined
+  if (typeof whole === "string") return whole
   let value: unknown = claims
   for (const name of path) {
     const object = objectOf(value)
