@@ -27,21 +27,19 @@ export const startPostgres = async (): Promise<PostgresServer> => {
   const directory = await mkdtemp(join(tmpdir(), "plinth-postgres-"))
   const port = await freePort()
   let log = ""
-  const make = () =>
-    new EmbeddedPostgres({
-      databaseDir: directory,
-      port,
-      user: "postgres",
-      password: "postgres",
-      authMethod: "password",
-      persistent: true,
-      createPostgresUser: userInfo().uid === 0,
-      initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
-      postgresFlags: settings.flatMap((setting) => ["-c", setting]),
-      onLog: (message) => (log = (log + message).slice(-4000)),
-      onError: (error) => (log = `${log}${error}`.slice(-4000)),
-    })
-  let server = make()
+  const server = new EmbeddedPostgres({
+    databaseDir: directory,
+    port,
+    user: "postgres",
+    password: "postgres",
+    authMethod: "password",
+    persistent: true,
+    createPostgresUser: userInfo().uid === 0,
+    initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
+    postgresFlags: settings.flatMap((setting) => ["-c", setting]),
+    onLog: (message) => (log = (log + message).slice(-4000)),
+    onError: (error) => (log = `${log}${error}`.slice(-4000)),
+  })
   try {
     await server.initialise()
     await server.start()
@@ -59,10 +57,7 @@ export const startPostgres = async (): Promise<PostgresServer> => {
       }
       await gone(Number(pid))
     },
-    start: async () => {
-      server = make()
-      await server.start()
-    },
+    start: () => server.start(),
     remove: async () => {
       await server.stop()
       await rm(directory, { recursive: true, force: true })
@@ -70,14 +65,13 @@ export const startPostgres = async (): Promise<PostgresServer> => {
   }
 }
 
-/** Speed before durability: the data is thrown away. */
+/** Nothing waits for the disk: what was written outlives a killed server, and no machine is killed here. */
 const settings = [
   "listen_addresses=127.0.0.1",
   "unix_socket_directories=",
   "max_connections=200",
   "shared_buffers=64MB",
   "fsync=off",
-  "synchronous_commit=off",
   "full_page_writes=off",
 ]
 

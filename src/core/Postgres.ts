@@ -23,9 +23,13 @@ const connectTimeout = 1500
 const acquireTimeout = 1500
 
 /**
- * `SqlClient` over the pool of @effect/sql-pg, with a connection of our own instead of its facade's: it reports each
+ * `SqlClient` over the pools of @effect/sql-pg, with a connection of our own instead of its facade's: it reports each
  * statement without a step more, waits a bounded time for a connection, and fails typed when the server dies inside
  * a transaction, where the stock client dies of its own ROLLBACK.
+ *
+ * A third of the connections is for single statements, which share them, many under way on each. Transactions and
+ * streams have the others, one each: in one pool, a transaction would wait for the slowest statement that happens to
+ * be under way on the connection it is given.
  */
 export const make = Effect.fnUntraced(function* ({
   url,
@@ -37,41 +41,40 @@ export const make = Effect.fnUntraced(function* ({
   Scope.Scope | Reactivity.Reactivity
 > {
   const sockets = new Sockets(Redacted.value(url))
-  const pool = yield* PgPool.make({
+  const common = {
     url,
     stream: () => sockets.open(),
-    maxConnections,
     connectTimeout,
-    multiplex: true,
     applicationName: "plinth",
     types: types(),
-  })
-  const connection = (session: PgConnection.PgConnection) =>
-    new Connection(session, observe, pool.invalidate)
+  }
+  const few = Math.max(1, Math.round(maxConnections / 3))
+  const many = Math.max(1, maxConnections - few)
+  const shared = yield* PgPool.make({ ...common, maxConnections: few, multiplex: true })
+  const exclusive = yield* PgPool.make({ ...common, maxConnections: many })
 
   let reserved = 0
   const reservation = Effect.acquireRelease(
     Effect.sync(() => (reserved += 1)),
     () => Effect.sync(() => (reserved -= 1)),
   )
-  const bounded = <A, R>(acquire: Effect.Effect<A, SqlError.SqlError, R>) =>
-    Effect.suspend(() =>
-      reserved < maxConnections
-        ? acquire
-        : Effect.timeoutOrElse(acquire, {
-            duration: acquireTimeout,
-            orElse: () => Effect.fail(exhausted()),
-          }),
-    )
-  const shared = Effect.map(bounded(pool.get), connection)
+  const reserve = Effect.suspend(() =>
+    reserved < many
+      ? exclusive.reserve
+      : Effect.timeoutOrElse(exclusive.reserve, {
+          duration: acquireTimeout,
+          orElse: () => Effect.fail(exhausted()),
+        }),
+  ).pipe(
+    Effect.tap(reservation),
+    Effect.map((session) => new Connection(session, observe, exclusive.invalidate)),
+  )
 
   const sql = yield* SqlClient.make({
-    acquirer: shared,
+    acquirer: reserve,
     borrower: (f) =>
-      reserved < maxConnections
-        ? pool.use((session) => f(connection(session)))
-        : Effect.scoped(Effect.flatMap(shared, f)),
-    transactionAcquirer: Effect.map(Effect.tap(bounded(pool.reserve), reservation), connection),
+      shared.use((session) => f(new Connection(session, observe, shared.invalidate))),
+    transactionAcquirer: reserve,
     compiler: PgClient.makeCompiler(),
     driver: "pg",
     prepareTransactionControls: true,
