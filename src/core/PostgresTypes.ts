@@ -13,16 +13,17 @@ export const types = () => {
 const epoch = 946_684_800_000
 
 const timestampText: PgTypes.Codec<string> = {
-  encode: (value) => Result.succeed(int8(BigInt(Date.parse(value) - epoch) * 1000n)),
-  decode: (bytes) => Result.succeed(toText(Number(readInt8(bytes) / 1000n) + epoch)),
+  encode: (value) =>
+    Result.succeed(
+      int8(BigInt(DateTime.toEpochMillis(DateTime.makeUnsafe(value)) - epoch) * 1000n),
+    ),
+  decode: (bytes) => Result.succeed(toText(readThousands(bytes) + epoch)),
 }
-
-const toText = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(millis))
 
 /** Every integer we store is a count or a size, so that 2^53 is enough. */
 const int8Number: PgTypes.Codec<number | bigint> = {
   encode: (value) => Result.succeed(int8(BigInt(value))),
-  decode: (bytes) => Result.succeed(Number(readInt8(bytes))),
+  decode: (bytes) => Result.succeed(readInt8(bytes)),
 }
 
 const int8 = (value: bigint) => {
@@ -31,5 +32,45 @@ const int8 = (value: bigint) => {
   return bytes
 }
 
-const readInt8 = (bytes: Uint8Array) =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(0)
+/** By halves: a BigInt for each value of each row would cost more than the row. */
+const readInt8 = (bytes: Uint8Array) => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return view.getInt32(0) * 0x1_0000_0000 + view.getUint32(4)
+}
+
+/** The integer divided by 1000, rounded down: 2^32 is 4,294,967 thousands and 296, and the whole may pass 2^53. */
+const readThousands = (bytes: Uint8Array) => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const high = view.getInt32(0)
+  return high * 4_294_967 + Math.floor((high * 296 + view.getUint32(4)) / 1000)
+}
+
+const msPerDay = 86_400_000
+
+/** What every time of a day begins with: rows of one answer share few days. */
+const days = new Map<number, string>()
+const maxDays = 1000
+
+const dayText = (day: number) => {
+  const known = days.get(day)
+  if (known !== undefined) return known
+  if (days.size >= maxDays) days.clear()
+  const text = DateTime.formatIso(DateTime.makeUnsafe(day * msPerDay)).slice(
+    0,
+    -"00:00:00.000Z".length,
+  )
+  days.set(day, text)
+  return text
+}
+
+const toText = (millis: number) => {
+  const day = Math.floor(millis / msPerDay)
+  const time = millis - day * msPerDay
+  const hours = Math.floor(time / 3_600_000)
+  const minutes = Math.floor(time / 60_000) % 60
+  const seconds = Math.floor(time / 1000) % 60
+  const rest = time % 1000
+  return `${dayText(day)}${two(hours)}:${two(minutes)}:${two(seconds)}.${rest < 100 ? "0" : ""}${two(rest)}Z`
+}
+
+const two = (value: number) => (value < 10 ? `0${value}` : String(value))
