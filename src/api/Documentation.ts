@@ -15,7 +15,11 @@ interface JsonSchema {
 
 interface Operation {
   readonly operationId: string
-  readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string; schema: JsonSchema }>
+  readonly parameters: ReadonlyArray<{
+    readonly name: string
+    readonly in: string
+    schema: JsonSchema
+  }>
   readonly requestBody?: { readonly content: Record<string, Media> }
   readonly responses: Record<string, Response>
   security: ReadonlyArray<Record<string, ReadonlyArray<string>>>

@@ -5,7 +5,7 @@ import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
 import { envelope } from "./Envelope.ts"
 import { requestId, unmatched } from "./Exchange.ts"
-import { headerSets } from "./Headers.ts"
+import { type HeaderSet, headerSets } from "./Headers.ts"
 
 /**
  * Answers to what never becomes a request: bytes that are not HTTP, headers over the limit, a client too slow to
@@ -24,12 +24,19 @@ export class RawAnswers extends Context.Service<
       const metrics = yield* Metrics
       const headers = headerSets(yield* Settings).json(undefined)
 
-      const answer = (socket: Duplex, status: number, code: string, message: string) => {
+      const answer = (
+        socket: Duplex,
+        status: number,
+        code: string,
+        message: string,
+        more: HeaderSet = {},
+      ) => {
         metrics.httpStarted("OTHER", unmatched)
         metrics.httpFinished("OTHER", unmatched, status, 0)
         const body = JSON.stringify(envelope(code, message))
         const head = Object.entries({
           ...headers,
+          ...more,
           "content-type": "application/json",
           "content-length": String(Buffer.byteLength(body)),
           "x-request-id": requestId(undefined),
@@ -49,7 +56,9 @@ export class RawAnswers extends Context.Service<
           const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP"]
           answer(socket, status, status === 413 ? "PAYLOAD_TOO_LARGE" : "BAD_REQUEST", message)
         },
-        onConnect: (_, socket) => answer(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed"),
+        // CONNECT names a host, which has no methods here: Allow is empty (RFC 9110 §10.2.1).
+        onConnect: (_, socket) =>
+          answer(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow: "" }),
       })
     }),
   )

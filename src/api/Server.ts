@@ -5,6 +5,7 @@ import { HttpRouter } from "effect/http"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/Settings.ts"
 import * as Http from "./Http.ts"
+import { routerConfig } from "./Methods.ts"
 import { RawAnswers } from "./RawAnswers.ts"
 
 /** The port could not be bound. */
@@ -21,13 +22,6 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 export class Address extends Context.Service<Address, { readonly port: number }>()(
   "plinth/api/Server/Address",
 ) {}
-
-const routerConfig = {
-  caseSensitive: true,
-  ignoreTrailingSlash: false,
-  ignoreDuplicateSlashes: false,
-  maxParamLength: 1024,
-}
 
 /**
  * Listens and serves. Everything is built and the handler attached before the port is bound, so a request is never

@@ -1,4 +1,4 @@
-import { Effect, Schema, SchemaTransformation } from "effect"
+import { DateTime, Effect, Option, Schema, SchemaTransformation } from "effect"
 import { text, Timestamp } from "./Fields.ts"
 
 const integer = (minimum: number, maximum: number, fallback: number) =>
@@ -60,7 +60,7 @@ export const Cursor = Schema.String.check(
       Schema.makeFilter(
         ({ created_at, id }) =>
           (id === "" && created_at === "") ||
-          (timestamp.test(created_at) && id !== "" && !id.includes("\0") && id.isWellFormed()) ||
+          (isTimestamp(created_at) && id !== "" && !id.includes("\0") && id.isWellFormed()) ||
           "must be a next_cursor of this list",
       ),
     ),
@@ -68,8 +68,10 @@ export const Cursor = Schema.String.check(
   ),
 )
 
-const timestamp =
-  /^[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
+/** A day that exists: PostgreSQL would fail on 31 February. */
+const isTimestamp = (text: string) =>
+  /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(text) &&
+  Option.exists(DateTime.make(text), (time) => DateTime.formatIso(time) === text)
 
 export function toCursor({ created_at, id }: typeof Position.Encoded) {
   return Buffer.from(`${created_at} ${id}`).toString("base64url")

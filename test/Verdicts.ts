@@ -1,0 +1,71 @@
+/**
+ * Who may do what: every operation of the contract for every kind of caller. `owner` is whom the id in the path
+ * belongs to, or speaks of; `other` another user. An operation without a row fails the suite.
+ */
+
+export const callers = [
+  "owner",
+  "other",
+  "anonymous",
+  "admin",
+  "superadmin",
+  "deactivated",
+] as const
+
+export interface Verdict {
+  /** The status each caller gets. */
+  readonly statuses: Readonly<Record<(typeof callers)[number], number>>
+  /** A body the operation takes. */
+  readonly body?: object
+}
+
+const everyone = (status: number): Verdict => ({
+  statuses: {
+    owner: status,
+    other: status,
+    anonymous: status,
+    admin: status,
+    superadmin: status,
+    deactivated: status,
+  },
+})
+
+/** Each caller does it to himself. */
+const activeUsers = (status: number, body?: object): Verdict => ({
+  statuses: { ...everyone(status).statuses, anonymous: 401, deactivated: 403 },
+  ...(body !== undefined && { body }),
+})
+
+/** To everybody else it does not exist, admins included. */
+const ownerOnly = (status: number, body?: object): Verdict => ({
+  statuses: { ...activeUsers(404).statuses, owner: status },
+  ...(body !== undefined && { body }),
+})
+
+const adminsOnly = (status: number, body?: object): Verdict => ({
+  statuses: { ...activeUsers(status).statuses, owner: 403, other: 403 },
+  ...(body !== undefined && { body }),
+})
+
+/** By group and endpoint, which is the operation's id. */
+export const verdicts: Readonly<Record<string, Verdict>> = {
+  "health.live": everyone(200),
+  "health.ready": everyone(200),
+  "health.metrics": everyone(200),
+
+  "users.me": activeUsers(200),
+  "users.updateMe": activeUsers(200, { full_name: "Ada" }),
+  "users.removeMe": activeUsers(204),
+
+  "projects.list": activeUsers(200),
+  "projects.create": activeUsers(201, { name: "Engine" }),
+  "projects.get": ownerOnly(200),
+  "projects.update": ownerOnly(200, { name: "Engine" }),
+  "projects.remove": ownerOnly(204),
+
+  "adminUsers.list": adminsOnly(200),
+  "adminUsers.get": adminsOnly(200),
+  "adminUsers.update": adminsOnly(200, { full_name: "Ada" }),
+  "adminUsers.activate": adminsOnly(200),
+  "adminUsers.deactivate": adminsOnly(200),
+}

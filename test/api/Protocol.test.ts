@@ -1,0 +1,324 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { newCaller, server } from "../fixtures/Callers.ts"
+import { failureOf, Http, raw, send } from "../fixtures/Http.ts"
+
+const projects = "/api/v1/app/projects"
+const health = "/api/v1/public/health"
+
+const head = (line: string, ...headers: ReadonlyArray<string>) =>
+  [`${line} HTTP/1.1`, ...headers, "", ""].join("\r\n")
+
+const host = "Host: localhost"
+const close = "Connection: close"
+
+const limit = 1_048_576
+
+layer(server(), { excludeTestServices: true })("The edge", (it) => {
+  const routes: ReadonlyArray<readonly [what: string, path: string]> = [
+    ["an unknown route", "/api/v1/nothing"],
+    ["the root", "/"],
+    ["a slash at the end", `${health}/`],
+    ["two slashes", "/api/v1//public/health"],
+    ["another case", "/API/v1/public/health"],
+    ["dots", "/api/v1/public/../public/health"],
+    ["a parameter over the limit", `${projects}/${"a".repeat(2000)}`],
+    ["a bad escape", `${projects}/%zz`],
+    ["half an escape", `${projects}/%e0%a4`],
+  ]
+  for (const [what, path] of routes) {
+    it.effect(`answers ${what} with 404`, () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const answer = yield* send({ path, token })
+        assert.strictEqual(answer.status, 404)
+        assert.strictEqual(failureOf(answer).details["resource"], "Route")
+      }),
+    )
+  }
+
+  const verbs: ReadonlyArray<readonly [method: string, path: string, allow: string]> = [
+    ["PUT", projects, "GET, HEAD, POST"],
+    ["DELETE", projects, "GET, HEAD, POST"],
+    ["TRACE", projects, "GET, HEAD, POST"],
+    ["PROPFIND", projects, "GET, HEAD, POST"],
+    ["OPTIONS", projects, "GET, HEAD, POST"],
+    ["POST", `${projects}/some`, "GET, HEAD, PATCH, DELETE"],
+    ["PUT", "/api/v1/app/users/me", "GET, HEAD, PATCH, DELETE"],
+    ["GET", "/api/v1/admin/users/some/activate", "POST"],
+    ["HEAD", "/api/v1/admin/users/some/activate", "POST"],
+    ["POST", health, "GET, HEAD"],
+    ["POST", "/api/v1/openapi.json", "GET, HEAD"],
+  ]
+  for (const [method, path, allow] of verbs) {
+    it.effect(`answers ${method} ${path} with 405 and Allow: ${allow}`, () =>
+      Effect.gen(function* () {
+        const answer = yield* send({ method, path })
+        assert.strictEqual(answer.status, 405)
+        assert.strictEqual(answer.headers["allow"], allow)
+        if (method !== "HEAD") assert.deepStrictEqual(failureOf(answer).details, { allow })
+      }),
+    )
+  }
+
+  const broken: ReadonlyArray<readonly [what: string, bytes: string, status: number]> = [
+    ["what is not HTTP", "hello\r\n\r\n", 400],
+    ["TLS", "\u0016\u0003\u0001\u0002\r\n\r\n", 400],
+    ["an unknown verb", head("FOO /", host), 400],
+    ["a version from the future", "GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400],
+    ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400],
+    ["a bad Content-Length", head(`POST ${projects}`, host, "Content-Length: many"), 400],
+    ["a negative length", head(`POST ${projects}`, host, "Content-Length: -1"), 400],
+    ["two lengths", head(`POST ${projects}`, host, "Content-Length: 1", "Content-Length: 2"), 400],
+    [
+      "a length beside chunks",
+      `${head(`POST ${projects}`, host, "Content-Length: 5", "Transfer-Encoding: chunked")}0\r\n\r\n`,
+      400,
+    ],
+    ["a space in a header's name", head("GET /", host, "Bad Header: 1"), 400],
+    ["a folded header", head("GET /", host, "X-A: 1\r\n  2"), 400],
+    ["a bare line feed", "GET / HTTP/1.1\nHost: a\n\n", 400],
+    ["a header over the limit", head("GET /", host, `X-A: ${"a".repeat(20_000)}`), 431],
+    ["a URL over the limit", head(`GET /${"a".repeat(20_000)}`, host), 431],
+    ["a missing Host", head(`GET ${health}`, close), 400],
+    ["an Expect nobody can meet", head(`GET ${health}`, host, "Expect: tea", close), 417],
+    ["CONNECT", head("CONNECT example.com:443", host), 405],
+    ["the asterisk", head("OPTIONS *", host, close), 404],
+  ]
+  for (const [what, bytes, status] of broken) {
+    it.effect(`answers ${what} with ${status} in the envelope`, () =>
+      Effect.gen(function* () {
+        const answer = yield* raw(bytes)
+        assert.strictEqual(answer.status, status, answer.text)
+        assert.strictEqual(answer.headers["connection"], "close")
+      }),
+    )
+  }
+
+  it.effect("answers requests sent at once in their order", () =>
+    Effect.gen(function* () {
+      const { raw } = yield* Http
+      const answers = yield* raw(
+        head(`GET ${health}`, host, "X-Request-ID: first"),
+        head("GET /nothing", host, "X-Request-ID: second"),
+        head(`GET ${health}`, host, "X-Request-ID: third", close),
+      )
+      assert.deepStrictEqual(
+        answers.map(({ headers, status }) => [headers["x-request-id"], status]),
+        [
+          ["first", 200],
+          ["second", 404],
+          ["third", 200],
+        ],
+      )
+    }),
+  )
+
+  it.effect("answers a body that ends early, and goes on", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const answer = yield* raw(
+        head(
+          `POST ${projects}`,
+          host,
+          close,
+          `Authorization: Bearer ${token}`,
+          "Content-Type: application/json",
+          "Transfer-Encoding: chunked",
+        ),
+        '5\r\n{"na\r\nnot a chunk\r\n',
+      )
+      assert.strictEqual(answer.status, 400)
+      assert.strictEqual((yield* send({ path: health })).status, 200)
+    }),
+  )
+
+  const ids: ReadonlyArray<readonly [given: string, kept: boolean]> = [
+    ["aZ09._-", true],
+    ["a".repeat(128), true],
+    ["a".repeat(129), false],
+    ["two words", false],
+    ["line\u00a0break", false],
+    ["", false],
+    ["<script>", false],
+  ]
+  for (const [given, kept] of ids) {
+    it.effect(`${kept ? "keeps" : "replaces"} the request id ${given.slice(0, 20)}`, () =>
+      Effect.gen(function* () {
+        for (const path of [health, "/nothing"]) {
+          const { headers } = yield* send({ path, headers: { "X-Request-ID": given } })
+          if (kept) assert.strictEqual(headers["x-request-id"], given)
+          else assert.match(headers["x-request-id"] ?? "", /^[\da-f]{8}-[\da-f]{4}-7[\da-f-]{21}$/)
+        }
+      }),
+    )
+  }
+
+  it.effect("answers HEAD as GET, without the body", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      for (const path of [health, projects, "/api/v1/app/users/me", `${projects}/some`, "/none"]) {
+        const headers = { "X-Request-ID": "one" }
+        const get = yield* send({ path, token, headers })
+        const answer = yield* send({ method: "HEAD", path, token, headers })
+        const { date: _d, ...expected } = get.headers
+        const { date: _e, ...found } = answer.headers
+        assert.deepStrictEqual([answer.status, found], [get.status, expected])
+      }
+    }),
+  )
+
+  it.effect("has no HSTS outside production", () =>
+    Effect.gen(function* () {
+      const { headers } = yield* send({ path: health })
+      assert.isUndefined(headers["strict-transport-security"])
+      assert.strictEqual(
+        headers["content-security-policy"],
+        "default-src 'none'; frame-ancestors 'none'",
+      )
+    }),
+  )
+})
+
+const post = (token: string, ...more: ReadonlyArray<string>) =>
+  head(
+    `POST ${projects}`,
+    host,
+    `Authorization: Bearer ${token}`,
+    "Content-Type: application/json",
+    ...more,
+  )
+
+layer(server(), { excludeTestServices: true })("A body", (it) => {
+  it.effect("of exactly the limit is read; one byte more is 413", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const text = JSON.stringify({ name: "Engine" })
+      const fits = yield* send({ path: projects, token, body: text.padEnd(limit) })
+      assert.strictEqual(fits.status, 201)
+      const answer = yield* send({ path: projects, token, body: text.padEnd(limit + 1) })
+      assert.strictEqual(answer.status, 413)
+      assert.deepStrictEqual(failureOf(answer).details, { limit })
+      assert.strictEqual(answer.headers["connection"], "close")
+    }),
+  )
+
+  it.effect("without a length is cut at the limit", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const chunk = `10000\r\n${" ".repeat(65_536)}\r\n`
+      const answer = yield* raw(post(token, "Transfer-Encoding: chunked"), chunk.repeat(40))
+      assert.strictEqual(answer.status, 413)
+    }),
+  )
+
+  it.effect("that is announced too large is refused before it is sent", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const length = `Content-Length: ${limit + 1}`
+      for (const more of [[], ["Expect: 100-continue"]]) {
+        const answer = yield* raw(post(token, length, ...more))
+        assert.strictEqual(answer.status, 413)
+      }
+    }),
+  )
+
+  it.effect("is asked for when the client waits to be asked", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const body = JSON.stringify({ name: "Engine" })
+      const length = `Content-Length: ${body.length}`
+      const { raw } = yield* Http
+      const answers = yield* raw(post(token, length, "Expect: 100-continue", close), body)
+      assert.deepStrictEqual(
+        answers.map(({ status }) => status),
+        [100, 201],
+      )
+    }),
+  )
+
+  it.effect("is not asked for when the answer is known without it", () =>
+    Effect.gen(function* () {
+      const answer = yield* raw(
+        head(`POST ${projects}`, host, "Content-Length: 10", "Expect: 100-continue", close),
+      )
+      assert.strictEqual(answer.status, 401)
+    }),
+  )
+
+  const types: ReadonlyArray<readonly [headers: Record<string, string>, status: number]> = [
+    [{ "content-type": "application/json; charset=utf-8" }, 201],
+    [{ "content-type": "APPLICATION/JSON" }, 201],
+    [{ "content-type": "application/json", "content-encoding": "identity" }, 201],
+    [{ "content-type": "" }, 415],
+    [{ "content-type": "text/plain" }, 415],
+    [{ "content-type": "application/jsonp" }, 415],
+    [{ "content-type": "application/json-patch+json" }, 415],
+    [{ "content-type": "application/x-www-form-urlencoded" }, 415],
+    [{ "content-type": "multipart/form-data; boundary=x" }, 415],
+    [{ "content-type": "application/json", "content-encoding": "gzip" }, 415],
+  ]
+  for (const [headers, status] of types) {
+    it.effect(`with ${JSON.stringify(headers)} is ${status}`, () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const body = JSON.stringify({ name: "Engine" })
+        const answer = yield* send({ path: projects, token, body, headers })
+        assert.strictEqual(answer.status, status)
+        if (status === 415) {
+          assert.deepStrictEqual(failureOf(answer).details, { accepted: "application/json" })
+        }
+      }),
+    )
+  }
+
+  const texts: ReadonlyArray<readonly [what: string, body: string | Uint8Array, status: number]> = [
+    ["nothing", "", 400],
+    ["blanks", "  \n ", 400],
+    ["half of JSON", '{"name":', 400],
+    ["JSON and more", '{"name":"a"} x', 400],
+    ["single quotes", "{'name':'a'}", 400],
+    ["a trailing comma", '{"name":"a",}', 400],
+    ["a comment", '{"name":"a" /* x */}', 400],
+    ["a byte order mark", '\uFEFF{"name":"a"}', 400],
+    ["NaN", '{"name":NaN}', 400],
+    ["a raw NUL", '{"name":"a\0b"}', 400],
+    ["a raw line break", '{"name":"a\nb"}', 400],
+    ["bytes that are not UTF-8", Uint8Array.from([0x22, 0xc3, 0x28, 0x22]), 400],
+    ["__proto__", '{"name":"a","__proto__":{"x":1}}', 400],
+    ["__proto__ in escapes", '{"name":"a","\\u005f_proto__":{"x":1}}', 400],
+    ["__proto__ deep inside", '{"name":"a","x":[{"y":{"__proto__":null}}]}', 400],
+    ["65 levels", `{"name":"a","x":${"[".repeat(64)}${"]".repeat(64)}}`, 400],
+    ["100,000 levels", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, 400],
+    ["64 levels", `{"name":"a","x":${"[".repeat(63)}${"]".repeat(63)}}`, 201],
+    ["brackets in text", `{"name":"a","x":"${"[{".repeat(100)}"}`, 201],
+    ["__proto__ as a value", '{"name":"__proto__"}', 201],
+    ["a number without end", '{"name":"a","x":1e400}', 201],
+    ["a name given twice, the last counts", '{"name":1,"name":"a"}', 201],
+    ["null", "null", 422],
+    ["a list", "[]", 422],
+    ["a text", '"name"', 422],
+    ["a number", "1e400", 422],
+    ["NUL in escapes", '{"name":"a\\u0000b"}', 422],
+    ["a lone surrogate", '{"name":"a\\ud800b"}', 422],
+  ]
+  for (const [what, body, status] of texts) {
+    it.effect(`of ${what} is ${status}`, () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const answer = yield* send({ path: projects, token, body })
+        assert.strictEqual(answer.status, status, answer.text)
+        const good = yield* send({ path: projects, token, json: { name: "good" } })
+        assert.strictEqual(good.status, 201)
+      }),
+    )
+  }
+
+  it.effect("sent with GET is ignored", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const answer = yield* send({ method: "GET", path: projects, token, body: "{" })
+      assert.strictEqual(answer.status, 200)
+    }),
+  )
+})

@@ -1,0 +1,197 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { UserId } from "../../src/domain/User.ts"
+import { newCaller, server } from "../fixtures/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { newUser, tokenFor } from "../TestApp.ts"
+
+const path = "/api/v1/app/users/me"
+
+interface User {
+  readonly full_name: string | null
+  readonly avatar_url: string | null
+  readonly updated_at: string
+}
+
+layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
+  it.effect("is made on the first request, with exactly the fields of the contract", () =>
+    Effect.gen(function* () {
+      const id = newUser()
+      const token = yield* tokenFor(id, { email: "Ada@Example.com" })
+      const answer = yield* send({ path, token })
+      assert.strictEqual(answer.status, 200)
+      const { created_at, updated_at, ...rest } = answer.json as Record<string, unknown>
+      assert.deepStrictEqual(rest, {
+        id,
+        email: "Ada@Example.com",
+        full_name: null,
+        avatar_url: null,
+        role: "user",
+        is_active: true,
+        subscription_plan: "free",
+        subscription_status: "none",
+      })
+      assert.strictEqual(created_at, updated_at)
+      assert.deepStrictEqual((yield* send({ path, token })).json, answer.json)
+    }),
+  )
+
+  it.effect("needs no e-mail, and takes any sub", () =>
+    Effect.gen(function* () {
+      for (const sub of ["auth0|123", "😀", "a".repeat(255), "../../admin", "' OR 1=1 --", "%00"]) {
+        const token = yield* tokenFor(UserId.make(sub))
+        const answer = yield* send({ path, token })
+        assert.strictEqual(answer.status, 200, answer.text)
+        assert.deepInclude(answer.json, { id: sub, email: null })
+      }
+    }),
+  )
+
+  it.effect("refuses a new sub whose e-mail belongs to another", () =>
+    Effect.gen(function* () {
+      yield* send({ path, token: yield* tokenFor(newUser(), { email: "Owned@example.com" }) })
+      const token = yield* tokenFor(newUser(), { email: "oWNED@EXAMPLE.com" })
+      const answer = yield* send({ path, token })
+      assert.strictEqual(answer.status, 409)
+      assert.deepStrictEqual(failureOf(answer).details, { resource: "User", reason: "email_taken" })
+      assert.notInclude(answer.text.toLowerCase(), "owned@")
+    }),
+  )
+
+  it.effect("changes what PATCH names, clears what is null, and keeps the rest", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const patch = (json: object) => send({ method: "PATCH", path, token, json })
+      const before = bodyOf<User>(yield* send({ path, token }))
+
+      const same = yield* patch({})
+      assert.strictEqual(same.status, 200)
+      assert.deepStrictEqual(same.json, before)
+
+      const avatar_url = "https://example.com/ada.png?size=1#top"
+      const changed = bodyOf<User>(yield* patch({ full_name: " Ada 😀 ", avatar_url }))
+      assert.deepStrictEqual(changed, {
+        ...before,
+        full_name: "Ada 😀",
+        avatar_url,
+        updated_at: changed.updated_at,
+      })
+      const cleared = bodyOf<User>(yield* patch({ full_name: null }))
+      assert.isNull(cleared.full_name)
+      assert.strictEqual(cleared.avatar_url, avatar_url)
+      assert.deepStrictEqual((yield* send({ path, token })).json, cleared)
+    }),
+  )
+
+  it.effect("cannot be given what the server decides", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const before = (yield* send({ path, token })).json
+      const answer = yield* send({
+        method: "PATCH",
+        path,
+        token,
+        json: {
+          id: "other",
+          email: "other@example.com",
+          email_key: "other@example.com",
+          role: "superadmin",
+          is_active: false,
+          subscription_plan: "enterprise",
+          subscription_status: "active",
+          stripe_customer_id: "cus_1",
+          login_count: 99,
+          created_at: "2000-01-01T00:00:00.000Z",
+        },
+      })
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual(answer.json, before)
+      const admin = yield* send({ path: "/api/v1/admin/users", token })
+      assert.strictEqual(admin.status, 403)
+      assert.deepStrictEqual(failureOf(admin).details, { reason: "role_required" })
+    }),
+  )
+
+  const texts: ReadonlyArray<
+    readonly [field: "full_name" | "avatar_url", value: unknown, ok: boolean]
+  > = [
+    ["full_name", "😀".repeat(255), true],
+    ["full_name", "😀".repeat(256), false],
+    ["full_name", "", true],
+    ["full_name", 1, false],
+    ["full_name", ["a"], false],
+    ["full_name", "a\u0000", false],
+    ["avatar_url", `https://example.com/${"a".repeat(2048 - 20)}`, true],
+    ["avatar_url", `https://example.com/${"a".repeat(2049 - 20)}`, false],
+    ["avatar_url", "HTTPS://EXAMPLE.COM/a", true],
+    ["avatar_url", "http://example.com/a", false],
+    ["avatar_url", "javascript:alert(1)", false],
+    ["avatar_url", "data:text/html,x", false],
+    ["avatar_url", "//example.com/a", false],
+    ["avatar_url", "https://", false],
+    ["avatar_url", "https://user:password@example.com/a", false],
+    ["avatar_url", "https://example.com/a b", false],
+    ["avatar_url", "", false],
+  ]
+  for (const [field, value, ok] of texts) {
+    const name = JSON.stringify(value).slice(0, 40)
+    it.effect(`${ok ? "accepts" : "refuses"} the ${field} ${name}`, () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const answer = yield* send({ method: "PATCH", path, token, json: { [field]: value } })
+        assert.strictEqual(answer.status, ok ? 200 : 422, answer.text)
+        if (ok) assert.strictEqual(bodyOf<User>(answer)[field], value)
+        else assert.strictEqual(failureOf(answer).details["field"], field)
+      }),
+    )
+  }
+
+  it.effect("once closed is a 403 everywhere, with any token", () =>
+    Effect.gen(function* () {
+      const { id, token } = yield* newCaller()
+      const removed = yield* send({ method: "DELETE", path, token })
+      assert.strictEqual(removed.status, 204)
+      const another = yield* tokenFor(id, { role: "admin" })
+      for (const request of [
+        { path, token },
+        { path, token: another },
+        { path: "/api/v1/app/projects", token },
+        { path: "/api/v1/app/projects", token, json: { name: "a" } },
+        { path: "/api/v1/admin/users", token: another },
+      ]) {
+        const answer = yield* send(request)
+        assert.strictEqual(answer.status, 403)
+        assert.deepStrictEqual(failureOf(answer).details, { reason: "deactivated" })
+      }
+    }),
+  )
+
+  const refused: ReadonlyArray<readonly [what: string, authorization: string, reason: string]> = [
+    ["another scheme", "Basic YWRhOmFkYQ==", "missing_token"],
+    ["no token", "Bearer", "missing_token"],
+    ["two tokens", "Bearer a b", "missing_token"],
+    ["no JWT", "Bearer canary", "invalid_token"],
+    ["a bad signature", `Bearer ${["canary", "canary", "canary"].join(".")}`, "invalid_token"],
+    ["a long text", `Bearer ${"a".repeat(8000)}`, "invalid_token"],
+  ]
+  for (const [what, authorization, reason] of refused) {
+    it.effect(`answers ${what} for a token with 401`, () =>
+      Effect.gen(function* () {
+        const answer = yield* send({ path, headers: { authorization } })
+        assert.strictEqual(answer.status, 401)
+        assert.strictEqual(failureOf(answer).details["reason"], reason)
+        assert.notInclude(answer.text, "canary")
+      }),
+    )
+  }
+
+  it.effect("takes the scheme in any case", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      for (const scheme of ["bearer", "BEARER", "Bearer "]) {
+        const headers = { authorization: `${scheme} ${token}` }
+        assert.strictEqual((yield* send({ path, headers })).status, 200)
+      }
+    }),
+  )
+})

@@ -1,0 +1,132 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { HttpApi } from "effect/http-api"
+import { Api } from "../../src/api/Api.ts"
+import { Users } from "../../src/business/Users.ts"
+import { type Answer, bodyOf, send } from "../fixtures/Http.ts"
+import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
+import { callers, type Verdict, verdicts } from "../Verdicts.ts"
+
+interface Operation {
+  readonly id: string
+  readonly method: string
+  readonly path: string
+}
+
+const operations: Array<Operation> = []
+HttpApi.reflect(Api, {
+  onGroup: () => undefined,
+  onEndpoint: ({ endpoint: { identifier, method, path }, group }) => {
+    operations.push({
+      id: `${group.identifier}.${identifier}`,
+      method,
+      path: path.replace(/\/$/, ""),
+    })
+  },
+})
+
+const rowOf = (operation: Operation): Verdict => {
+  const row = verdicts[operation.id]
+  assert(row !== undefined, `${operation.id} has no row in test/Verdicts.ts`)
+  return row
+}
+
+describe("test/Verdicts.ts", () => {
+  it("has one row for every operation of the contract, and no other", () => {
+    assert.deepStrictEqual(
+      Object.keys(verdicts).toSorted(),
+      operations.map(({ id }) => id).toSorted(),
+    )
+  })
+})
+
+/** A fresh owner with a project, so that what one cell does is nobody else's business. */
+const newOwner = Effect.gen(function* () {
+  const owner = yield* newCaller()
+  const path = "/api/v1/app/projects"
+  const created = yield* send({ path, token: owner.token, json: { name: "Engine" } })
+  return { owner, ids: { project_id: bodyOf<{ id: string }>(created).id, id: owner.id } }
+})
+
+const tokenOf = Effect.fnUntraced(function* (caller: (typeof callers)[number], owner: Caller) {
+  switch (caller) {
+    case "anonymous":
+      return undefined
+    case "owner":
+      return owner.token
+    case "admin":
+    case "superadmin":
+      return (yield* newCaller(caller)).token
+    default: {
+      const { id, token } = yield* newCaller()
+      const users = yield* Users
+      if (caller === "deactivated") yield* users.deactivate("operator", id)
+      return token
+    }
+  }
+})
+
+interface Ids {
+  readonly project_id: string
+  readonly id: string
+}
+
+const call = ({ id, method, path }: Operation, ids: Ids, token: string | undefined) =>
+  send({
+    method,
+    path: path.replace(":project_id", ids.project_id).replace(":id", ids.id),
+    token,
+    ...(verdicts[id]?.body !== undefined && { json: verdicts[id].body }),
+  })
+
+layer(server(), { excludeTestServices: true })("every caller gets its verdict", (it) => {
+  for (const operation of operations) {
+    it.effect(`from ${operation.method} ${operation.path}`, () =>
+      Effect.gen(function* () {
+        const found: Record<string, number> = {}
+        for (const caller of callers) {
+          const { ids, owner } = yield* newOwner
+          const answer = yield* call(operation, ids, yield* tokenOf(caller, owner))
+          found[caller] = answer.status
+        }
+        assert.deepStrictEqual(found, rowOf(operation).statuses)
+      }),
+    )
+  }
+
+  for (const operation of operations.filter(({ path }) => path.includes(":project_id"))) {
+    it.effect(`${operation.id} shows nothing of what belongs to others`, () =>
+      Effect.gen(function* () {
+        const { ids, owner } = yield* newOwner
+        const missing = { ...ids, project_id: SecureRandom.uuidV7Unsafe() }
+        for (const caller of ["other", "admin", "superadmin"] as const) {
+          const token = yield* tokenOf(caller, owner)
+          const hidden = yield* call(operation, ids, token)
+          const unknown = yield* call(operation, missing, token)
+          assert.deepStrictEqual(shape(hidden, ids.project_id), shape(unknown, missing.project_id))
+        }
+      }),
+    )
+  }
+
+  for (const operation of operations.filter(({ path }) => path.includes("/admin/"))) {
+    it.effect(`${operation.id} tells a user nothing of whom it speaks of`, () =>
+      Effect.gen(function* () {
+        const { ids, owner } = yield* newOwner
+        const missing = { ...ids, id: SecureRandom.uuidV7Unsafe() }
+        const token = yield* tokenOf("other", owner)
+        assert.deepStrictEqual(
+          shape(yield* call(operation, ids, token), ids.id),
+          shape(yield* call(operation, missing, token), missing.id),
+        )
+      }),
+    )
+  }
+})
+
+/** All of an answer but what differs from one to the next. */
+const shape = ({ headers, status, text }: Answer, id: string) => {
+  const { date: _d, "x-request-id": _r, ...rest } = headers
+  return { status, headers: rest, text: text.replace(id, "<id>") }
+}
