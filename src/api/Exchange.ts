@@ -1,4 +1,4 @@
-import { SecureRandom } from "effect/crypto"
+import { randomUUID } from "node:crypto"
 import type { HttpServerRequest } from "effect/http"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
@@ -44,9 +44,9 @@ export class Exchange implements RequestInfo {
   }
 }
 
-/** The client's own id when it is well formed, else a new one. */
+/** The client's own id when it is well formed, else a new one; node:crypto keeps random bytes at hand for these. */
 export const requestId = (given: string | undefined) =>
-  given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : SecureRandom.uuidV7Unsafe()
+  given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : randomUUID()
 
 /**
  * The address that the outermost of our proxies saw: each of the `trustedProxies` appended one entry to

@@ -1,4 +1,14 @@
-import { ByteSize, Cause, Clock, Context, Effect, Exit, Layer, type Fiber } from "effect"
+import {
+  ByteSize,
+  Cause,
+  Clock,
+  Context,
+  Effect,
+  Exit,
+  type Fiber,
+  Layer,
+  type Types,
+} from "effect"
 import {
   HttpIncomingMessage,
   HttpRouter,
@@ -14,7 +24,7 @@ import { RequestInfo } from "../domain/RequestInfo.ts"
 import { envelope } from "./Envelope.ts"
 import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
 import { headerSets } from "./Headers.ts"
-import { methodsOf } from "./Methods.ts"
+import { methodsWith } from "./Methods.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -30,6 +40,7 @@ export const layer = Layer.unwrap(
     const lifecycle = yield* Lifecycle
     const clock = yield* Clock.Clock
     const headers = headerSets(settings)
+    const methodsOf = methodsWith(settings)
     const limit = settings.BODY_LIMIT_BYTES
     const limitSize = ByteSize.bytes(limit)
     const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
@@ -121,6 +132,27 @@ export const layer = Layer.unwrap(
       return Effect.as(Effect.logError("request failed", cause), bare(500, limit))
     }
 
+    const answer = (
+      app: Effect.Effect<Response, Types.unhandled>,
+      request: HttpServerRequest.HttpServerRequest,
+      exchange: Exchange,
+      fiber: Fiber.Fiber<unknown, unknown>,
+    ) =>
+      Effect.matchCauseEffect(app, {
+        onSuccess: (response) => Exit.succeed(finish(exchange, fiber, response)),
+        onFailure: (cause) => {
+          if (Cause.hasInterruptsOnly(cause)) {
+            record(exchange, clientGone)
+            return Effect.failCause(cause)
+          }
+          return Effect.map(fromFailure(cause, request), (response) =>
+            finish(exchange, fiber, response),
+          )
+        },
+      })
+
+    let proxySeen = settings.TRUSTED_PROXIES > 0
+
     return HttpRouter.middleware(
       (app) =>
         Effect.withFiber((fiber) => {
@@ -135,26 +167,22 @@ export const layer = Layer.unwrap(
           )
           const early = intercept(request)
           if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
-          return Effect.matchCauseEffect(app, {
-            onSuccess: (response) => Exit.succeed(finish(exchange, fiber, response)),
-            onFailure: (cause) => {
-              if (Cause.hasInterruptsOnly(cause)) {
-                record(exchange, clientGone)
-                return Effect.failCause(cause)
-              }
-              return Effect.map(fromFailure(cause, request), (response) =>
-                finish(exchange, fiber, response),
-              )
-            },
-          })
+          if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
+            proxySeen = true
+            return Effect.andThen(warnOfProxy, answer(app, request, exchange, fiber))
+          }
+          return answer(app, request, exchange, fiber)
         }),
       { global: true },
     )
   }),
 )
-
 /** The client hung up before the answer: nginx's number for it, since nobody receives one. */
 const clientGone = 499
+
+const warnOfProxy = Effect.logWarning(
+  "X-Forwarded-For arrives, but TRUSTED_PROXIES is 0: every client has the proxy's address",
+)
 
 const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {
   const matched = Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)
