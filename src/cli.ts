@@ -1,92 +1,98 @@
-import "effect/schema/SchemaJITCompiler/enable"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
-import { CliError, CliOutput, Command } from "effect/cli"
-import { FetchHttpClient } from "effect/http"
-import * as App from "./App.ts"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as DoctorCommand from "./cli/DoctorCommand.ts"
 import * as MigrateCommand from "./cli/MigrateCommand.ts"
 import * as OpenApiCommand from "./cli/OpenApiCommand.ts"
-import { CommandFailed, switches } from "./cli/Output.ts"
+import { plain } from "./cli/Output.ts"
 import * as TokenCommand from "./cli/TokenCommand.ts"
 import * as UsersCommand from "./cli/UsersCommand.ts"
-import { Database } from "./core/Database.ts"
-import * as Logger from "./core/Logger.ts"
-import { Metrics } from "./core/Metrics.ts"
-import * as Migrations from "./core/Migrations.ts"
-import { Settings } from "./core/Settings.ts"
-import { Tokens } from "./core/Tokens.ts"
 import { version } from "./domain/Version.ts"
 import { run } from "./Run.ts"
-import { serve } from "./Serve.ts"
 
-const telemetry = Metrics.layer.pipe(Layer.provideMerge(Logger.layerStderr))
-const settings = telemetry.pipe(Layer.provideMerge(Settings.layer))
-const database = Database.layer.pipe(Layer.provideMerge(settings))
+// What a command runs on is loaded when it runs, so that help, completions and mistakes are answered at once.
 
-/** A newcomer's SQLite file is migrated as a start would; on PostgreSQL that is a step of its own. */
-const migrated = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const { dialect } = yield* Database
-    if (dialect === "sqlite") {
-      yield* Migrations.run()
-      return
-    }
-    const pending = (yield* Migrations.status()).filter(({ applied_at }) => applied_at === null)
-    if (pending.length > 0) {
-      return yield* new CommandFailed({
-        message: `${pending.length} migrations are pending: run plinth migrate first`,
-      })
-    }
-  }),
-)
-const application = migrated.pipe(Layer.provideMerge(App.layer), Layer.provideMerge(settings))
+const operator = Effect.promise(() => import("./Operator.ts"))
 
-const serveCommand = Command.make("serve", {}, () => serve).pipe(
-  Command.withDescription("Run the server, as npm start does"),
+const serve = Command.make("serve", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() =>
+      import("effect/schema/SchemaJITCompiler/enable").then(() => import("./Serve.ts")),
+    ),
+    (server) => server.serve,
+  ),
+).pipe(
+  Command.withShortDescription("Run the server"),
+  Command.withDescription(
+    "Run the server until it is told to stop, as npm start does: settings from the environment and .env, pending migrations first, its log on stdout. SIGTERM drains it.",
+  ),
 )
 
 const plinth = Command.make("plinth").pipe(
-  Command.withDescription("Operate a Plinth service. Reads the same environment as the server."),
+  Command.withDescription(
+    "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood.",
+  ),
   Command.withSubcommands([
-    serveCommand,
-    Command.provide(MigrateCommand.command, database),
-    Command.provide(DoctorCommand.command, settings),
+    serve,
+    Command.provide(
+      MigrateCommand.command,
+      Layer.unwrap(Effect.map(operator, ({ database }) => database)),
+    ),
+    DoctorCommand.command,
     OpenApiCommand.command,
-    Command.provide(TokenCommand.command, Tokens.layer.pipe(Layer.provide(settings))),
-    Command.provide(UsersCommand.command, application),
+    Command.provide(
+      TokenCommand.command,
+      Layer.unwrap(Effect.map(operator, ({ tokens }) => tokens)),
+    ),
+    Command.provide(
+      UsersCommand.command,
+      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
+    ),
   ]),
 )
 
 /** What was asked for goes to stdout; help that nobody asked for does not. */
 const presenter: CliOutput.Presenter = {
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Effect.gen(function* () {
-          const formatter = yield* CliOutput.Formatter
-          yield* Console.error(formatter.formatHelpDoc(event.helpDoc))
-          yield* Console.error(formatter.formatErrors(event.errors))
-        })
-      : CliOutput.defaultPresenter.present(event),
+  present: (event) => {
+    switch (event._tag) {
+      case "InvalidInvocation":
+        return Console.error(
+          [
+            ...event.errors.map(({ message }) => `plinth: ${oneLine(message)}`),
+            `Usage: ${event.helpDoc.usage}`,
+            `Try: ${event.commandPath.join(" ")} --help`,
+          ].join("\n"),
+        )
+      case "Help":
+        return event.reason === "Requested"
+          ? CliOutput.defaultPresenter.present(event)
+          : Console.error(
+              CliOutput.defaultFormatter({ colors: false }).formatHelpDoc(event.helpDoc),
+            )
+      case "Version":
+        return Console.log(event.version)
+    }
+  },
 }
 
-/** Said with its value, a switch does not take the next word for it. */
-const words = process.argv.slice(2).map((word) => (switches.includes(word) ? `${word}=true` : word))
+/** Suggestions come on lines of their own. */
+const oneLine = (message: string) =>
+  plain(
+    message
+      .replace(/\n\n\s+Did you mean this\?\n\s+/, ". Did you mean: ")
+      .replaceAll(/\n\s+/g, ", "),
+  )
 
 run(
-  Command.runWith(plinth, { version })(words).pipe(
+  Command.runWith(plinth, { version })(process.argv.slice(2)).pipe(
     Effect.provide([
       NodeServices.layer,
-      FetchHttpClient.layer,
       CliOutput.layerPresenter(presenter),
+      CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
     ]),
   ),
   {
-    codeOf: (error) => {
-      if (CliError.isCliError(error))
-        return error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2
-      return error._tag === "UsageError" ? 2 : 1
-    },
+    codeOf: (error) => (CliError.isCliError(error) ? 2 : 1),
     isSilent: CliError.isCliError,
   },
 )

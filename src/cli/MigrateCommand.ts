@@ -1,36 +1,40 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import * as Migrations from "../core/Migrations.ts"
-import { confirm, json, print, table, yes } from "./Output.ts"
+import { yes, yesOrTerminal } from "./Confirmation.ts"
+import { json } from "./Output.ts"
 
-const status = Command.make("status", { json }, ({ json: asJson }) =>
-  Effect.flatMap(Migrations.status(), (migrations) =>
-    print(asJson, migrations, (all) =>
-      table(
-        ["id", "name", "applied_at"],
-        all.map(({ applied_at, id, name }) => [id, name, applied_at]),
-      ),
-    ),
-  ),
-).pipe(Command.withDescription("List every migration and when it ran"))
+const actions = Effect.promise(() => import("./Migrating.ts"))
+
+const status = Command.make("status", { json }, (options) =>
+  Effect.flatMap(actions, (migrating) => migrating.status(options)),
+).pipe(
+  Command.withShortDescription("List every migration and when it ran"),
+  Command.withDescription("List every migration and when it ran. Changes nothing."),
+)
 
 const down = Command.make("down", { json, yes }, (options) =>
-  Effect.gen(function* () {
-    yield* confirm(options.yes, "This takes back the newest migration and loses what it holds.")
-    const name = yield* Migrations.rollback()
-    yield* print(options.json, { rolled_back: name }, () =>
-      name === null ? "Nothing to roll back" : `Rolled back ${name}`,
-    )
-  }),
-).pipe(Command.withDescription("Roll the newest migration back"))
-
-export const command = Command.make("migrate", { json }, ({ json: asJson }) =>
-  Effect.flatMap(Migrations.run(), (applied) =>
-    print(asJson, { applied }, () =>
-      applied.length === 0 ? "Nothing to migrate" : applied.map((name) => `Ran ${name}`).join("\n"),
-    ),
-  ),
+  Effect.flatMap(actions, (migrating) => migrating.down(options)),
 ).pipe(
-  Command.withDescription("Run the migrations that have not run, under a lock"),
+  Command.validate((options) => yesOrTerminal(options.yes)),
+  Command.withShortDescription("Take the newest migration back"),
+  Command.withDescription(
+    "Take the newest migration back, with every row in the tables and columns it made. Asks first, unless --yes is given. Stop the servers before: a start runs it again.",
+  ),
+  Command.withExamples([
+    { command: "plinth migrate down --yes", description: "In a script, where nobody can be asked" },
+  ]),
+)
+
+export const command = Command.make("migrate", { json }, (options) =>
+  Effect.flatMap(actions, (migrating) => migrating.run(options)),
+).pipe(
+  Command.withShortDescription("Run the migrations that have not run"),
+  Command.withDescription(
+    "Run the migrations that have not run, all or none, under a lock: of two at once one works and the other waits. A start of the server does the same.",
+  ),
+  Command.withExamples([
+    { command: "plinth migrate", description: "Before a deployment" },
+    { command: "plinth migrate status --json" },
+  ]),
   Command.withSubcommands([status, down]),
 )

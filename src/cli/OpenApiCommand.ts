@@ -1,8 +1,17 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { OpenApi } from "effect/http-api"
-import { Api } from "../api/Api.ts"
 
 export const command = Command.make("openapi", {}, () =>
-  Effect.suspend(() => Console.log(JSON.stringify(OpenApi.fromApi(Api), null, 2))),
-).pipe(Command.withDescription("Print the OpenAPI 3.1 document"))
+  Effect.gen(function* () {
+    const [{ OpenApi }, { Api }] = yield* Effect.promise(() =>
+      Promise.all([import("effect/http-api"), import("../api/Api.ts")]),
+    )
+    yield* Console.log(JSON.stringify(OpenApi.fromApi(Api), null, 2))
+  }),
+).pipe(
+  Command.withShortDescription("Print the OpenAPI 3.1 document"),
+  Command.withDescription(
+    "Print the OpenAPI 3.1 document of the REST API as JSON, the same as /api/v1/openapi.json. Needs no settings and no database.",
+  ),
+  Command.withExamples([{ command: "plinth openapi > openapi.json" }]),
+)

@@ -1,64 +1,59 @@
-import { Console, Data, Effect } from "effect"
-import { Flag, Prompt } from "effect/cli"
+import { Console, Data } from "effect"
+import { Flag } from "effect/cli"
 
-/** The command could not do what it was asked. Exit code 1. */
+/** The command could not do what it was asked. Exit code 1; the message is one line for each thing that is wrong. */
 export class CommandFailed extends Data.TaggedError("CommandFailed")<{
   readonly message: string
 }> {}
 
-/** The command was not given what it needs. Exit code 2. */
-export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
+/** A flag without a value. It never takes the next word for one, as a plain `Flag.Boolean` does with `1` or `yes`. */
+export const flag = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(
+    Flag.withOptionalValue("true"),
+    Flag.withoutNegation,
+    Flag.withDescription(description),
+    Flag.withDefault(false),
+  )
 
 /** `--json`: the result for machines. */
-export const json = Flag.Boolean("json").pipe(
-  Flag.withDescription("Print JSON, in the shapes of the REST API"),
-  Flag.withDefault(false),
-)
-
-/** `--yes`: do not ask before something that cannot be taken back. */
-export const yes = Flag.Boolean("yes").pipe(
-  Flag.withDescription("Do not ask for confirmation"),
-  Flag.withDefault(false),
-)
-
-/** The flags that take no value. */
-export const switches = ["--json", "--yes", "--active", "--inactive"]
+export const json = flag("json", "Print JSON for machines, in the shapes of the REST API")
 
 /** The result of a command, on stdout: JSON, or what `people` makes of it. */
 export const print = <A>(asJson: boolean, value: A, people: (value: A) => string) =>
   Console.log(asJson ? JSON.stringify(value, null, 2) : people(value))
 
+type Cell = string | number | boolean | null
+
 /** Rows under their column names, aligned. */
 export const table = (
   columns: ReadonlyArray<string>,
-  rows: ReadonlyArray<ReadonlyArray<string | number | boolean | null>>,
-) => {
-  const cells = [columns, ...rows.map((row) => row.map((cell) => String(cell ?? "-")))]
-  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)))
+  rows: ReadonlyArray<ReadonlyArray<Cell>>,
+): string => {
+  const cells = [columns, ...rows.map((row) => row.map(textOf))]
+  const widths = columns.map((_, at) => Math.max(...cells.map((row) => width(row[at] ?? ""))))
   return cells
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
+    .map((row) => row.map((cell, at) => pad(cell, widths[at] ?? 0)).join("  "))
+    .map((line) => line.trimEnd())
     .join("\n")
 }
 
 /** Names and values of one thing, aligned. */
-export const list = (value: Readonly<Record<string, unknown>>) => {
-  const width = Math.max(...Object.keys(value).map((name) => name.length))
-  return Object.entries(value)
-    .map(([name, part]) => `${name.padEnd(width)}  ${String(part ?? "-")}`)
+export const list = (value: Readonly<Record<string, Cell>>): string =>
+  Object.entries(value)
+    .map(([name, cell]) => `${pad(name, longest(Object.keys(value)))}  ${textOf(cell)}`)
     .join("\n")
-}
 
-/** Goes on when `--yes` was given or a person at the terminal agrees. */
-export const confirm = Effect.fnUntraced(function* (given: boolean, question: string) {
-  if (given) return
-  if (!process.stdin.isTTY) {
-    return yield* new UsageError({ message: `${question} Needs --yes where nobody can be asked.` })
-  }
-  const agreed = yield* Prompt.run(Prompt.Confirm({ message: question }))
-  if (!agreed) return yield* new CommandFailed({ message: "Nothing was changed" })
-})
+/** On one line, without what a terminal would obey: users choose their names. */
+export const plain = (text: string): string =>
+  text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  )
+
+const textOf = (cell: Cell) => (cell === null ? "-" : plain(String(cell)))
+
+const longest = (texts: ReadonlyArray<string>) => Math.max(...texts.map(width))
+
+const width = (text: string) => Array.from(text).length
+
+const pad = (text: string, size: number) => text + " ".repeat(size - width(text))

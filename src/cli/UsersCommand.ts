@@ -1,27 +1,23 @@
-import { Effect, Option, Schema } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { Users } from "../business/Users.ts"
-import { AdminUser, Role, type User, UserId } from "../domain/User.ts"
-import { confirm, json, list, print, table, UsageError, yes } from "./Output.ts"
+import { Effect } from "effect"
+import { Argument, CliError, Command, Flag } from "effect/cli"
+import { isEmail, isSubject } from "../domain/Identity.ts"
+import { Role } from "../domain/User.ts"
+import { yes, yesOrTerminal } from "./Confirmation.ts"
+import { flag, json } from "./Output.ts"
 
-const userArgument = (name: string) =>
-  Argument.String(name).pipe(Argument.withDescription("Id or e-mail of a user"))
+const actions = Effect.promise(() => import("./ManageUsers.ts"))
 
-const user = userArgument("user")
+const user = Argument.String("user").pipe(
+  Argument.withDescription("Id of a user, or e-mail where no user has such an id"),
+)
 
-/** By id, or by e-mail when there is no such id. */
-const find = Effect.fnUntraced(function* (given: string) {
-  const users = yield* Users
-  return yield* Effect.catchTag(users.get(UserId.make(given)), "NotFoundError", (error) =>
-    given.includes("@") ? users.getByEmail(given) : Effect.fail(error),
+const subject = (name: string, description: string) =>
+  Argument.String(name).pipe(
+    Argument.withDescription(description),
+    Argument.filter(isSubject, () => "1 to 255 characters that are not all blank"),
   )
-})
 
-const toWire = Schema.encodeSync(AdminUser)
-
-const printUser = (asJson: boolean) => (found: User) => print(asJson, toWire(found), list)
-
-const listUsers = Command.make(
+const listing = Command.make(
   "list",
   {
     json,
@@ -29,149 +25,163 @@ const listUsers = Command.make(
       Flag.withDescription("Only users of this role"),
       Flag.optional,
     ),
-    active: Flag.Boolean("active").pipe(
-      Flag.withDescription("Only active users"),
-      Flag.withDefault(false),
-    ),
-    inactive: Flag.Boolean("inactive").pipe(
-      Flag.withDescription("Only deactivated users"),
-      Flag.withDefault(false),
-    ),
+    active: flag("active", "Only active users"),
+    inactive: flag("inactive", "Only deactivated users"),
     search: Flag.String("search").pipe(
-      Flag.withDescription("Part of e-mail or name"),
+      Flag.withDescription("Only users with this in their e-mail or name, in any case"),
       Flag.optional,
     ),
-    skip: Flag.Int("skip").pipe(
-      Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-      Flag.withDefault(0),
-    ),
     limit: Flag.Int("limit").pipe(
-      Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
+      Flag.withDescription("How many at most, 1 to 1000. Default 20"),
+      Flag.filter(
+        (limit) => limit >= 1 && limit <= 1000,
+        () => "1 to 1000",
+      ),
       Flag.withDefault(20),
     ),
+    skip: Flag.Int("skip").pipe(
+      Flag.withDescription("How many to pass over. Default 0"),
+      Flag.filter(
+        (skip) => skip >= 0 && Number.isSafeInteger(skip),
+        () => "0 or more",
+      ),
+      Flag.withDefault(0),
+    ),
   },
-  (options) =>
-    Effect.gen(function* () {
-      const users = yield* Users
-      if (options.active && options.inactive) {
-        return yield* new UsageError({ message: "--active and --inactive exclude each other" })
-      }
-      const page = yield* users.list({
-        skip: options.skip,
-        limit: options.limit,
-        ...(Option.isSome(options.role) && { role: options.role.value }),
-        ...(Option.isSome(options.search) && { search: options.search.value }),
-        ...((options.active || options.inactive) && { is_active: options.active }),
-      })
-      yield* print(
-        options.json,
-        { ...page, items: page.items.map((item) => toWire(item)) },
-        (all) =>
-          table(
-            ["id", "email", "full_name", "role", "active", "created_at"],
-            all.items.map((item) => [
-              item.id,
-              item.email,
-              item.full_name,
-              item.role,
-              item.is_active,
-              item.created_at,
-            ]),
-          ),
-      )
-    }),
-).pipe(Command.withDescription("List users, newest first"))
+  (options) => Effect.flatMap(actions, (users) => users.list(options)),
+).pipe(
+  Command.validate(({ active, inactive }) =>
+    active && inactive
+      ? Effect.fail(
+          new CliError.ValidationError({ message: "--active and --inactive exclude each other" }),
+        )
+      : Effect.void,
+  ),
+  Command.withShortDescription("List users, newest first"),
+  Command.withDescription("List users, newest first. With --json: {items,total,skip,limit}."),
+  Command.withExamples([
+    { command: "plinth users list --role admin --active" },
+    { command: "plinth users list --search lovelace --json" },
+  ]),
+)
 
 const show = Command.make("show", { user, json }, (options) =>
-  Effect.flatMap(find(options.user), printUser(options.json)),
-).pipe(Command.withDescription("Show a user"))
+  Effect.flatMap(actions, (users) => users.show(options)),
+).pipe(
+  Command.withShortDescription("Show a user"),
+  Command.withDescription("Show all that is known of a user. With --json: as the admin API does."),
+  Command.withExamples([{ command: "plinth users show ada@example.com" }]),
+)
 
 const create = Command.make(
   "create",
   {
     json,
-    id: Argument.String("id").pipe(
-      Argument.withDescription("The `sub` of the tokens that will speak for it"),
-      Argument.withSchema(Schema.String.check(Schema.isPattern(/^[^\0]{1,255}$/))),
-    ),
+    id: subject("id", "The `sub` of the tokens that will speak for the user"),
     email: Flag.String("email").pipe(
-      Flag.withSchema(Schema.String.check(Schema.isPattern(/^[^\s@]+@[^\s@]+$/))),
+      Flag.withDescription("E-mail; nobody else may have it"),
+      Flag.filter(isEmail, () => "an e-mail address"),
       Flag.optional,
     ),
-    name: Flag.String("name").pipe(Flag.withDescription("Full name"), Flag.optional),
-    role: Flag.Literals("role", Role.literals).pipe(Flag.withDefault("user" as const)),
+    name: Flag.String("name").pipe(
+      Flag.withDescription("Full name, at most 255 characters"),
+      Flag.filter(
+        (name) => Array.from(name.trim()).length <= 255,
+        () => "at most 255 characters",
+      ),
+      Flag.optional,
+    ),
+    role: Flag.Literals("role", Role.literals).pipe(
+      Flag.withDescription("Default user"),
+      Flag.withDefault("user" as const),
+    ),
   },
-  (options) =>
-    Effect.gen(function* () {
-      const users = yield* Users
-      const created = yield* users.create({
-        id: UserId.make(options.id),
-        email: Option.getOrNull(options.email),
-        full_name: Option.getOrNull(options.name),
-        role: options.role,
-      })
-      yield* printUser(options.json)(created)
-    }),
-).pipe(Command.withDescription("Create a user before his first sign-in"))
-
-/** A command that changes one user and shows him. */
-const changing = (
-  name: string,
-  run: (users: Users["Service"], id: UserId) => ReturnType<Users["Service"]["activate"]>,
-) =>
-  Command.make(name, { user, json }, (options) =>
-    Effect.gen(function* () {
-      const users = yield* Users
-      const found = yield* find(options.user)
-      yield* printUser(options.json)(yield* run(users, found.id))
-    }),
-  )
+  (options) => Effect.flatMap(actions, (users) => users.create(options)),
+).pipe(
+  Command.withShortDescription("Create a user before his first sign-in"),
+  Command.withDescription(
+    "Create a user before his first sign-in, for instance the first admin. Without it he is made by his first request.",
+  ),
+  Command.withExamples([
+    { command: "plinth users create ada --email ada@example.com --role superadmin" },
+  ]),
+)
 
 const promote = Command.make(
   "promote",
   {
     user,
     json,
-    role: Flag.Literals("role", ["admin", "superadmin"]).pipe(Flag.withDefault("admin" as const)),
+    role: Flag.Literals("role", ["admin", "superadmin"]).pipe(
+      Flag.withDescription("What he becomes. Default admin"),
+      Flag.withDefault("admin" as const),
+    ),
   },
-  (options) =>
-    Effect.gen(function* () {
-      const users = yield* Users
-      const found = yield* find(options.user)
-      const changed = yield* users.updateAsAdmin("operator", found.id, { role: options.role })
-      yield* printUser(options.json)(changed)
-    }),
-).pipe(Command.withDescription("Make a user an admin or a superadmin"))
-
-const demote = changing("demote", (users, id) =>
-  users.updateAsAdmin("operator", id, { role: "user" }),
-).pipe(Command.withDescription("Make an admin a user; the last active admin stays one"))
-
-const activate = changing("activate", (users, id) => users.activate("operator", id)).pipe(
-  Command.withDescription("Let a deactivated user in again"),
+  (options) => Effect.flatMap(actions, (users) => users.promote(options)),
+).pipe(
+  Command.withShortDescription("Make a user an admin or a superadmin"),
+  Command.withDescription(
+    "Make a user an admin or a superadmin. He has the role within 2 seconds, without a new token.",
+  ),
+  Command.withExamples([
+    { command: "plinth users promote ada@example.com" },
+    { command: "plinth users promote ada --role superadmin" },
+  ]),
 )
 
-const deactivate = changing("deactivate", (users, id) => users.deactivate("operator", id)).pipe(
-  Command.withDescription("Shut a user out; `activate` takes it back"),
+const demote = Command.make(
+  "demote",
+  {
+    user,
+    json,
+    role: Flag.Literals("role", ["user", "admin"]).pipe(
+      Flag.withDescription("What he becomes. Default user"),
+      Flag.withDefault("user" as const),
+    ),
+  },
+  (options) => Effect.flatMap(actions, (users) => users.demote(options)),
+).pipe(
+  Command.withShortDescription("Take a role away from an admin"),
+  Command.withDescription(
+    "Take a role away from an admin or superadmin. The last active admin keeps his.",
+  ),
+  Command.withExamples([{ command: "plinth users demote ada@example.com" }]),
+)
+
+const activate = Command.make("activate", { user, json }, (options) =>
+  Effect.flatMap(actions, (users) => users.activate(options)),
+).pipe(
+  Command.withShortDescription("Let a deactivated user in again"),
+  Command.withDescription("Let a deactivated user in again, with all he had."),
+)
+
+const deactivate = Command.make("deactivate", { user, json, yes }, (options) =>
+  Effect.flatMap(actions, (users) => users.deactivate(options)),
+).pipe(
+  Command.validate((options) => yesOrTerminal(options.yes)),
+  Command.withShortDescription("Shut a user out"),
+  Command.withDescription(
+    "Shut a user out, whatever token he has, within 2 seconds and everywhere. Deletes nothing: `activate` takes it back. The last active admin stays. Asks first, unless --yes is given.",
+  ),
 )
 
 const relink = Command.make(
   "relink",
-  { user, to: Argument.String("to").pipe(Argument.withDescription("The new `sub`")), json, yes },
-  (options) =>
-    Effect.gen(function* () {
-      const users = yield* Users
-      const found = yield* find(options.user)
-      yield* confirm(options.yes, `User ${found.id} will sign in as ${options.to} and no other.`)
-      yield* printUser(options.json)(yield* users.relink(found.id, UserId.make(options.to)))
-    }),
+  { user, to: subject("to", "The `sub` he signs in with from now on"), json, yes },
+  (options) => Effect.flatMap(actions, (users) => users.relink(options)),
 ).pipe(
+  Command.validate((options) => yesOrTerminal(options.yes)),
+  Command.withShortDescription("Give a user, with all he owns, another `sub`"),
   Command.withDescription(
-    "Move a user, with all he owns, to another `sub`: the way out when his e-mail came back under one",
+    "Give a user, with all he owns, another `sub`: the way out when somebody signs in with a new one and is refused because his e-mail belongs to the old one. Make sure that both are the same person. The old `sub` becomes a stranger. Asks first, unless --yes is given.",
   ),
+  Command.withExamples([{ command: "plinth users relink ada@example.com auth0|5f7c8ec7" }]),
 )
 
 export const command = Command.make("users").pipe(
-  Command.withDescription("Users, as an operator"),
-  Command.withSubcommands([listUsers, show, create, promote, demote, activate, deactivate, relink]),
+  Command.withShortDescription("Find, create, promote, deactivate and relink users"),
+  Command.withDescription(
+    "Users, as an operator: no token is needed, and what is changed is in the audit log. Works on the database, also while servers run.",
+  ),
+  Command.withSubcommands([listing, show, create, promote, demote, activate, deactivate, relink]),
 )

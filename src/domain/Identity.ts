@@ -74,8 +74,15 @@ const first = (accept: (text: string) => boolean, ...candidates: ReadonlyArray<u
 /** PostgreSQL cannot store NUL nor a lone surrogate. */
 const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0")
 
+/** What can be a user's id, and so the `sub` of a token. */
+export const isSubject = (text: string) =>
+  text.trim() !== "" &&
+  text.length <= 510 &&
+  (text.length <= 255 || Array.from(text).length <= 255) &&
+  isStorable(text)
+
 /** 320 characters are the most that RFC 5321 §4.5.3.1 leaves an address: 64 @ 255. */
-const isEmail = (text: string) =>
+export const isEmail = (text: string) =>
   text.length <= 320 && isStorable(text) && /^[^\s@]+@[^\s@]+$/.test(text)
 
 const isName = (text: string) =>

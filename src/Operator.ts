@@ -1,0 +1,49 @@
+import { Effect, Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
+import * as App from "./App.ts"
+import { pendingOf } from "./cli/Migrating.ts"
+import { CommandFailed } from "./cli/Output.ts"
+import { Database } from "./core/Database.ts"
+import * as Logger from "./core/Logger.ts"
+import { Metrics } from "./core/Metrics.ts"
+import * as Migrations from "./core/Migrations.ts"
+import { Settings } from "./core/Settings.ts"
+import { Tokens } from "./core/Tokens.ts"
+
+/** What commands run on: the server's own parts, but for log lines, which go to stderr. */
+const settings = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
+
+/** The signing keys, for `token mint`. */
+export const tokens = Tokens.layer.pipe(
+  Layer.provide([Metrics.layer, FetchHttpClient.layer]),
+  Layer.provide(settings),
+)
+
+/** The database as it is, for `migrate`. */
+export const database = Database.layer.pipe(
+  Layer.provide(Metrics.layer),
+  Layer.provideMerge(settings),
+)
+
+/** A newcomer's SQLite file is migrated as a start would; on PostgreSQL that is a step of its own. */
+const migrated = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { dialect } = yield* Database
+    if (dialect === "sqlite") {
+      yield* Migrations.run()
+      return
+    }
+    const pending = pendingOf(yield* Migrations.status())
+    if (pending.length > 0) {
+      return yield* new CommandFailed({
+        message: `the database lacks ${pending.length} migrations: run plinth migrate`,
+      })
+    }
+  }),
+)
+
+/** The application, on a database that has what it needs. */
+export const application = migrated.pipe(
+  Layer.provideMerge(App.layer),
+  Layer.provideMerge(settings),
+)

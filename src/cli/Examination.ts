@@ -1,0 +1,186 @@
+import { resolve } from "node:path"
+import { Effect, Layer, Result } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { Database } from "../core/Database.ts"
+import * as Jwks from "../core/Jwks.ts"
+import * as Logger from "../core/Logger.ts"
+import { Metrics } from "../core/Metrics.ts"
+import * as Migrations from "../core/Migrations.ts"
+import { Settings } from "../core/Settings.ts"
+import { pendingOf } from "./Migrating.ts"
+
+export interface Finding {
+  /** The tag, or the variable. */
+  readonly part: string
+  /** `broken`: a server would not start, or would refuse everybody. */
+  readonly status: "ok" | "warning" | "broken"
+  /** Which implementation is live; null when none is. */
+  readonly live: string | null
+  /** What chose it. */
+  readonly why: string | null
+  /** What is wrong and what to do; null when nothing is. */
+  readonly advice: string | null
+}
+
+type Values = Settings["Service"]
+
+/**
+ * Looks at everything that a server would be made of. It builds layers itself, where all others ask for them, because
+ * one that cannot be built is its result and not its failure.
+ */
+export const examine = Effect.gen(function* () {
+  const built = yield* Effect.result(Effect.provide(Settings, Settings.layer))
+  if (Result.isFailure(built)) {
+    return built.failure.problems.map(({ name, message }): Finding => ({
+      part: name,
+      status: "broken",
+      live: null,
+      why: null,
+      advice: message,
+    }))
+  }
+  const settings = built.success
+  return [
+    ok("Settings", settings.ENVIRONMENT, "ENVIRONMENT"),
+    dataDirectory(settings),
+    secretKey(settings),
+    yield* database(settings),
+    yield* tokens(settings),
+    logger(settings),
+    metrics(settings),
+    tracing(settings),
+    documentation(settings),
+    proxies(settings),
+  ]
+})
+
+const ok = (part: string, live: string, why: string): Finding => ({
+  part,
+  status: "ok",
+  live,
+  why,
+  advice: null,
+})
+
+const warning = (finding: Finding, advice: string): Finding => ({
+  ...finding,
+  status: "warning",
+  advice,
+})
+
+const broken = (finding: Finding, advice: string): Finding => ({
+  ...finding,
+  status: "broken",
+  advice,
+})
+
+const dataDirectory = ({ DATABASE_URL, DATA_DIR, secretGenerated }: Values) => {
+  const kept = [
+    ...(secretGenerated ? ["the secret key"] : []),
+    ...(DATABASE_URL === null ? ["the database"] : []),
+  ]
+  // Settings refuse one that is needed and cannot be written.
+  return kept.length === 0
+    ? ok("DATA_DIR", "not used", "SECRET_KEY and DATABASE_URL are set")
+    : ok("DATA_DIR", resolve(DATA_DIR), `keeps ${kept.join(" and ")}`)
+}
+
+const secretKey = ({ secretGenerated, secretKeys }: Values) =>
+  secretGenerated
+    ? ok("SECRET_KEY", "made for this machine", "SECRET_KEY is not set")
+    : ok(
+        "SECRET_KEY",
+        secretKeys.length === 1 ? "one key" : `${secretKeys.length} keys, the first signs`,
+        "SECRET_KEY",
+      )
+
+const database = Effect.fnUntraced(function* (settings: Values) {
+  const finding = ok(
+    "Database",
+    settings.database.dialect === "pg" ? "PostgreSQL" : "SQLite",
+    settings.DATABASE_URL === null ? "DATABASE_URL is not set" : "DATABASE_URL",
+  )
+  const probe = Effect.andThen(
+    Effect.flatMap(Database, ({ ping }) => ping),
+    Migrations.status(),
+  )
+  const result = yield* Effect.result(Effect.provide(probe, probing(settings, Database.layer)))
+  if (Result.isFailure(result)) return broken(finding, result.failure.message)
+  const pending = pendingOf(result.success).length
+  return pending === 0
+    ? finding
+    : warning(finding, `${pending} migrations have not run: plinth migrate, or a start, runs them`)
+})
+
+const tokens = Effect.fnUntraced(function* (settings: Values) {
+  const { jwksUrl, provider, secrets } = settings.auth
+  const nobody = jwksUrl === null && provider === "custom"
+  const preset = nobody ? "no provider is set up" : `the variables of ${provider}`
+  const why = settings.AUTH_PROVIDER === null ? preset : "AUTH_PROVIDER"
+  if (jwksUrl === null) return ok("Tokens", `${provider}, HS256`, why)
+  const finding = ok(
+    "Tokens",
+    secrets.length === 0 ? `${provider}, JWKS` : `${provider}, JWKS and HS256`,
+    why,
+  )
+  const probe = Effect.flatMap(Jwks.make(jwksUrl), ({ find }) => find("RS256", null))
+  const reached = yield* Effect.result(
+    Effect.scoped(Effect.provide(probe, probing(settings, FetchHttpClient.layer))),
+  )
+  return Result.isSuccess(reached)
+    ? finding
+    : broken(finding, `no keys can be had from ${jwksUrl}: sign-in answers 503`)
+})
+
+/** With log lines on stderr, because the findings are on stdout. */
+const probing = <A, E>(settings: Values, layer: Layer.Layer<A, E, Settings | Metrics>) =>
+  layer.pipe(
+    Layer.provideMerge(Layer.merge(Metrics.layer, Logger.layerStderr)),
+    Layer.provide(Layer.succeed(Settings, settings)),
+  )
+
+const logger = ({ DEBUG, ENVIRONMENT, LOG_LEVEL }: Values) =>
+  ok(
+    "Logger",
+    `${ENVIRONMENT === "local" ? "readable" : "JSON"} lines from ${DEBUG ? "DEBUG" : LOG_LEVEL} on`,
+    DEBUG ? "ENVIRONMENT, DEBUG" : "ENVIRONMENT, LOG_LEVEL",
+  )
+
+const documentation = ({ DOCS_ENABLED, docs }: Values) =>
+  ok(
+    "Documentation",
+    docs ? "/docs" : "off",
+    DOCS_ENABLED === null ? "ENVIRONMENT" : "DOCS_ENABLED",
+  )
+
+const metrics = ({ ENVIRONMENT, METRICS_TOKEN }: Values) => {
+  if (METRICS_TOKEN !== null) return ok("Metrics", "by token", "METRICS_TOKEN")
+  return ENVIRONMENT === "production"
+    ? warning(
+        ok("Metrics", "closed", "METRICS_TOKEN is not set"),
+        "every scrape is a 401 in production until METRICS_TOKEN is set",
+      )
+    : ok("Metrics", "open to all", "METRICS_TOKEN is not set")
+}
+
+const tracing = ({ OTEL_ENABLED, OTEL_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT }: Values) => {
+  if (!OTEL_ENABLED) return ok("Tracing", "off", "OTEL_ENABLED is not set")
+  const finding = ok("Tracing", OTEL_EXPORTER, "OTEL_ENABLED, OTEL_EXPORTER")
+  return OTEL_EXPORTER === "otlp" && OTEL_EXPORTER_OTLP_ENDPOINT?.endsWith(":4317")
+    ? warning(finding, "OTEL_EXPORTER_OTLP_ENDPOINT names the gRPC port; HTTP is 4318")
+    : finding
+}
+
+const proxies = ({ ENVIRONMENT, TRUSTED_PROXIES }: Values) => {
+  const finding = ok(
+    "TRUSTED_PROXIES",
+    String(TRUSTED_PROXIES),
+    TRUSTED_PROXIES === 0 ? "default" : "TRUSTED_PROXIES",
+  )
+  return TRUSTED_PROXIES === 0 && ENVIRONMENT !== "local"
+    ? warning(
+        finding,
+        "behind a proxy every client has its address: set how many of them add to X-Forwarded-For",
+      )
+    : finding
+}
