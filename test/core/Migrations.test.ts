@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { migrations, type Migration } from "../../migrations/index.ts"
+import { Database } from "../../src/core/Database.ts"
 import * as Migrations from "../../src/core/Migrations.ts"
 import { layerFor } from "../LayerFor.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -25,23 +27,31 @@ const step = (statement: string): Migration => ({
   down: Effect.void,
 })
 
-/** A process of its own that migrates, and the names that it ran. */
-const migrateElsewhere = (url: string) =>
-  Effect.callback<ReadonlyArray<string>, Error>((resume) => {
+/** A process of its own that migrates once it is `ready`: the names that it ran. */
+const migrateElsewhere = (url: string, ready: Latch.Latch) =>
+  Effect.callback<ReadonlyArray<string>>((resume) => {
     const script = `
       import { Effect } from "effect"
       import * as Migrations from "./src/core/Migrations.ts"
       import { layerFor } from "./test/LayerFor.ts"
+      console.log("ready")
       const names = await Effect.runPromise(Effect.provide(Migrations.run(), layerFor(process.argv[1])))
-      process.stdout.write(JSON.stringify(names))`
+      console.log(JSON.stringify(names))`
     const child = spawn(process.execPath, ["--input-type=module", "--eval", script, url])
     let output = ""
-    let errors = ""
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
-    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-    child.once("close", (code) =>
-      resume(code === 0 ? Effect.succeed(decodeNames(output)) : Effect.fail(new Error(errors))),
-    )
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString()
+      ready.openUnsafe()
+    })
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
+    child.once("close", (code) => {
+      ready.openUnsafe()
+      resume(
+        code === 0
+          ? Effect.sync(() => decodeNames(output.replace("ready\n", "")))
+          : Effect.die(new Error(output)),
+      )
+    })
   })
 
 const decodeNames = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
@@ -88,18 +98,35 @@ layer(database)("Migrations", (it) => {
     }),
   )
 
-  it.effect("runs once when several processes start at once", () =>
-    Effect.gen(function* () {
-      yield* unmigrated
-      const url = yield* TestDatabase
+  it.effect(
+    "runs once when several processes start at once",
+    () =>
+      Effect.gen(function* () {
+        yield* unmigrated
+        const { transaction } = yield* Database
+        const sql = yield* SqlClient.SqlClient
+        const url = yield* TestDatabase
+        const latches = [Latch.makeUnsafe(), Latch.makeUnsafe(), Latch.makeUnsafe()]
 
-      const runs = yield* Effect.all(
-        [migrateElsewhere(url), migrateElsewhere(url), migrateElsewhere(url)],
-        { concurrency: "unbounded" },
-      )
+        // All of them stand before the same lock until each is there.
+        const hold = sql.onDialectOrElse({
+          pg: () => sql`LOCK TABLE migrations IN ACCESS EXCLUSIVE MODE`,
+          orElse: () => sql`SELECT 1`,
+        })
+        const start = Effect.gen(function* () {
+          const runs = yield* Effect.forEach(latches, (ready) =>
+            Effect.forkDetach(migrateElsewhere(url, ready)),
+          )
+          yield* Effect.forEach(latches, (ready) => ready.await)
+          yield* TestClock.withLive(Effect.sleep(500))
+          return runs
+        })
+        const runs = yield* transaction(Effect.andThen(hold, start))
+        const ran = yield* Effect.forEach(runs, (run) => Fiber.join(run))
 
-      assert.deepStrictEqual(runs.flat(), names)
-      assert.deepStrictEqual(yield* applied, names)
-    }),
+        assert.deepStrictEqual(ran.flat(), names)
+        assert.deepStrictEqual(yield* applied, names)
+      }),
+    30_000,
   )
 })

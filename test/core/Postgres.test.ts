@@ -8,15 +8,17 @@ import { Database, DatabaseUnavailable } from "../../src/core/Database.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
 import * as Postgres from "../../src/core/Postgres.ts"
 import { Settings } from "../../src/core/Settings.ts"
-import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
+import { type ConflictError, ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { layerFor } from "../LayerFor.ts"
 import { type PostgresServer, startPostgres } from "../PostgresServer.ts"
 
 /** A PostgreSQL that these tests may kill. */
-class Victim extends Context.Service<Victim, PostgresServer>()("plinth/test/core/Victim") {
+class Victim extends Context.Service<Victim, PostgresServer>()(
+  "plinth/test/core/Postgres.test/Victim",
+) {
   static readonly layer = Layer.effect(
     this,
-    Effect.acquireRelease(Effect.promise(startPostgres), (server) => Effect.promise(server.remove)),
+    Effect.acquireRelease(startPostgres, (server) => server.remove),
   )
 }
 
@@ -80,23 +82,24 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
       )
       yield* Deferred.await(opened)
       yield* Effect.sleep(100)
-      yield* Effect.promise(server.kill)
+      yield* server.kill
 
       unavailable(yield* Fiber.join(running))
-      const exits: ReadonlyArray<Exit.Exit<unknown, ServiceUnavailableError>> = [
-        yield* Fiber.join(idleInTransaction),
+      const exits: ReadonlyArray<Exit.Exit<void, ServiceUnavailableError>> = [
+        Exit.asVoid(yield* Fiber.join(idleInTransaction)),
         yield* Fiber.join(committing),
       ]
       for (const exit of exits) {
         assert.isFalse(Exit.hasDies(exit))
         unavailable(yield* Effect.flip(exit))
       }
-      const attempts = [
-        query(sql`SELECT 1`),
-        write("Kept")(sql`INSERT INTO kept VALUES (5)`),
-        transaction(sql`SELECT 1`),
-        ping,
-      ]
+      const attempts: ReadonlyArray<Effect.Effect<void, ConflictError | ServiceUnavailableError>> =
+        [
+          Effect.asVoid(query(sql`SELECT 1`)),
+          Effect.asVoid(write("Kept")(sql`INSERT INTO kept VALUES (5)`)),
+          Effect.asVoid(transaction(sql`SELECT 1`)),
+          ping,
+        ]
       for (const attempt of attempts) {
         const [error, millis] = yield* timed(Effect.flip(attempt))
         unavailable(error)
@@ -113,7 +116,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
       errors.forEach(unavailable)
       assert.isBelow(millis, 2000)
 
-      yield* Effect.promise(server.start)
+      yield* server.start
 
       yield* ping
       yield* Effect.forEach(Array.from({ length: 50 }), () => query(sql`SELECT 1`), {

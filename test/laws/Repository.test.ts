@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Array, Effect, Order, Schema } from "effect"
+import { Array, DateTime, Effect, Order, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Model } from "effect/schema"
 import { SqlClient } from "effect/sql"
@@ -51,7 +51,7 @@ const things = Effect.andThen(
 
 const uuid = () => SecureRandom.uuidV7Unsafe()
 
-const at = (millis: number) => Timestamp.make(new Date(millis).toISOString())
+const at = (millis: number) => Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(millis)))
 
 const thing = (owner_id: string, changes: Partial<typeof Thing.insert.Type> = {}) => ({
   id: uuid(),
