@@ -1,13 +1,31 @@
-import { chmodSync, rmSync, writeFileSync } from "node:fs"
-import { build } from "esbuild"
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import http from "node:http"
+import { build, type Plugin } from "esbuild"
 
 /**
- * `dist/`: one file per process, which looks at the Node version before it loads the program, because the program
- * itself would not even parse on a Node too old for it. What is loaded only when it is used (OpenTelemetry, Swagger)
- * stands in chunks of its own.
+ * `dist/`: for each process an entry that looks at the Node version before it loads the program. What is loaded only
+ * when it is used (OpenTelemetry, Swagger) stands in chunks of its own. `node --enable-source-maps dist/main.js`
+ * gives readable stack traces; without it the maps are not read.
  */
 
 const processes = ["main", "cli"]
+
+/** Importing node:http reads all its exports, and three of them load all of fetch: 8 MB and 50 ms that no server uses. */
+const slimHttp: Plugin = {
+  name: "slim-http",
+  setup({ onLoad, onResolve }) {
+    const fetching = new Set(["WebSocket", "CloseEvent", "MessageEvent"])
+    const names = Object.keys(http).filter((name) => !fetching.has(name))
+    onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) =>
+      kind === "import-statement" ? { path: "node:http", namespace: "slim" } : undefined,
+    )
+    onLoad({ filter: /./, namespace: "slim" }, () => ({
+      contents: `const http = process.getBuiltinModule("node:http")
+        export default http
+        export const { ${names.join(", ")} } = http`,
+    }))
+  },
+}
 
 rmSync("dist", { recursive: true, force: true })
 
@@ -21,33 +39,33 @@ const { metafile } = await build({
   target: "node22.19",
   chunkNames: "chunks/[name]-[hash]",
   minify: true,
-  keepNames: true,
+  sourcemap: "linked",
+  sourcesContent: false,
   legalComments: "none",
   metafile: true,
+  plugins: [slimHttp],
   // Dependencies written as CommonJS call require.
   banner: {
     js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
   },
 })
 
+const requireNode = readFileSync("scripts/RequireNode.js", "utf8")
 for (const name of processes) {
   const entry = `dist/${name}.js`
   writeFileSync(
     entry,
     `#!/usr/bin/env node
-import { enableCompileCache } from "node:module"
-const [major, minor] = process.versions.node.split(".").map(Number)
-if (major < 22 || (major === 22 && minor < 19)) {
-  console.error("plinth: needs Node 22.19 or newer, this is " + process.versions.node)
-  process.exit(1)
-}
-enableCompileCache?.()
+import module from "node:module"
+${requireNode}
+module.enableCompileCache?.()
 await import("./${name}-program.js")
 `,
   )
   chmodSync(entry, 0o755)
 }
 
-for (const [file, { bytes }] of Object.entries(metafile.outputs)) {
-  process.stdout.write(`${file} ${Math.round(bytes / 1024)} KiB\n`)
-}
+const bytes = Object.entries(metafile.outputs)
+  .filter(([file]) => file.endsWith(".js"))
+  .reduce((sum, [, output]) => sum + output.bytes, 0)
+process.stdout.write(`dist: ${processes.join(", ")}, ${Math.round(bytes / 1024)} KiB\n`)

@@ -6,6 +6,8 @@ const copies = globSync("node_modules/**/effect/package.json").filter(
 )
 
 if (copies.length !== 1) {
-  process.stderr.write(`expected one copy of effect, found ${copies.length}:\n${copies.join("\n")}\n`)
+  process.stderr.write(
+    `expected one copy of effect, found ${copies.length}:\n${copies.join("\n")}\n`,
+  )
   process.exitCode = 1
 }

@@ -1,4 +1,5 @@
-import { DateTime, Effect, Option, Schema, SchemaTransformation } from "effect"
+import { DateTime, Effect, Option, Result, Schema, SchemaTransformation } from "effect"
+import { Base64Url } from "effect/encoding"
 import { text, Timestamp } from "./Fields.ts"
 
 const integer = (minimum: number, maximum: number, fallback: number) =>
@@ -74,10 +75,12 @@ const isTimestamp = (text: string) =>
   Option.exists(DateTime.make(text), (time) => DateTime.formatIso(time) === text)
 
 export function toCursor({ created_at, id }: typeof Position.Encoded) {
-  return Buffer.from(`${created_at} ${id}`).toString("base64url")
+  return Base64Url.encode(`${created_at} ${id}`)
 }
 
 function fromCursor(cursor: string) {
-  const [created_at = "", ...id] = Buffer.from(cursor, "base64url").toString().split(" ")
+  // What is not base64url must not read as the empty cursor, which is the first page.
+  const text = Result.getOrElse(Base64Url.decodeString(cursor), () => "?")
+  const [created_at = "", ...id] = text.split(" ")
   return { created_at, id: id.join(" ") }
 }
