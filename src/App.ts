@@ -12,7 +12,7 @@ import { Database } from "./core/Database.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
 import { Metrics } from "./core/Metrics.ts"
 import { Tokens } from "./core/Tokens.ts"
-import * as Tracing from "./core/Tracing.ts"
+import { Tracing } from "./core/Tracing.ts"
 
 const telemetry = Layer.mergeAll(Tracing.layer, Metrics.layer, Lifecycle.layer)
 

@@ -17,7 +17,7 @@ export const environment: Environment = {
   PORT: "0",
   LOG_LEVEL: "ERROR",
   SECRET_KEY: `test-${SecureRandom.uuidV4Unsafe()}-${SecureRandom.uuidV4Unsafe()}`,
-  SHUTDOWN_GRACE_SECONDS: "1",
+  SHUTDOWN_GRACE_SECONDS: "0",
 }
 
 const withDatabase = (more: Environment) =>
@@ -33,7 +33,10 @@ export const testAppWith = (more: Environment) =>
 
 /** The same, listening on a port of 127.0.0.1. */
 export const testServerWith = (more: Environment) =>
-  Server.layer.pipe(Layer.provideMerge(testAppWith(more)), Layer.provideMerge(FetchHttpClient.layer))
+  Server.layer.pipe(
+    Layer.provideMerge(testAppWith(more)),
+    Layer.provideMerge(FetchHttpClient.layer),
+  )
 
 export const TestApp = testAppWith({})
 export const TestServer = testServerWith({})
@@ -52,10 +55,7 @@ interface TokenOptions {
 /** A token of our own issuer, good for an hour. */
 export const tokenFor = (sub: UserId, options: TokenOptions = {}) =>
   Effect.flatMap(Tokens, ({ sign }) =>
-    Effect.map(
-      sign({ sub, expires_in: 3600, purpose: "access", ...options }),
-      Redacted.value,
-    ),
+    Effect.map(sign({ sub, expires_in: 3600, purpose: "access", ...options }), Redacted.value),
   )
 
 /** Our own typed client, signed in as this user. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import type { HttpServerRequest } from "effect/http"
+import type { RequestSpan } from "../core/Tracing.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
 
@@ -27,6 +28,7 @@ export class Exchange implements RequestInfo {
   readonly path: string
   readonly origin: string | undefined
   endpoint = unmatched
+  span: RequestSpan | undefined = undefined
   user_id: UserId | null = null
 
   constructor(

@@ -20,6 +20,7 @@ import { AccessLog } from "../core/AccessLog.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
+import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { envelope } from "./Envelope.ts"
 import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
@@ -38,6 +39,7 @@ export const layer = Layer.unwrap(
     const metrics = yield* Metrics
     const accessLog = yield* AccessLog
     const lifecycle = yield* Lifecycle
+    const { begin } = yield* Tracing
     const clock = yield* Clock.Clock
     const headers = headerSets(settings)
     const methodsOf = methodsWith(settings)
@@ -62,6 +64,7 @@ export const layer = Layer.unwrap(
     }
 
     const record = (exchange: Exchange, status: number) => {
+      exchange.span?.end(exchange.method, exchange.endpoint, status)
       if (silent.has(exchange.endpoint)) return
       const elapsed = performance.now() - exchange.started
       metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
@@ -75,8 +78,8 @@ export const layer = Layer.unwrap(
         status_code: status,
         duration_ms: elapsed,
         client_ip: exchange.ip_address,
-        trace_id: null,
-        span_id: null,
+        trace_id: exchange.span?.trace_id ?? null,
+        span_id: exchange.span?.span_id ?? null,
       })
     }
 
@@ -165,6 +168,10 @@ export const layer = Layer.unwrap(
               limitSize,
             ),
           )
+          if (begin !== null && !silent.has(exchange.path)) {
+            const { method, path } = exchange
+            exchange.span = begin(fiber, { method, path, headers: request.headers })
+          }
           const early = intercept(request)
           if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
           if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {

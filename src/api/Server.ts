@@ -65,8 +65,8 @@ const listen = (server: Server, { HOST, PORT }: Settings["Service"]) =>
     })
   })
 
-/** How long a draining process goes on answering, for the load balancer to see its readiness fail. */
-const lame = "2 seconds"
+/** Seconds that a draining process goes on answering, for the load balancer to see its readiness fail. */
+const lame = 2
 
 /**
  * Drains: readiness fails and every answer closes its connection, while still listening; then no new connections,
@@ -78,12 +78,14 @@ const stop = Effect.fnUntraced(function* (
   lifecycle: Lifecycle["Service"],
 ) {
   lifecycle.draining = true
-  if (settings.ENVIRONMENT !== "local" || (yield* connections(server)) > 0)
-    yield* Effect.sleep(lame)
+  const grace = settings.SHUTDOWN_GRACE_SECONDS
+  if (settings.ENVIRONMENT !== "local" || (yield* connections(server)) > 0) {
+    yield* Effect.sleep(`${Math.min(lame, grace)} seconds`)
+  }
   const closed = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
   })
-  yield* Effect.timeoutOption(closed, `${settings.SHUTDOWN_GRACE_SECONDS} seconds`)
+  yield* Effect.timeoutOption(closed, `${grace} seconds`)
   server.closeAllConnections()
 })
 

@@ -1,0 +1,122 @@
+import { createServer, type IncomingMessage } from "node:http"
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { HttpClient } from "effect/http"
+import { baseUrl, newUser, testServerWith, tokenFor } from "../TestApp.ts"
+
+interface Span {
+  readonly name: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly attributes: ReadonlyArray<{ readonly key: string; readonly value: object }>
+}
+
+/** Takes OTLP over HTTP and keeps the spans. */
+class Collector extends Context.Service<
+  Collector,
+  { readonly url: string; readonly spans: Array<Span>; readonly text: () => string }
+>()("plinth/test/core/Tracing/Collector") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const spans: Array<Span> = []
+      let text = ""
+      const server = createServer((request: IncomingMessage, response) => {
+        let body = ""
+        request.on("data", (chunk: Buffer) => (body += chunk.toString()))
+        request.on("end", () => {
+          text += `${request.url}\n${body}`
+          const { resourceSpans } = JSON.parse(body) as {
+            resourceSpans: ReadonlyArray<{ scopeSpans: ReadonlyArray<{ spans: Array<Span> }> }>
+          }
+          for (const { scopeSpans } of resourceSpans) {
+            for (const scope of scopeSpans) spans.push(...scope.spans)
+          }
+          response.setHeader("content-type", "application/json").end("{}")
+        })
+      })
+      yield* Effect.callback<void>((resume) => {
+        server.listen(0, "127.0.0.1", () => resume(Effect.void))
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      return { url: `http://127.0.0.1:${port}`, spans, text: () => text }
+    }),
+  )
+}
+
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+const unsampled = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+/** Serves, sends, stops the server, which flushes, and gives what the collector has got. */
+const traced = (
+  environment: Readonly<Record<string, string>>,
+  requests: ReadonlyArray<Readonly<Record<string, string>>>,
+) =>
+  Effect.gen(function* () {
+    const collector = yield* Collector
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(
+      testServerWith({
+        OTEL_ENABLED: "true",
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        ...environment,
+      }),
+      scope,
+    )
+    yield* Effect.gen(function* () {
+      const url = `${yield* baseUrl}/api/v1/app/projects?search=private-words`
+      const authorization = `Bearer ${yield* tokenFor(newUser())}`
+      for (const headers of requests) {
+        const response = yield* HttpClient.get(url, { headers: { ...headers, authorization } })
+        assert.strictEqual(response.status, 200)
+      }
+      // The client here would trace itself, too.
+    }).pipe(
+      Effect.withTracerEnabled(false),
+      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+      Effect.provide(context),
+    )
+    yield* Scope.close(scope, Exit.void)
+    return collector
+  }).pipe(Effect.provide(Layer.fresh(Collector.layer)))
+
+layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
+  it.effect("joins the caller's trace, and has HTTP and SQL in one", () =>
+    Effect.gen(function* () {
+      const { spans, text } = yield* traced({}, [{ traceparent }])
+
+      const request = spans.find(({ name }) => name === "GET /api/v1/app/projects")
+      assert.strictEqual(request?.traceId, "0af7651916cd43dd8448eb211c80319c")
+      assert.strictEqual(request?.parentSpanId, "b7ad6b7169203331")
+      // The migrations at start have a trace of their own.
+      const sql = spans.filter(
+        ({ name, traceId }) => name.startsWith("sql") && traceId === request?.traceId,
+      )
+      assert.include(
+        sql.map((span) => span.parentSpanId),
+        request?.spanId,
+      )
+      assert.notInclude(text(), "private-words")
+      assert.notMatch(text(), /eyJ[\w-]+\./)
+    }),
+  )
+
+  it.effect("makes no span for what is not sampled, here or by the caller", () =>
+    Effect.gen(function* () {
+      const none = yield* traced({ OTEL_TRACES_SAMPLER_ARG: "0" }, [{}, { traceparent: "garbage" }])
+      assert.deepStrictEqual(none.spans, [])
+
+      const one = yield* traced({}, [{ traceparent: unsampled }, {}])
+      const requests = one.spans.filter(({ name }) => name.startsWith("GET "))
+      assert.strictEqual(requests.length, 1)
+      assert.notStrictEqual(requests[0]?.traceId, unsampled.split("-")[1])
+    }),
+  )
+
+  it.effect("serves on when the collector is down", () =>
+    traced({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }, [{}, {}]),
+  )
+})
