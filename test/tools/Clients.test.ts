@@ -1,0 +1,64 @@
+import { execFile } from "node:child_process"
+import { existsSync, statSync, writeFileSync } from "node:fs"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { OpenApi } from "effect/http-api"
+import { Api } from "../../src/api/Api.ts"
+import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
+
+const directory = "test/clients"
+
+/** What the command said, when it failed; nothing when it did not. */
+const run = (command: string, args: ReadonlyArray<string>) =>
+  Effect.callback<string>((resume) => {
+    execFile(command, args, { cwd: directory, encoding: "utf8" }, (error, stdout, stderr) =>
+      resume(Effect.succeed(error === null ? "" : `${stdout}${stderr}` || error.message)),
+    )
+  })
+
+const npm = (...args: ReadonlyArray<string>) =>
+  process.platform === "win32" ? run("cmd", ["/c", "npm", ...args]) : run("npm", args)
+
+/** They have a lockfile and node_modules of their own, installed when this is first run. */
+const installed = () => {
+  const mark = `${directory}/node_modules/.package-lock.json`
+  return (
+    existsSync(mark) && statSync(mark).mtimeMs >= statSync(`${directory}/package-lock.json`).mtimeMs
+  )
+}
+
+layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) => {
+  it.effect(
+    "can be written for the tools of others",
+    () =>
+      Effect.gen(function* () {
+        if (!installed()) assert.strictEqual(yield* npm("ci", "--no-audit", "--no-fund"), "")
+        writeFileSync(`${directory}/openapi.json`, JSON.stringify(OpenApi.fromApi(Api)))
+      }),
+    300_000,
+  )
+
+  it.effect(
+    "has nothing that Spectral or Redocly would change",
+    () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* run(process.execPath, ["lint.mjs"]), "")
+      }),
+    60_000,
+  )
+
+  it.effect(
+    "makes a typed client, which signs in, owns projects, and is told typed errors",
+    () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* npm("run", "--silent", "types"), "")
+        const [url, ada, bob] = [
+          yield* baseUrl,
+          yield* tokenFor(newUser(), { email: "Ada@Example.com" }),
+          yield* tokenFor(newUser()),
+        ]
+        assert.strictEqual(yield* run(process.execPath, ["journey.ts", url, ada, bob]), "")
+      }),
+    60_000,
+  )
+})
