@@ -1,0 +1,214 @@
+// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import postgres from "postgres"
+import { startPostgres } from "../PostgresServer.ts"
+import { ask, load, textOf } from "./Load.ts"
+import { type Server, start } from "./Processes.ts"
+import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
+
+/**
+ * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written Fastify server that
+ * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server. Linux.
+ */
+
+const [rounds = 7, requests = 8000] = process.argv.slice(2).map(Number)
+const directory = mkdtempSync(join(tmpdir(), "plinth-bench-"))
+const path = "/api/v1/app/projects"
+const body = JSON.stringify({
+  name: " Analytical engine ",
+  description: "Computes Bernoulli numbers",
+})
+
+const works = [
+  {
+    name: "list",
+    text: textOf("GET", `${path}?limit=20`, { token: tokenOf(reader) }),
+    status: 200,
+  },
+  { name: "create", text: textOf("POST", path, { token: tokenOf(writer), body }), status: 201 },
+]
+
+const plinth = (DATABASE_URL: string) =>
+  start({ name: "plinth", entry: "dist/main.js", env: { ...environment, DATABASE_URL } })
+
+const fastify = (DATABASE_URL: string) =>
+  start({ name: "fastify", entry: "test/bench/Fastify.ts", env: { ...environment, DATABASE_URL } })
+
+const environment = {
+  HOST: "127.0.0.1",
+  ENVIRONMENT: "staging",
+  LOG_LEVEL: "INFO",
+  SECRET_KEY: secret,
+  DATA_DIR: directory,
+  SHUTDOWN_GRACE_SECONDS: "1",
+  FASTIFY_USER_CACHE_MS: "2000",
+}
+
+const main = async () => {
+  process.stdout.write(execFileSync(process.execPath, ["scripts/Build.ts"], { encoding: "utf8" }))
+  const server = await startPostgres()
+  try {
+    await compare("sqlite", (name) => Promise.resolve(`sqlite:${join(directory, `${name}.db`)}`))
+    await compare("postgresql", async (name) => {
+      const sql = postgres(server.url("postgres"), { max: 1 })
+      await sql.unsafe(`CREATE DATABASE ${name}`)
+      await sql.end()
+      return server.url(name)
+    })
+    await measureStart()
+    await measureLargeBody()
+  } finally {
+    await server.remove()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const compare = async (database: string, create: (name: string) => Promise<string>) => {
+  const urls = [await create("ours"), await create("theirs")] as const
+  await seed(urls[0])
+  await seed(urls[1])
+  const ours = await plinth(urls[0])
+  const theirs = await fastify(urls[1])
+  try {
+    for (const work of works) {
+      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+      await sameAnswers(ours, theirs, work.text)
+      // oxlint-disable-next-line no-await-in-loop
+      await alternate(database, work, [ours, theirs])
+    }
+  } finally {
+    await Promise.all([ours.stop(), theirs.stop()])
+  }
+}
+
+/** What cannot be the same in two answers. */
+const fresh = /^(?:x-request-id|date|etag)$/
+
+/** Status, headers and body of both, or a comparison would mean nothing. */
+const sameAnswers = async (ours: Server, theirs: Server, text: string) => {
+  const answers = await Promise.all([ours, theirs].map(({ port }) => ask({ port, text })))
+  const [a, b] = answers.map(({ status, headers, body: sent }) =>
+    JSON.stringify(
+      {
+        status,
+        headers: Object.entries(headers)
+          .filter(([name]) => !fresh.test(name))
+          .map(([name, value]) => `${name}: ${value.replace("; charset=utf-8", "")}`)
+          .filter((field) => !field.startsWith("content-length"))
+          .toSorted(),
+        // Ids and times of what was just made are each server's own.
+        body: status === 201 ? Object.keys(JSON.parse(sent) as object) : sent,
+      },
+      null,
+      1,
+    ),
+  )
+  if (a !== b) throw new Error(`the servers do not answer alike:\n${a}\n${b}`)
+}
+
+const alternate = async (
+  database: string,
+  { name, text, status }: (typeof works)[number],
+  servers: ReadonlyArray<Server>,
+) => {
+  const figures = servers.map((): Array<number> => [])
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [at, server] of servers.entries()) {
+      const before = server.cpu()
+      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+      await load({ port: server.port, text, status }, requests)
+      // Round -1 warms up.
+      if (round >= 0) figures[at]?.push(((server.cpu() - before) / requests) * 1e6)
+      // oxlint-disable-next-line no-await-in-loop
+      await setTimeout(20)
+    }
+  }
+  for (const [at, server] of servers.entries()) {
+    report(`${database} ${name} ${server.name}`, figures[at] ?? [], "µs")
+  }
+  const ratios = (figures[0] ?? []).map((our, at) => (figures[1]?.[at] ?? 0) / our)
+  report(`${database} ${name} ratio`, ratios, "", 3)
+}
+
+const measureStart = async () => {
+  const database = join(directory, "start.db")
+  await seed(`sqlite:${database}`)
+  const times: Array<number> = []
+  const memory: Array<number> = []
+  for (let n = 0; n < 11; n += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+    const server = await plinth(`sqlite:${database}`)
+    // The first fills the compile cache.
+    if (n > 0) {
+      times.push(server.started)
+      memory.push(server.memory().now)
+    }
+    // oxlint-disable-next-line no-await-in-loop
+    await server.stop()
+  }
+  report("start to first answer", times, "ms")
+  report("memory then", memory, "MiB")
+}
+
+const hundredMegabytes = 100_000_000
+
+const measureLargeBody = async () => {
+  const server = await plinth(`sqlite:${join(directory, "start.db")}`)
+  const token = tokenOf(writer)
+  await load({ port: server.port, text: works[0]?.text ?? "", status: 200 }, 2000)
+  const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`
+  for (const framing of [`Content-Length: ${hundredMegabytes}`, "Transfer-Encoding: chunked"]) {
+    server.forget()
+    const before = server.memory().now
+    // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+    const status = await pour(server.port, `${head}${framing}\r\n\r\n`, framing.startsWith("T"))
+    const grown = server.memory().peak - before
+    process.stdout.write(`100 MB body, ${framing}: ${status}, memory +${grown.toFixed(1)} MiB\n`)
+  }
+  await server.stop()
+}
+
+/** Sends 100 MB as fast as they are taken, whatever the answer; its status line. */
+const pour = (port: number, head: string, chunked: boolean) =>
+  new Promise<string>((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" })
+    const part = Buffer.alloc(65_536, "a")
+    const framed = chunked
+      ? Buffer.concat([Buffer.from("10000\r\n"), part, Buffer.from("\r\n")])
+      : part
+    let answer = ""
+    let sent = 0
+    const end = () => {
+      socket.destroy()
+      resolve(`${answer.split("\r\n")[0]} after ${Math.round(sent / 1e6)} MB`)
+    }
+    const send = () => {
+      while (sent < hundredMegabytes && !socket.destroyed) {
+        sent += part.length
+        if (!socket.write(framed)) return
+      }
+      if (sent >= hundredMegabytes) setTimeout(500).then(end, end)
+    }
+    socket.on("data", (data) => (answer += data.toString("latin1")))
+    socket.on("drain", send)
+    socket.on("error", () => undefined)
+    socket.on("close", end)
+    socket.write(head)
+    send()
+  })
+
+const report = (name: string, values: ReadonlyArray<number>, unit: string, digits = 1) => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (index: number) => (sorted[index] ?? Number.NaN).toFixed(digits)
+  const median = at(Math.floor(sorted.length / 2))
+  process.stdout.write(
+    `${name.padEnd(34)} ${median.padStart(8)} ${unit.padEnd(3)} (${at(0)}..${at(sorted.length - 1)})\n`,
+  )
+}
+
+await main()

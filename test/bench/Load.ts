@@ -1,0 +1,90 @@
+// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+import { connect, type Socket } from "node:net"
+
+/** A client so light that it does not stand in the server's way: one request text, counted answers. */
+
+export interface Request {
+  readonly port: number
+  readonly text: string
+  /** What every answer must be. */
+  readonly status: number
+}
+
+export const textOf = (
+  method: string,
+  path: string,
+  options: { readonly token?: string; readonly body?: string } = {},
+) => {
+  const { token, body } = options
+  const lines = [`${method} ${path} HTTP/1.1`, "Host: 127.0.0.1"]
+  if (token !== undefined) lines.push(`Authorization: Bearer ${token}`)
+  if (body !== undefined) {
+    lines.push("Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`)
+  }
+  return `${lines.join("\r\n")}\r\n\r\n${body ?? ""}`
+}
+
+/** Sends the request `count` times over `connections` that are kept open, each waiting for its answer. */
+export const load = async (request: Request, count: number, connections = 32) => {
+  const state = { left: count }
+  await Promise.all(
+    Array.from({ length: Math.min(connections, count) }, () => pump(request, state)),
+  )
+}
+
+/** One answer: status, headers (names in lower case, in their order) and body. */
+export const ask = async (request: Omit<Request, "status">) => {
+  let answer = ""
+  await pump({ ...request, status: 0 }, { left: 1 }, (text) => (answer = text))
+  const [head = "", body = ""] = answer.split(/\r\n\r\n([^]*)/, 2)
+  const [line = "", ...fields] = head.split("\r\n")
+  return {
+    status: Number(line.split(" ")[1]),
+    headers: Object.fromEntries(
+      fields.map((field) => {
+        const colon = field.indexOf(":")
+        return [field.slice(0, colon).toLowerCase(), field.slice(colon + 2)]
+      }),
+    ),
+    body,
+  }
+}
+
+const pump = (
+  { port, text, status }: Request,
+  state: { left: number },
+  onAnswer: (text: string) => void = () => undefined,
+) =>
+  new Promise<void>((resolve, reject) => {
+    const expected = `HTTP/1.1 ${status} `
+    const socket: Socket = connect({ port, host: "127.0.0.1", noDelay: true })
+    let received = ""
+    const next = () => {
+      if (state.left <= 0) {
+        socket.end()
+        resolve()
+        return
+      }
+      state.left -= 1
+      socket.write(text)
+    }
+    socket.setEncoding("latin1")
+    socket.on("connect", next)
+    socket.on("error", reject)
+    socket.on("close", () => reject(new Error("the connection was closed")))
+    socket.on("data", (data) => {
+      received += String(data)
+      const head = received.indexOf("\r\n\r\n")
+      if (head === -1) return
+      const length = /\r\ncontent-length: (\d+)/i.exec(received.slice(0, head))?.[1] ?? "0"
+      if (received.length < head + 4 + Number(length)) return
+      if (status !== 0 && !received.startsWith(expected)) {
+        socket.destroy()
+        reject(new Error(`not a ${status}: ${received.slice(0, 500)}`))
+        return
+      }
+      onAnswer(received)
+      received = ""
+      next()
+    })
+  })
