@@ -1,0 +1,153 @@
+import type { ChildProcess } from "node:child_process"
+import { Agent, request } from "node:http"
+import { createServer } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+
+interface Answer {
+  readonly status: number
+  readonly connection: string | undefined
+  readonly body: string
+}
+
+/** Any failure of the connection is in the error's code. */
+const get = (port: number, path: string, agent?: Agent) =>
+  Effect.callback<Answer, NodeJS.ErrnoException>((resume) => {
+    const sent = request({ port, path, host: "127.0.0.1", agent }, (response) => {
+      let body = ""
+      response.on("data", (chunk: Buffer) => (body += chunk.toString()))
+      response.on("end", () =>
+        resume(
+          Effect.succeed({
+            status: response.statusCode ?? 0,
+            connection: response.headers.connection,
+            body,
+          }),
+        ),
+      )
+      response.on("error", (error) => resume(Effect.fail(error)))
+    })
+    sent.setTimeout(5000, () => sent.destroy(new Error("accepted, and never answered")))
+    sent.on("error", (error) => resume(Effect.fail(error)))
+    sent.end()
+  })
+
+const health = "/api/v1/public/health"
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+/** Asks until it is answered. A connection that is taken must be answered. */
+const awaitHealth = (port: number): Effect.Effect<Answer, NodeJS.ErrnoException> =>
+  Effect.catchIf(
+    get(port, health),
+    ({ code }) => code === "ECONNREFUSED",
+    () => Effect.andThen(Effect.sleep("5 millis"), awaitHealth(port)),
+  )
+
+/** A server that drains as in production, but on SQLite. */
+const serving = Effect.gen(function* () {
+  const port = yield* freePort
+  const child = yield* start(
+    { PORT: String(port), HOST: "127.0.0.1", ENVIRONMENT: "staging", LOG_LEVEL: "ERROR" },
+    "serve",
+  )
+  const ended = yield* Effect.forkScoped(outcomeOf(child), { startImmediately: true })
+  yield* awaitHealth(port)
+  return { port, child, ended }
+})
+
+const terminate = (child: ChildProcess) => Effect.sync(() => child.kill("SIGTERM"))
+
+describe("plinth serve", () => {
+  it.live(
+    "names every bad variable, no value, and exits 1",
+    () =>
+      Effect.gen(function* () {
+        const { code, stderr } = yield* plinth(
+          { PORT: "canary-port", DATABASE_URL: "mysql://canary", ENVIRONMENT: "canary-env" },
+          "serve",
+        )
+        assert.strictEqual(code, 1)
+        for (const name of ["PORT", "DATABASE_URL", "ENVIRONMENT"]) {
+          assert.match(stderr, new RegExp(`^plinth: ${name}:`, "m"))
+        }
+        assert.notInclude(stderr, "canary-")
+      }),
+    patience,
+  )
+
+  it.live(
+    "answers every connection it takes from its start on, and says in its readiness that it drains",
+    () =>
+      Effect.gen(function* () {
+        const { child, port } = yield* serving
+        const agent = new Agent({ keepAlive: true })
+        yield* get(port, health, agent)
+        yield* terminate(child)
+        yield* Effect.sleep("300 millis")
+
+        const ready = yield* get(port, "/api/v1/public/health/ready", agent)
+        assert.strictEqual(ready.status, 503)
+        assert.include(ready.body, '"unhealthy"')
+        assert.strictEqual(ready.connection, "close")
+        assert.strictEqual((yield* get(port, health)).status, 200)
+      }).pipe(Effect.scoped),
+    patience,
+  )
+
+  it.live(
+    "fails no request when it is told to stop under load, and exits 0",
+    () =>
+      Effect.gen(function* () {
+        const { child, ended, port } = yield* serving
+        const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+        let answered = 0
+        const client: Effect.Effect<void, NodeJS.ErrnoException> = Effect.flatMap(
+          get(port, health, agent),
+          ({ status }) => {
+            assert.strictEqual(status, 200)
+            answered += 1
+            return client
+          },
+        )
+        // A closed port is the end; anything else is a request that failed.
+        const clients = Effect.forEach(
+          Array.from({ length: 8 }),
+          () =>
+            Effect.catchIf(
+              client,
+              ({ code }) => code === "ECONNREFUSED",
+              () => Effect.void,
+            ),
+          { concurrency: "unbounded", discard: true },
+        )
+        yield* Effect.all([clients, Effect.delay(terminate(child), "300 millis")], {
+          concurrency: "unbounded",
+        })
+        assert.isAbove(answered, 100)
+        assert.strictEqual((yield* Fiber.join(ended)).code, 0)
+      }).pipe(Effect.scoped),
+    patience,
+  )
+
+  it.live(
+    "exits at once when it is told a second time",
+    () =>
+      Effect.gen(function* () {
+        const { child, ended } = yield* serving
+        yield* terminate(child)
+        yield* Effect.sleep("200 millis")
+        yield* terminate(child)
+        assert.strictEqual((yield* Fiber.join(ended)).code, 130)
+      }).pipe(Effect.scoped),
+    patience,
+  )
+})
