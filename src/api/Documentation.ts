@@ -69,6 +69,7 @@ const transform = (spec: Record<string, unknown>) => {
         describeResponse(status, response, components.schemas)
       }
       addExamples(operation.requestBody?.content, components.schemas)
+      allowUnknown(operation.requestBody?.content, components.schemas)
     }
   }
   return document as unknown as Record<string, unknown>
@@ -123,6 +124,19 @@ const addExamples = (
   schemas: Record<string, JsonSchema>,
 ) => {
   for (const media of Object.values(content ?? {})) media.example = exampleOf(media.schema, schemas)
+}
+
+/** Of what comes in, unknown fields are ignored. */
+const allowUnknown = (
+  content: Record<string, Media> | undefined,
+  schemas: Record<string, JsonSchema>,
+) => {
+  for (const { schema } of Object.values(content ?? {})) {
+    const name = schema.$ref?.split("/").at(-1)
+    if (name === undefined) continue
+    const { additionalProperties: _a, title: _t, ...rest } = schemas[name] ?? {}
+    schemas[name] = rest
+  }
 }
 
 /** The first example a schema gives, or one put together from those of its parts. */

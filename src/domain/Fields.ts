@@ -50,14 +50,19 @@ export const text = (options: {
   readonly max: number
   readonly min?: number
   readonly example: string
+  /** Of JSON Schema, told in the OpenAPI document; checking it is the caller's. */
+  readonly format?: string
 }) => {
   const min = options.min ?? 1
   const { max } = options
   const limits = { minLength: min, maxLength: max }
-  const examples = [options.example]
+  const annotations = {
+    examples: [options.example],
+    ...(options.format !== undefined && { format: options.format }),
+  }
   return {
-    bare: Schema.String.annotate({ examples }),
-    input: Schema.String.annotate({ examples })
+    bare: Schema.String.annotate(annotations),
+    input: Schema.String.annotate(annotations)
       .check(
         Schema.makeFilter((value) => textIssue(value, min, max), {
           toJsonSchema: () => limits,

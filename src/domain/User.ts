@@ -26,13 +26,17 @@ export type SubscriptionStatus = typeof SubscriptionStatus.Type
 
 const fullName = Fields.text({ max: 255, min: 0, example: "Ada Lovelace" })
 
+const address = Fields.text({
+  max: 2048,
+  format: "uri",
+  example: "https://example.com/ada.png",
+})
+
 /** An https address of at most 2048 characters. */
 const avatarUrl = {
-  bare: Schema.String.annotate({ format: "uri", examples: ["https://example.com/ada.png"] }),
-  input: Fields.text({ max: 2048, example: "https://example.com/ada.png" }).input.check(
-    Schema.makeFilter((value) => isHttps(value) || "must be an https URL", {
-      toJsonSchema: () => ({ format: "uri" }),
-    }),
+  bare: address.bare,
+  input: address.input.check(
+    Schema.makeFilter((value) => isHttps(value) || "must be an https URL"),
   ),
 }
 

@@ -1,0 +1,102 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { Lifecycle } from "../../src/core/Lifecycle.ts"
+import { newCaller, server } from "../fixtures/Callers.ts"
+import { send } from "../fixtures/Http.ts"
+
+const health = "/api/v1/public/health"
+const ready = "/api/v1/public/health/ready"
+const metrics = "/api/v1/public/metrics"
+
+const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+layer(server(), { excludeTestServices: true })("Probes and metrics", (it) => {
+  it.effect("liveness says that the process answers", () =>
+    Effect.gen(function* () {
+      const answer = yield* send({ path: health })
+      assert.strictEqual(answer.status, 200)
+      const { timestamp: time, ...rest } = answer.json as Record<string, unknown>
+      assert.deepStrictEqual(rest, { status: "healthy" })
+      assert.match(String(time), timestamp)
+    }),
+  )
+
+  it.effect("readiness says what is there", () =>
+    Effect.gen(function* () {
+      const answer = yield* send({ path: ready })
+      assert.strictEqual(answer.status, 200)
+      const {
+        components,
+        timestamp: time,
+        ...rest
+      } = answer.json as {
+        readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+        readonly timestamp: string
+      }
+      assert.deepStrictEqual(rest, { status: "healthy" })
+      assert.match(time, timestamp)
+      assert.isNumber(components["database"]?.["latency_ms"])
+      assert.deepStrictEqual(components, {
+        database: { status: "healthy", latency_ms: components["database"]?.["latency_ms"] },
+        cache: { status: "not_configured", latency_ms: null },
+        jobs: { status: "not_configured", latency_ms: null },
+      })
+    }),
+  )
+
+  it.effect("metrics are text, and count requests by pattern, probes and scrapes not", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      yield* send({ path: "/api/v1/app/projects/some?token=canary", token })
+      yield* send({ path: "/wp-login.php" })
+      yield* send({ method: "PROPFIND", path: "/api/v1/app/projects" })
+      yield* send({ path: health })
+      yield* send({ path: ready })
+      yield* send({ path: metrics })
+      const { headers, text } = yield* send({ path: metrics })
+      assert.strictEqual(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+      const counted = text.split("\n").filter((line) => line.startsWith("http_requests_total{"))
+      assert.deepStrictEqual(
+        counted.map((line) => line.replace("http_requests_total", "")).toSorted(),
+        [
+          '{method="GET",endpoint="/api/v1/app/projects/{id}",status_code="404"} 1',
+          '{method="GET",endpoint="unmatched",status_code="404"} 1',
+          '{method="OTHER",endpoint="unmatched",status_code="405"} 1',
+        ],
+      )
+    }),
+  )
+
+  it.effect("while it drains, is not ready, and ends every connection", () =>
+    Effect.gen(function* () {
+      const lifecycle = yield* Lifecycle
+      yield* Effect.acquireRelease(
+        Effect.sync(() => (lifecycle.draining = true)),
+        () => Effect.sync(() => (lifecycle.draining = false)),
+      )
+      const answer = yield* send({ path: ready })
+      assert.strictEqual(answer.status, 503)
+      assert.deepInclude(answer.json, { status: "unhealthy" })
+      assert.strictEqual(answer.headers["connection"], "close")
+      const live = yield* send({ path: health })
+      assert.strictEqual(live.status, 200)
+      assert.strictEqual(live.headers["connection"], "close")
+    }),
+  )
+})
+
+const METRICS_TOKEN = "metrics-token-of-this-test"
+
+layer(server({ METRICS_TOKEN }), { excludeTestServices: true })("With METRICS_TOKEN", (it) => {
+  it.effect("metrics need it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* send({ path: metrics, token: METRICS_TOKEN })).status, 200)
+      const { token } = yield* newCaller("superadmin")
+      for (const wrong of [undefined, "", `${METRICS_TOKEN}x`, METRICS_TOKEN.slice(1), token]) {
+        const answer = yield* send({ path: metrics, token: wrong })
+        assert.strictEqual(answer.status, 401)
+        assert.notInclude(answer.text, "http_requests_total")
+      }
+    }),
+  )
+})

@@ -1,0 +1,171 @@
+import { assert, layer } from "@effect/vitest"
+import { Array, Effect } from "effect"
+import {
+  assert as check,
+  type Arbitrary,
+  asyncProperty,
+  constantFrom,
+  jsonValue,
+  oneof,
+  string,
+  tuple,
+} from "fast-check"
+import { UserId } from "../../src/domain/User.ts"
+import type { Caller } from "../fixtures/Callers.ts"
+import { EveryDatabase } from "../fixtures/EveryDatabase.ts"
+import { bodies } from "../fixtures/Generators.ts"
+import type { Request } from "../fixtures/Http.ts"
+import { naughtyStrings, percentEncoded } from "../fixtures/NaughtyStrings.ts"
+import { dialect } from "../TestDatabase.ts"
+
+const projects = "/api/v1/app/projects"
+const me = "/api/v1/app/users/me"
+const users = "/api/v1/admin/users"
+
+/** Node sends these; others are not HTTP. */
+const isHeader = (text: string) => /^[\t\u0020-\u007e\u0080-\u00ff]*$/.test(text)
+
+interface Tokens {
+  readonly user: string
+  readonly admin: string
+}
+
+/** Through every field that may reach the database. */
+const stored = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> => {
+  const value = percentEncoded(text)
+  const headers = isHeader(text) ? { "Idempotency-Key": text, "X-Request-ID": text } : {}
+  return [
+    { path: projects, token: user, json: { name: text, description: text }, headers },
+    { method: "PATCH", path: me, token: user, json: { full_name: text } },
+    { path: `${projects}?search=${value}`, token: user },
+    { path: `${projects}/${value}`, token: user },
+    { path: `${users}?search=${value}&skip=1000`, token: admin },
+    { path: `${users}/${value}`, token: admin },
+    { method: "PATCH", path: `${users}/${value}`, token: admin, json: { full_name: text } },
+  ]
+}
+
+/** Through every field whose form is judged before. */
+const judged = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> => {
+  const value = percentEncoded(text)
+  return [
+    { method: "PATCH", path: me, token: user, json: { avatar_url: text } },
+    { path: `${projects}?cursor=${value}`, token: user },
+    { path: `${projects}?limit=${value}&skip=${value}`, token: user },
+    { path: `${users}?role=${value}&is_active=${value}`, token: admin },
+    { method: "PATCH", path: `${users}/some`, token: admin, json: { role: text } },
+  ]
+}
+
+/** The project `postgres` has both databases; what none of them sees is for the other project. */
+const [what, requestsWith] =
+  dialect() === "pg" ? (["kept", stored] as const) : (["judged", judged] as const)
+
+layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) => {
+  it.effect(
+    `in any field that is ${what} is never our failure, and the same on every database`,
+    () =>
+      Effect.gen(function* () {
+        const { newCaller, send } = yield* EveryDatabase
+        const { token: admin } = yield* newCaller("admin")
+        // A user for each few, or the searches would go through more and more.
+        for (const texts of Array.chunksOf(naughtyStrings, 16)) {
+          const { token: user } = yield* newCaller("user")
+          for (const text of texts) {
+            for (const request of requestsWith(text, { user, admin })) {
+              const { status } = yield* send(request)
+              assert.isBelow(status, 500, `${request.path}: ${JSON.stringify(text)}`)
+            }
+          }
+          const good = yield* send({ path: projects, token: user, json: { name: "good" } })
+          assert.strictEqual(good.status, 201)
+        }
+      }),
+    60_000,
+  )
+
+  it.effect(
+    "in a token is never our failure, and the same on every database",
+    () =>
+      Effect.gen(function* () {
+        const { send, tokenFor } = yield* EveryDatabase
+        for (const text of naughtyStrings) {
+          const token = yield* tokenFor(UserId.make(text), text)
+          const { status } = yield* send({ path: me, token })
+          assert.include([200, 401, 409], status, JSON.stringify(text))
+        }
+      }),
+    30_000,
+  )
+
+  for (const { method, path, valid } of bodies) {
+    it.effect(
+      `of any JSON is never a failure of ${method} ${path}`,
+      () =>
+        Effect.gen(function* () {
+          const { newCaller, send } = yield* EveryDatabase
+          const caller = yield* newCaller("admin")
+          const { token } = caller
+          const at = yield* target(path, caller)
+          yield* holds(oneof(jsonValue(), mutated(valid)), (json) =>
+            Effect.map(send({ method, path: at, token, json }), ({ status }) => {
+              assert.isBelow(status, 500)
+            }),
+          )
+          assert.strictEqual((yield* send({ path: me, token })).status, 200)
+        }),
+      30_000,
+    )
+
+    it.effect(
+      `that ${method} ${path} takes comes back as it went in, trimmed`,
+      () =>
+        Effect.gen(function* () {
+          const { newCaller, send } = yield* EveryDatabase
+          const caller = yield* newCaller("superadmin")
+          const { token } = caller
+          const at = yield* target(path, caller)
+          yield* holds(valid, (json) =>
+            Effect.map(send({ method, path: at, token, json }), ({ status, text }) => {
+              assert.include([200, 201], status, text)
+              const kept = JSON.parse(text) as Readonly<Record<string, unknown>>
+              for (const [name, value] of Object.entries(json)) {
+                assert.deepStrictEqual(
+                  kept[name],
+                  typeof value === "string" ? value.trim() : value,
+                  name,
+                )
+              }
+            }),
+          )
+        }),
+      30_000,
+    )
+  }
+})
+
+/** The path with ids of what exists on every database. */
+const target = Effect.fnUntraced(function* (path: string, caller: Caller) {
+  const { newCaller, newProject } = yield* EveryDatabase
+  const { id } = yield* newCaller("user")
+  return path.replace("{id}", id).replace("{project_id}", yield* newProject(caller.id))
+})
+
+/** A good body with one member replaced by anything, or with one more. */
+const mutated = (valid: Arbitrary<Readonly<Record<string, unknown>>>) =>
+  tuple(valid, oneof(string({ unit: "binary" }), constantFrom("name", "role")), jsonValue()).map(
+    ([body, name, value]) => Object.assign({}, body, { [name]: value }),
+  )
+
+const holds = <A, R>(
+  arbitrary: Arbitrary<A>,
+  property: (value: A) => Effect.Effect<void, never, R>,
+) =>
+  Effect.flatMap(Effect.context<R>(), (context) =>
+    Effect.promise(() =>
+      check(
+        asyncProperty(arbitrary, (value) => Effect.runPromiseWith(context)(property(value))),
+        { numRuns: 50 },
+      ),
+    ),
+  )

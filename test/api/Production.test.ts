@@ -1,0 +1,47 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { newCaller, server } from "../fixtures/Callers.ts"
+import { send } from "../fixtures/Http.ts"
+import { dialect } from "../TestDatabase.ts"
+
+const production = { ENVIRONMENT: "production", OAUTH_ISSUER: "https://issuer.example.com" }
+const SECRET_KEY = "4d8fae2c-47b1-4f1e-9a53-8a34e1b6c0f7"
+
+const hsts = "strict-transport-security"
+
+// Production refuses SQLite.
+describe.skipIf(dialect() === "sqlite")("In production", () => {
+  layer(server({ ...production, SECRET_KEY }), { excludeTestServices: true })((it) => {
+    it.effect("every answer has HSTS", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        for (const request of [
+          { path: "/api/v1/app/projects", token },
+          { path: "/api/v1/app/projects" },
+          { path: "/nothing" },
+        ]) {
+          const { headers } = yield* send(request)
+          assert.strictEqual(headers[hsts], "max-age=31536000; includeSubDomains")
+        }
+      }),
+    )
+
+    it.effect("there is no documentation, nor a word of it", () =>
+      Effect.gen(function* () {
+        for (const path of ["/docs", "/api/v1/openapi.json"]) {
+          assert.strictEqual((yield* send({ path })).status, 404)
+          assert.strictEqual((yield* send({ method: "POST", path })).status, 404)
+        }
+      }),
+    )
+
+    it.effect("metrics are closed without METRICS_TOKEN", () =>
+      Effect.gen(function* () {
+        const path = "/api/v1/public/metrics"
+        assert.strictEqual((yield* send({ path })).status, 401)
+        assert.strictEqual((yield* send({ path, token: "" })).status, 401)
+        assert.strictEqual((yield* send({ path, token: "null" })).status, 401)
+      }),
+    )
+  })
+})
