@@ -2,9 +2,10 @@ import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { promisify } from "node:util"
+import { parseEnv, promisify } from "node:util"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schema } from "effect"
+import { variables } from "../../src/core/Env.ts"
 import { type Environment, Settings, type SettingsError } from "../../src/core/Settings.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "plinth-settings-"))
@@ -68,6 +69,28 @@ describe("defaults", () => {
       assert.isFalse((yield* settings(production)).docs)
       assert.isTrue((yield* settings({ ...production, DOCS_ENABLED: "true" })).docs)
       assert.isFalse((yield* settings({ DOCS_ENABLED: "false" })).docs)
+    }),
+  )
+})
+
+describe(".env.example", () => {
+  const lines = readFileSync(".env.example", "utf8").match(/^# [A-Z_]+=.*$/gm) ?? []
+  const example = parseEnv(lines.map((found) => found.slice(2)).join("\n"))
+
+  it("explains every variable, and no other", () => {
+    assert.deepStrictEqual(Object.keys(example).toSorted(), Object.keys(variables()).toSorted())
+  })
+
+  it.effect("shows the defaults", () =>
+    Effect.gen(function* () {
+      const shown = yield* settings({ ...example, SECRET_KEY: key })
+      const defaults = yield* settings({})
+      assert.deepStrictEqual<unknown>(shown, {
+        ...defaults,
+        AUTH_PROVIDER: "custom",
+        DOCS_ENABLED: true,
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://localhost:4318",
+      })
     }),
   )
 })
