@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger, OpenApi } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
@@ -14,9 +14,20 @@ const openApi = HttpRouter.add(
   Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api))),
 )
 
-/** Swagger UI with everything it needs inside. Off in production unless DOCS_ENABLED. */
+/** Swagger UI with everything it needs inside: 2 MB, loaded when it is first asked for. */
+const swagger = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const page = yield* Effect.cached(
+      Scope.provide(
+        HttpRouter.toHttpEffect(HttpApiSwagger.layer(Api, { path: docsPath })),
+        yield* Effect.scope,
+      ),
+    )
+    yield* router.add("GET", docsPath, Effect.flatten(page))
+  }),
+)
+
+/** Off in production unless DOCS_ENABLED. */
 export const layer = Layer.unwrap(
-  Effect.map(Settings, ({ docs }) =>
-    docs ? Layer.merge(openApi, HttpApiSwagger.layer(Api, { path: docsPath })) : Layer.empty,
-  ),
+  Effect.map(Settings, ({ docs }) => (docs ? Layer.merge(openApi, swagger) : Layer.empty)),
 )
