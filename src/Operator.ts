@@ -36,7 +36,7 @@ const migrated = Layer.effectDiscard(
     const pending = pendingOf(yield* Migrations.status())
     if (pending.length > 0) {
       return yield* new CommandFailed({
-        message: `the database lacks ${pending.length} migrations: run plinth migrate`,
+        message: `migrations are pending (${pending.length}): run plinth migrate`,
       })
     }
   }),

@@ -28,10 +28,15 @@ const ask = (question: string) =>
   Effect.callback<string>((resume) => {
     const terminal = createInterface({ input: process.stdin, output: process.stderr })
     terminal.once("SIGINT", () => terminal.close())
-    terminal.once("close", () => resume(Effect.succeed("")))
+    const onEnd = () => {
+      process.stderr.write("\n")
+      resume(Effect.succeed(""))
+    }
+    terminal.once("close", onEnd)
     terminal.question(question, (answer) => {
-      resume(Effect.succeed(answer))
+      terminal.off("close", onEnd)
       terminal.close()
+      resume(Effect.succeed(answer))
     })
     return Effect.sync(() => terminal.close())
   })

@@ -109,7 +109,7 @@ const database = Effect.fnUntraced(function* (settings: Values) {
   const pending = pendingOf(result.success).length
   return pending === 0
     ? finding
-    : warning(finding, `${pending} migrations have not run: plinth migrate, or a start, runs them`)
+    : warning(finding, `migrations are pending (${pending}): plinth migrate, or a start, runs them`)
 })
 
 const tokens = Effect.fnUntraced(function* (settings: Values) {

@@ -1,0 +1,91 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import * as TokenIssuer from "../fixtures/TokenIssuer.ts"
+import * as TestDatabase from "../TestDatabase.ts"
+
+const decode = Schema.decodeUnknownSync(
+  Schema.Struct({
+    status: Schema.String,
+    findings: Schema.Array(
+      Schema.Struct({
+        part: Schema.String,
+        status: Schema.String,
+        live: Schema.NullOr(Schema.String),
+        why: Schema.NullOr(Schema.String),
+        advice: Schema.NullOr(Schema.String),
+      }),
+    ),
+  }),
+)
+
+layer(TestDatabase.layer)("plinth doctor", (it) => {
+  it.effect(
+    "tells what is live and why",
+    () =>
+      Effect.gen(function* () {
+        const DATABASE_URL = yield* TestDatabase.TestDatabase
+        const { status, findings } = decode(
+          jsonOf(yield* plinth({ DATABASE_URL }, "doctor", "--json")),
+        )
+
+        assert.strictEqual(status, "ok")
+        const live = Object.fromEntries(findings.map((finding) => [finding.part, finding.live]))
+        assert.include(live, {
+          Settings: "local",
+          DATA_DIR: "not used",
+          SECRET_KEY: "one key",
+          Database: TestDatabase.dialect() === "pg" ? "PostgreSQL" : "SQLite",
+          Tokens: "custom, HS256",
+          Metrics: "open to all",
+          Tracing: "off",
+        })
+      }),
+    patience,
+  )
+
+  it.effect(
+    "fails for what a server needs and cannot have, and keeps the password",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* TestDatabase.TestDatabase
+        const DATABASE_URL =
+          TestDatabase.dialect() === "pg"
+            ? url.replace("postgres:postgres@", "postgres:canary-password@")
+            : "sqlite:/dev/null/canary-password/plinth.db"
+        const issuer = yield* TokenIssuer.make
+        issuer.state.behaviour = { status: 200, body: "not keys" }
+        const environment = { DATABASE_URL, OAUTH_JWKS_URL: issuer.jwksUrl }
+
+        const { code, stdout, stderr } = yield* plinth(environment, "doctor")
+
+        assert.strictEqual(code, 1)
+        assert.match(stdout, /^Database +broken .*DATABASE_URL: the database cannot be opened/m)
+        assert.match(stdout, /^Tokens +broken .*no keys can be had/m)
+        assert.match(stderr, /plinth: broken: Database, Tokens\n$/)
+        assert.notInclude(stdout + stderr, "canary-password")
+      }),
+    patience,
+  )
+
+  it.effect(
+    "warns of what production lacks",
+    () =>
+      Effect.gen(function* () {
+        const environment = {
+          ENVIRONMENT: "staging",
+          DATABASE_URL: yield* TestDatabase.TestDatabase,
+          OTEL_ENABLED: "true",
+          OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4317",
+        }
+        const { status, findings } = decode(jsonOf(yield* plinth(environment, "doctor", "--json")))
+
+        assert.strictEqual(status, "warning")
+        assert.deepStrictEqual(
+          findings.filter((finding) => finding.status === "warning").map(({ part }) => part),
+          ["Tracing", "TRUSTED_PROXIES"],
+        )
+      }),
+    patience,
+  )
+})

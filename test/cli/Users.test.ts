@@ -1,0 +1,121 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import * as TestDatabase from "../TestDatabase.ts"
+
+/** Runs a command of one line against this file's database. */
+const run = (line: string) =>
+  Effect.flatMap(TestDatabase.TestDatabase, (DATABASE_URL) =>
+    plinth({ DATABASE_URL }, ...line.split(" ")),
+  )
+
+/** What the command printed, given `--json`. */
+const json = (line: string) => Effect.map(run(`${line} --json`), jsonOf)
+
+const failure = (line: string) =>
+  Effect.map(run(line), ({ code, stderr, stdout }) => ({ code, stderr, stdout }))
+
+const failed = (message: string) => ({ code: 1, stderr: `plinth: ${message}\n`, stdout: "" })
+
+layer(TestDatabase.layer)("plinth users", (it) => {
+  it.effect(
+    "makes the first admin, finds him by id and e-mail, and lists what the API would",
+    () =>
+      Effect.gen(function* () {
+        const created = yield* json("users create ada --email Ada@example.com --name Ada")
+        assert.include(created, { id: "ada", email: "Ada@example.com", role: "user" })
+        const promoted = yield* json("users promote ada@EXAMPLE.com --role superadmin")
+        assert.include(promoted, { id: "ada", role: "superadmin" })
+
+        const [shown, page, table] = yield* Effect.all(
+          [
+            json("users show ada"),
+            json("users list --role superadmin --active --search EXAMPLE --limit 5"),
+            run("users list"),
+          ],
+          { concurrency: 2 },
+        )
+        assert.deepStrictEqual(shown, promoted)
+        assert.deepStrictEqual(page, { items: [shown], total: 1, skip: 0, limit: 5 })
+        assert.match(table.stdout, /^id +email .*\nada +Ada@example\.com +Ada +superadmin +true /)
+      }),
+    patience,
+  )
+
+  it.effect(
+    "says in one line why it will not",
+    () =>
+      Effect.gen(function* () {
+        yield* json("users create grace --email grace@example.com")
+        const outcomes = yield* Effect.forEach(
+          [
+            "users show nobody@example.com",
+            "users create grace",
+            "users create other --email GRACE@example.com",
+            "users promote ada",
+            "users deactivate --yes ada",
+            "users relink --yes grace ada",
+          ],
+          failure,
+          { concurrency: 2 },
+        )
+
+        assert.deepStrictEqual(outcomes, [
+          failed("no user has the id or e-mail nobody@example.com"),
+          failed("a user with this id exists already: plinth users show <id>"),
+          failed("this e-mail belongs to another user: plinth users show <email>"),
+          failed("user ada is superadmin, which is more: plinth users demote --role admin"),
+          failed("this is the last active admin: promote another user first"),
+          failed("a user with this id exists already: plinth users show <id>"),
+        ])
+      }),
+    patience,
+  )
+
+  it.effect(
+    "shuts out, lets in, demotes and relinks as the operator, and records it",
+    () =>
+      Effect.gen(function* () {
+        yield* json("users create 1 --role admin")
+        // A switch before an id that looks like its value does not take it.
+        assert.include(yield* json("users deactivate --yes 1"), { id: "1", is_active: false })
+        assert.include(yield* json("users activate 1"), { id: "1", is_active: true })
+        assert.include(yield* json("users demote 1"), { id: "1", role: "user" })
+        assert.include(yield* json("users relink --yes 1 auth0|1"), { id: "auth0|1", role: "user" })
+
+        const sql = yield* SqlClient.SqlClient
+        const rows = yield* sql<{ action: string; actor_id: string | null }>`
+          SELECT action, actor_id FROM audit_logs WHERE resource_id = 'auth0|1' ORDER BY id
+        `
+        assert.deepStrictEqual(
+          rows.map(({ action, actor_id }) => [action, actor_id]),
+          [
+            ["user.created", null],
+            ["user.deactivated", null],
+            ["user.activated", null],
+            ["user.role_changed", null],
+            ["user.relinked", null],
+          ],
+        )
+      }),
+    patience,
+  )
+
+  it.effect(
+    "shows no control character of a name to the terminal",
+    () =>
+      Effect.gen(function* () {
+        const DATABASE_URL = yield* TestDatabase.TestDatabase
+        const name = "\u001B[2JEve\nadmin"
+        const created = yield* plinth({ DATABASE_URL }, "users", "create", "eve", "--name", name)
+        const listed = yield* run("users list --search eve")
+
+        for (const { stdout } of [created, listed]) {
+          assert.include(stdout, String.raw`\u{1b}[2JEve\u{a}admin`)
+          assert.notInclude(stdout, "\u001B")
+        }
+      }),
+    patience,
+  )
+})
