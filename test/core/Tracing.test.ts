@@ -16,7 +16,7 @@ interface Span {
 class Collector extends Context.Service<
   Collector,
   { readonly url: string; readonly spans: Array<Span>; readonly text: () => string }
->()("plinth/test/core/Tracing/Collector") {
+>()("plinth/test/core/Tracing.test/Collector") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {
