@@ -5,6 +5,7 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
+import { Effect } from "effect"
 import postgres from "postgres"
 import { startPostgres } from "../PostgresServer.ts"
 import { ask, load, textOf } from "./Load.ts"
@@ -51,7 +52,7 @@ const environment = {
 
 const main = async () => {
   process.stdout.write(execFileSync(process.execPath, ["scripts/Build.ts"], { encoding: "utf8" }))
-  const server = await startPostgres()
+  const server = await Effect.runPromise(startPostgres)
   try {
     await compare("sqlite", (name) => Promise.resolve(`sqlite:${join(directory, `${name}.db`)}`))
     await compare("postgresql", async (name) => {
@@ -63,7 +64,7 @@ const main = async () => {
     await measureStart()
     await measureLargeBody()
   } finally {
-    await server.remove()
+    await Effect.runPromise(server.remove)
     rmSync(directory, { recursive: true, force: true })
   }
 }
