@@ -37,6 +37,7 @@ interface Media {
 }
 
 interface Document {
+  readonly info: Record<string, unknown>
   readonly paths: Record<string, Record<string, Operation>>
   readonly components: {
     readonly schemas: Record<string, JsonSchema>
@@ -47,6 +48,7 @@ interface Document {
 
 const transform = (spec: Record<string, unknown>) => {
   const document = structuredClone(spec) as unknown as Document
+  document.info["contact"] = { name: "Plinth" }
   const { components } = document
   components.securitySchemes["bearer"] = {
     type: "http",
@@ -80,10 +82,12 @@ const securityOf = (path: string) => {
   return path.startsWith("/api/v1/public/") ? [] : [{ bearer: [] }]
 }
 
-/** The input middleware stands before every endpoint, but can refuse only what the endpoint takes. */
+/**
+ * The input middleware stands before every endpoint, but can refuse only what the endpoint takes. What is not HTTP
+ * at all is a 400 everywhere.
+ */
 const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
   if (requestBody !== undefined) return
-  delete responses["400"]
   delete responses["413"]
   delete responses["415"]
   if (!parameters.some((parameter) => parameter.in === "query")) delete responses["422"]

@@ -41,7 +41,6 @@ const stored = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> =
     { path: `${projects}/${value}`, token: user },
     { path: `${users}?search=${value}&skip=1000`, token: admin },
     { path: `${users}/${value}`, token: admin },
-    { method: "PATCH", path: `${users}/${value}`, token: admin, json: { full_name: text } },
   ]
 }
 
@@ -53,6 +52,7 @@ const judged = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> =
     { path: `${projects}?cursor=${value}`, token: user },
     { path: `${projects}?limit=${value}&skip=${value}`, token: user },
     { path: `${users}?role=${value}&is_active=${value}`, token: admin },
+    { method: "PATCH", path: `${users}/${value}`, token: admin, json: { full_name: text } },
     { method: "PATCH", path: `${users}/some`, token: admin, json: { role: text } },
   ]
 }
@@ -81,7 +81,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
           assert.strictEqual(good.status, 201)
         }
       }),
-    60_000,
+    120_000,
   )
 
   it.effect(
@@ -95,7 +95,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
           assert.include([200, 401, 409], status, JSON.stringify(text))
         }
       }),
-    30_000,
+    60_000,
   )
 
   for (const { method, path, valid } of bodies) {
@@ -114,7 +114,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
           )
           assert.strictEqual((yield* send({ path: me, token })).status, 200)
         }),
-      30_000,
+      60_000,
     )
 
     it.effect(
@@ -139,7 +139,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
             }),
           )
         }),
-      30_000,
+      60_000,
     )
   }
 })

@@ -1,0 +1,118 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { server } from "../fixtures/Callers.ts"
+import { document as known } from "../fixtures/Conformance.ts"
+import { send } from "../fixtures/Http.ts"
+
+interface Media {
+  readonly example?: unknown
+}
+
+interface Operation {
+  readonly operationId?: string
+  readonly summary?: string
+  readonly description?: string
+  readonly security?: ReadonlyArray<object>
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> }
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        readonly content?: Readonly<Record<string, Media>>
+        readonly headers?: Readonly<Record<string, unknown>>
+      }
+    >
+  >
+}
+
+interface Document {
+  readonly openapi: string
+  readonly info: { readonly version: string }
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}
+
+const served = Effect.map(send({ path: "/api/v1/openapi.json" }), (answer) => {
+  assert.strictEqual(answer.status, 200)
+  return answer.json as Document
+})
+
+const operationsOf = ({ paths }: Document) =>
+  Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({ path, method, operation })),
+  )
+
+layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
+  it.effect("is served as the contract makes it, in version 3.1", () =>
+    Effect.gen(function* () {
+      const document = yield* served
+      assert.match(document.openapi, /^3\.1\.\d+$/)
+      assert.deepStrictEqual(document as unknown, known)
+    }),
+  )
+
+  it.effect("says of every operation what it is for, with an example of every body", () =>
+    Effect.gen(function* () {
+      const operations = operationsOf(yield* served)
+      const ids = operations.map(({ operation }) => operation.operationId)
+      assert.strictEqual(new Set(ids).size, operations.length)
+      for (const { method, operation, path } of operations) {
+        const what = `${method} ${path}`
+        assert.match(operation.summary ?? "", /\S/, what)
+        assert.match(operation.description ?? "", /\S/, what)
+        const answers = Object.values(operation.responses)
+        const media = [operation.requestBody, ...answers].flatMap((part) =>
+          Object.values(part?.content ?? {}),
+        )
+        assert.deepStrictEqual(
+          media.filter(({ example }) => example === undefined),
+          [],
+          what,
+        )
+      }
+    }),
+  )
+
+  it.effect("tells every failure that the machinery can give", () =>
+    Effect.gen(function* () {
+      for (const { method, operation, path } of operationsOf(yield* served)) {
+        const signedIn = ["401", "403", "409", "503"]
+        const expected = [
+          "400",
+          "500",
+          ...(path.includes("/public/") ? [] : signedIn),
+          ...(operation.requestBody === undefined ? [] : ["413", "415", "422"]),
+          ...(path.includes("{") ? ["404"] : []),
+        ]
+        assert.includeMembers(Object.keys(operation.responses), expected, `${method} ${path}`)
+        assert.strictEqual((operation.security ?? []).length > 0, !isOpen(path), path)
+        for (const { headers } of Object.values(operation.responses)) {
+          assert.includeMembers(Object.keys(headers ?? {}), ["X-Request-ID", "X-API-Version"])
+        }
+      }
+    }),
+  )
+
+  it.effect("has a page of its own, which names no other host", () =>
+    Effect.gen(function* () {
+      const { headers, status, text } = yield* send({ path: "/docs" })
+      assert.strictEqual(status, 200)
+      assert.match(headers["content-type"] ?? "", /^text\/html/)
+      const loaded = text.matchAll(
+        /<(?:script|link|img|iframe|base|form)\b[^>]*\b(?:src|href|action)=["']?([^"'\s>]+)/g,
+      )
+      assert.deepStrictEqual(
+        [...loaded]
+          .map(([, address]) => address)
+          .filter((address) => !address?.startsWith("data:")),
+        [],
+      )
+      assert.notMatch(text.slice(-2000), /https?:\/\//)
+      const policy = headers["content-security-policy"] ?? ""
+      assert.match(policy, /^default-src 'none';/)
+      assert.match(policy, /connect-src 'self'/)
+      assert.notMatch(policy, /https?:|\*/)
+    }),
+  )
+})
+
+const isOpen = (path: string) => path.includes("/public/health")
