@@ -56,6 +56,8 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
             ? { code: 1, stdout: "", stderr }
             : { code: 0, stdout: "No users\n", stderr: "" },
         )
+        const [last] = (yield* Migrations.status()).slice(-1)
+        assert.strictEqual(last?.applied_at === null, TestDatabase.dialect() === "pg")
       }),
     patience,
   )

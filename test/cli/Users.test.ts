@@ -1,14 +1,15 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { Users } from "../../src/business/Users.ts"
+import { UserId } from "../../src/domain/User.ts"
+import * as Business from "../fixtures/Business.ts"
 import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
-import * as TestDatabase from "../TestDatabase.ts"
+import { TestDatabase } from "../TestDatabase.ts"
 
 /** Runs a command of one line against this file's database. */
 const run = (line: string) =>
-  Effect.flatMap(TestDatabase.TestDatabase, (DATABASE_URL) =>
-    plinth({ DATABASE_URL }, ...line.split(" ")),
-  )
+  Effect.flatMap(TestDatabase, (DATABASE_URL) => plinth({ DATABASE_URL }, ...line.split(" ")))
 
 /** What the command printed, given `--json`. */
 const json = (line: string) => Effect.map(run(`${line} --json`), jsonOf)
@@ -16,9 +17,16 @@ const json = (line: string) => Effect.map(run(`${line} --json`), jsonOf)
 const failure = (line: string) =>
   Effect.map(run(line), ({ code, stderr, stdout }) => ({ code, stderr, stdout }))
 
+/** A superadmin, and no other admin than him. */
+const onlyAdmin = Effect.fnUntraced(function* (id: string) {
+  const [users, sql] = [yield* Users, yield* SqlClient.SqlClient]
+  yield* sql`UPDATE users SET role = 'user'`
+  yield* users.create({ id: UserId.make(id), email: null, full_name: null, role: "superadmin" })
+})
+
 const failed = (message: string) => ({ code: 1, stderr: `plinth: ${message}\n`, stdout: "" })
 
-layer(TestDatabase.layer)("plinth users", (it) => {
+layer(Business.layer)("plinth users", (it) => {
   it.effect(
     "makes the first admin, finds him by id and e-mail, and lists what the API would",
     () =>
@@ -47,15 +55,16 @@ layer(TestDatabase.layer)("plinth users", (it) => {
     "says in one line why it will not",
     () =>
       Effect.gen(function* () {
+        yield* onlyAdmin("root")
         yield* json("users create grace --email grace@example.com")
         const outcomes = yield* Effect.forEach(
           [
             "users show nobody@example.com",
             "users create grace",
             "users create other --email GRACE@example.com",
-            "users promote ada",
-            "users deactivate --yes ada",
-            "users relink --yes grace ada",
+            "users promote root",
+            "users deactivate --yes root",
+            "users relink --yes grace root",
           ],
           failure,
           { concurrency: 2 },
@@ -65,7 +74,7 @@ layer(TestDatabase.layer)("plinth users", (it) => {
           failed("no user has the id or e-mail nobody@example.com"),
           failed("a user with this id exists already: plinth users show <id>"),
           failed("this e-mail belongs to another user: plinth users show <email>"),
-          failed("user ada is superadmin, which is more: plinth users demote --role admin"),
+          failed("user root is superadmin, which is more: plinth users demote --role admin"),
           failed("this is the last active admin: promote another user first"),
           failed("a user with this id exists already: plinth users show <id>"),
         ])
@@ -77,6 +86,7 @@ layer(TestDatabase.layer)("plinth users", (it) => {
     "shuts out, lets in, demotes and relinks as the operator, and records it",
     () =>
       Effect.gen(function* () {
+        yield* onlyAdmin("another")
         yield* json("users create 1 --role admin")
         // A switch before an id that looks like its value does not take it.
         assert.include(yield* json("users deactivate --yes 1"), { id: "1", is_active: false })
@@ -106,7 +116,7 @@ layer(TestDatabase.layer)("plinth users", (it) => {
     "shows no control character of a name to the terminal",
     () =>
       Effect.gen(function* () {
-        const DATABASE_URL = yield* TestDatabase.TestDatabase
+        const DATABASE_URL = yield* TestDatabase
         const name = "\u001B[2JEve\nadmin"
         const created = yield* plinth({ DATABASE_URL }, "users", "create", "eve", "--name", name)
         const listed = yield* run("users list --search eve")
