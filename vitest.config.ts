@@ -6,7 +6,7 @@ const onBothDatabases = [
   "test/laws/**/*.test.ts",
   "test/business/**/*.test.ts",
   "test/api/**/*.test.ts",
-  "test/cli/**/*.test.ts",
+  "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",
 ]

@@ -29,26 +29,30 @@ const slimHttp: Plugin = {
 
 rmSync("dist", { recursive: true, force: true })
 
-const { metafile } = await build({
-  entryPoints: Object.fromEntries(processes.map((name) => [`${name}-program`, `src/${name}.ts`])),
-  outdir: "dist",
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  platform: "node",
-  target: "node22.19",
-  chunkNames: "chunks/[name]-[hash]",
-  minify: true,
-  sourcemap: "linked",
-  sourcesContent: false,
-  legalComments: "none",
-  metafile: true,
-  plugins: [slimHttp],
-  // Dependencies written as CommonJS call require.
-  banner: {
-    js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
-  },
-})
+/** Each process by itself: what two share would be cut into chunks that fit neither. */
+const bundle = (name: string) =>
+  build({
+    entryPoints: { [`${name}-program`]: `src/${name}.ts` },
+    outdir: "dist",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node22.19",
+    chunkNames: `${name}-chunks/[name]-[hash]`,
+    minify: true,
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none",
+    metafile: true,
+    plugins: [slimHttp],
+    // Dependencies written as CommonJS call require.
+    banner: {
+      js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
+    },
+  })
+
+const bundles = await Promise.all(processes.map(bundle))
 
 const requireNode = readFileSync("scripts/RequireNode.js", "utf8")
 for (const name of processes) {
@@ -65,7 +69,8 @@ await import("./${name}-program.js")
   chmodSync(entry, 0o755)
 }
 
-const bytes = Object.entries(metafile.outputs)
+const bytes = bundles
+  .flatMap(({ metafile }) => Object.entries(metafile.outputs))
   .filter(([file]) => file.endsWith(".js"))
   .reduce((sum, [, output]) => sum + output.bytes, 0)
 process.stdout.write(`dist: ${processes.join(", ")}, ${Math.round(bytes / 1024)} KiB\n`)

@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto"
 import type { HttpServerRequest } from "effect/http"
 import type { RequestSpan } from "../core/Tracing.ts"
+import { uuidV7 } from "../core/Uuid.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
 
@@ -49,13 +49,6 @@ export class Exchange implements RequestInfo {
 /** The client's own id when it is well formed, else a new one. */
 export const requestId = (given: string | undefined) =>
   given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : uuidV7()
-
-/** UUIDv7 of the random bits that node:crypto keeps at hand: a third of the cost of asking for new ones. */
-const uuidV7 = () => {
-  const millis = Math.floor(performance.timeOrigin + performance.now())
-  const time = millis.toString(16).padStart(12, "0")
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
-}
 
 /**
  * The address that the outermost of our proxies saw: each of the `trustedProxies` appended one entry to

@@ -1,4 +1,4 @@
-import { Effect, Layer, SchemaIssue, type Types } from "effect"
+import { Context, Effect, Layer, SchemaIssue, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
@@ -16,11 +16,13 @@ export const layer = Layer.effect(
           ? handler
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
               Effect.flatMap(readJson(request, limit), (text) =>
-                Effect.provideService(
-                  handler,
-                  HttpServerRequest.HttpServerRequest,
-                  withText(request, text),
-                ),
+                Effect.withFiber((fiber) => {
+                  const read = withText(request, text)
+                  fiber.setContext(
+                    Context.add(fiber.context, HttpServerRequest.HttpServerRequest, read),
+                  )
+                  return handler
+                }),
               ),
             )
       return Effect.catch(

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { SecureRandom } from "effect/crypto"
+import { uuidV7 } from "../core/Uuid.ts"
 import { AuditLogId } from "../domain/AuditLog.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
@@ -43,7 +43,7 @@ export class Audit extends Context.Service<
           yield* repo.insert({
             ...entry,
             ...actorColumns(actor),
-            id: AuditLogId.make(SecureRandom.uuidV7Unsafe()),
+            id: AuditLogId.make(uuidV7()),
             request_id,
             ip_address,
             created_at: yield* now,

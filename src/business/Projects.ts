@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { SecureRandom } from "effect/crypto"
+import { uuidV7 } from "../core/Uuid.ts"
 import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import { type CursorPage, type Page, type Position, toCursor, type Window } from "../domain/Page.ts"
@@ -48,19 +48,20 @@ export class Projects extends Context.Service<
     Effect.gen(function* () {
       const repo = yield* ProjectsRepo
 
-      const create = Effect.fn("Projects.create")(
-        function* (owner: UserId, input: ProjectCreate) {
-          const created_at = yield* now
-          return yield* repo.insert({
-            ...input,
-            id: ProjectId.make(SecureRandom.uuidV7Unsafe()),
-            owner_id: owner,
-            created_at,
-            updated_at: created_at,
-          })
-        },
-        Effect.catchTag("ConflictError", Effect.die),
-      )
+      const create = (owner: UserId, input: ProjectCreate) =>
+        Effect.flatMap(now, (created_at) =>
+          Effect.catchTag(
+            repo.insert({
+              ...input,
+              id: ProjectId.make(uuidV7()),
+              owner_id: owner,
+              created_at,
+              updated_at: created_at,
+            }),
+            "ConflictError",
+            Effect.die,
+          ),
+        )
 
       return Projects.of({
         create,

@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net"
+import { type IpcSocketConnectOpts, Socket, type TcpSocketConnectOpts } from "node:net"
 import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Redacted, type Scope, Stream } from "effect"
 import type { Reactivity } from "effect/reactivity"
@@ -193,7 +193,7 @@ const exhausted = () =>
 /** The sockets of the pool, made here because the pool does not tell how many it has open. */
 class Sockets {
   private readonly all = new Map<Socket, { sent: number }>()
-  private readonly address: { host: string; port: number } | { path: string }
+  private readonly address: TcpSocketConnectOpts | IpcSocketConnectOpts
 
   constructor(address: string) {
     const url = new URL(address)
@@ -205,12 +205,8 @@ class Sockets {
   }
 
   open(): Socket {
-    const socket = connect({
-      ...this.address,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-    })
+    const socket = new BatchingSocket()
+    socket.setNoDelay(true).setKeepAlive(true, 30_000).connect(this.address)
     const state = { sent: 0 }
     this.all.set(socket, state)
     socket.on("data", () => (state.sent = socket.bytesWritten))
@@ -227,5 +223,26 @@ class Sockets {
     let count = 0
     for (const [socket, { sent }] of this.all) if (socket.bytesWritten > sent) count += 1
     return count
+  }
+}
+
+/**
+ * What the requests of one turn of the event loop have to say to the server, said at once: statements of several
+ * share a connection, and a write of its own for each costs more than the statement.
+ */
+class BatchingSocket extends Socket {
+  private batching = false
+  private readonly send = () => {
+    this.batching = false
+    this.uncork()
+  }
+
+  override write(chunk: string | Uint8Array, ...rest: ReadonlyArray<never>): boolean {
+    if (!this.batching) {
+      this.batching = true
+      this.cork()
+      setImmediate(this.send)
+    }
+    return super.write(chunk, ...rest)
   }
 }

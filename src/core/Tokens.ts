@@ -7,6 +7,7 @@ import {
   type AuthProvider,
   type Claims,
   type Identity,
+  isSubject,
   profileOf,
   type Purpose,
   textAt,
@@ -187,7 +188,7 @@ const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undef
   if (iat !== undefined && !isTime(iat)) return "claims"
   if ((nbf ?? 0) > now + leeway.nbf || (iat ?? 0) > now + leeway.iat) return "not_yet_valid"
   if (issuer.purpose !== null && purpose !== issuer.purpose) return "purpose"
-  return isSubject(sub) ? undefined : "claims"
+  return typeof sub === "string" && isSubject(sub) ? undefined : "claims"
 }
 
 type Registered = Readonly<
@@ -197,15 +198,6 @@ type Registered = Readonly<
 /** NumericDate, RFC 7519 §2, which may have a fraction. */
 const isTime = (value: unknown): value is number =>
   typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER
-
-/** What can be a user's id. */
-const isSubject = (value: unknown): value is string =>
-  typeof value === "string" &&
-  value.trim() !== "" &&
-  value.length <= 510 &&
-  Array.from(value).length <= 255 &&
-  value.isWellFormed() &&
-  !value.includes("\0")
 
 /** Of claims that `refusalOf` has nothing against. */
 const identityOf = (claims: Claims, { provider, roleClaim }: Issuer): Identity => {
