@@ -111,26 +111,28 @@ describe("plinth serve", () => {
         const { child, ended, port } = yield* serving
         const agent = new Agent({ keepAlive: true, maxSockets: 8 })
         let answered = 0
+        let inRotation = true
         const client: Effect.Effect<void, NodeJS.ErrnoException> = Effect.flatMap(
           get(port, health, agent),
           ({ status }) => {
             assert.strictEqual(status, 200)
             answered += 1
-            return client
+            return inRotation ? client : Effect.void
           },
         )
-        // A closed port is the end; anything else is a request that failed.
-        const clients = Effect.forEach(
-          Array.from({ length: 8 }),
-          () =>
-            Effect.catchIf(
-              client,
-              ({ code }) => code === "ECONNREFUSED",
-              () => Effect.void,
-            ),
-          { concurrency: "unbounded", discard: true },
+        /** As a load balancer does: what is not ready gets no more requests. */
+        const balancer: Effect.Effect<void, NodeJS.ErrnoException> = Effect.flatMap(
+          get(port, "/api/v1/public/health/ready"),
+          ({ status }) => {
+            inRotation = status === 200
+            return inRotation ? Effect.andThen(Effect.sleep("200 millis"), balancer) : Effect.void
+          },
         )
-        yield* Effect.all([clients, Effect.delay(terminate(child), "300 millis")], {
+        const clients = Effect.forEach(Array.from({ length: 8 }), () => client, {
+          concurrency: "unbounded",
+          discard: true,
+        })
+        yield* Effect.all([clients, balancer, Effect.delay(terminate(child), "300 millis")], {
           concurrency: "unbounded",
         })
         assert.isAbove(answered, 100)
