@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/**/*.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/**/*.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Production,Secrets}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",

@@ -1,0 +1,127 @@
+import type { ChildProcess } from "node:child_process"
+import { createHmac } from "node:crypto"
+import { DatabaseSync } from "node:sqlite"
+import { assert, inject, layer } from "@effect/vitest"
+import { Clock, Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Address } from "../../src/api/Server.ts"
+import { Http, send } from "../fixtures/Http.ts"
+import { patience, start } from "../fixtures/Plinth.ts"
+import { runSql, TestDatabase } from "../TestDatabase.ts"
+
+const SECRET_KEY = `canary-key-${SecureRandom.uuidV4Unsafe()}`
+const METRICS_TOKEN = "canary-metrics-token"
+const password = "canary-password"
+
+/** The address of this file's database, with a password that must not be told. */
+const databaseUrl = Effect.gen(function* () {
+  const url = yield* TestDatabase
+  const postgres = inject("postgres")
+  if (postgres === null) return url
+  const role = `canary_${SecureRandom.uuidV4Unsafe().slice(0, 8)}`
+  yield* runSql(postgres, `CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD '${password}'`)
+  const withPassword = new URL(url)
+  withPassword.username = role
+  withPassword.password = password
+  return withPassword.href
+})
+
+/** So that a request fails with whatever the database says of it. */
+const breakDatabase = Effect.flatMap(TestDatabase, (url) =>
+  url.startsWith("sqlite:")
+    ? Effect.sync(() => new DatabaseSync(url.slice(7)).exec("DROP TABLE projects"))
+    : runSql(url, "DROP TABLE projects"),
+)
+
+/** A token as the configured provider signs it. */
+const newToken = Effect.map(Clock.currentTimeMillis, (now) => {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+  const iat = Math.floor(now / 1000)
+  const signed = `${part({ alg: "HS256" })}.${part({ sub: "somebody", iat, exp: iat + 600 })}`
+  return `${signed}.${createHmac("sha256", SECRET_KEY).update(signed).digest("base64url")}`
+})
+
+/** All that a process has said so far. */
+const listenTo = (child: ChildProcess) => {
+  const heard = { text: "" }
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => (heard.text += chunk.toString()))
+  }
+  return heard
+}
+
+const portOf = (heard: { readonly text: string }): Effect.Effect<number> => {
+  const port = /localhost:(\d+)"/.exec(heard.text)?.[1]
+  return port === undefined
+    ? Effect.andThen(
+        Effect.sleep("10 millis"),
+        Effect.suspend(() => portOf(heard)),
+      )
+    : Effect.succeed(Number(port))
+}
+
+const ended = (child: ChildProcess) =>
+  Effect.callback<number | null>((resume) => {
+    child.once("close", (code) => resume(Effect.succeed(code)))
+    child.kill("SIGTERM")
+  })
+
+layer(TestDatabase.layer, { excludeTestServices: true })("Everything a server says", (it) => {
+  it.effect(
+    "has no secret in it, whatever fails",
+    () =>
+      Effect.gen(function* () {
+        const child = yield* start(
+          {
+            DATABASE_URL: yield* databaseUrl,
+            SECRET_KEY,
+            METRICS_TOKEN,
+            ENVIRONMENT: "staging",
+            LOG_LEVEL: "DEBUG",
+            HOST: "127.0.0.1",
+            PORT: "0",
+          },
+          "serve",
+        )
+        const heard = listenTo(child)
+        const port = yield* portOf(heard)
+        const token = yield* newToken
+        const projects = "/api/v1/app/projects"
+        const requests = Effect.gen(function* () {
+          const headers = { Cookie: "session=canary", "X-Forwarded-For": "203.0.113.7" }
+          const json = { name: "canary", description: "canary\u0000" }
+          const found = [
+            yield* send({ path: `${projects}?search=canary&access_token=canary`, token, headers }),
+            yield* send({ path: projects, token, json }),
+            yield* send({ path: projects, token, body: '{"name":"canary' }),
+            yield* send({ path: projects, headers: { authorization: "Bearer canary-bearer" } }),
+            yield* send({ path: projects, token: `${token}x` }),
+            yield* send({ path: "/api/v1/public/metrics", token: METRICS_TOKEN }),
+            yield* send({ path: "/api/v1/public/metrics", token: "canary-guess" }),
+          ]
+          yield* breakDatabase
+          found.push(
+            yield* send({ path: `${projects}?search=canary`, token }),
+            yield* send({ path: projects, token, json: { name: "canary-name" } }),
+          )
+          return found.map(({ status }) => status)
+        })
+        const statuses = yield* Effect.provide(
+          requests,
+          Http.layer.pipe(Layer.provide(Layer.succeed(Address, { port }))),
+        )
+        assert.deepStrictEqual(statuses, [200, 422, 400, 401, 401, 200, 401, 500, 500])
+
+        assert.strictEqual(yield* ended(child), 0)
+        const lines = heard.text.split("\n")
+        assert.strictEqual(lines.filter((line) => line.includes('"message":"request"')).length, 7)
+        assert.strictEqual(lines.filter((line) => line.includes('"exception"')).length, 2)
+        assert.deepStrictEqual(
+          lines.filter((line) => line.includes("canary")),
+          [],
+        )
+        for (const part of token.split(".")) assert.notInclude(heard.text, part)
+      }),
+    patience,
+  )
+})
