@@ -1,17 +1,17 @@
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { send } from "../fixtures/Http.ts"
-import { dialect } from "../TestDatabase.ts"
 
 const production = { ENVIRONMENT: "production", OAUTH_ISSUER: "https://issuer.example.com" }
 const SECRET_KEY = "4d8fae2c-47b1-4f1e-9a53-8a34e1b6c0f7"
 
 const hsts = "strict-transport-security"
 
-// Production refuses SQLite.
-describe.skipIf(dialect() === "sqlite")("In production", () => {
-  layer(server({ ...production, SECRET_KEY }), { excludeTestServices: true })((it) => {
+// Runs on PostgreSQL alone: production refuses SQLite.
+layer(server({ ...production, SECRET_KEY }), { excludeTestServices: true })(
+  "In production",
+  (it) => {
     it.effect("every answer has HSTS", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
@@ -43,5 +43,5 @@ describe.skipIf(dialect() === "sqlite")("In production", () => {
         assert.strictEqual((yield* send({ path, token: "null" })).status, 401)
       }),
     )
-  })
-})
+  },
+)

@@ -33,9 +33,10 @@ const breakDatabase = Effect.flatMap(TestDatabase, (url) =>
     : runSql(url, "DROP TABLE projects"),
 )
 
+const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+
 /** A token as the configured provider signs it. */
 const newToken = Effect.map(Clock.currentTimeMillis, (now) => {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
   const iat = Math.floor(now / 1000)
   const signed = `${part({ alg: "HS256" })}.${part({ sub: "somebody", iat, exp: iat + 600 })}`
   return `${signed}.${createHmac("sha256", SECRET_KEY).update(signed).digest("base64url")}`
