@@ -2,6 +2,7 @@ import {
   Cause,
   Context,
   Effect,
+  Formatter,
   Layer,
   Logger,
   type LogLevel,
@@ -11,10 +12,8 @@ import {
 } from "effect"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { version } from "../domain/Version.ts"
+import { drain, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
-
-/** Where lines go: the server's to stdout; a command's to stderr, because its stdout is its result. */
-type Output = NodeJS.WritableStream
 
 const levels: Readonly<Record<LogLevel.LogLevel, string>> = {
   All: "DEBUG",
@@ -38,10 +37,10 @@ const recordOf = (
 ): Fields => {
   const { request_id, user_id } = fiber.getRef(RequestInfo)
   const span = Context.getOption(fiber.context, Tracer.ParentSpan)
-  return {
+  const record = {
     timestamp: date.toISOString(),
     level: levels[logLevel],
-    message: textOf(message),
+    message: scrub(textOf(message)),
     service: settings.PROJECT_NAME,
     environment: settings.ENVIRONMENT,
     version,
@@ -49,43 +48,90 @@ const recordOf = (
     ...(user_id !== null && { user_id }),
     ...(Option.isSome(span) &&
       span.value.sampled && { trace_id: span.value.traceId, span_id: span.value.spanId }),
-    ...fiber.getRef(References.CurrentLogAnnotations),
+  }
+  return {
+    ...record,
+    ...annotationsOf(fiber.getRef(References.CurrentLogAnnotations), record),
     ...(cause.reasons.length > 0 && { exception: exceptionOf(cause) }),
   }
 }
 
-const textOf = (message: unknown) =>
-  scrub(
-    (Array.isArray(message) ? message : [message])
-      .map((part) => (typeof part === "string" ? part : String(part)))
-      .join(" "),
+/** An annotation never takes the place of a key of the record. */
+const annotationsOf = (annotations: Fields, record: Fields): Fields =>
+  Object.fromEntries(
+    Object.entries(annotations).map(([key, value]) => [
+      key in record || key === "exception" ? `annotation_${key}` : key,
+      scrubbed(key, printable(value)),
+    ]),
   )
+
+const textOf = (message: unknown): string =>
+  Array.isArray(message) ? message.map(textOf).join(" ") : wordOf(message)
+
+const wordOf = (value: unknown) => {
+  if (typeof value === "string") return value
+  return value instanceof Error ? `${value.name}: ${value.message}` : Formatter.format(value)
+}
 
 const exceptionOf = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   return {
     type: error instanceof Error ? error.name : typeof error,
-    message: scrub(error instanceof Error ? error.message : String(error)),
+    message: scrub(error instanceof Error ? error.message : wordOf(error)),
     traceback: scrub(Cause.pretty(cause)),
   }
 }
 
-/** Tokens, passwords and keys never reach a log, whoever put them into a message. */
+/** The value as JSON knows it: without circles, and `<redacted>` for what is redacted. */
+const printable = (value: unknown): unknown => {
+  if (value instanceof Error) return wordOf(value)
+  if (typeof value === "bigint") return value.toString()
+  if (typeof value !== "object" || value === null) return value
+  try {
+    return JSON.parse(Formatter.formatJson(value))
+  } catch {
+    // Its own toJSON failed: that must not take the line with it, nor the fiber.
+    return "<unprintable>"
+  }
+}
+
+const secretName = /passw(?:or)?d|passphrase|secret|token|api[_-]?key|authorization|cookie/i
+
+const scrubbed = (name: string, value: unknown): unknown => {
+  if (typeof value === "string") return secretName.test(name) ? "<redacted>" : scrub(value)
+  if (Array.isArray(value)) return value.map((item) => scrubbed(name, item))
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, scrubbed(key, item)]))
+}
+
+/**
+ * Tokens, passwords and keys never reach a log or a span, whoever put them into a message. Every pattern reads a text
+ * once: starts are rare or stand at the head of a word, and what follows is bounded or cannot fail.
+ */
 export const scrub = (text: string) =>
   text
-    .replaceAll(/[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g, "<token>")
-    .replaceAll(/:\/\/[^\s/:@]{1,200}:[^\s/@]{1,200}@/g, "://<credentials>@")
     .replaceAll(
-      /\b(password|secret|api_?key|token)(["']?\s{0,3}[=:]\s{0,3}["']?)[^\s"',;&]{1,500}/gi,
-      "$1$2<redacted>",
+      /(?<![\w-])(?:eyJ[\w-]{8,}(?:\.[\w-]*)+|[\w-]{16,}\.[\w-]{8,}\.[\w-]{16,})/g,
+      "<token>",
     )
-    .replaceAll(/\bbearer\s{1,3}[^\s"']{1,4000}/gi, "Bearer <token>")
+    .replaceAll(/\bbearer\s{1,3}[^\s"',;]+/gi, "Bearer <token>")
+    .replaceAll(/\bbasic\s{1,3}[\w+/-]{12,}={0,2}/gi, "Basic <token>")
+    // A password may hold slashes where it stands in the URL of a database.
+    .replaceAll(
+      /(?<=\b(?:postgres(?:ql)?|rediss?)[\w+]{0,20}:\/\/)[^\s"']{1,500}@/gi,
+      "<credentials>@",
+    )
+    .replaceAll(/(?<=:\/\/)[^\s/:@]{0,200}:[^\s/]{1,500}@/g, "<credentials>@")
+    .replaceAll(
+      /((?:passw(?:or)?d|passphrase|secret|token|api[_-]?key)(?:[_-][\w-]{0,40}|key|s)?\\{0,7}["']?\s{0,3}[=:]\s{0,3})(?:\\{0,7}"[^"\\\n]*|'[^'\n]*|[^\s"',;&\\]+)/gi,
+      "$1<redacted>",
+    )
 
 const json = (settings: Settings["Service"]) =>
-  Logger.make((options) => `${JSON.stringify(recordOf(settings, options), replace)}\n`)
+  Logger.make((options) => `${JSON.stringify(recordOf(settings, options))}\n`)
 
 const readable = (settings: Settings["Service"], output: Output) => {
-  const colour = "isTTY" in output && output.isTTY === true
+  const colour = output.hasColors?.() === true
   return Logger.make((options) => {
     const {
       timestamp,
@@ -97,26 +143,29 @@ const readable = (settings: Settings["Service"], output: Output) => {
       exception,
       ...rest
     } = recordOf(settings, options)
-    const details = Object.entries(rest).map(([key, value]) => `${key}=${plain(value)}`)
+    const details = Object.entries(rest).map(
+      ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    )
     const trace =
       typeof exception === "object" && exception !== null && "traceback" in exception
-        ? `\n${String(exception.traceback)}`
+        ? String(exception.traceback)
+            .split("\n")
+            .map((line) => `\n    ${oneLine(line)}`)
+            .join("")
         : ""
     const head = `${String(timestamp).slice(11, 23)} ${String(level).padEnd(7)}`
-    return `${colour ? `\u001B[2m${head}\u001B[0m` : head} ${[message, ...details].map(String).join(" ")}${trace}\n`
+    const said = oneLine([message, ...details].join(" "))
+    return `${colour ? `\u001B[2m${head}\u001B[0m` : head} ${said}${trace}\n`
   })
 }
 
-const plain = (value: unknown) =>
-  typeof value === "string" ? value : JSON.stringify(value, replace)
+/** Nobody can write a second line, or to the terminal itself. */
+const oneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, escaped)
 
-/** Errors and other values that JSON has no form for. */
-const replace = (_: string, value: unknown): unknown => {
-  if (value instanceof Error) return scrub(`${value.name}: ${value.message}`)
-  return typeof value === "bigint" ? value.toString() : value
-}
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
-const make = (output: Output) =>
+/** Log lines to `output`: JSON, or for people in `local`. */
+export const layerTo = (output: Output) =>
   Layer.unwrap(
     Effect.map(Settings, (settings) => {
       const format = settings.ENVIRONMENT === "local" ? readable(settings, output) : json(settings)
@@ -124,12 +173,13 @@ const make = (output: Output) =>
       return Layer.mergeAll(
         Logger.layer([Logger.make((options) => void output.write(format.log(options)))]),
         Layer.succeed(References.MinimumLogLevel, level),
+        Layer.effectDiscard(Effect.addFinalizer(() => drain(output))),
       )
     }),
   )
 
-/** Log lines to stdout: JSON, or for people in `local`. */
-export const layer = make(process.stdout)
+/** The server's, to stdout. */
+export const layer = layerTo(process.stdout)
 
-/** The same to stderr. */
-export const layerStderr = make(process.stderr)
+/** A command's, to stderr, because its stdout is its result. */
+export const layerStderr = layerTo(process.stderr)
