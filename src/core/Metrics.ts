@@ -5,6 +5,9 @@ import { Settings } from "./Settings.ts"
 
 type Operation = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
 
+/** A metric, from the labels of a series to what records it. Making a series costs more than recording: keep it. */
+export type Family<Input> = (labels: Readonly<Record<string, string>>) => (value: Input) => void
+
 /** Connections of a pool: reserved or waiting for an answer, unused, and beyond the pool's size. */
 export interface PoolState {
   readonly active: number
@@ -50,108 +53,121 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const registry = Context.make(Metric.MetricRegistry, new Map())
 
-  /** One series per set of label values, kept: labelling costs more than counting. */
-  const family = <Input, State>(
-    metric: Metric.Metric<Input, State>,
-    ...labels: ReadonlyArray<string>
-  ) => {
-    const series = new Map<string, Metric.Metric<Input, State>>()
-    return (value: Input, ...values: ReadonlyArray<string>) => {
-      const key = values.length === 1 ? (values[0] ?? "") : values.join("\n")
-      let kept = series.get(key)
-      if (kept === undefined) {
-        const attributes = labels.map((label, at) => [label, values[at] ?? ""] as const)
-        kept = Metric.withAttributes(metric, Object.fromEntries(attributes))
-        series.set(key, kept)
+  // A metric of its own for each series: one that is shared computes the key of a series anew at every change of labels.
+  const family =
+    <Input, State>(
+      make: (attributes: Readonly<Record<string, string>>) => Metric.Metric<Input, State>,
+    ): Family<Input> =>
+    (labels) => {
+      const series = make(labels)
+      return (value) => series.updateUnsafe(value, registry)
+    }
+  const counter = (name: string, description: string) =>
+    family((attributes) => Metric.counter(name, { description, attributes, incremental: true }))
+  const gauge = (name: string, description: string) =>
+    family((attributes) => Metric.gauge(name, { description, attributes }))
+  const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
+    family((attributes) => Metric.histogram(name, { description, attributes, boundaries }))
+
+  const requests = counter("http_requests_total", "Requests answered.")
+  const requestTimes = histogram(
+    "http_request_duration_seconds",
+    "Time from the head of a request to its answer.",
+    httpBuckets,
+  )
+  const http = kept((method: string) =>
+    kept((endpoint: string) => {
+      const labels = { method, endpoint }
+      const series = {
+        inProgress: 0,
+        time: requestTimes(labels),
+        requests: kept((status: number) => requests({ ...labels, status_code: String(status) })),
       }
-      kept.updateUnsafe(value, registry)
+      const inProgress = Metric.gauge("http_requests_in_progress", {
+        description: "Requests being answered.",
+        attributes: labels,
+      })
+      Metric.registerUnsafe(inProgress, registry, {
+        get: () => ({ value: series.inProgress }),
+        update: () => undefined,
+        modify: () => undefined,
+      })
+      return series
+    }),
+  )
+
+  const queries = counter("db_queries_total", "Statements run.")
+  const queryTimes = histogram(
+    "db_query_duration_seconds",
+    "Time of a statement, its wait for a connection included.",
+    databaseBuckets,
+  )
+  const statements = kept((operation: Operation) =>
+    kept((table: string) => {
+      const labels = { operation, table }
+      return { count: queries(labels), time: queryTimes(labels) }
+    }),
+  )
+  const databaseErrors = counter("db_errors_total", "Statements that failed.")
+  const errorsOf = kept((error_type: string) => databaseErrors({ error_type }))
+
+  const authEvents = counter("auth_events_total", "Sign-ins by outcome.")
+  const eventsOf = kept((event: string) =>
+    kept((provider: string) => authEvents({ event, provider })),
+  )
+  const authFailures = counter("auth_failures_total", "Refused credentials.")
+  const failuresOf = kept((reason: string) => authFailures({ reason }))
+
+  const connections = gauge("db_pool_connections", "Database connections by state.")
+  const probes: Array<() => PoolState> = []
+  const samplePools = () => {
+    if (probes.length === 0) return
+    const pools = probes.map((probe) => probe())
+    for (const state of ["active", "idle", "overflow"] as const) {
+      connections({ state })(pools.reduce((sum, pool) => sum + pool[state], 0))
     }
   }
-  const counter = (name: string, description: string, ...labels: ReadonlyArray<string>) =>
-    family(Metric.counter(name, { description, incremental: true }), ...labels)
-  const gauge = (name: string, description: string, ...labels: ReadonlyArray<string>) =>
-    family(Metric.gauge(name, { description }), ...labels)
-
-  const requests = counter(
-    "http_requests_total",
-    "Requests answered.",
-    "method",
-    "endpoint",
-    "status_code",
-  )
-  const requestTimes = family(
-    Metric.histogram("http_request_duration_seconds", {
-      description: "Time from the head of a request to its answer.",
-      boundaries: httpBuckets,
-    }),
-    "method",
-    "endpoint",
-  )
-  const inProgressGauge = gauge(
-    "http_requests_in_progress",
-    "Requests being answered.",
-    "method",
-    "endpoint",
-  )
-  const inProgress = new Map<string, number>()
-  const moveInProgress = (method: string, endpoint: string, by: 1 | -1) => {
-    const key = `${method}\n${endpoint}`
-    const now = Math.max(0, (inProgress.get(key) ?? 0) + by)
-    inProgress.set(key, now)
-  }
-  const queries = counter("db_queries_total", "Statements run.", "operation", "table")
-  const queryTimes = family(
-    Metric.histogram("db_query_duration_seconds", {
-      description: "Time of a statement, its wait for a connection included.",
-      boundaries: databaseBuckets,
-    }),
-    "operation",
-    "table",
-  )
-  const databaseErrors = counter("db_errors_total", "Statements that failed.", "error_type")
-  const connections = gauge("db_pool_connections", "Database connections by state.", "state")
-  const authEvents = counter("auth_events_total", "Sign-ins by outcome.", "event", "provider")
-  const authFailures = counter("auth_failures_total", "Refused credentials.", "reason")
-
-  const probes: Array<() => PoolState> = []
   const sampleProcess = yield* ProcessMetrics.make({ counter, gauge, settings })
 
-  const sample = () => {
-    for (const [key, value] of inProgress) {
-      const [method = "", endpoint = ""] = key.split("\n")
-      inProgressGauge(value, method, endpoint)
-    }
-    const states = probes.map((probe) => probe())
-    for (const state of ["active", "idle", "overflow"] as const) {
-      if (states.length > 0)
-        connections(
-          states.reduce((sum, pool) => sum + pool[state], 0),
-          state,
-        )
-    }
-    sampleProcess()
-  }
-
   return Metrics.of({
-    httpStarted: (method, endpoint) => moveInProgress(method, endpoint, 1),
+    httpStarted: (method, endpoint) => {
+      http(method)(endpoint).inProgress += 1
+    },
     httpFinished: (method, endpoint, status, seconds) => {
-      moveInProgress(method, endpoint, -1)
-      requests(1, method, endpoint, String(status))
-      requestTimes(seconds, method, endpoint)
+      const series = http(method)(endpoint)
+      // One that was interrupted before its endpoint was known has not started.
+      series.inProgress = Math.max(0, series.inProgress - 1)
+      series.requests(status)(1)
+      series.time(seconds)
     },
     query: (operation, table, seconds) => {
-      queries(1, operation, table)
-      queryTimes(seconds, operation, table)
+      const { count, time } = statements(operation)(table)
+      count(1)
+      time(seconds)
     },
-    databaseError: (type) => databaseErrors(1, type),
-    authEvent: (event, provider) => authEvents(1, event, provider),
-    authFailure: (reason) => authFailures(1, reason),
+    databaseError: (type) => errorsOf(type)(1),
+    authEvent: (event, provider) => eventsOf(event)(provider)(1),
+    authFailure: (reason) => failuresOf(reason)(1),
     pool: (probe) => {
       probes.push(probe)
     },
     render: Effect.sync(() => {
-      sample()
+      samplePools()
+      sampleProcess()
       return PrometheusMetrics.formatUnsafe(registry)
     }),
   })
 })
+
+/** What was made for each key. Nested, this is cheaper than a key joined from several labels. */
+const kept = <Key, Value>(make: (key: Key) => Value) => {
+  const values = new Map<Key, Value>()
+  return (key: Key) => {
+    let value = values.get(key)
+    if (value === undefined) {
+      value = make(key)
+      values.set(key, value)
+    }
+    return value
+  }
+}

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from "node:fs"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Effect } from "effect"
 import { version } from "../domain/Version.ts"
+import type { Family } from "./Metrics.ts"
 import type { Settings } from "./Settings.ts"
 
-type Record = (value: number, ...labels: ReadonlyArray<string>) => void
-type Define = (name: string, description: string, ...labels: ReadonlyArray<string>) => Record
+type Define = (name: string, description: string) => Family<number>
 
 /** What the process uses, read when it is scraped. */
 export const make = Effect.fnUntraced(function* (options: {
@@ -14,16 +14,26 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly settings: Settings["Service"]
 }) {
   const { counter, gauge, settings } = options
-  const memory = gauge("process_memory_bytes", "Memory of the process by kind.", "type")
-  const cpu = counter("process_cpu_seconds_total", "CPU time of the process.", "mode")
-  const files = gauge("process_open_fds", "Open file descriptors.")
-  const lag = gauge("event_loop_lag_seconds", "Mean delay of the event loop since the last scrape.")
-  const uptime = gauge("app_uptime_seconds", "Time since the process started.")
-  const info = gauge("app_info", "The build that runs.", "name", "version", "environment")
+  const memory = gauge("process_memory_bytes", "Memory of the process by kind.")
+  const cpu = counter("process_cpu_seconds_total", "CPU time of the process.")
+  const files = gauge("process_open_fds", "Open file descriptors.")({})
+  const lag = gauge(
+    "event_loop_lag_seconds",
+    "Mean delay of the event loop since the last scrape.",
+  )({})
+  const uptime = gauge("app_uptime_seconds", "Time since the process started.")({})
+  const info = gauge(
+    "app_info",
+    "The build that runs.",
+  )({
+    name: settings.PROJECT_NAME,
+    version,
+    environment: settings.ENVIRONMENT,
+  })
 
   const delay = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const histogram = monitorEventLoopDelay({ resolution: resolution })
+      const histogram = monitorEventLoopDelay({ resolution })
       histogram.enable()
       return histogram
     }),
@@ -33,38 +43,42 @@ export const make = Effect.fnUntraced(function* (options: {
   let system = 0
 
   return () => {
-    for (const [type, bytes] of Object.entries(memoryOf())) memory(bytes, type)
-    const now = process.cpuUsage()
-    cpu((now.user - user) / 1e6, "user")
-    cpu((now.system - system) / 1e6, "system")
-    user = now.user
-    system = now.system
+    for (const [type, bytes] of Object.entries(memoryOf())) memory({ type })(bytes)
+    const used = process.cpuUsage()
+    cpu({ mode: "user" })((used.user - user) / 1e6)
+    cpu({ mode: "system" })((used.system - system) / 1e6)
+    user = used.user
+    system = used.system
     const open = openFiles()
     if (open !== undefined) files(open)
-    const mean = delay.count === 0 ? 0 : delay.mean / 1e9 - resolution / 1000
-    lag(Math.max(0, mean))
+    lag(delay.count === 0 ? 0 : Math.max(0, delay.mean / 1e9 - resolution / 1000))
     delay.reset()
     uptime(process.uptime())
-    info(1, settings.PROJECT_NAME, version, settings.ENVIRONMENT)
+    info(1)
   }
 })
 
 /** How often the event loop is asked, in ms: what it is late by is its lag. */
 const resolution = 20
 
-/** Pages of /proc/self/statm are 4 KiB on every Linux that Node runs on, but for arm64 with large pages. */
-const memoryOf = (): { readonly [type: string]: number } => {
+/** Beside `rss` only where there is procfs. */
+const memoryOf = (): Readonly<Record<string, number>> => {
+  const rss = process.memoryUsage.rss()
   try {
-    const [vms = 0, , shared = 0] = readFileSync("/proc/self/statm", "utf8").split(" ").map(Number)
-    return { rss: process.memoryUsage.rss(), vms: vms * 4096, shared: shared * 4096 }
+    const text = readFileSync("/proc/self/status", "utf8")
+    const kilobytes = (name: string) =>
+      Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1])
+    const shared = kilobytes("RssFile") + kilobytes("RssShmem")
+    return { rss, vms: kilobytes("VmSize") * 1024, shared: shared * 1024 }
   } catch {
-    return { rss: process.memoryUsage.rss() }
+    return { rss }
   }
 }
 
+/** One of them is the directory's own. */
 const openFiles = () => {
   try {
-    return readdirSync("/proc/self/fd").length
+    return readdirSync("/proc/self/fd").length - 1
   } catch {
     return undefined
   }
