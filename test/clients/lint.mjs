@@ -16,7 +16,9 @@ const redocly = run("@redocly/cli/bin/cli.js", [
 ])
 
 const said = [
-  ...parse(spectral).map(({ code, path, message }) => `spectral ${code} ${path.join("/")}: ${message}`),
+  ...parse(spectral).map(
+    ({ code, path, message }) => `spectral ${code} ${path.join("/")}: ${message}`,
+  ),
   ...parse(redocly).problems.map(
     ({ ruleId, location, message }) => `redocly ${ruleId} ${location[0]?.pointer}: ${message}`,
   ),
