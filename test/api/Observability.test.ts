@@ -1,0 +1,236 @@
+import { createSecretKey } from "node:crypto"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Jwt from "../../src/core/Jwt.ts"
+import type { Claims } from "../../src/domain/Identity.ts"
+import { newCaller, server } from "../fixtures/Callers.ts"
+import { halfSent } from "../fixtures/HalfSent.ts"
+import { type Request, send } from "../fixtures/Http.ts"
+import { added, series } from "../fixtures/Series.ts"
+import { environment, newUser } from "../TestApp.ts"
+import { dialect } from "../TestDatabase.ts"
+
+const projects = "/api/v1/app/projects"
+const scrape = "/api/v1/public/metrics"
+const issuer = "https://issuer.example.com"
+const audience = "plinth-app"
+
+/** HS256 by SECRET_KEY, which is the provider's key here, too. */
+const signed = (claims: Claims, key = environment["SECRET_KEY"] ?? "") =>
+  Jwt.sign(claims, createSecretKey(key, "utf8"))
+
+/** What the provider would say of this user; `iat` in seconds. */
+const claimsOf = (sub: string, more: Claims = {}): Claims => {
+  const iat = Math.floor(performance.timeOrigin / 1000)
+  return { iss: issuer, aud: audience, sub, iat, exp: iat + 3600, ...more }
+}
+
+layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestServices: true })(
+  "What a scrape shows",
+  (it) => {
+    it.effect("each answer is counted once, by method, pattern and status, and timed", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        yield* send({ path: projects, token })
+        const cases: ReadonlyArray<readonly [Request, string, string, number]> = [
+          [{ path: `${projects}?limit=5`, token }, "GET", projects, 200],
+          [{ path: projects, json: { name: "One" }, token }, "POST", projects, 201],
+          [{ path: projects, json: { name: 1 }, token }, "POST", projects, 422],
+          [{ path: projects }, "GET", projects, 401],
+          [{ path: `${projects}/p-1`, token }, "GET", `${projects}/{id}`, 404],
+          [{ path: "/wp-login.php?x=1" }, "GET", "unmatched", 404],
+          [{ method: "PUT", path: projects, token }, "PUT", "unmatched", 405],
+          [{ method: "PROPFIND", path: "/" }, "OTHER", "unmatched", 404],
+        ]
+        for (const [request, method, endpoint, status] of cases) {
+          const labels = `method="${method}",endpoint="${endpoint}"`
+          assert.deepStrictEqual(
+            yield* added(
+              send(request),
+              "http_requests_total",
+              "http_request_duration_seconds_count",
+            ),
+            {
+              [`http_requests_total{${labels},status_code="${status}"}`]: 1,
+              [`http_request_duration_seconds_count{${labels}}`]: 1,
+            },
+          )
+        }
+        for (const [key, value] of yield* series) {
+          if (key.startsWith("http_requests_in_progress")) assert.strictEqual(value, 0, key)
+        }
+      }),
+    )
+
+    it.effect("probes and scrapes are not counted", () =>
+      Effect.gen(function* () {
+        const probes = ["/api/v1/public/health", "/api/v1/public/health/ready", scrape]
+        const all = Effect.forEach(probes, (path) => send({ path }))
+        assert.deepStrictEqual(
+          yield* added(all, "http_requests_total", "http_request_duration_seconds_count"),
+          {},
+        )
+        const silent = Array.from((yield* series).keys()).filter((key) => key.includes("/public/"))
+        assert.deepStrictEqual(silent, [])
+      }),
+    )
+
+    it.effect("a request is in progress from its head to its answer", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const key = `http_requests_in_progress{method="POST",endpoint="${projects}"}`
+        const inProgress = Effect.map(series, (all) => all.get(key) ?? 0)
+        const upload = yield* halfSent(projects, token)
+        // Its head is on the way still; once it is there, it stays until we send the rest.
+        while ((yield* inProgress) === 0) yield* Effect.sleep("5 millis")
+        assert.strictEqual(yield* inProgress, 1)
+        assert.strictEqual(yield* upload.finish, 201)
+        assert.strictEqual(yield* inProgress, 0)
+      }),
+    )
+
+    it.effect("a request whose client hangs up is in progress no more, and counted as 499", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const labels = `method="POST",endpoint="${projects}"`
+        const gone = `http_requests_total{${labels},status_code="499"}`
+        const inProgress = `http_requests_in_progress{${labels}}`
+        const upload = yield* halfSent(projects, token)
+        while ((yield* series).get(inProgress) !== 1) yield* Effect.sleep("5 millis")
+        yield* upload.hangUp
+        while ((yield* series).get(inProgress) !== 0) yield* Effect.sleep("5 millis")
+        assert.strictEqual((yield* series).get(gone), 1)
+      }),
+    )
+
+    it.effect("statements are counted and timed by operation and table", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        yield* send({ path: projects, token })
+        assert.deepStrictEqual(
+          yield* statements({ path: projects, token }),
+          one("SELECT", "projects"),
+        )
+        const create = yield* statements({ path: projects, json: { name: "One" }, token })
+        assert.deepInclude(create, one("INSERT", "projects"))
+        const { json } = yield* send({ path: projects, json: { name: "Two" }, token })
+        const path = `${projects}/${(json as { readonly id: string }).id}`
+        const update = yield* statements({ method: "PATCH", path, json: { name: "2" }, token })
+        assert.deepInclude(update, one("UPDATE", "projects"))
+        assert.deepStrictEqual(yield* statements({ path: "/nothing" }), {})
+      }),
+    )
+
+    it.effect("a statement that meets a duplicate is an error of the database", () =>
+      Effect.gen(function* () {
+        const [taken, id] = [yield* newCaller(), newUser()]
+        const first = { email: `first-${id}@example.com` }
+        yield* send({ path: projects, token: signed(claimsOf(id, first)) })
+        const token = signed(claimsOf(id, { email: `${taken.id}@example.com` }))
+        assert.deepStrictEqual(yield* added(send({ path: projects, token }), "db_errors_total"), {
+          'db_errors_total{error_type="UniqueViolation"}': 1,
+        })
+      }),
+    )
+
+    it.effect("sign-ups and logins are counted once for each token", () =>
+      Effect.gen(function* () {
+        const id = newUser()
+        const use = (claims: Claims) =>
+          added(
+            send({ path: projects, token: signed(claimsOf(id, claims)) }),
+            "auth_events_total",
+            "auth_failures_total",
+          )
+        const email = `${id}@example.com`
+        const { iat } = claimsOf(id) as { readonly iat: number }
+        assert.deepStrictEqual(yield* use({ email, iat: iat - 9 }), event("signup", "custom"))
+        assert.deepStrictEqual(yield* use({ email, iat: iat - 9 }), {})
+        assert.deepStrictEqual(yield* use({ email, iat: iat - 8 }), event("login", "custom"))
+        assert.deepStrictEqual(yield* use({ email, iat: iat - 8 }), {})
+        // Our own issuer has a name of its own.
+        const own = { email, iss: "plinth", purpose: "access", iat: iat - 7 }
+        assert.deepStrictEqual(yield* use(own), event("login", "plinth"))
+      }),
+    )
+
+    it.effect("refused credentials are counted by reason", () =>
+      Effect.gen(function* () {
+        const id = newUser()
+        const { iat } = claimsOf(id) as { readonly iat: number }
+        const changed = (more: Claims) => signed(claimsOf(id, more))
+        const none = `${encoded({ alg: "none" })}.${encoded(claimsOf(id))}.c2lnbmF0dXJl`
+        const refused: Readonly<Record<string, string>> = {
+          malformed: "not-a-token",
+          algorithm: none,
+          signature: signed(claimsOf(id), "another-key-of-32-bytes-0123456789"),
+          issuer: changed({ iss: "https://other.example.com" }),
+          audience: changed({ aud: "another" }),
+          expired: changed({ exp: iat - 3600 }),
+          not_yet_valid: changed({ nbf: iat + 36_000 }),
+          claims: changed({ sub: "" }),
+          purpose: changed({ iss: "plinth", purpose: "file" }),
+        }
+        for (const [reason, token] of Object.entries(refused)) {
+          const provider = reason === "purpose" ? "plinth" : "custom"
+          assert.deepStrictEqual(yield* refusal(token), {
+            [`auth_failures_total{reason="${reason}"}`]: 1,
+            ...event("failed", provider),
+          })
+        }
+        assert.deepStrictEqual(yield* refusal(undefined), {
+          'auth_failures_total{reason="missing_token"}': 1,
+        })
+      }),
+    )
+
+    it.effect("a pool is shown where there is one", () =>
+      Effect.gen(function* () {
+        yield* send({ path: "/api/v1/public/health/ready" })
+        const all = yield* series
+        const states = ["active", "idle", "overflow"].map((state) =>
+          all.get(`db_pool_connections{state="${state}"}`),
+        )
+        if (dialect() === "sqlite") {
+          assert.deepStrictEqual(states, [undefined, undefined, undefined])
+          return
+        }
+        const [active, idle, overflow] = states
+        assert.strictEqual(active, 0)
+        assert.isAtLeast(idle ?? 0, 1)
+        assert.strictEqual(overflow, 0)
+      }),
+    )
+
+    it.effect("values of requests are no labels, whatever they are", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        yield* send({ path: `${projects}/canary-id?q=canary`, token })
+        yield* send({ path: "/canary", token: "canary" })
+        yield* send({ method: "CANARY", path: projects })
+        assert.notInclude((yield* send({ path: scrape })).text.toLowerCase(), "canary")
+      }),
+    )
+  },
+)
+
+const statements = (request: Request) =>
+  added(send(request), "db_queries_total", "db_query_duration_seconds_count")
+
+const one = (operation: string, table: string) => ({
+  [`db_queries_total{operation="${operation}",table="${table}"}`]: 1,
+  [`db_query_duration_seconds_count{operation="${operation}",table="${table}"}`]: 1,
+})
+
+const event = (name: string, provider: string) => ({
+  [`auth_events_total{event="${name}",provider="${provider}"}`]: 1,
+})
+
+const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
+
+const refusal = (token: string | undefined) =>
+  added(
+    Effect.map(send({ path: projects, token }), ({ status }) => assert.strictEqual(status, 401)),
+    "auth_failures_total",
+    "auth_events_total",
+  )
