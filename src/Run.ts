@@ -16,10 +16,11 @@ export const run = <E extends Error>(
   effect: Effect.Effect<unknown, E>,
   { codeOf = () => 1, isSilent = () => false }: Options<E> = {},
 ) => {
-  let signals = 0
+  let first: number | undefined
   const onSignal = () => {
-    signals += 1
-    if (signals > 1) process.exit(130)
+    const now = performance.now()
+    first ??= now
+    if (now - first > oneKeystroke) process.exit(130)
   }
   process.on("SIGTERM", onSignal)
   process.on("SIGINT", onSignal)
@@ -40,3 +41,6 @@ export const run = <E extends Error>(
     teardown: (_, done) => done(code),
   })
 }
+
+/** Ctrl-C under npm arrives twice, from the terminal and from npm: within this many ms it is one. */
+const oneKeystroke = 300

@@ -142,12 +142,14 @@ describe("plinth serve", () => {
   )
 
   it.live(
-    "exits at once when it is told a second time",
+    "exits at once when it is told a second time, but takes a doubled Ctrl-C for one",
     () =>
       Effect.gen(function* () {
-        const { child, ended } = yield* serving
+        const { child, ended, port } = yield* serving
         yield* terminate(child)
-        yield* Effect.sleep("200 millis")
+        yield* terminate(child)
+        yield* Effect.sleep("500 millis")
+        assert.strictEqual((yield* get(port, health)).status, 200)
         yield* terminate(child)
         assert.strictEqual((yield* Fiber.join(ended)).code, 130)
       }).pipe(Effect.scoped),
