@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { clientFor, newUser, TestServer } from "../TestApp.ts"
+import { HttpApiClient } from "effect/http-api"
+import { Api } from "../../src/api/Api.ts"
+import { baseUrl, clientFor, newUser, TestServer } from "../TestApp.ts"
 
 layer(TestServer, { excludeTestServices: true })("The API through its own client", (it) => {
   it.effect("signs in, owns projects, and is told typed errors", () =>
@@ -29,12 +31,23 @@ layer(TestServer, { excludeTestServices: true })("The API through its own client
         limit: 20,
       })
 
+      const found = yield* client.projects.list({ query: { skip: 0, limit: 20, search: "ENG" } })
+      assert.deepStrictEqual(found.items, [project])
+      const patched = yield* client.projects.update({ params, payload: { description: " b " } })
+      assert.deepInclude(patched, { name: "Engine", description: "b" })
+
       const hidden = yield* Effect.flip(other.projects.get({ params }))
       assert.strictEqual(hidden._tag, "NotFoundError")
 
       yield* client.projects.remove({ params })
       const gone = yield* Effect.flip(client.projects.get({ params }))
       assert.strictEqual(gone._tag, "NotFoundError")
+
+      const refused = yield* Effect.flip(client.adminUsers.list({ query: { skip: 0, limit: 20 } }))
+      assert.strictEqual(refused._tag, "AuthorizationError")
+      const stranger = yield* HttpApiClient.make(Api, { baseUrl: yield* baseUrl })
+      const unknown = yield* Effect.flip(stranger.users.me())
+      assert.strictEqual(unknown._tag, "AuthenticationError")
     }),
   )
 })
