@@ -12,12 +12,24 @@ export const callers = [
   "deactivated",
 ] as const
 
+/** The owner's id, and that of one resource of each kind that he owns, by the parameter that names it in paths. */
+export type Ids = Readonly<Record<string, string>>
+
+type Body = object | ((ids: Ids) => object)
+
 export interface Verdict {
   /** The status each caller gets. */
   readonly statuses: Readonly<Record<(typeof callers)[number], number>>
   /** A body the operation takes. */
-  readonly body?: object
+  readonly body?: Body
 }
+
+/** What a user can own: how one is made, each after those above it. */
+export const owned: Readonly<Record<string, { readonly path: string; readonly body: Body }>> = {
+  project_id: { path: "/api/v1/app/projects", body: { name: "Engine" } },
+}
+
+export const bodyFor = (body: Body, ids: Ids) => (typeof body === "function" ? body(ids) : body)
 
 const everyone = (status: number): Verdict => ({
   statuses: {
@@ -31,18 +43,18 @@ const everyone = (status: number): Verdict => ({
 })
 
 /** Each caller does it to himself. */
-const activeUsers = (status: number, body?: object): Verdict => ({
+const activeUsers = (status: number, body?: Body): Verdict => ({
   statuses: { ...everyone(status).statuses, anonymous: 401, deactivated: 403 },
   ...(body !== undefined && { body }),
 })
 
 /** To everybody else it does not exist, admins included. */
-const ownerOnly = (status: number, body?: object): Verdict => ({
+const ownerOnly = (status: number, body?: Body): Verdict => ({
   statuses: { ...activeUsers(404).statuses, owner: status },
   ...(body !== undefined && { body }),
 })
 
-const adminsOnly = (status: number, body?: object): Verdict => ({
+const adminsOnly = (status: number, body?: Body): Verdict => ({
   statuses: { ...activeUsers(status).statuses, owner: 403, other: 403 },
   ...(body !== undefined && { body }),
 })

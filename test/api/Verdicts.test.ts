@@ -6,7 +6,7 @@ import { Api } from "../../src/api/Api.ts"
 import { Users } from "../../src/business/Users.ts"
 import { type Answer, bodyOf, send } from "../fixtures/Http.ts"
 import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
-import { callers, type Verdict, verdicts } from "../Verdicts.ts"
+import { bodyFor, callers, type Ids, owned, type Verdict, verdicts } from "../Verdicts.ts"
 
 interface Operation {
   readonly id: string
@@ -41,12 +41,15 @@ describe("test/Verdicts.ts", () => {
   })
 })
 
-/** A fresh owner with a project, so that what one cell does is nobody else's business. */
+/** A fresh owner with one of everything, so that what one cell does is nobody else's business. */
 const newOwner = Effect.gen(function* () {
   const owner = yield* newCaller()
-  const path = "/api/v1/app/projects"
-  const created = yield* send({ path, token: owner.token, json: { name: "Engine" } })
-  return { owner, ids: { project_id: bodyOf<{ id: string }>(created).id, id: owner.id } }
+  const ids: Record<string, string> = { id: owner.id }
+  for (const [name, { body, path }] of Object.entries(owned)) {
+    const created = yield* send({ path, token: owner.token, json: bodyFor(body, ids) })
+    ids[name] = bodyOf<{ id: string }>(created).id
+  }
+  return { owner, ids }
 })
 
 const tokenOf = Effect.fnUntraced(function* (caller: (typeof callers)[number], owner: Caller) {
@@ -67,17 +70,12 @@ const tokenOf = Effect.fnUntraced(function* (caller: (typeof callers)[number], o
   }
 })
 
-interface Ids {
-  readonly project_id: string
-  readonly id: string
-}
-
 const call = ({ id, method, path }: Operation, ids: Ids, token: string | undefined) =>
   send({
     method,
-    path: path.replace(":project_id", ids.project_id).replace(":id", ids.id),
+    path: path.replaceAll(/:(\w+)/g, (parameter, name: string) => ids[name] ?? parameter),
     token,
-    ...(verdicts[id]?.body !== undefined && { json: verdicts[id].body }),
+    ...(verdicts[id]?.body !== undefined && { json: bodyFor(verdicts[id].body, ids) }),
   })
 
 layer(server(), { excludeTestServices: true })("every caller gets its verdict", (it) => {
@@ -95,16 +93,18 @@ layer(server(), { excludeTestServices: true })("every caller gets its verdict", 
     )
   }
 
-  for (const operation of operations.filter(({ path }) => path.includes(":project_id"))) {
+  for (const operation of operations) {
+    const name = ownedIn(operation.path)
+    if (name === undefined) continue
     it.effect(`${operation.id} shows nothing of what belongs to others`, () =>
       Effect.gen(function* () {
         const { ids, owner } = yield* newOwner
-        const missing = { ...ids, project_id: SecureRandom.uuidV7Unsafe() }
+        const missing = { ...ids, [name]: SecureRandom.uuidV7Unsafe() }
         for (const caller of ["other", "admin", "superadmin"] as const) {
           const token = yield* tokenOf(caller, owner)
           const hidden = yield* call(operation, ids, token)
           const unknown = yield* call(operation, missing, token)
-          assert.deepStrictEqual(shape(hidden, ids.project_id), shape(unknown, missing.project_id))
+          assert.deepStrictEqual(shape(hidden, ids[name]), shape(unknown, missing[name]))
         }
       }),
     )
@@ -117,16 +117,19 @@ layer(server(), { excludeTestServices: true })("every caller gets its verdict", 
         const missing = { ...ids, id: SecureRandom.uuidV7Unsafe() }
         const token = yield* tokenOf("other", owner)
         assert.deepStrictEqual(
-          shape(yield* call(operation, ids, token), ids.id),
-          shape(yield* call(operation, missing, token), missing.id),
+          shape(yield* call(operation, ids, token), ids["id"]),
+          shape(yield* call(operation, missing, token), missing["id"]),
         )
       }),
     )
   }
 })
 
+/** The owned resource that a path speaks of. */
+const ownedIn = (path: string) => Object.keys(owned).find((name) => path.includes(`:${name}`))
+
 /** All of an answer but what differs from one to the next. */
-const shape = ({ headers, status, text }: Answer, id: string) => {
+const shape = ({ headers, status, text }: Answer, id = "") => {
   const { date: _d, "x-request-id": _r, ...rest } = headers
   return { status, headers: rest, text: text.replace(id, "<id>") }
 }
