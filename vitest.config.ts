@@ -35,6 +35,9 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
+    // What hangs is found all the same; a busy machine is no failure.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,
