@@ -40,7 +40,7 @@ const recordOf = (
   const record = {
     timestamp: date.toISOString(),
     level: levels[logLevel],
-    message: scrub(textOf(message)),
+    message: textOf(message),
     service: settings.PROJECT_NAME,
     environment: settings.ENVIRONMENT,
     version,
@@ -61,12 +61,14 @@ const annotationsOf = (annotations: Fields, record: Fields): Fields =>
   Object.fromEntries(
     Object.entries(annotations).map(([key, value]) => [
       key in record || key === "exception" ? `annotation_${key}` : key,
-      scrubbed(key, printable(value)),
+      attempt(() => scrubbed(key, printable(value))),
     ]),
   )
 
-const textOf = (message: unknown): string =>
-  Array.isArray(message) ? message.map(textOf).join(" ") : wordOf(message)
+const textOf = (message: unknown): string => attempt(() => scrub(wordsOf(message)))
+
+const wordsOf = (message: unknown): string =>
+  Array.isArray(message) ? message.map(wordsOf).join(" ") : wordOf(message)
 
 const wordOf = (value: unknown) => {
   if (typeof value === "string") return value
@@ -76,9 +78,18 @@ const wordOf = (value: unknown) => {
 const exceptionOf = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   return {
-    type: error instanceof Error ? error.name : typeof error,
-    message: scrub(error instanceof Error ? error.message : wordOf(error)),
-    traceback: scrub(Cause.pretty(cause)),
+    type: attempt(() => (error instanceof Error ? scrub(error.name) : typeof error)),
+    message: attempt(() => scrub(error instanceof Error ? error.message : wordOf(error))),
+    traceback: attempt(() => scrub(Cause.pretty(cause))),
+  }
+}
+
+/** Getters, toJSON and proxies may throw: that must not take the line with it, nor the fiber that logs. */
+const attempt = <A>(f: () => A): A | "<unprintable>" => {
+  try {
+    return f()
+  } catch {
+    return "<unprintable>"
   }
 }
 
@@ -87,12 +98,7 @@ const printable = (value: unknown): unknown => {
   if (value instanceof Error) return wordOf(value)
   if (typeof value === "bigint") return value.toString()
   if (typeof value !== "object" || value === null) return value
-  try {
-    return JSON.parse(Formatter.formatJson(value))
-  } catch {
-    // Its own toJSON failed: that must not take the line with it, nor the fiber.
-    return "<unprintable>"
-  }
+  return JSON.parse(Formatter.formatJson(value))
 }
 
 const secretName = /passw(?:or)?d|passphrase|secret|token|api[_-]?key|authorization|cookie/i

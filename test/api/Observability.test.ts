@@ -148,6 +148,10 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
         assert.deepStrictEqual(yield* use({ email, iat: iat - 9 }), {})
         assert.deepStrictEqual(yield* use({ email, iat: iat - 8 }), event("login", "custom"))
         assert.deepStrictEqual(yield* use({ email, iat: iat - 8 }), {})
+        // Refused for his e-mail, he has not signed up.
+        const newcomer = signed(claimsOf(newUser(), { email }))
+        const attempt = send({ path: projects, token: newcomer })
+        assert.deepStrictEqual(yield* added(attempt, "auth_events_total"), {})
         // Our own issuer has a name of its own.
         const own = { email, iss: "plinth", purpose: "access", iat: iat - 7 }
         assert.deepStrictEqual(yield* use(own), event("login", "plinth"))
