@@ -1,8 +1,9 @@
 import type { Span as OtelSpan } from "@opentelemetry/api"
-import type { SpanExporter } from "@opentelemetry/sdk-trace-base"
+import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { Context, Effect, type Fiber, Layer, Option, References, Tracer } from "effect"
 import { type Headers, HttpMiddleware, HttpTraceContext } from "effect/http"
 import { version } from "../domain/Version.ts"
+import { scrub } from "./Logger.ts"
 import { Settings } from "./Settings.ts"
 
 /** The span of a request that is recorded. */
@@ -130,7 +131,8 @@ const sdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
           sampler: new base.ParentBasedSampler({
             root: new base.TraceIdRatioBasedSampler(settings.OTEL_TRACES_SAMPLER_ARG),
           }),
-          spanProcessors: exporter === undefined ? [] : [new base.BatchSpanProcessor(exporter)],
+          spanProcessors:
+            exporter === undefined ? [] : [new base.BatchSpanProcessor(withoutSecrets(exporter))],
         }),
     ),
     (open) =>
@@ -141,6 +143,32 @@ const sdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
   )
   return { provider, api, OtelTracer }
 })
+
+/**
+ * Spans of others hold whole URLs, and failures hold messages of drivers. Cleaned where they leave in batches, so that
+ * it costs no request anything.
+ */
+const withoutSecrets = (exporter: SpanExporter): SpanExporter => ({
+  export: (spans, done) => {
+    for (const span of spans) clean(span)
+    exporter.export(spans, done)
+  },
+  shutdown: () => exporter.shutdown(),
+  forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+})
+
+/** A span that has ended belongs to nobody else. */
+const clean = ({ attributes, events, status }: ReadableSpan) => {
+  delete attributes["url.query"]
+  const url = attributes["url.full"]
+  if (typeof url === "string") attributes["url.full"] = url.replace(/[?#].*$/s, "")
+  for (const texts of [attributes, ...events.map((event) => event.attributes ?? {})]) {
+    for (const [key, value] of Object.entries(texts)) {
+      if (typeof value === "string") texts[key] = scrub(value)
+    }
+  }
+  if (status.message !== undefined) status.message = scrub(status.message)
+}
 
 const otlp = Effect.fnUntraced(function* (settings: Settings["Service"]) {
   const { OTLPTraceExporter } = yield* Effect.promise(

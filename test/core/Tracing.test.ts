@@ -26,6 +26,10 @@ class Collector extends Context.Service<
         let body = ""
         request.on("data", (chunk: Buffer) => (body += chunk.toString()))
         request.on("end", () => {
+          if (request.url?.startsWith("/jwks") === true) {
+            response.setHeader("content-type", "application/json").end('{"keys":[]}')
+            return
+          }
           text += `${request.url}\n${body}`
           const { resourceSpans } = JSON.parse(body) as {
             resourceSpans: ReadonlyArray<{ scopeSpans: ReadonlyArray<{ spans: Array<Span> }> }>
@@ -83,6 +87,15 @@ const traced = (
     return collector
   }).pipe(Effect.provide(Layer.fresh(Collector.layer)))
 
+const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url")
+
+/** Well formed, by a key that nobody has. */
+const foreignToken = [
+  encoded({ alg: "RS256", kid: "nobody" }),
+  encoded({ sub: "ada", iat: 1, exp: 4_000_000_000 }),
+  "A".repeat(342),
+].join(".")
+
 layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
   it.effect("joins the caller's trace, and has HTTP and SQL in one", () =>
     Effect.gen(function* () {
@@ -102,6 +115,41 @@ layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
       assert.notInclude(text(), "private-words")
       assert.notMatch(text(), /eyJ[\w-]+\./)
     }),
+  )
+
+  it.effect("has no query of what the server itself asks for", () =>
+    Effect.gen(function* () {
+      const collector = yield* Collector
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(
+        testServerWith({
+          OTEL_ENABLED: "true",
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+          AUTH_PROVIDER: "custom",
+          OAUTH_JWKS_URL: `${collector.url}/jwks?key=private-words`,
+        }),
+        scope,
+      )
+      yield* Effect.gen(function* () {
+        const response = yield* HttpClient.get(`${yield* baseUrl}/api/v1/app/projects`, {
+          headers: { authorization: `Bearer ${foreignToken}` },
+        })
+        assert.strictEqual(response.status, 401)
+      }).pipe(
+        Effect.withTracerEnabled(false),
+        Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+        Effect.provide(context),
+      )
+      yield* Scope.close(scope, Exit.void)
+      const full = collector.spans
+        .flatMap(({ attributes }) => attributes)
+        .filter(({ key }) => key === "url.full")
+      assert.deepStrictEqual(
+        full.map(({ value }) => value),
+        [{ stringValue: `${collector.url}/jwks` }],
+      )
+      assert.notInclude(collector.text(), "private-words")
+    }).pipe(Effect.provide(Layer.fresh(Collector.layer))),
   )
 
   it.effect("makes no span for what is not sampled, here or by the caller", () =>
