@@ -152,9 +152,18 @@ const measureStart = async () => {
     // oxlint-disable-next-line no-await-in-loop
     await server.stop()
   }
+  report("node alone, start to end", nodeAlone(), "ms")
   report("start to first answer", times, "ms")
   report("memory then", memory, "MiB")
 }
+
+/** What of a start is Node's own on this machine. */
+const nodeAlone = () =>
+  Array.from({ length: 10 }, () => {
+    const begun = performance.now()
+    execFileSync(process.execPath, ["--eval", "0"])
+    return performance.now() - begun
+  })
 
 const hundredMegabytes = 100_000_000
 
