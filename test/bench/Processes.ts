@@ -1,7 +1,7 @@
 // @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { openSync, readFileSync, writeFileSync } from "node:fs"
+import { openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { textOf } from "./Load.ts"
@@ -65,6 +65,7 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
       const late = await Promise.race([gone.then(() => false), setTimeout(5000, true)])
       if (late) child.kill("SIGKILL")
       await gone
+      rmSync(errors)
     },
   }
 }
