@@ -1,4 +1,5 @@
 import { Config, Option, Redacted, Schema } from "effect"
+import { rateOf } from "../domain/Rate.ts"
 import { databaseSettings } from "./DatabaseSettings.ts"
 
 /** One bad variable. Its value is never part of it. */
@@ -29,6 +30,11 @@ export const variables = () => ({
 
   DATABASE_URL: databaseUrl("DATABASE_URL"),
   DB_POOL_SIZE: integer("DB_POOL_SIZE", 1, 1000, 10),
+  REDIS_URL: redisUrl("REDIS_URL"),
+
+  RATE_LIMIT_DEFAULT: rate("RATE_LIMIT_DEFAULT", "60/minute"),
+  RATE_LIMIT_AI: rate("RATE_LIMIT_AI", "10/minute"),
+  RATE_LIMIT_AUTH: rate("RATE_LIMIT_AUTH", "5/minute"),
 
   AUTH_PROVIDER: optional(literal("AUTH_PROVIDER", ["supabase", "clerk", "custom"])),
   SUPABASE_PROJECT_URL: url("SUPABASE_PROJECT_URL"),
@@ -132,6 +138,25 @@ const databaseUrl = (name: string) =>
     "must be sqlite:<file> or postgres://<user>@<host>/<database>",
     (value) => databaseSettings(Redacted.make(value)) !== undefined,
   ).pipe(Config.map(Redacted.make<string>), optional)
+
+/** Redacted, because it may hold a password. */
+const redisUrl = (name: string) =>
+  checked(
+    name,
+    "must be redis://<host>:<port> or rediss://<host>:<port>",
+    (value) =>
+      /^rediss?:\/\//i.test(value) && URL.canParse(value) && new URL(value).hostname !== "",
+  ).pipe(Config.map(Redacted.make<string>), optional)
+
+const rate = (name: string, fallback: string) =>
+  checked(
+    name,
+    "must be <number>/<second|minute|hour|day>, like 60/minute",
+    (value) => rateOf(value) !== undefined,
+  ).pipe(
+    Config.withDefault(fallback),
+    Config.map((value) => rateOf(value) ?? { limit: 1, seconds: 1 }),
+  )
 
 const claimPath = (name: string) =>
   optional(

@@ -15,6 +15,11 @@ export interface PoolState {
   readonly overflow: number
 }
 
+export type CircuitState = "closed" | "half_open" | "open"
+
+/** The values of `circuit_breaker_state`. */
+const circuitStates: Readonly<Record<CircuitState, number>> = { closed: 0, half_open: 1, open: 2 }
+
 /**
  * What the process counts, in a registry of its own. Recorders are plain functions, because they stand on the path
  * of every request; times are in seconds.
@@ -34,8 +39,22 @@ export class Metrics extends Context.Service<
     readonly databaseError: (type: string) => void
     readonly authEvent: (event: "login" | "signup" | "failed", provider: string) => void
     readonly authFailure: (reason: string) => void
+    /** A request refused because of its number. */
+    readonly rateLimitHit: (endpoint: string, client: "ip" | "user") => void
+    /** A look into a cache; `type` names what it holds. */
+    readonly cacheLookup: (type: string, hit: boolean) => void
+    /** A call of somebody else's service, all its attempts together. */
+    readonly externalCall: (
+      service: string,
+      operation: string,
+      status: "success" | "error",
+      seconds: number,
+    ) => void
+    readonly circuitBreaker: (service: string, state: CircuitState) => void
     /** Read at each scrape. */
     readonly pool: (probe: () => PoolState) => void
+    /** Open connections to Redis; read at each scrape. */
+    readonly redis: (probe: () => number) => void
     /** The Prometheus text format, 0.0.4. */
     readonly render: Effect.Effect<string>
   }
@@ -47,6 +66,7 @@ export class Metrics extends Context.Service<
 }
 
 const httpBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const externalBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const databaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 
 const make = Effect.gen(function* () {
@@ -118,6 +138,45 @@ const make = Effect.gen(function* () {
   const authFailures = counter("auth_failures_total", "Refused credentials.")
   const failuresOf = kept((reason: string) => authFailures({ reason }))
 
+  const rateLimitHits = counter(
+    "rate_limit_hits_total",
+    "Requests refused because of their number.",
+  )
+  const hitsOf = kept((endpoint: string) =>
+    kept((client_type: string) => rateLimitHits({ endpoint, client_type })),
+  )
+  const cacheHits = counter("cache_hits_total", "Lookups that a cache answered.")
+  const cacheMisses = counter("cache_misses_total", "Lookups that a cache could not answer.")
+  const lookupsOf = kept((cache_type: string) => ({
+    hit: cacheHits({ cache_type }),
+    miss: cacheMisses({ cache_type }),
+  }))
+
+  const externalCalls = counter("external_service_requests_total", "Calls of other services.")
+  const externalTimes = histogram(
+    "external_service_duration_seconds",
+    "Time of a call of another service, its retries included.",
+    externalBuckets,
+  )
+  const callsOf = kept((service: string) =>
+    kept((operation: string) => {
+      const labels = { service, operation }
+      return {
+        time: externalTimes(labels),
+        count: kept((status: string) => externalCalls({ ...labels, status })),
+      }
+    }),
+  )
+  const breakers = gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open.")
+  const breakerOf = kept((service: string) => breakers({ service }))
+
+  const redisConnections = gauge("redis_connections", "Open connections to Redis.")
+  const redisProbes: Array<() => number> = []
+  const sampleRedis = () => {
+    if (redisProbes.length > 0) {
+      redisConnections({})(redisProbes.reduce((sum, probe) => sum + probe(), 0))
+    }
+  }
   const connections = gauge("db_pool_connections", "Database connections by state.")
   const probes: Array<() => PoolState> = []
   const samplePools = () => {
@@ -148,11 +207,27 @@ const make = Effect.gen(function* () {
     databaseError: (type) => errorsOf(type)(1),
     authEvent: (event, provider) => eventsOf(event)(provider)(1),
     authFailure: (reason) => failuresOf(reason)(1),
+    rateLimitHit: (endpoint, client) => hitsOf(endpoint)(client)(1),
+    cacheLookup: (type, hit) => {
+      const { hit: hits, miss } = lookupsOf(type)
+      if (hit) hits(1)
+      else miss(1)
+    },
+    externalCall: (service, operation, status, seconds) => {
+      const { count, time } = callsOf(service)(operation)
+      count(status)(1)
+      time(seconds)
+    },
+    circuitBreaker: (service, state) => breakerOf(service)(circuitStates[state]),
     pool: (probe) => {
       probes.push(probe)
     },
+    redis: (probe) => {
+      redisProbes.push(probe)
+    },
     render: Effect.sync(() => {
       samplePools()
+      sampleRedis()
       sampleProcess()
       return PrometheusMetrics.formatUnsafe(registry)
     }),

@@ -138,6 +138,7 @@ const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
   ) {
     refuse("DATABASE_URL", "must name a PostgreSQL server in production")
   }
+  if (values.REDIS_URL === null) refuse("REDIS_URL", "is required in production")
   return problems
 }
 

@@ -3,7 +3,12 @@ import { Effect } from "effect"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { send } from "../fixtures/Http.ts"
 
-const production = { ENVIRONMENT: "production", OAUTH_ISSUER: "https://issuer.example.com" }
+/** Without a Redis that answers: it starts all the same. */
+const production = {
+  ENVIRONMENT: "production",
+  OAUTH_ISSUER: "https://issuer.example.com",
+  REDIS_URL: "redis://127.0.0.1:1",
+}
 const SECRET_KEY = "4d8fae2c-47b1-4f1e-9a53-8a34e1b6c0f7"
 
 const hsts = "strict-transport-security"

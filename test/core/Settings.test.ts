@@ -28,6 +28,7 @@ const key = "q8Zr3LxV0mN5tKc7WbY1uHs9JdGfPe2A"
 const production = {
   ENVIRONMENT: "production",
   DATABASE_URL: "postgres://plinth@db.internal/plinth",
+  REDIS_URL: "rediss://cache.internal:6379",
   CLERK_ISSUER_URL: "https://clerk.example.com",
 }
 
@@ -167,6 +168,11 @@ describe("bad variables", () => {
     { DATABASE_URL: "sqlite:" },
     { DATABASE_URL: "sqlite://data.db" },
     { DATA_DIR: "/dev/null/data" },
+    { REDIS_URL: "localhost:6379" },
+    { REDIS_URL: "redis://" },
+    { RATE_LIMIT_DEFAULT: "0/minute" },
+    { RATE_LIMIT_AI: "10/fortnight" },
+    { RATE_LIMIT_AUTH: "5" },
   ])("%o", (environment: Environment) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refused(environment), Object.keys(environment))
@@ -279,6 +285,7 @@ describe("production", () => {
   it.effect.each([
     [{ DATABASE_URL: undefined }, "DATABASE_URL"],
     [{ DATABASE_URL: "sqlite:/var/lib/plinth.db" }, "DATABASE_URL"],
+    [{ REDIS_URL: undefined }, "REDIS_URL"],
     [{ DEBUG: "true" }, "DEBUG"],
     [{ SECRET_KEY: undefined }, "SECRET_KEY"],
     [{ SECRET_KEY: "please-change-me-before-production-0123456789" }, "SECRET_KEY"],
