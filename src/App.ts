@@ -11,12 +11,21 @@ import { AccessLog } from "./core/AccessLog.ts"
 import { Database } from "./core/Database.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
 import { Metrics } from "./core/Metrics.ts"
+import { PubSub } from "./core/PubSub.ts"
+import { RateLimiter } from "./core/RateLimiter.ts"
+import { Redis } from "./core/Redis.ts"
 import { Tokens } from "./core/Tokens.ts"
 import { Tracing } from "./core/Tracing.ts"
 
 const telemetry = Layer.mergeAll(Tracing.layer, Metrics.layer, Lifecycle.layer)
 
-const core = Layer.mergeAll(Database.layer, Tokens.layer, AccessLog.layer)
+const core = Layer.mergeAll(
+  Database.layer,
+  Tokens.layer,
+  AccessLog.layer,
+  RateLimiter.layer,
+  PubSub.layer,
+).pipe(Layer.provideMerge(Redis.layer))
 
 const repos = Layer.mergeAll(UsersRepo.layer, ProjectsRepo.layer, AuditRepo.layer)
 

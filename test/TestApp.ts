@@ -18,6 +18,9 @@ export const environment: Environment = {
   LOG_LEVEL: "ERROR",
   SECRET_KEY: `test-${SecureRandom.uuidV4Unsafe()}-${SecureRandom.uuidV4Unsafe()}`,
   SHUTDOWN_GRACE_SECONDS: "0",
+  // Tests of limits set their own.
+  RATE_LIMIT_DEFAULT: "1000000/second",
+  RATE_LIMIT_AUTH: "1000000/second",
 }
 
 const withDatabase = (more: Environment) =>

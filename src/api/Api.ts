@@ -1,4 +1,5 @@
 import { HttpApi } from "effect/http-api"
+import { AddressLimit } from "./AddressLimit.ts"
 import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
 import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
@@ -6,13 +7,17 @@ import { Authentication } from "./Authentication.ts"
 import { documentation } from "./Documentation.ts"
 import { Input } from "./Input.ts"
 import { Observation } from "./Observation.ts"
-import { Policies, RequiredRole } from "./Policies.ts"
+import { Policies, RequiredRole, unlimited } from "./Policies.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
 // The last middleware is the outermost: observe > authenticate > policies > input > handler.
 
-/** Anyone, without a token. */
-class PublicApi extends HttpApi.make("public").add(HealthApi).middleware(Input).prefix("/public") {}
+/** Anyone, without a token: counted by address. */
+class PublicApi extends HttpApi.make("public")
+  .add(HealthApi.annotateEndpointsMerge(unlimited))
+  .middleware(Input)
+  .middleware(AddressLimit)
+  .prefix("/public") {}
 
 /** Any active user. A group added here cannot forget to authenticate. */
 class AppApi extends HttpApi.make("app")

@@ -3,14 +3,15 @@ import {
   AuthenticationError,
   AuthorizationError,
   ConflictError,
+  RateLimitError,
   ServiceUnavailableError,
 } from "../domain/Errors.ts"
 import type { CurrentUser } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
 /**
- * `Authorization: Bearer <jwt>`, verified and resolved to an active user. Fails with 403 for a deactivated one, with
- * 409 when the token's e-mail belongs to another sign-in.
+ * `Authorization: Bearer <jwt>`, verified and resolved to an active user. Calls are counted
+ * between the two. Fails with 403 for a deactivated one, with 409 when the token's e-mail belongs to another sign-in.
  */
 export class Authentication extends HttpApiMiddleware.Service<
   Authentication,
@@ -20,6 +21,7 @@ export class Authentication extends HttpApiMiddleware.Service<
     enveloped(AuthenticationError),
     enveloped(AuthorizationError),
     enveloped(ConflictError),
+    enveloped(RateLimitError),
     enveloped(ServiceUnavailableError),
   ],
 }) {}

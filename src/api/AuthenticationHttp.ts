@@ -3,42 +3,59 @@ import { HttpServerRequest } from "effect/http"
 import { Users } from "../business/Users.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { Tokens } from "../core/Tokens.ts"
+import type { Identity } from "../domain/Identity.ts"
 import { AuthenticationError } from "../domain/Errors.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { CurrentUser } from "../domain/User.ts"
 import { Authentication } from "./Authentication.ts"
+import { Limits } from "./Limits.ts"
+import { RateLimit } from "./Policies.ts"
 
-/** Verify the token, then resolve its user, who must be active. */
+/**
+ * Verify the token, count the call, then resolve its user, who must be active. Tokens that are refused for another
+ * reason than their age are counted by address: past the limit of `auth` they are told so in place of why.
+ */
 export const layer = Layer.effect(
   Authentication,
   Effect.gen(function* () {
     const tokens = yield* Tokens
     const users = yield* Users
     const metrics = yield* Metrics
+    const limits = yield* Limits
 
-    return Authentication.of((handler) =>
-      Effect.withFiber((fiber) => {
+    return Authentication.of((handler, { endpoint }) => {
+      const name = Context.get(endpoint.annotations, RateLimit)
+      const take = name === null ? () => Effect.void : limits.byUser(name, endpoint.path)
+      const takeFailure = limits.byAddress("auth", endpoint.path)
+
+      const resolve = (identity: Identity) =>
+        Effect.flatMapEager(take(identity.sub), () => users.resolve(identity))
+      const verify = (token: string) =>
+        Effect.catchTag(tokens.verify(token), "AuthenticationError", (error) =>
+          error.reason === "invalid_token"
+            ? Effect.andThen(takeFailure, Effect.fail(error))
+            : Effect.fail(error),
+        )
+
+      return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const token = bearerOf(request.headers["authorization"])
         if (token === undefined) {
           metrics.authFailure("missing_token")
           return Effect.fail(new AuthenticationError({ reason: "missing_token" }))
         }
-        return Effect.flatMapEager(
-          Effect.flatMapEager(tokens.verify(token), users.resolve),
-          (user) => {
-            fiber.getRef(RequestInfo).user_id = user.id
-            return Effect.provideService(handler, CurrentUser, {
-              id: user.id,
-              email: user.email,
-              role: user.role,
-              plan: user.subscription_plan,
-              actor: null,
-            })
-          },
-        )
-      }),
-    )
+        return Effect.flatMapEager(Effect.flatMapEager(verify(token), resolve), (user) => {
+          fiber.getRef(RequestInfo).user_id = user.id
+          return Effect.provideService(handler, CurrentUser, {
+            id: user.id,
+            email: user.email,
+            role: user.role,
+            plan: user.subscription_plan,
+            actor: null,
+          })
+        })
+      })
+    })
   }),
 )
 

@@ -67,8 +67,10 @@ const transform = (spec: Record<string, unknown>) => {
         description: "InternalError",
         content: { "application/json": { schema: { $ref: "#/components/schemas/InternalError" } } },
       }
+      const isLimited = "429" in operation.responses
       for (const [status, response] of Object.entries(operation.responses)) {
         describeResponse(status, response, components.schemas)
+        if (isLimited) response.headers = { ...response.headers, ...references(limitHeaders) }
       }
       addExamples(operation.requestBody?.content, components.schemas)
       allowUnknown(operation.requestBody?.content, components.schemas)
@@ -115,13 +117,14 @@ const describeResponse = (
     "X-API-Version",
     "X-API-Latest-Version",
     ...(status === "401" ? ["WWW-Authenticate"] : []),
-    ...(status === "503" ? ["Retry-After"] : []),
+    ...(["429", "503"].includes(status) ? ["Retry-After"] : []),
   ]
-  response.headers = Object.fromEntries(
-    names.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
-  )
+  response.headers = references(names)
   addExamples(response.content, schemas)
 }
+
+const references = (names: ReadonlyArray<string>) =>
+  Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 
 const addExamples = (
   content: Record<string, Media> | undefined,
@@ -181,11 +184,33 @@ const headers = {
   "X-API-Version": { description: "The version that answered.", schema: { type: "string" } },
   "X-API-Latest-Version": { description: "The newest version.", schema: { type: "string" } },
   "WWW-Authenticate": { description: "Always `Bearer`.", schema: { type: "string" } },
+  "X-RateLimit-Limit": {
+    description: "Calls that the limit allows at once.",
+    schema: { type: "integer" },
+  },
+  "X-RateLimit-Remaining": {
+    description: "Calls that would be allowed now.",
+    schema: { type: "integer" },
+  },
+  "X-RateLimit-Reset": {
+    description: "Unix seconds at which all of them are allowed again.",
+    schema: { type: "integer" },
+  },
+  RateLimit: {
+    description: 'The same as a structured field: `"default";r=59;t=1`.',
+    schema: { type: "string" },
+  },
+  "RateLimit-Policy": {
+    description: 'The limit: `"default";q=60;w=60`, calls and seconds.',
+    schema: { type: "string" },
+  },
   "Retry-After": {
     description: "Seconds after which a retry makes sense, when known.",
     schema: { type: "integer" },
   },
 }
+
+const limitHeaders = Object.keys(headers).filter((name) => /ratelimit/i.test(name))
 
 const internalError = {
   type: "object",

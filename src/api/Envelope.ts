@@ -36,6 +36,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
     code: "VALIDATION_ERROR",
     example: { issues: [{ path: "name", message: "must not be blank" }], field: "name" },
   },
+  RateLimitError: { code: "RATE_LIMIT_EXCEEDED", example: { retry_after: 12 } },
   ServiceUnavailableError: {
     code: "SERVICE_UNAVAILABLE",
     example: { service: "database", retry_after: 1 },

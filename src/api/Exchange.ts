@@ -1,8 +1,11 @@
 import type { HttpServerRequest } from "effect/http"
+import type { Verdict } from "../core/RateLimiter.ts"
 import type { RequestSpan } from "../core/Tracing.ts"
 import { uuidV7 } from "../core/Uuid.ts"
+import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
+import type { LimitName } from "./Policies.ts"
 
 /** The pattern of a request that no route took, as a metric label. */
 export const unmatched = "unmatched"
@@ -15,6 +18,13 @@ export const silent = new Set([
 ])
 
 const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
+
+/** The limit that counted the request, and what it said. */
+export interface Counted {
+  readonly name: LimitName
+  readonly rate: Rate
+  readonly verdict: Verdict
+}
 
 /**
  * One request and what becomes known of it on its way: made at the edge, read by logs, audit and metrics. A class,
@@ -30,6 +40,7 @@ export class Exchange implements RequestInfo {
   endpoint = unmatched
   span: RequestSpan | undefined = undefined
   user_id: UserId | null = null
+  limit: Counted | undefined = undefined
 
   constructor(
     request: HttpServerRequest.HttpServerRequest,

@@ -1,4 +1,5 @@
 import type { Settings } from "../core/Settings.ts"
+import type { Counted } from "./Exchange.ts"
 
 const json = "default-src 'none'; frame-ancestors 'none'"
 
@@ -58,6 +59,18 @@ export const headerSets = (settings: Settings["Service"]) => {
     allows: (origin: string) => allowed.has(origin),
   }
 }
+
+/** What a caller may know of the limit that counted it. `now` in ms. */
+export const limitHeaders = (
+  { name, rate: { limit, seconds }, verdict: { remaining, reset_after } }: Counted,
+  now: number,
+): HeaderSet => ({
+  "x-ratelimit-limit": String(limit),
+  "x-ratelimit-remaining": String(remaining),
+  "x-ratelimit-reset": String(Math.ceil((now + reset_after) / 1000)),
+  ratelimit: `"${name}";r=${remaining};t=${Math.ceil(reset_after / 1000)}`,
+  "ratelimit-policy": `"${name}";q=${limit};w=${seconds}`,
+})
 
 const variants = (common: HeaderSet) => ({
   json: { ...common, "content-security-policy": json },

@@ -1,5 +1,6 @@
 import { Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import * as AddressLimitHttp from "./AddressLimitHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
 import { Api } from "./Api.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
@@ -7,6 +8,7 @@ import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./AuthenticationHttp.ts"
 import * as Docs from "./Docs.ts"
 import * as InputHttp from "./InputHttp.ts"
+import { Limits } from "./Limits.ts"
 import * as ObservationHttp from "./ObservationHttp.ts"
 import * as PoliciesHttp from "./PoliciesHttp.ts"
 import * as Protocol from "./Protocol.ts"
@@ -21,10 +23,11 @@ const groups = Layer.mergeAll(
 
 const middlewares = Layer.mergeAll(
   ObservationHttp.layer,
+  AddressLimitHttp.layer,
   AuthenticationHttp.layer,
   PoliciesHttp.layer,
   InputHttp.layer,
-)
+).pipe(Layer.provide(Limits.layer))
 
 /** Every route the process serves. */
 export const routes = Layer.mergeAll(

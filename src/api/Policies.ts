@@ -1,5 +1,5 @@
 import { Context } from "effect"
-import { HttpApiMiddleware } from "effect/http-api"
+import { HttpApiMiddleware, OpenApi } from "effect/http-api"
 import { AuthorizationError } from "../domain/Errors.ts"
 import type { CurrentUser, Role } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
@@ -13,6 +13,22 @@ import { enveloped } from "./Envelope.ts"
 export const RequiredRole = Context.Reference<Role>("plinth/api/Policies/RequiredRole", {
   defaultValue: () => "user",
 })
+
+/** Which limit counts its calls: each has a rate in the settings. Null: none, for probes, scrapes and webhooks. */
+export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policies/RateLimit", {
+  defaultValue: () => "default",
+})
+
+/** `default` counts per caller and route pattern, `ai` and `auth` per caller over all routes. */
+export type LimitName = "default" | "ai" | "auth"
+
+/** For `annotateEndpointsMerge`: no limit, and no word of one in the document. */
+export const unlimited = Context.make(RateLimit, null).pipe(
+  Context.add(OpenApi.Transform, ({ responses, ...operation }) => {
+    const { 429: _, ...rest } = Object(responses) as Record<string, unknown>
+    return { ...operation, responses: rest }
+  }),
+)
 
 /** The endpoint goes away: told in `Deprecation`, `Sunset` and `Link` headers (RFC 9745, RFC 8594). */
 export interface Deprecated {

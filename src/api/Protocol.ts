@@ -24,7 +24,7 @@ import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { envelope } from "./Envelope.ts"
 import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
-import { headerSets } from "./Headers.ts"
+import { headerSets, limitHeaders } from "./Headers.ts"
 import { methodsWith } from "./Methods.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -58,6 +58,7 @@ export const layer = Layer.unwrap(
       return HttpServerResponse.setHeaders(response, {
         ...(isPage(response) ? headers.page(exchange.origin) : headers.json(exchange.origin)),
         "x-request-id": exchange.request_id,
+        ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
         ...(response.status < 400 ? undefined : failureHeaders(response)),
         ...(lifecycle.draining || response.status === 413 ? { connection: "close" } : undefined),
       })
@@ -239,10 +240,13 @@ const redress = (response: Response, limit: number) =>
 const isPage = (response: Response) =>
   response.headers["content-type"]?.startsWith("text/html") === true
 
+/** The failures that can say when to try again. */
+const retried = new Set([409, 429, 503])
+
 /** The headers that belong to a failure, from its own envelope. */
 const failureHeaders = ({ body, status }: Response) => {
   if (status === 401) return { "www-authenticate": "Bearer" }
-  if ((status !== 503 && status !== 429) || body._tag !== "Uint8Array") return undefined
+  if (!retried.has(status) || body._tag !== "Uint8Array") return undefined
   const retry = /"retry_after":(\d+)/.exec(new TextDecoder().decode(body.body))?.[1]
   return retry === undefined ? undefined : { "retry-after": retry }
 }

@@ -1,5 +1,6 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
+import { Redis } from "../core/Redis.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 
@@ -19,7 +20,10 @@ export interface Report {
   }
 }
 
-/** Whether this process should get requests: not while it drains, nor without its database. */
+/**
+ * Whether this process should get requests: not while it drains, nor without its database. Without its Redis it is
+ * degraded: it goes on, counting and caching for itself.
+ */
 export class Readiness extends Context.Service<
   Readiness,
   { readonly check: Effect.Effect<Report> }
@@ -28,15 +32,20 @@ export class Readiness extends Context.Service<
     this,
     Effect.gen(function* () {
       const { ping } = yield* Database
+      const redis = yield* Redis
       const lifecycle = yield* Lifecycle
 
-      const check = Effect.gen(function* () {
-        const database = yield* component(ping)
-        const down = database.status === "unhealthy" || lifecycle.draining
+      const check = Effect.gen(function* (): Effect.fn.Return<Report> {
+        const [database, cache] = yield* Effect.all(
+          [component(ping), redis === null ? Effect.succeed(notConfigured) : component(redis.ping)],
+          { concurrency: "unbounded" },
+        )
+        const isDown = database.status === "unhealthy" || lifecycle.draining
+        const isDegraded = cache.status === "unhealthy"
         return {
-          status: down ? ("unhealthy" as const) : ("healthy" as const),
+          status: isDown ? "unhealthy" : isDegraded ? "degraded" : "healthy",
           timestamp: yield* now,
-          components: { database, cache: notConfigured, jobs: notConfigured },
+          components: { database, cache, jobs: notConfigured },
         }
       })
 

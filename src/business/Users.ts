@@ -1,5 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
+import { PubSub } from "../core/PubSub.ts"
 import {
   type AuthorizationError,
   type ConflictError,
@@ -9,7 +10,14 @@ import {
 import { now } from "../domain/Fields.ts"
 import type { Identity } from "../domain/Identity.ts"
 import type { Page } from "../domain/Page.ts"
-import type { AdminUserPatch, CurrentUser, Role, User, UserId, UserPatch } from "../domain/User.ts"
+import {
+  type AdminUserPatch,
+  type CurrentUser,
+  type Role,
+  type User,
+  UserId,
+  type UserPatch,
+} from "../domain/User.ts"
 import { type Actor, Audit } from "./Audit.ts"
 import * as SignIn from "./SignIn.ts"
 import { UserCache } from "./UserCache.ts"
@@ -26,6 +34,9 @@ export interface UserCreate {
   readonly full_name: string | null
   readonly role: Role
 }
+
+/** The channel of users whose row has changed, by id. */
+const changes = "users"
 
 /** Who signs in, and who may do what to whom. */
 export class Users extends Context.Service<
@@ -71,10 +82,12 @@ export class Users extends Context.Service<
       const repo = yield* UsersRepo
       const audit = yield* Audit
       const { transaction } = yield* Database
+      const { publish, subscribe } = yield* PubSub
       const cache = new UserCache()
+      yield* subscribe(changes, (id) => cache.drop(UserId.make(id)))
 
-      /** Before the transaction ends, a reader would put the old row back. */
-      const dropAfterCommit = (id: UserId) => repo.afterCommit(Effect.sync(() => cache.drop(id)))
+      /** In every process. Before the transaction ends, a reader would put the old row back. */
+      const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changes, id))
 
       const getByEmail = Effect.fn("Users.getByEmail")(function* (email: string) {
         const user = yield* repo.findByEmail(email)

@@ -87,6 +87,17 @@ export class ValidationError extends Schema.TaggedError<ValidationError>()(
   }
 }
 
+/** Too many calls. After `retry_after` seconds one is allowed. */
+export class RateLimitError extends Schema.TaggedError<RateLimitError>()(
+  "RateLimitError",
+  { retry_after: Schema.Int },
+  { httpApiStatus: 429 },
+) {
+  override get message() {
+    return "Too many requests"
+  }
+}
+
 /** Something the request needs is not reachable, or not set up. `retry_after` in seconds, when it is known. */
 export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailableError>()(
   "ServiceUnavailableError",

@@ -7,6 +7,7 @@ import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/h
 import { Authentication } from "../../src/api/Authentication.ts"
 import * as AuthenticationHttp from "../../src/api/AuthenticationHttp.ts"
 import { enveloped } from "../../src/api/Envelope.ts"
+import { Limits } from "../../src/api/Limits.ts"
 import { Deprecation, Policies, RequiredRole } from "../../src/api/Policies.ts"
 import * as PoliciesHttp from "../../src/api/PoliciesHttp.ts"
 import * as Protocol from "../../src/api/Protocol.ts"
@@ -70,6 +71,7 @@ const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Sample).pipe(
     Layer.provide(handlers),
     Layer.provide(Layer.mergeAll(PoliciesHttp.layer, AuthenticationHttp.layer)),
+    Layer.provide(Limits.layer),
   ),
   Protocol.layer,
 )

@@ -1,0 +1,16 @@
+import { Context, Effect, Layer } from "effect"
+import { AddressLimit } from "./AddressLimit.ts"
+import { Limits } from "./Limits.ts"
+import { RateLimit } from "./Policies.ts"
+
+export const layer = Layer.effect(
+  AddressLimit,
+  Effect.map(Limits, (limits) =>
+    AddressLimit.of((handler, { endpoint }) => {
+      const name = Context.get(endpoint.annotations, RateLimit)
+      if (name === null) return handler
+      const take = limits.byAddress(name, endpoint.path)
+      return Effect.flatMapEager(take, () => handler)
+    }),
+  ),
+)

@@ -1,0 +1,103 @@
+import { Clock, Context, Duration, Effect, Exit, Layer } from "effect"
+import { RateLimiter as Persistence, Redis as PersistenceRedis } from "effect/persistence"
+import type { Rate } from "../domain/Rate.ts"
+import { Redis } from "./Redis.ts"
+
+/** What became of one call. */
+export interface Verdict {
+  readonly isAllowed: boolean
+  /** Calls that would be allowed right after this one. */
+  readonly remaining: number
+  /** Milliseconds. When refused: after them a call is allowed. Else: after them all of `limit` are again. */
+  readonly reset_after: number
+}
+
+/**
+ * Counts calls. The window of a key opens with its first call and lasts `seconds / limit` for each call in it: at most
+ * `limit` calls at once, and `limit` per `seconds` in the long run.
+ */
+export class RateLimiter extends Context.Service<
+  RateLimiter,
+  {
+    /** Counts one call of the key, unless it is refused. Cannot fail: without Redis this process counts for itself. */
+    readonly take: (key: string, rate: Rate) => Effect.Effect<Verdict>
+  }
+>()("plinth/core/RateLimiter") {
+  static readonly layerMemory = Layer.sync(this, () => ({ take: takeFrom(new Windows()) }))
+
+  static readonly layer = Layer.unwrap(
+    Effect.map(Redis, (connection) => {
+      if (connection === null) return this.layerMemory
+
+      return Layer.effect(
+        this,
+        Effect.gen(function* () {
+          const store = yield* Persistence.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
+            Effect.provideService(PersistenceRedis.Redis, connection.redis),
+          )
+          const takeHere = takeFrom(new Windows())
+
+          return RateLimiter.of({
+            take: (key, rate) =>
+              Effect.matchEffect(
+                store.fixedWindow({
+                  key,
+                  tokens: 1,
+                  limit: rate.limit,
+                  refillRate: Duration.millis(millisPerCall(rate)),
+                }),
+                {
+                  onSuccess: ([count, ttl]) => Exit.succeed(verdict(rate, count, ttl)),
+                  onFailure: () => takeHere(key, rate),
+                },
+              ),
+          })
+        }),
+      )
+    }),
+  )
+}
+
+const millisPerCall = ({ limit, seconds }: Rate) => (seconds * 1000) / limit
+
+const verdict = ({ limit }: Rate, count: number, reset_after: number): Verdict => ({
+  isAllowed: count <= limit,
+  remaining: Math.max(0, limit - count),
+  reset_after,
+})
+
+const takeFrom = (windows: Windows) => (key: string, rate: Rate) =>
+  Effect.withFiber((fiber) =>
+    Exit.succeed(windows.take(key, rate, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())),
+  )
+
+interface Window {
+  count: number
+  closes_at: number
+}
+
+const maxWindows = 100_000
+
+/** The same algorithm as that of the Redis store, in this process. */
+class Windows {
+  private readonly all = new Map<string, Window>()
+
+  take(key: string, rate: Rate, now: number): Verdict {
+    const window = this.all.get(key)
+    if (window === undefined || window.closes_at <= now) return this.open(key, rate, now)
+    if (window.count >= rate.limit) return verdict(rate, window.count + 1, window.closes_at - now)
+    window.count += 1
+    window.closes_at = Math.ceil(window.closes_at + millisPerCall(rate))
+    return verdict(rate, window.count, window.closes_at - now)
+  }
+
+  /** When there are too many, the one that was opened longest ago goes. */
+  private open(key: string, rate: Rate, now: number) {
+    this.all.delete(key)
+    const [oldest] = this.all.size < maxWindows ? [] : this.all.keys()
+    if (oldest !== undefined) this.all.delete(oldest)
+    const millis = Math.ceil(millisPerCall(rate))
+    this.all.set(key, { count: 1, closes_at: now + millis })
+    return verdict(rate, 1, millis)
+  }
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { connect, createServer } from "node:net"
+import { setTimeout } from "node:timers/promises"
+import { Context, Effect, Layer } from "effect"
+import { inject } from "vitest"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** There is a redis-server on the PATH. */
+    readonly redis: boolean
+  }
+}
+
+/** Suites that need it are skipped where there is none, which the run says once. */
+export const hasRedis = () => inject("redis")
+
+/** A real Redis of its own port, which keeps nothing. */
+export class RedisServer extends Context.Service<
+  RedisServer,
+  {
+    readonly url: string
+    /** SIGKILL. */
+    readonly kill: Effect.Effect<void>
+    /** Starts again, empty, on the same port. */
+    readonly start: Effect.Effect<void>
+    /** SIGSTOP: connections stay, and nothing answers. */
+    readonly freeze: Effect.Effect<void>
+    readonly thaw: Effect.Effect<void>
+  }
+>()("plinth/test/RedisServer") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const port = yield* freePort
+      let server: ChildProcess | undefined
+      const start = Effect.suspend(() => {
+        server = spawn(
+          "redis-server",
+          ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+          { stdio: "ignore" },
+        )
+        return answers(port)
+      })
+      const kill = Effect.suspend(() => {
+        if (server?.kill("SIGKILL") !== true) return Effect.void
+        const killed = server
+        return Effect.promise(() => once(killed, "exit"))
+      })
+      yield* Effect.acquireRelease(start, () => kill)
+      const signal = (name: "SIGSTOP" | "SIGCONT") => Effect.sync(() => server?.kill(name))
+      return {
+        url: `redis://127.0.0.1:${port}`,
+        kill,
+        start,
+        freeze: signal("SIGSTOP"),
+        thaw: signal("SIGCONT"),
+      }
+    }),
+  )
+}
+
+/** Until it takes connections. */
+const answers = (port: number): Effect.Effect<void> =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect({ host: "127.0.0.1", port })
+    socket.once("connect", () => resume(Effect.succeed(true)))
+    socket.once("error", () => resume(Effect.succeed(false)))
+    return Effect.sync(() => socket.destroy())
+  }).pipe(
+    Effect.flatMap((isThere) =>
+      isThere
+        ? Effect.void
+        : Effect.andThen(
+            sleep(10),
+            Effect.suspend(() => answers(port)),
+          ),
+    ),
+  )
+
+/** In real time, whatever clock the test has. */
+export const sleep = (millis: number) => Effect.promise(() => setTimeout(millis))
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})

@@ -1,0 +1,181 @@
+import { assert, describe, layer, type Vitest } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Cache } from "../../src/core/Cache.ts"
+import { Metrics } from "../../src/core/Metrics.ts"
+import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
+import { hasRedis, RedisServer, sleep } from "../RedisServer.ts"
+
+const Thing = Schema.Struct({ name: Schema.String, size: Schema.NullOr(Schema.Int) })
+const thing = { name: "größer 💥", size: null }
+
+const things = (name: string, ttl = 60_000) =>
+  Effect.flatMap(Cache, (cache) =>
+    cache.of<typeof Thing.Type, "failed">({ name, schema: Thing, ttl }),
+  )
+
+/** What holds for every layer. `wait` lets so many milliseconds pass on its clock. */
+const laws = (
+  it: Vitest.MethodsNonLive<Cache | Metrics>,
+  wait: (millis: number) => Effect.Effect<void>,
+) => {
+  it.effect("gives back what was set, until it is removed", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("set")
+      assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+      yield* cache.set("a", thing)
+      assert.deepStrictEqual(yield* cache.get("a"), Option.some(thing))
+      assert.deepStrictEqual(yield* cache.get("A"), Option.none())
+      yield* cache.remove("a")
+      assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+    }),
+  )
+
+  it.effect("forgets after the time of the kind", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("ttl", 100)
+      yield* cache.set("a", thing)
+      yield* wait(110)
+      assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+    }),
+  )
+
+  it.effect("keeps kinds apart", () =>
+    Effect.gen(function* () {
+      const [one, other] = [yield* things("one"), yield* things("another")]
+      yield* one.set("a", thing)
+      assert.deepStrictEqual(yield* other.get("a"), Option.none())
+    }),
+  )
+
+  it.effect("takes what does not fit the schema for nothing, and loads it anew", () =>
+    Effect.gen(function* () {
+      const older = yield* Effect.flatMap(Cache, (cache) =>
+        cache.of({ name: "corrupt", schema: Schema.Unknown, ttl: 60_000 }),
+      )
+      const cache = yield* things("corrupt")
+      for (const corrupt of ["text", { name: 1 }, null, []]) {
+        yield* older.set("a", corrupt)
+        assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+        assert.deepStrictEqual(yield* cache.getOrSet("a", Effect.succeed(thing)), thing)
+        assert.deepStrictEqual(yield* cache.get("a"), Option.some(thing))
+      }
+    }),
+  )
+
+  it.effect("loads once for 200 who miss at once", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("stampede")
+      let loads = 0
+      const load = Effect.sync(() => {
+        loads += 1
+        return { name: `load ${loads}`, size: loads }
+      })
+      const all = yield* Effect.replicateEffect(cache.getOrSet("a", load), 200, {
+        concurrency: "unbounded",
+      })
+      assert.strictEqual(loads, 1)
+      assert.isTrue(all.every(({ size }) => size === 1))
+      yield* cache.getOrSet("a", load)
+      assert.strictEqual(loads, 1)
+    }),
+  )
+
+  it.effect("keeps no failure, and tells it to all who wait for it", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("failure")
+      const failures = yield* Effect.forEach(
+        [1, 2, 3],
+        () => Effect.flip(cache.getOrSet("a", Effect.fail("failed" as const))),
+        { concurrency: "unbounded" },
+      )
+      assert.deepStrictEqual(failures, ["failed", "failed", "failed"])
+      assert.deepStrictEqual(yield* cache.getOrSet("a", Effect.succeed(thing)), thing)
+    }),
+  )
+
+  it.effect("goes on loading for others when the first is interrupted", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("interrupted")
+      const [started, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const load = Deferred.succeed(started, undefined).pipe(
+        Effect.andThen(Deferred.await(gate)),
+        Effect.as(thing),
+      )
+      const first = yield* Effect.forkChild(cache.getOrSet("a", load))
+      yield* Deferred.await(started)
+      const second = yield* Effect.forkChild(cache.getOrSet("a", Effect.die("a second load")), {
+        startImmediately: true,
+      })
+      yield* Fiber.interrupt(first)
+      yield* Effect.yieldNow
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(yield* Fiber.join(second), thing)
+    }),
+  )
+
+  it.effect("counts hits and misses", () =>
+    Effect.gen(function* () {
+      const [cache, { render }] = [yield* things("counted"), yield* Metrics]
+      yield* cache.get("a")
+      yield* cache.getOrSet("a", Effect.succeed(thing))
+      yield* cache.get("a")
+      const text = yield* render
+      assert.match(text, /^cache_hits_total\{cache_type="counted"\} 1$/m)
+      assert.match(text, /^cache_misses_total\{cache_type="counted"\} 2$/m)
+    }),
+  )
+}
+
+layer(alone)("The cache of one process", (it) => {
+  laws(it, (millis) => TestClock.adjust(millis))
+
+  it.effect("is bounded: what was set longest ago goes", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("bounded")
+      yield* Effect.forEach(
+        Array.from({ length: 10_001 }, (_, n) => n),
+        (n) => cache.set(`${n}`, thing),
+      )
+      assert.deepStrictEqual(yield* cache.get("0"), Option.none())
+      assert.deepStrictEqual(yield* cache.get("10000"), Option.some(thing))
+    }),
+  )
+})
+
+describe.skipIf(!hasRedis())("Redis", () => {
+  layer(shared, { excludeTestServices: true })("The cache that processes share", (it) => {
+    laws(it, sleep)
+
+    it.effect("is one", () =>
+      Effect.gen(function* () {
+        const other = yield* anotherProcess
+        const [here, there] = [
+          yield* things("one cache"),
+          yield* Effect.provide(things("one cache"), other),
+        ]
+        yield* here.set("a", thing)
+        assert.deepStrictEqual(yield* there.get("a"), Option.some(thing))
+        yield* there.remove("a")
+        assert.deepStrictEqual(yield* here.get("a"), Option.none())
+      }),
+    )
+
+    it.effect("holds nothing while Redis is away, and fails nobody", () =>
+      Effect.gen(function* () {
+        const redis = yield* RedisServer
+        const cache = yield* things("away")
+        yield* cache.set("a", thing)
+        yield* redis.kill
+        assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+        yield* cache.set("a", thing)
+        yield* cache.remove("a")
+        assert.deepStrictEqual(yield* cache.getOrSet("a", Effect.succeed(thing)), thing)
+        yield* redis.start
+        yield* untilBack
+        yield* cache.set("a", thing)
+        assert.deepStrictEqual(yield* cache.get("a"), Option.some(thing))
+      }),
+    )
+  })
+})
