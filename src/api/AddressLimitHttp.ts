@@ -1,4 +1,5 @@
 import { Context, Effect, Layer } from "effect"
+import { RequestInfo } from "../domain/RequestInfo.ts"
 import { AddressLimit } from "./AddressLimit.ts"
 import { Limits } from "./Limits.ts"
 import { RateLimit } from "./Policies.ts"
@@ -10,7 +11,9 @@ export const layer = Layer.effect(
       const name = Context.get(endpoint.annotations, RateLimit)
       if (name === null) return handler
       const take = limits.byAddress(name, endpoint.path)
-      return Effect.flatMapEager(take, () => handler)
+      return Effect.withFiber((fiber) =>
+        Effect.flatMapEager(take(fiber.getRef(RequestInfo)), () => handler),
+      )
     }),
   ),
 )

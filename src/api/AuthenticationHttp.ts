@@ -28,32 +28,36 @@ export const layer = Layer.effect(
       const take = name === null ? () => Effect.void : limits.byUser(name, endpoint.path)
       const takeFailure = limits.byAddress("auth", endpoint.path)
 
-      const resolve = (identity: Identity) =>
-        Effect.flatMapEager(take(identity.sub), () => users.resolve(identity))
-      const verify = (token: string) =>
+      const verify = (token: string, request: RequestInfo) =>
         Effect.catchTag(tokens.verify(token), "AuthenticationError", (error) =>
           error.reason === "invalid_token"
-            ? Effect.andThen(takeFailure, Effect.fail(error))
+            ? Effect.andThen(takeFailure(request), Effect.fail(error))
             : Effect.fail(error),
         )
+      const resolve = (identity: Identity, request: RequestInfo) =>
+        Effect.flatMapEager(take(identity.sub, request), () => users.resolve(identity))
 
       return Effect.withFiber((fiber) => {
-        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        const token = bearerOf(request.headers["authorization"])
+        const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const request = fiber.getRef(RequestInfo)
+        const token = bearerOf(headers["authorization"])
         if (token === undefined) {
           metrics.authFailure("missing_token")
           return Effect.fail(new AuthenticationError({ reason: "missing_token" }))
         }
-        return Effect.flatMapEager(Effect.flatMapEager(verify(token), resolve), (user) => {
-          fiber.getRef(RequestInfo).user_id = user.id
-          return Effect.provideService(handler, CurrentUser, {
-            id: user.id,
-            email: user.email,
-            role: user.role,
-            plan: user.subscription_plan,
-            actor: null,
-          })
-        })
+        return verify(token, request).pipe(
+          Effect.flatMap((identity) => resolve(identity, request)),
+          Effect.flatMap((user) => {
+            request.user_id = user.id
+            return Effect.provideService(handler, CurrentUser, {
+              id: user.id,
+              email: user.email,
+              role: user.role,
+              plan: user.subscription_plan,
+              actor: null,
+            })
+          }),
+        )
       })
     })
   }),

@@ -1,23 +1,23 @@
-import { Context, Effect, Exit, type Fiber, Layer } from "effect"
+import { Context, Effect, Exit, Layer } from "effect"
 import { Metrics } from "../core/Metrics.ts"
 import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { RateLimitError } from "../domain/Errors.ts"
 import type { Rate } from "../domain/Rate.ts"
-import { RequestInfo } from "../domain/RequestInfo.ts"
+import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
 import { endpointLabel, Exchange } from "./Exchange.ts"
 import type { LimitName } from "./Policies.ts"
 
 type Take = Effect.Effect<void, RateLimitError>
 
-/** The limits of the settings, as effects that count one call of the request they run in. */
+/** The limits of the settings, as effects that count one call of a request. */
 export class Limits extends Context.Service<
   Limits,
   {
-    readonly byUser: (name: LimitName, path: string) => (user: UserId) => Take
+    readonly byUser: (name: LimitName, path: string) => (user: UserId, request: RequestInfo) => Take
     /** Per address that the outermost of our proxies saw. */
-    readonly byAddress: (name: LimitName, path: string) => Take
+    readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => Take
   }
 >()("plinth/api/Limits") {
   static readonly layer = Layer.effect(
@@ -37,9 +37,9 @@ export class Limits extends Context.Service<
         const endpoint = endpointLabel(path)
         // What the caller may choose stands last.
         const prefix = `${name}:${name === "default" ? endpoint : ""}:${client}:`
-        return (who: string | null, exchange: Exchange): Take =>
+        return (who: string | null, request: RequestInfo): Take =>
           Effect.flatMapEager(limiter.take(`${prefix}${who}`, rate), (verdict) => {
-            exchange.limit = { name, rate, verdict }
+            if (request instanceof Exchange) request.limit = { name, rate, verdict }
             if (verdict.isAllowed) return Exit.void
             metrics.rateLimitHit(endpoint, client)
             const retry_after = Math.ceil(verdict.reset_after / 1000)
@@ -48,25 +48,12 @@ export class Limits extends Context.Service<
       }
 
       return Limits.of({
-        byUser: (name, path) => {
-          const count = counter(name, "user", path)
-          return (user) => Effect.withFiber((fiber) => count(user, exchangeOf(fiber)))
-        },
+        byUser: (name, path) => counter(name, "user", path),
         byAddress: (name, path) => {
           const count = counter(name, "ip", path)
-          return Effect.withFiber((fiber) => {
-            const exchange = exchangeOf(fiber)
-            return count(exchange.ip_address, exchange)
-          })
+          return (request) => count(request.ip_address, request)
         },
       })
     }),
   )
-}
-
-/** Every request has one: it is made at the edge. */
-const exchangeOf = (fiber: Fiber.Fiber<unknown, unknown>) => {
-  const exchange = fiber.getRef(RequestInfo)
-  if (exchange instanceof Exchange) return exchange
-  throw new Error("A limit outside of a request")
 }

@@ -23,7 +23,10 @@ export class RateLimiter extends Context.Service<
     readonly take: (key: string, rate: Rate) => Effect.Effect<Verdict>
   }
 >()("plinth/core/RateLimiter") {
-  static readonly layerMemory = Layer.sync(this, () => ({ take: takeFrom(new Windows()) }))
+  static readonly layerMemory = Layer.effect(
+    this,
+    Effect.suspend(() => Effect.map(inMemory, (take) => ({ take }))),
+  )
 
   static readonly layer = Layer.unwrap(
     Effect.map(Redis, (connection) => {
@@ -35,7 +38,7 @@ export class RateLimiter extends Context.Service<
           const store = yield* Persistence.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
             Effect.provideService(PersistenceRedis.Redis, connection.redis),
           )
-          const takeHere = takeFrom(new Windows())
+          const takeHere = yield* inMemory
 
           return RateLimiter.of({
             take: (key, rate) =>
@@ -66,10 +69,12 @@ const verdict = ({ limit }: Rate, count: number, reset_after: number): Verdict =
   reset_after,
 })
 
-const takeFrom = (windows: Windows) => (key: string, rate: Rate) =>
-  Effect.withFiber((fiber) =>
-    Exit.succeed(windows.take(key, rate, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())),
-  )
+/** An `Exit`, so that it costs no step. */
+const inMemory = Effect.map(Clock.Clock, (clock) => {
+  const windows = new Windows()
+  return (key: string, rate: Rate) =>
+    Exit.succeed(windows.take(key, rate, clock.currentTimeMillisUnsafe()))
+})
 
 interface Window {
   count: number

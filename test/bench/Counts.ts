@@ -28,6 +28,7 @@ const environment = {
   ENVIRONMENT: "staging",
   SECRET_KEY: "a-key-for-counting-1234567890-abcdefgh",
   SHUTDOWN_GRACE_SECONDS: "0",
+  RATE_LIMIT_DEFAULT: "1000000/second",
   DATABASE_URL: "sqlite::memory:",
 }
 
