@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/Repository.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",

@@ -3,6 +3,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import * as users from "./0001_users.ts"
 import * as projects from "./0002_projects.ts"
 import * as auditLogs from "./0003_audit_logs.ts"
+import * as idempotencyKeys from "./0004_idempotency_keys.ts"
 
 /** One step of the schema: `up` takes it, `down` takes it back. Both run whole or not at all. */
 export interface Migration {
@@ -15,4 +16,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0001_users": users,
   "0002_projects": projects,
   "0003_audit_logs": auditLogs,
+  "0004_idempotency_keys": idempotencyKeys,
 }

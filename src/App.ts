@@ -2,6 +2,8 @@ import { Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Audit } from "./business/Audit.ts"
 import { AuditRepo } from "./business/AuditRepo.ts"
+import { Idempotency } from "./business/Idempotency.ts"
+import { IdempotencyRepo } from "./business/IdempotencyRepo.ts"
 import { Projects } from "./business/Projects.ts"
 import { ProjectsRepo } from "./business/ProjectsRepo.ts"
 import { Readiness } from "./business/Readiness.ts"
@@ -27,11 +29,19 @@ const core = Layer.mergeAll(
   PubSub.layer,
 ).pipe(Layer.provideMerge(Redis.layer))
 
-const repos = Layer.mergeAll(UsersRepo.layer, ProjectsRepo.layer, AuditRepo.layer)
-
-const business = Layer.mergeAll(Users.layer, Projects.layer, Readiness.layer).pipe(
-  Layer.provideMerge(Audit.layer),
+const repos = Layer.mergeAll(
+  UsersRepo.layer,
+  ProjectsRepo.layer,
+  AuditRepo.layer,
+  IdempotencyRepo.layer,
 )
+
+const business = Layer.mergeAll(
+  Users.layer,
+  Projects.layer,
+  Readiness.layer,
+  Idempotency.layer,
+).pipe(Layer.provideMerge(Audit.layer))
 
 /**
  * The application without its doors, wired once; needs only `Settings`. Where its log lines go is for the process to

@@ -5,12 +5,13 @@ import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
 import { Authentication } from "./Authentication.ts"
 import { documentation } from "./Documentation.ts"
+import { Idempotency } from "./Idempotency.ts"
 import { Input } from "./Input.ts"
 import { Observation } from "./Observation.ts"
 import { Policies, RequiredRole, unlimited } from "./Policies.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
-// The last middleware is the outermost: observe > authenticate > policies > input > handler.
+// The last middleware is the outermost: observe > authenticate > policies > input > idempotency > handler.
 
 /** Anyone, without a token: counted by address. */
 class PublicApi extends HttpApi.make("public")
@@ -22,6 +23,7 @@ class PublicApi extends HttpApi.make("public")
 /** Any active user. A group added here cannot forget to authenticate. */
 class AppApi extends HttpApi.make("app")
   .add(UsersApi, ProjectsApi)
+  .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)
   .middleware(Authentication)
@@ -30,6 +32,7 @@ class AppApi extends HttpApi.make("app")
 /** Admins and superadmins. */
 class AdminApi extends HttpApi.make("admin")
   .add(AdminUsersApi.annotateEndpoints(RequiredRole, "admin"))
+  .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)
   .middleware(Authentication)

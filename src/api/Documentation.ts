@@ -67,9 +67,13 @@ const transform = (spec: Record<string, unknown>) => {
         description: "InternalError",
         content: { "application/json": { schema: { $ref: "#/components/schemas/InternalError" } } },
       }
+      const isIdempotent = operation.parameters.some(({ name }) => name === "Idempotency-Key")
       const isLimited = "429" in operation.responses
       for (const [status, response] of Object.entries(operation.responses)) {
         describeResponse(status, response, components.schemas)
+        if (isIdempotent && status.startsWith("2")) {
+          response.headers = { ...response.headers, ...references(["Idempotency-Replayed"]) }
+        }
         if (isLimited) response.headers = { ...response.headers, ...references(limitHeaders) }
       }
       addExamples(operation.requestBody?.content, components.schemas)
@@ -117,7 +121,7 @@ const describeResponse = (
     "X-API-Version",
     "X-API-Latest-Version",
     ...(status === "401" ? ["WWW-Authenticate"] : []),
-    ...(["429", "503"].includes(status) ? ["Retry-After"] : []),
+    ...(["409", "429", "503"].includes(status) ? ["Retry-After"] : []),
   ]
   response.headers = references(names)
   addExamples(response.content, schemas)
@@ -184,6 +188,10 @@ const headers = {
   "X-API-Version": { description: "The version that answered.", schema: { type: "string" } },
   "X-API-Latest-Version": { description: "The newest version.", schema: { type: "string" } },
   "WWW-Authenticate": { description: "Always `Bearer`.", schema: { type: "string" } },
+  "Idempotency-Replayed": {
+    description: "`true` on an answer that was given before to the same Idempotency-Key.",
+    schema: { type: "string", enum: ["true"] },
+  },
   "X-RateLimit-Limit": {
     description: "Calls that the limit allows at once.",
     schema: { type: "integer" },

@@ -7,6 +7,7 @@ import * as ProjectsHttp from "./app/ProjectsHttp.ts"
 import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./AuthenticationHttp.ts"
 import * as Docs from "./Docs.ts"
+import * as IdempotencyHttp from "./IdempotencyHttp.ts"
 import * as InputHttp from "./InputHttp.ts"
 import { Limits } from "./Limits.ts"
 import * as ObservationHttp from "./ObservationHttp.ts"
@@ -27,6 +28,7 @@ const middlewares = Layer.mergeAll(
   AuthenticationHttp.layer,
   PoliciesHttp.layer,
   InputHttp.layer,
+  IdempotencyHttp.layer,
 ).pipe(Layer.provide(Limits.layer))
 
 /** Every route the process serves. */

@@ -22,6 +22,29 @@ export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policie
 /** `default` counts per caller and route pattern, `ai` and `auth` per caller over all routes. */
 export type LimitName = "default" | "ai" | "auth"
 
+/** A repeated `Idempotency-Key` has one effect and the same answer. */
+export const Idempotent = Context.Reference<boolean>("plinth/api/Policies/Idempotent", {
+  defaultValue: () => false,
+})
+
+/** For `annotateMerge`, on every POST that creates or charges. */
+export const idempotent = Context.make(Idempotent, true).pipe(
+  Context.add(OpenApi.Transform, (operation) => ({
+    ...operation,
+    parameters: [...Array.from(Object(operation["parameters"])), idempotencyKey],
+  })),
+)
+
+const idempotencyKey = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description:
+    "Any text of your own. The same request with the same key, within 24 hours, has one effect and gets the same answer, with `Idempotency-Replayed: true`. While the first still runs: 409. With another request: 422.",
+  schema: { type: "string", minLength: 1, maxLength: 255 },
+  example: "0b9ad6a1-4c0f-4f5e-8d6e-3e1f6a5c2b7d",
+}
+
 /** For `annotateEndpointsMerge`: no limit, and no word of one in the document. */
 export const unlimited = Context.make(RateLimit, null).pipe(
   Context.add(OpenApi.Transform, ({ responses, ...operation }) => {

@@ -21,6 +21,7 @@ export const references = [
   ["audit_logs", "actor_id"],
   ["audit_logs", "impersonator_id"],
   ["audit_logs", "resource_id"],
+  ["idempotency_keys", "user_id"],
 ] as const
 
 /** E-mails are one when they look the same, whatever their case: the unique `email_key`. */

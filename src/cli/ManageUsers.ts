@@ -171,10 +171,10 @@ const expected = {
 
 const explanation = (error: Expected) => {
   if (error instanceof NotFoundError) return `no user has the id or e-mail ${plain(error.id)}`
-  return error._tag === "ConflictError" ? conflicts[error.reason] : error.message
+  return error._tag === "ConflictError" ? (conflicts[error.reason] ?? error.message) : error.message
 }
 
-const conflicts: Record<ConflictError["reason"], string> = {
+const conflicts: Partial<Record<ConflictError["reason"], string>> = {
   duplicate: "a user with this id exists already: plinth users show <id>",
   email_taken: "this e-mail belongs to another user: plinth users show <email>",
   last_admin: "this is the last active admin: promote another user first",

@@ -22,15 +22,26 @@ const conflicts = {
   email_taken: "with this e-mail belongs to another sign-in",
   last_admin: "is the last active admin",
   own_account: "is your own account",
+  in_progress: "with this Idempotency-Key is still running",
 }
 
-/** A write that contradicts what is stored. `reason` tells which rule; `field` the column of a duplicate. */
+/**
+ * A write that contradicts what is stored. `reason` tells which rule; `field` the column of a duplicate;
+ * `retry_after`, in seconds, when it passes.
+ */
 export class ConflictError extends Schema.TaggedError<ConflictError>()(
   "ConflictError",
   {
     resource: Schema.String,
-    reason: Schema.Literals(["duplicate", "email_taken", "last_admin", "own_account"]),
+    reason: Schema.Literals([
+      "duplicate",
+      "email_taken",
+      "last_admin",
+      "own_account",
+      "in_progress",
+    ]),
     field: Schema.optionalKey(Schema.String),
+    retry_after: Schema.optionalKey(Schema.Int),
   },
   { httpApiStatus: 409 },
 ) {

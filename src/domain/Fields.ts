@@ -1,4 +1,4 @@
-import { DateTime, Effect, Schema, SchemaGetter } from "effect"
+import { DateTime, type Duration, Effect, Schema, SchemaGetter } from "effect"
 import { Model } from "effect/schema"
 
 /**
@@ -108,6 +108,12 @@ export const UpdatedAt = Model.Field({
 
 /** The time of the Clock, which a test may own. */
 export const now = Effect.map(DateTime.now, (time) => Timestamp.make(DateTime.formatIso(time)))
+
+/** So long before now. */
+export const ago = (duration: Duration.Input) =>
+  Effect.map(DateTime.now, (time) =>
+    Timestamp.make(DateTime.formatIso(DateTime.subtractDuration(time, duration))),
+  )
 
 /** A JSON object: JSONB on PostgreSQL, TEXT on SQLite, the parsed value everywhere else. */
 export const Json = Schema.Record(Schema.String, Schema.Unknown).annotate({ column: "json" })

@@ -4,25 +4,41 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Logger, Schema } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { AddressLimit } from "../../src/api/AddressLimit.ts"
+import * as AddressLimitHttp from "../../src/api/AddressLimitHttp.ts"
 import { Authentication } from "../../src/api/Authentication.ts"
 import * as AuthenticationHttp from "../../src/api/AuthenticationHttp.ts"
 import { enveloped } from "../../src/api/Envelope.ts"
 import { Limits } from "../../src/api/Limits.ts"
-import { Deprecation, Policies, RequiredRole } from "../../src/api/Policies.ts"
+import {
+  Deprecation,
+  Policies,
+  RateLimit,
+  RequiredRole,
+  unlimited,
+} from "../../src/api/Policies.ts"
 import * as PoliciesHttp from "../../src/api/PoliciesHttp.ts"
 import * as Protocol from "../../src/api/Protocol.ts"
 import { Address } from "../../src/api/Server.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { failureOf, Http, send } from "../fixtures/Http.ts"
-import { TestApp } from "../TestApp.ts"
+import { testAppWith } from "../TestApp.ts"
 
 const success = Schema.Struct({ ok: Schema.Boolean })
 
 /** Endpoints that our own contract does not have yet, behind the same edge and the same middlewares. */
 class Sample extends HttpApi.make("sample").add(
+  HttpApiGroup.make("open")
+    .add(
+      HttpApiEndpoint.get("open", "/open", { success }),
+      HttpApiEndpoint.get("free", "/free", { success }).annotateMerge(unlimited),
+    )
+    .middleware(AddressLimit),
   HttpApiGroup.make("sample")
     .add(
+      HttpApiEndpoint.get("chat", "/chat", { success }).annotate(RateLimit, "ai"),
+      HttpApiEndpoint.get("complete", "/complete", { success }).annotate(RateLimit, "ai"),
       HttpApiEndpoint.get("old", "/old", { success }).annotate(Deprecation, {
         since: 1_767_225_600,
         sunset: "Wed, 01 Jul 2026 00:00:00 GMT",
@@ -43,6 +59,8 @@ const answer = () => Effect.succeed({ ok: true })
 const handlers = HttpApiBuilder.group(Sample, "sample", (handlers) =>
   handlers.handleAll({
     old: answer,
+    chat: answer,
+    complete: answer,
     new: answer,
     highest: answer,
     broken: () => Effect.die(new Error("canary")),
@@ -60,6 +78,13 @@ const handlers = HttpApiBuilder.group(Sample, "sample", (handlers) =>
   }),
 )
 
+const openHandlers = HttpApiBuilder.group(Sample, "open", (handlers) =>
+  handlers.handleAll({ open: answer, free: answer }),
+)
+
+const from = (forwarded: string, path = "/open") =>
+  send({ path, headers: { "X-Forwarded-For": forwarded } })
+
 const address = Layer.effect(
   Address,
   Effect.map(HttpServer.HttpServer, ({ address }) => ({
@@ -69,8 +94,8 @@ const address = Layer.effect(
 
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Sample).pipe(
-    Layer.provide(handlers),
-    Layer.provide(Layer.mergeAll(PoliciesHttp.layer, AuthenticationHttp.layer)),
+    Layer.provide([handlers, openHandlers]),
+    Layer.provide([PoliciesHttp.layer, AuthenticationHttp.layer, AddressLimitHttp.layer]),
     Layer.provide(Limits.layer),
   ),
   Protocol.layer,
@@ -81,7 +106,13 @@ const server = Layer.mergeAll(
   Http.layer.pipe(Layer.provide(address)),
 ).pipe(
   Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
-  Layer.provideMerge(TestApp),
+  Layer.provideMerge(
+    testAppWith({
+      RATE_LIMIT_DEFAULT: "20/minute",
+      RATE_LIMIT_AI: "3/minute",
+      TRUSTED_PROXIES: "2",
+    }),
+  ),
   // What is broken on purpose is not news.
   Layer.provide(Logger.layer([])),
 )
@@ -135,6 +166,34 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
       assert.strictEqual(answer.status, 503)
       assert.strictEqual(answer.headers["retry-after"], "7")
       assert.deepStrictEqual(failureOf(answer).details, { service: "database", retry_after: 7 })
+    }),
+  )
+
+  it.effect("of the ai limit shares it with the others, apart from the default", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const answers = yield* Effect.forEach(["/chat", "/complete", "/chat", "/complete"], (path) =>
+        send({ path, token }),
+      )
+      assert.deepStrictEqual(
+        answers.map(({ status }) => status),
+        [200, 200, 200, 429],
+      )
+      assert.strictEqual(answers[0]?.headers["ratelimit-policy"], '"ai";q=3;w=60')
+      assert.strictEqual((yield* send({ path: "/new", token })).status, 200)
+    }),
+  )
+
+  it.effect("without users counts by the address that the outermost trusted proxy saw", () =>
+    Effect.gen(function* () {
+      const first = yield* Effect.forEach(Array.from({ length: 21 }), (_, n) =>
+        from(`203.0.113.${n}, 198.51.100.7, 10.0.0.1`),
+      )
+      assert.strictEqual(first.filter(({ status }) => status === 200).length, 20)
+      assert.strictEqual(first.at(-1)?.status, 429)
+      assert.strictEqual((yield* from("198.51.100.8, 10.0.0.1")).status, 200)
+      const free = yield* from("198.51.100.7, 10.0.0.1", "/free")
+      assert.deepStrictEqual([free.status, free.headers["ratelimit"]], [200, undefined])
     }),
   )
 })

@@ -4,6 +4,7 @@ import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { Cursor, CursorPage, limit, Page, search, skip } from "../../domain/Page.ts"
 import { Project, ProjectId } from "../../domain/Project.ts"
 import { enveloped } from "../Envelope.ts"
+import { idempotent } from "../Policies.ts"
 
 const project = Project.json.annotate({ identifier: "Project" })
 const projectCreate = Project.jsonCreate.annotate({ identifier: "ProjectCreate" })
@@ -35,12 +36,14 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
       payload: projectCreate,
       success: project.pipe(HttpApiSchema.status(201)),
       error: unavailable,
-    }).annotateMerge(
-      OpenApi.annotations({
-        summary: "Create a project",
-        description: "Names need not be unique.",
-      }),
-    ),
+    })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Create a project",
+          description: "Names need not be unique.",
+        }),
+      )
+      .annotateMerge(idempotent),
     HttpApiEndpoint.get("get", "/:project_id", {
       params,
       success: project,

@@ -1,0 +1,111 @@
+import { Context, Effect, Layer, Schedule } from "effect"
+import { Database } from "../core/Database.ts"
+import { ConflictError, type ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
+import { ago, now, type Timestamp } from "../domain/Fields.ts"
+import { IdempotencyRepo, type Row, type Scope } from "./IdempotencyRepo.ts"
+
+/** A request that its client may send again. */
+export interface Claim extends Scope {
+  /** The same for the same request, another for any other. */
+  readonly fingerprint: string
+}
+
+export type Answer = Pick<Row, "status" | "body">
+
+/**
+ * Requests that have one effect however often they come. The answer is kept in the transaction of its effect: either
+ * both are there, or neither.
+ */
+export class Idempotency extends Context.Service<
+  Idempotency,
+  {
+    /**
+     * Runs `effect`, unless this request has been answered: then `replay` makes of that answer what it would have
+     * given. `answerOf` what is not to be kept is null, and leaves the key free, as every failure does.
+     */
+    readonly once: <A, E, R>(
+      claim: Claim,
+      effect: Effect.Effect<A, E, R>,
+      form: {
+        readonly answerOf: (result: A) => Answer | null
+        readonly replay: (answer: Answer) => A
+      },
+    ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
+    /** Forgets what is past its time. */
+    readonly sweep: Effect.Effect<void, ServiceUnavailableError>
+  }
+>()("plinth/business/Idempotency") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* IdempotencyRepo
+      const { transaction } = yield* Database
+      const running = new Set<string>()
+
+      const answered = Effect.fnUntraced(function* (claim: Claim) {
+        if (!(yield* repo.tryLock(claim))) return yield* inProgress()
+        const row = yield* repo.find(claim)
+        if (row === undefined) return undefined
+        if (row.created_at < (yield* oldest)) {
+          yield* repo.remove(claim)
+          return undefined
+        }
+        return row.fingerprint === claim.fingerprint ? row : yield* anotherRequest()
+      })
+
+      const keep = Effect.fnUntraced(function* (claim: Claim, { body, status }: Answer) {
+        const created_at = yield* now
+        yield* Effect.catchTag(
+          repo.insert({ ...claim, status, body, created_at }),
+          "ConflictError",
+          inProgress,
+        )
+      })
+
+      const once: Idempotency["Service"]["once"] = (claim, effect, { answerOf, replay }) => {
+        const run = Effect.gen(function* () {
+          const known = yield* answered(claim)
+          if (known !== undefined) return replay(known)
+          const result = yield* effect
+          const answer = answerOf(result)
+          if (answer !== null) yield* keep(claim, answer)
+          return result
+        })
+        return Effect.suspend(() => {
+          const name = JSON.stringify([claim.user_id, claim.route, claim.key])
+          // Those of this process are told without a connection.
+          if (running.has(name)) return inProgress()
+          running.add(name)
+          return Effect.ensuring(
+            transaction(run),
+            Effect.sync(() => running.delete(name)),
+          )
+        })
+      }
+
+      const sweep = Effect.flatMap(oldest, (than) =>
+        Effect.repeat(repo.removeOlder(than, batch), { while: (removed) => removed === batch }),
+      )
+
+      yield* Effect.ignore(sweep).pipe(
+        Effect.delay(sweepEvery),
+        Effect.repeat(Schedule.forever),
+        Effect.forkScoped,
+      )
+
+      return Idempotency.of({ once, sweep: Effect.asVoid(sweep) })
+    }),
+  )
+}
+
+const oldest: Effect.Effect<Timestamp> = ago("24 hours")
+const sweepEvery = "10 minutes"
+const batch = 1000
+
+const inProgress = () =>
+  Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))
+
+const anotherRequest = () => Effect.fail(invalidKey("was used for another request"))
+
+export const invalidKey = (message: string) =>
+  new ValidationError({ issues: [{ path: "Idempotency-Key", message }], field: "Idempotency-Key" })

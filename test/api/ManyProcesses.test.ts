@@ -1,0 +1,122 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer } from "effect"
+import { Metrics } from "../../src/core/Metrics.ts"
+import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
+import { untilBack } from "../fixtures/Processes.ts"
+import { type Process, TwoServers } from "../fixtures/TwoServers.ts"
+import { hasRedis, RedisServer, sleep } from "../RedisServer.ts"
+
+/** Two servers on one database and one Redis. */
+const servers = Layer.unwrap(
+  Effect.map(RedisServer, ({ url }) =>
+    TwoServers.layer({ REDIS_URL: url, RATE_LIMIT_DEFAULT: "200/day" }),
+  ),
+).pipe(Layer.provideMerge(RedisServer.layer))
+
+const projects = "/api/v1/app/projects"
+const me = "/api/v1/app/users/me"
+
+const ask = (process: Process, request: Request) => Context.get(process, Http).send(request)
+
+const statusOf = (process: Process, request: Request) =>
+  Effect.map(ask(process, request), ({ status }) => status)
+
+interface Ready {
+  readonly status: string
+  readonly components: { readonly cache: { readonly status: string } }
+}
+
+const readiness = (process: Process) =>
+  Effect.map(ask(process, { path: "/api/v1/public/health/ready" }), (answer) => {
+    const { components, status } = bodyOf<Ready>(answer)
+    return [answer.status, status, components.cache.status]
+  })
+
+const connections = (process: Process) =>
+  Effect.map(Context.get(process, Metrics).render, (text) =>
+    Number(/^redis_connections (\d+)$/m.exec(text)?.[1]),
+  )
+
+/** So many requests, eight at a time to each process, and what came of them. */
+const load = (processes: ReadonlyArray<Process>, request: Request, count: number) =>
+  Effect.map(
+    Effect.forEach(
+      processes,
+      (process) => Effect.replicateEffect(statusOf(process, request), count, { concurrency: 8 }),
+      { concurrency: "unbounded" },
+    ),
+    (all) => all.flat(),
+  )
+
+const of = (statuses: ReadonlyArray<number>, status: number) =>
+  statuses.filter((one) => one === status).length
+
+describe.skipIf(!hasRedis())("Two processes on one Redis", () => {
+  layer(servers, { excludeTestServices: true })((it) => {
+    it.effect("let exactly the limit through, of twice as many requests to both", () =>
+      Effect.gen(function* () {
+        const { a, b, newCaller } = yield* TwoServers
+        const { token } = yield* newCaller("admin")
+        const statuses = yield* load([a, b], { path: projects, token }, 200)
+        assert.deepStrictEqual([of(statuses, 200), of(statuses, 429)], [200, 200])
+      }),
+    )
+
+    it.effect("both know at once that a user is deactivated", () =>
+      Effect.gen(function* () {
+        const { a, b, newCaller } = yield* TwoServers
+        const [admin, user] = [yield* newCaller("admin"), yield* newCaller("admin")]
+        for (const process of [a, b]) {
+          assert.strictEqual(yield* statusOf(process, { path: me, token: user.token }), 200)
+        }
+        const path = `/api/v1/admin/users/${user.id}/deactivate`
+        assert.strictEqual(yield* statusOf(a, { method: "POST", path, token: admin.token }), 200)
+        // A message away: without it, the other process would hold the user for two seconds.
+        yield* sleep(200)
+        for (const process of [a, b]) {
+          assert.strictEqual(yield* statusOf(process, { path: me, token: user.token }), 403)
+        }
+      }),
+    )
+
+    it.effect("go on when it is killed under load, each counting for itself, and heal", () =>
+      Effect.gen(function* () {
+        const [{ a, b, newCaller }, redis] = [yield* TwoServers, yield* RedisServer]
+        const { token } = yield* newCaller("admin")
+        assert.deepStrictEqual(yield* readiness(a), [200, "healthy", "healthy"])
+        assert.strictEqual(yield* connections(a), 2)
+
+        const under = yield* Effect.forkChild(load([a, b], { path: me, token }, 150))
+        yield* sleep(50)
+        yield* redis.kill
+        const statuses = yield* Fiber.join(under)
+        assert.strictEqual(of(statuses, 200) + of(statuses, 429), 300)
+        assert.deepStrictEqual(yield* readiness(a), [200, "degraded", "unhealthy"])
+        assert.strictEqual(yield* connections(a), 0)
+
+        const alone = yield* load([a, b], { path: projects, token }, 250)
+        assert.deepStrictEqual([of(alone, 200), of(alone, 429)], [400, 100])
+
+        yield* redis.start
+        yield* Effect.forEach([a, b], (process) => Effect.provide(untilBack, process))
+        assert.deepStrictEqual(yield* readiness(b), [200, "healthy", "healthy"])
+        const together = yield* load([a, b], { path: projects, token }, 200)
+        assert.strictEqual(of(together, 200), 200)
+      }),
+    )
+
+    it.effect("answer while it hangs, and are degraded", () =>
+      Effect.gen(function* () {
+        const [{ a, b, newCaller }, redis] = [yield* TwoServers, yield* RedisServer]
+        const { token } = yield* newCaller("admin")
+        yield* redis.freeze
+        const statuses = yield* load([a, b], { path: me, token }, 100)
+        assert.strictEqual(of(statuses, 200), 200)
+        assert.deepStrictEqual(yield* readiness(a), [200, "degraded", "unhealthy"])
+        yield* redis.thaw
+        yield* Effect.forEach([a, b], (process) => Effect.provide(untilBack, process))
+        assert.deepStrictEqual(yield* readiness(a), [200, "healthy", "healthy"])
+      }),
+    )
+  })
+})
