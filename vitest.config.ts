@@ -9,6 +9,7 @@ const onBothDatabases = [
   "test/business/**/*.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
+  "test/process/IdempotencyCrash.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",
 ]
