@@ -6,6 +6,7 @@ import * as Jwks from "../core/Jwks.ts"
 import * as Logger from "../core/Logger.ts"
 import { Metrics } from "../core/Metrics.ts"
 import * as Migrations from "../core/Migrations.ts"
+import { Redis } from "../core/Redis.ts"
 import { Settings } from "../core/Settings.ts"
 import { pendingOf } from "./Migrating.ts"
 
@@ -45,6 +46,7 @@ export const examine = Effect.gen(function* () {
     dataDirectory(settings),
     secretKey(settings),
     yield* database(settings),
+    yield* redis(settings),
     yield* tokens(settings),
     logger(settings),
     metrics(settings),
@@ -110,6 +112,22 @@ const database = Effect.fnUntraced(function* (settings: Values) {
   return pending === 0
     ? finding
     : warning(finding, `migrations are pending (${pending}): plinth migrate, or a start, runs them`)
+})
+
+/** A server starts without it all the same. */
+const redis = Effect.fnUntraced(function* (settings: Values) {
+  if (settings.REDIS_URL === null) {
+    const finding = ok("Redis", "none: in memory", "REDIS_URL is not set")
+    return settings.ENVIRONMENT === "local"
+      ? finding
+      : warning(finding, "each process counts and caches for itself: set REDIS_URL to share")
+  }
+  const finding = ok("Redis", "Redis", "REDIS_URL")
+  const probe = Effect.flatMap(Redis, (connection) => connection?.ping ?? Effect.void)
+  const reached = yield* Effect.result(Effect.provide(probe, probing(settings, Redis.layer)))
+  return Result.isSuccess(reached)
+    ? finding
+    : warning(finding, "no Redis answers there: a server starts degraded")
 })
 
 const tokens = Effect.fnUntraced(function* (settings: Values) {

@@ -36,6 +36,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
           DATA_DIR: "not used",
           SECRET_KEY: "one key",
           Database: TestDatabase.dialect() === "pg" ? "PostgreSQL" : "SQLite",
+          Redis: "none: in memory",
           Tokens: "custom, HS256",
           Metrics: "open to all",
           Tracing: "off",
@@ -80,6 +81,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         const environment = {
           ENVIRONMENT: "staging",
           DATABASE_URL: yield* TestDatabase.TestDatabase,
+          REDIS_URL: "redis://:canary-password@127.0.0.1:1",
           OTEL_ENABLED: "true",
           OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4317",
         }
@@ -88,7 +90,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.strictEqual(status, "warning")
         assert.deepStrictEqual(
           findings.filter((finding) => finding.status === "warning").map(({ part }) => part),
-          ["Tracing", "TRUSTED_PROXIES"],
+          ["Redis", "Tracing", "TRUSTED_PROXIES"],
         )
       }),
     patience,
