@@ -12,6 +12,7 @@ interface Operation {
   readonly operationId?: string
   readonly summary?: string
   readonly description?: string
+  readonly parameters?: ReadonlyArray<{ readonly name: string }>
   readonly security?: ReadonlyArray<object>
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> }
   readonly responses: Readonly<
@@ -75,7 +76,7 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
   it.effect("tells every failure that the machinery can give", () =>
     Effect.gen(function* () {
       for (const { method, operation, path } of operationsOf(yield* served)) {
-        const signedIn = ["401", "403", "409", "503"]
+        const signedIn = ["401", "403", "409", "429", "503"]
         const expected = [
           "400",
           "500",
@@ -88,6 +89,37 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
         for (const { headers } of Object.values(operation.responses)) {
           assert.includeMembers(Object.keys(headers ?? {}), ["X-Request-ID", "X-API-Version"])
         }
+      }
+    }),
+  )
+
+  it.effect("tells the limits, and nothing of them where there are none", () =>
+    Effect.gen(function* () {
+      const limits = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+      for (const { operation, path } of operationsOf(yield* served)) {
+        const isCounted = !isOpen(path) && !path.endsWith("/public/metrics")
+        assert.strictEqual("429" in operation.responses, isCounted, path)
+        for (const { headers } of Object.values(operation.responses)) {
+          const named = Object.keys(headers ?? {}).filter((name) => limits.includes(name))
+          assert.deepStrictEqual(named, isCounted ? limits : [], path)
+        }
+        const refused = Object.keys(operation.responses["429"]?.headers ?? {})
+        if (isCounted) assert.include(refused, "Retry-After")
+      }
+    }),
+  )
+
+  it.effect("takes an Idempotency-Key on every POST that creates", () =>
+    Effect.gen(function* () {
+      for (const { method, operation, path } of operationsOf(yield* served)) {
+        const creates = method === "post" && "201" in operation.responses
+        const names = (operation.parameters ?? []).map(({ name }) => name)
+        assert.strictEqual(names.includes("Idempotency-Key"), creates, `${method} ${path}`)
+        if (!creates) continue
+        assert.include(
+          Object.keys(operation.responses["201"]?.headers ?? {}),
+          "Idempotency-Replayed",
+        )
       }
     }),
   )
