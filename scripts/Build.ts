@@ -39,6 +39,8 @@ const bundle = (name: string) =>
     format: "esm",
     platform: "node",
     target: "node22.19",
+    // What is imported on demand must be ESM: of CommonJS, a chunk exports nothing but its default.
+    mainFields: ["module", "main"],
     chunkNames: `${name}-chunks/[name]-[hash]`,
     minify: true,
     sourcemap: "linked",

@@ -1,19 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { connect, createServer } from "node:net"
+import { connect } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { Context, Effect, Layer } from "effect"
-import { inject } from "vitest"
-
-declare module "vitest" {
-  interface ProvidedContext {
-    /** There is a redis-server on the PATH. */
-    readonly redis: boolean
-  }
-}
-
-/** Suites that need it are skipped where there is none, which the run says once. */
-export const hasRedis = () => inject("redis")
+import { freePort } from "./FreePort.ts"
 
 /** A real Redis of its own port, which keeps nothing. */
 export class RedisServer extends Context.Service<
@@ -80,12 +70,3 @@ const answers = (port: number): Effect.Effect<void> =>
 
 /** In real time, whatever clock the test has. */
 export const sleep = (millis: number) => Effect.promise(() => setTimeout(millis))
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})

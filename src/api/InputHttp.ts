@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, SchemaIssue, type Types } from "effect"
+import { Effect, Layer, SchemaIssue, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
@@ -15,15 +15,10 @@ export const layer = Layer.effect(
         endpoint.payload.size === 0
           ? handler
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-              Effect.flatMap(readJson(request, limit), (text) =>
-                Effect.withFiber((fiber) => {
-                  const read = withText(request, text)
-                  fiber.setContext(
-                    Context.add(fiber.context, HttpServerRequest.HttpServerRequest, read),
-                  )
-                  return handler
-                }),
-              ),
+              Effect.flatMap(readJson(request, limit), (text) => {
+                keepText(request, text)
+                return handler
+              }),
             )
       return Effect.catch(
         guarded,
@@ -34,12 +29,9 @@ export const layer = Layer.effect(
   ),
 )
 
-/** The same request, whose body is already read. */
-const withText = (
-  request: HttpServerRequest.HttpServerRequest,
-  text: string,
-): HttpServerRequest.HttpServerRequest =>
-  Object.create(request, { text: { value: Effect.succeed(text) } })
+/** The body is read once: who asks the request for it gets what was read. */
+const keepText = (request: HttpServerRequest.HttpServerRequest, text: string) =>
+  Object.defineProperty(request, "text", { value: Effect.succeed(text) })
 
 const refuse = (error: HttpApiError.HttpApiSchemaError) => {
   // What we ourselves sent does not fit the contract: a bug.

@@ -43,14 +43,15 @@ const options: RedisOptions = {
 }
 
 const open = Effect.fnUntraced(function* (url: string) {
-  const { Redis: IORedis } = yield* Effect.promise(() => import("ioredis"))
+  // Named exports of CommonJS are not there in the bundle.
+  const { default: ioredis } = yield* Effect.promise(() => import("ioredis"))
   const metrics = yield* Metrics
   const runFork = Effect.runForkWith(yield* Effect.context())
 
   // Each failed attempt tells an error; what came of it, `ready` and `close` say.
   let problem = "closed"
   const make = () => {
-    const client = new IORedis(url, options)
+    const client = new ioredis.Redis(url, options)
     client.on("error", (error: Error) => (problem = codeOf(error)))
     return client
   }

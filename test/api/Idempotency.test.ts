@@ -2,7 +2,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { Idempotency } from "../../src/business/Idempotency.ts"
-import { Timestamp } from "../../src/domain/Fields.ts"
+import { ago } from "../../src/domain/Fields.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/Http.ts"
 import { TwoServers } from "../fixtures/TwoServers.ts"
@@ -135,8 +135,10 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
       const [sql, { sweep }] = [yield* SqlClient.SqlClient, yield* Idempotency]
       const { id, token } = yield* newCaller()
       const age = (hours: number) => {
-        const then = Timestamp.make(new Date(Date.now() - hours * 3_600_000).toISOString())
-        return sql`UPDATE idempotency_keys SET created_at = ${then} WHERE user_id = ${id}`
+        return Effect.flatMap(
+          ago(`${hours} hours`),
+          (then) => sql`UPDATE idempotency_keys SET created_at = ${then} WHERE user_id = ${id}`,
+        )
       }
       const kept = () => sql`SELECT key FROM idempotency_keys WHERE user_id = ${id}`
       yield* send(create(token, "k"))

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { Tokens } from "../../src/core/Tokens.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
@@ -55,7 +55,7 @@ layer(server({ RATE_LIMIT_DEFAULT: "3/minute" }), { excludeTestServices: true })
     it.effect("is told in the headers of every answer it counts", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
-        const now = Date.now() / 1000
+        const now = (yield* Clock.currentTimeMillis) / 1000
         const first = yield* send({ path: projects, token })
         assert.deepStrictEqual(limitOf(first), [
           "3",

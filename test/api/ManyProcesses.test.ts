@@ -4,7 +4,8 @@ import { Metrics } from "../../src/core/Metrics.ts"
 import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
 import { untilBack } from "../fixtures/Processes.ts"
 import { type Process, TwoServers } from "../fixtures/TwoServers.ts"
-import { hasRedis, RedisServer, sleep } from "../RedisServer.ts"
+import { RedisServer, sleep } from "../RedisServer.ts"
+import { hasRedis } from "../TestDatabase.ts"
 
 /** Two servers on one database and one Redis. */
 const servers = Layer.unwrap(

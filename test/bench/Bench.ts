@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import postgres from "postgres"
 import { startPostgres } from "../PostgresServer.ts"
 import { ask, load, textOf } from "./Load.ts"
+import { measureScale } from "./Scale.ts"
 import { type Server, start } from "./Processes.ts"
 import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 
@@ -48,6 +49,7 @@ const environment = {
   DATA_DIR: directory,
   SHUTDOWN_GRACE_SECONDS: "1",
   FASTIFY_USER_CACHE_MS: "2000",
+  RATE_LIMIT_DEFAULT: "1000000/second",
 }
 
 const main = async () => {
@@ -61,6 +63,7 @@ const main = async () => {
       await sql.end()
       return server.url(name)
     })
+    await measureProcesses(server.url("ours"))
     await measureStart()
     await measureLargeBody()
   } finally {
@@ -88,7 +91,7 @@ const compare = async (database: string, create: (name: string) => Promise<strin
 }
 
 /** What cannot be the same in two answers. */
-const fresh = /^(?:x-request-id|date|etag)$/
+const fresh = /^(?:x-request-id|x-ratelimit-reset|date|etag)$/
 
 /** Status, headers and body of both, or a comparison would mean nothing. */
 const sameAnswers = async (ours: Server, theirs: Server, text: string) => {
@@ -134,6 +137,21 @@ const alternate = async (
   }
   const ratios = (figures[0] ?? []).map((our, at) => (figures[1]?.[at] ?? 0) / our)
   report(`${database} ${name} ratio`, ratios, "", 3)
+}
+
+/** With the list, on the database of the comparison. */
+const measureProcesses = async (DATABASE_URL: string) => {
+  const [list] = works
+  if (list === undefined) return
+  await measureScale(
+    (env) =>
+      start({
+        name: "plinth",
+        entry: "dist/main.js",
+        env: { ...environment, DATABASE_URL, ...env },
+      }),
+    list,
+  )
 }
 
 const measureStart = async () => {

@@ -2,6 +2,7 @@
 import { createHmac, createSecretKey, randomUUIDv7, timingSafeEqual } from "node:crypto"
 import { fastify, type FastifyReply, type FastifyRequest } from "fastify"
 import { AccessLog, Counters } from "./FastifyTelemetry.ts"
+import { FastifyLimit } from "./FastifyLimit.ts"
 import { openStore, type User } from "./FastifyStore.ts"
 
 /**
@@ -80,6 +81,7 @@ const verify = (authorization: string | undefined) => {
   return { sub, issued_at: iat ?? 0 }
 }
 
+const limit = new FastifyLimit(1_000_000, 1)
 const lifetime = Number(settings.FASTIFY_USER_CACHE_MS)
 const users = new Map<string, { readonly user: User; readonly read_at: number }>()
 
@@ -101,6 +103,9 @@ const authenticate = async (request: FastifyRequest, reply: FastifyReply) => {
 }
 
 const admit = (request: FastifyRequest, reply: FastifyReply, user: User, issued_at: number) => {
+  const { headers: counted, isAllowed } = limit.take(`${endpoint(request)}:${user.id}`, Date.now())
+  reply.headers(counted)
+  if (!isAllowed) return refuse(reply, 429, "RATE_LIMIT_EXCEEDED", "Too many requests")
   if (!user.is_active) return refuse(reply, 403, "AUTHORIZATION_ERROR", "Deactivated")
   if (issued_at > (user.last_token_iat ?? 0)) {
     return refuse(reply, 500, "INTERNAL_ERROR", "The bench makes no new logins")

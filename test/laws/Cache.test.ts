@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import { Cache } from "../../src/core/Cache.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasRedis, RedisServer, sleep } from "../RedisServer.ts"
+import { RedisServer, sleep } from "../RedisServer.ts"
+import { hasRedis } from "../TestDatabase.ts"
 
 const Thing = Schema.Struct({ name: Schema.String, size: Schema.NullOr(Schema.Int) })
 const thing = { name: "größer 💥", size: null }

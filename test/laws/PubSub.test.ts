@@ -2,7 +2,8 @@ import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { PubSub } from "../../src/core/PubSub.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasRedis, RedisServer, sleep } from "../RedisServer.ts"
+import { RedisServer, sleep } from "../RedisServer.ts"
+import { hasRedis } from "../TestDatabase.ts"
 
 const publish = (channel: string, message: string) =>
   Effect.flatMap(PubSub, (pubSub) => pubSub.publish(channel, message))

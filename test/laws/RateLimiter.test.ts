@@ -6,7 +6,8 @@ import { RateLimiter, type Verdict } from "../../src/core/RateLimiter.ts"
 import { Redis } from "../../src/core/Redis.ts"
 import type { Rate } from "../../src/domain/Rate.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasRedis, RedisServer, sleep } from "../RedisServer.ts"
+import { RedisServer, sleep } from "../RedisServer.ts"
+import { hasRedis } from "../TestDatabase.ts"
 
 const perMinute = (limit: number): Rate => ({ limit, seconds: 60 })
 

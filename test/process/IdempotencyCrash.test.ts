@@ -1,15 +1,16 @@
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { connect, createServer } from "node:net"
+import { connect } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
-import * as Server from "../../src/api/Server.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { Settings } from "../../src/core/Settings.ts"
 import { Tokens } from "../../src/core/Tokens.ts"
-import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
+import { bodyOf, type Request } from "../fixtures/Http.ts"
 import { canary, patience, start } from "../fixtures/Plinth.ts"
+import { freePort } from "../FreePort.ts"
+import { sendTo } from "../fixtures/Remote.ts"
 import { sleep } from "../RedisServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { dialect, runSql, TestDatabase } from "../TestDatabase.ts"
@@ -18,15 +19,6 @@ const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),
   Layer.provide(Settings.layerFrom({ SECRET_KEY: canary })),
 )
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** A real process that answers, on the database of the test. */
 const serving = Effect.gen(function* () {
@@ -64,11 +56,6 @@ const kill = (child: ChildProcess) =>
       : Effect.void,
   )
 
-const send = (port: number, request: Request) =>
-  Effect.flatMap(Http, (http) => http.send(request)).pipe(
-    Effect.provide(Http.layer.pipe(Layer.provide(Layer.succeed(Server.Address, { port })))),
-  )
-
 const path = "/api/v1/app/projects"
 const body = '{"name":"Once"}'
 
@@ -102,7 +89,7 @@ const again = (token: string): Request => ({
 
 const total = (port: number, token: string) =>
   Effect.map(
-    send(port, { path, token }),
+    sendTo(port, { path, token }),
     (answer) => bodyOf<{ readonly total: number }>(answer).total,
   )
 
@@ -119,7 +106,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           yield* kill(first.child)
 
           const { port } = yield* serving
-          const answer = yield* send(port, again(token))
+          const answer = yield* sendTo(port, again(token))
           assert.strictEqual(answer.status, 201)
           assert.strictEqual(answer.headers["idempotency-replayed"], "true")
           assert.strictEqual(yield* total(port, token), 1)
@@ -149,7 +136,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           yield* Fiber.join(locked)
 
           const { port } = yield* serving
-          const answer = yield* send(port, again(token))
+          const answer = yield* sendTo(port, again(token))
           assert.strictEqual(answer.status, 201)
           assert.isUndefined(answer.headers["idempotency-replayed"])
           assert.strictEqual(yield* total(port, token), 1)

@@ -1,0 +1,66 @@
+// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+import { Effect, Layer } from "effect"
+import { Redis } from "ioredis"
+import { RedisServer } from "../RedisServer.ts"
+import { load, type Request } from "./Load.ts"
+import type { Server } from "./Processes.ts"
+
+type Start = (env: Readonly<Record<string, string>>) => Promise<Server>
+
+const rounds = 5
+const requests = 6000
+
+/**
+ * What Redis costs a request, and what a second process brings: requests per second, CPU of the servers per request,
+ * and commands that Redis was sent for each.
+ */
+export const measureScale = (start: Start, request: Omit<Request, "port">) =>
+  Effect.gen(function* () {
+    const { url } = yield* RedisServer
+    const measure = (name: string, count: number, env: Readonly<Record<string, string>>) =>
+      Effect.promise(() => measured(name, count, () => start(env), url, request))
+    yield* measure("one process, no Redis", 1, {})
+    yield* measure("one process, Redis", 1, { REDIS_URL: url })
+    yield* measure("two processes, Redis", 2, { REDIS_URL: url })
+  }).pipe(Effect.provide(RedisServer.layer.pipe(Layer.fresh)), Effect.scoped, Effect.runPromise)
+
+const measured = async (
+  name: string,
+  count: number,
+  start: () => Promise<Server>,
+  redisUrl: string,
+  request: Omit<Request, "port">,
+) => {
+  const servers = await Promise.all(Array.from({ length: count }, start))
+  const redis = new Redis(redisUrl)
+  const each = requests / count
+  const run = () =>
+    Promise.all(servers.map(({ port }) => load({ ...request, port }, each, 64 / count)))
+  try {
+    await run()
+    const cpuBefore = total(servers)
+    const commandsBefore = await commands(redis)
+    const rates: Array<number> = []
+    for (let round = 0; round < rounds; round += 1) {
+      const begun = performance.now()
+      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+      await run()
+      rates.push(requests / ((performance.now() - begun) / 1000))
+    }
+    const sent = (await commands(redis)) - commandsBefore - 1
+    const cpu = ((total(servers) - cpuBefore) / (requests * rounds)) * 1e6
+    const rate = rates.toSorted((a, b) => a - b)[Math.floor(rounds / 2)] ?? 0
+    process.stdout.write(
+      `${name.padEnd(34)} ${rate.toFixed(0).padStart(8)} /s  ${cpu.toFixed(0)} µs of servers, ${(sent / (requests * rounds)).toFixed(3)} commands to Redis per request\n`,
+    )
+  } finally {
+    redis.disconnect()
+    await Promise.all(servers.map((server) => server.stop()))
+  }
+}
+
+const total = (servers: ReadonlyArray<Server>) =>
+  servers.reduce((sum, server) => sum + server.cpu(), 0)
+
+const commands = async (redis: Redis) =>
+  Number(/total_commands_processed:(\d+)/.exec(await redis.info("stats"))?.[1])
