@@ -5,6 +5,7 @@ import { uuidV7 } from "../core/Uuid.ts"
 import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
+import { clientAddress } from "./ClientAddress.ts"
 import type { LimitName } from "./Policies.ts"
 
 /** The pattern of a request that no route took, as a metric label. */
@@ -60,20 +61,6 @@ export class Exchange implements RequestInfo {
 /** The client's own id when it is well formed, else a new one. */
 export const requestId = (given: string | undefined) =>
   given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : uuidV7()
-
-/**
- * The address that the outermost of our proxies saw: each of the `trustedProxies` appended one entry to
- * X-Forwarded-For, so the client is that many from the right. What stands left of it, anybody may have written.
- */
-const clientAddress = (request: HttpServerRequest.HttpServerRequest, trustedProxies: number) => {
-  const forwarded = trustedProxies > 0 ? request.headers["x-forwarded-for"] : undefined
-  if (forwarded !== undefined) {
-    const entries = forwarded.split(",")
-    const entry = entries[Math.max(0, entries.length - trustedProxies)]?.trim()
-    if (entry !== undefined && /^[0-9A-Fa-f.:]{2,45}$/.test(entry)) return entry
-  }
-  return request.remoteAddress._tag === "Some" ? request.remoteAddress.value : "unknown"
-}
 
 /** `/api/v1/app/projects/:project_id` as the label `/api/v1/app/projects/{id}`. */
 export const endpointLabel = (path: string) =>

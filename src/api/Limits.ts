@@ -6,6 +6,7 @@ import { RateLimitError } from "../domain/Errors.ts"
 import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
+import { networkOf } from "./ClientAddress.ts"
 import { endpointLabel, Exchange } from "./Exchange.ts"
 import type { LimitName } from "./Policies.ts"
 
@@ -16,7 +17,7 @@ export class Limits extends Context.Service<
   Limits,
   {
     readonly byUser: (name: LimitName, path: string) => (user: UserId, request: RequestInfo) => Take
-    /** Per address that the outermost of our proxies saw. */
+    /** Per network of the address that the outermost of our proxies saw. */
     readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => Take
   }
 >()("plinth/api/Limits") {
@@ -37,7 +38,7 @@ export class Limits extends Context.Service<
         const endpoint = endpointLabel(path)
         // What the caller may choose stands last.
         const prefix = `${name}:${name === "default" ? endpoint : ""}:${client}:`
-        return (who: string | null, request: RequestInfo): Take =>
+        return (who: string, request: RequestInfo): Take =>
           Effect.flatMapEager(limiter.take(`${prefix}${who}`, rate), (verdict) => {
             if (request instanceof Exchange) request.limit = { name, rate, verdict }
             if (verdict.isAllowed) return Exit.void
@@ -51,7 +52,7 @@ export class Limits extends Context.Service<
         byUser: (name, path) => counter(name, "user", path),
         byAddress: (name, path) => {
           const count = counter(name, "ip", path)
-          return (request) => count(request.ip_address, request)
+          return (request) => count(networkOf(request.ip_address ?? "unknown"), request)
         },
       })
     }),

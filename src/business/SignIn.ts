@@ -78,9 +78,9 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
   return (identity: Identity): Effect.Effect<User, Failure> =>
     Effect.withFiber((fiber) => {
       const user = cache.get(identity.sub, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
-      return user !== undefined && isSettled(identity, user)
-        ? admit(user)
-        : Effect.flatMap(alone(keyOf(identity), signIn(identity)), admit)
+      const isKnown = user !== undefined && isSettled(identity, user)
+      metrics.cacheLookup("users", isKnown)
+      return isKnown ? admit(user) : Effect.flatMap(alone(keyOf(identity), signIn(identity)), admit)
     })
 })
 

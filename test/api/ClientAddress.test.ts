@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
+import { networkOf } from "../../src/api/ClientAddress.ts"
 import { server } from "../fixtures/Callers.ts"
 import { send } from "../fixtures/Http.ts"
 
@@ -89,6 +90,9 @@ describe("client_ip in the access line", () => {
         "2001:db8::1",
         '"<script>", 203.0.113.7',
         "203.0.113.7, not-an-address",
+        "203.0.113.7:50123",
+        "[2001:db8::1]:50123",
+        "203.0.113.777",
       ]
       const one = yield* linesOf("1", forwarded)
       assert.deepStrictEqual(
@@ -102,6 +106,9 @@ describe("client_ip in the access line", () => {
           "2001:db8::1",
           "203.0.113.7",
           own,
+          "203.0.113.7",
+          "2001:db8::1",
+          own,
         ],
       )
       const two = yield* linesOf("2", forwarded.slice(3, 5))
@@ -111,4 +118,18 @@ describe("client_ip in the access line", () => {
       )
     }),
   )
+})
+
+describe("What a limit takes for one client", () => {
+  it.each([
+    ["203.0.113.7", "203.0.113.7"],
+    ["::ffff:203.0.113.7", "203.0.113.7"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:DB8:0001:2::6", "2001:db8:1:2::/64"],
+    ["2001:db8::6", "2001:db8:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+    ["unknown", "unknown"],
+  ])("of %s is %s", (address, network) => {
+    assert.strictEqual(networkOf(address), network)
+  })
 })

@@ -62,6 +62,21 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
+    it.effect("the process looks a user up once, and then knows him", () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const asked = send({ path: projects, token })
+        const names = ["cache_hits_total", "cache_misses_total"]
+        // His first token is a login, which is written.
+        assert.deepStrictEqual(yield* added(asked, ...names), {
+          'cache_misses_total{cache_type="users"}': 1,
+        })
+        assert.deepStrictEqual(yield* added(asked, ...names), {
+          'cache_hits_total{cache_type="users"}': 1,
+        })
+      }),
+    )
+
     it.effect("probes and scrapes are not counted", () =>
       Effect.gen(function* () {
         const probes = ["/api/v1/public/health", "/api/v1/public/health/ready", scrape]

@@ -1,0 +1,42 @@
+import { isIP, isIPv6 } from "node:net"
+import type { HttpServerRequest } from "effect/http"
+
+/**
+ * The address that the outermost of our proxies saw: each of the `trustedProxies` appended one entry to
+ * X-Forwarded-For, so the client is that many from the right. What stands left of it, anybody may have written.
+ */
+export const clientAddress = (
+  request: HttpServerRequest.HttpServerRequest,
+  trustedProxies: number,
+) => {
+  const forwarded = trustedProxies > 0 ? request.headers["x-forwarded-for"] : undefined
+  if (forwarded !== undefined) {
+    const entries = forwarded.split(",")
+    const entry = entries[Math.max(0, entries.length - trustedProxies)]?.trim() ?? ""
+    const address = withoutPort(entry)
+    if (isIP(address) !== 0) return address
+  }
+  return request.remoteAddress._tag === "Some" ? request.remoteAddress.value : "unknown"
+}
+
+/** Some proxies append the port of the connection, which is another one for each. */
+const withoutPort = (entry: string) =>
+  /^(?:([\d.]+)|\[([^\]]+)\])(?::\d+)?$/.exec(entry)?.slice(1).join("") ?? entry
+
+/** What one client has of addresses: of IPv6 a whole /64, so that it cannot have a limit for each of them. */
+export const networkOf = (address: string) => {
+  const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? []
+  if (mapped !== undefined) return mapped
+  if (!isIPv6(address)) return address
+  const [left = "", right] = address.split("::")
+  const head = left.split(":")
+  // Between the two colons are as many zeros as are missing.
+  const missing = right === undefined ? 0 : 8 - head.length - right.split(":").length
+  const groups = [
+    ...head,
+    ...Array.from({ length: missing }, () => "0"),
+    ...(right ?? "").split(":"),
+  ]
+  const network = groups.slice(0, 4).map((group) => Number.parseInt(group || "0", 16).toString(16))
+  return `${network.join(":")}::/64`
+}
