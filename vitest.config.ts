@@ -14,7 +14,11 @@ const onBothDatabases = [
   "test/core/{Database,Migrations,Search}*.test.ts",
 ]
 /** What speaks of PostgreSQL alone. */
-const onPostgres = ["test/core/Postgres*.test.ts", "test/api/Production.test.ts"]
+const onPostgres = [
+  "test/core/Postgres*.test.ts",
+  "test/api/Production.test.ts",
+  "test/process/RollingDeploy.test.ts",
+]
 
 // There are no Settings here.
 // @effect-diagnostics-next-line processEnv:off
@@ -36,27 +40,36 @@ const hasPostgres = () => {
   }
 }
 
-const command = (...words: ReadonlyArray<string>) =>
+const runs = (...words: ReadonlyArray<string>) =>
   spawnSync(words[0] ?? "", words.slice(1), {
     stdio: "ignore",
+    // Keeps Debian's packages from starting their servers.
     env: { ...environment, RUNLEVEL: "1" },
   }).status === 0
 
-/** From the PATH, and on Debian installed when it can be; RUNLEVEL keeps the package from starting its server. */
-const hasRedis = () => {
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"]
-  if (command("redis-server", "--version")) return true
-  const isInstalled =
-    process.getuid?.() === 0 &&
+/** Where the program is; installed when it can be. Null, and a line that says so, when it is nowhere: CI requires it. */
+const find = (program: string, version: string, debianPackage: string) => {
+  // Not on every PATH.
+  const places = [program, `/usr/sbin/${program}`]
+  const install = ["apt-get", "install", "-y", "--no-install-recommends", debianPackage]
+  const look = () => places.find((place) => runs(place, version))
+  const place =
+    look() ??
+    (process.getuid?.() === 0 &&
     existsSync("/etc/debian_version") &&
-    (command(...install) || (command("apt-get", "update") && command(...install)))
-  if (isInstalled) return true
-  if (environment["CI"]) throw new Error("No Redis to test on, which CI requires")
-  process.stderr.write(`Redis tests skipped: ${install.join(" ")}\n`)
-  return false
+    (runs(...install) || (runs("apt-get", "update") && runs(...install)))
+      ? look()
+      : undefined)
+  if (place !== undefined) return place
+  if (environment["CI"]) throw new Error(`There is no ${program}, which CI requires`)
+  process.stderr.write(`Tests with ${program} skipped: ${install.join(" ")}\n`)
+  return null
 }
 
-const redis = hasRedis()
+const programs = {
+  redis: find("redis-server", "--version", "redis-server"),
+  haproxy: find("haproxy", "-v", "haproxy"),
+}
 
 export default defineConfig({
   test: {
@@ -72,7 +85,7 @@ export default defineConfig({
           name: "sqlite",
           include: ["test/**/*.test.ts"],
           exclude: ["test/clients/**", ...onPostgres],
-          provide: { postgres: null, redis },
+          provide: { postgres: null, ...programs },
         },
       },
       ...(hasPostgres()
@@ -83,7 +96,7 @@ export default defineConfig({
                 name: "postgres",
                 include: [...onBothDatabases, ...onPostgres],
                 globalSetup: ["test/GlobalSetup.ts"],
-                provide: { redis },
+                provide: programs,
               },
             },
           ]

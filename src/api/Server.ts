@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http"
+import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Data, Effect, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
@@ -48,8 +49,14 @@ export const layer = Layer.effect(
     server.on("clientError", rawAnswers.onClientError)
     server.on("connect", rawAnswers.onConnect)
 
+    const sockets = new Set<Socket>()
+    server.on("connection", (socket) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+    })
+
     const port = yield* listen(server, settings)
-    yield* Effect.addFinalizer(() => stop(server, settings, lifecycle))
+    yield* Effect.addFinalizer(() => stop(server, sockets, settings, lifecycle))
     return { port }
   }),
 ).pipe(Layer.provide(RawAnswers.layer), Layer.provide(NodeHttpServer.layerHttpServices))
@@ -74,22 +81,20 @@ const lame = 2
  */
 const stop = Effect.fnUntraced(function* (
   server: Server,
+  sockets: ReadonlySet<Socket>,
   settings: Settings["Service"],
   lifecycle: Lifecycle["Service"],
 ) {
   lifecycle.draining = true
   const grace = settings.SHUTDOWN_GRACE_SECONDS
-  if (settings.ENVIRONMENT !== "local" || (yield* connections(server)) > 0) {
+  if (settings.ENVIRONMENT !== "local" || sockets.size > 0) {
     yield* Effect.sleep(`${Math.min(lame, grace)} seconds`)
   }
   const closed = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
+    // Browsers connect ahead of what they may never ask.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
   yield* Effect.timeoutOption(closed, `${grace} seconds`)
   server.closeAllConnections()
 })
-
-const connections = (server: Server) =>
-  Effect.callback<number>((resume) => {
-    server.getConnections((_, count) => resume(Effect.succeed(count)))
-  })

@@ -1,60 +1,16 @@
-import type { ChildProcess } from "node:child_process"
-import { once } from "node:events"
 import { connect } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { FetchHttpClient } from "effect/http"
-import { Metrics } from "../../src/core/Metrics.ts"
-import { Settings } from "../../src/core/Settings.ts"
-import { Tokens } from "../../src/core/Tokens.ts"
 import { bodyOf, type Request } from "../fixtures/Http.ts"
-import { canary, patience, start } from "../fixtures/Plinth.ts"
-import { freePort } from "../FreePort.ts"
+import { patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
+import { serving, tokens } from "../fixtures/Serving.ts"
 import { sleep } from "../RedisServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { dialect, runSql, TestDatabase } from "../TestDatabase.ts"
 
-const tokens = Tokens.layer.pipe(
-  Layer.provide([Metrics.layer, FetchHttpClient.layer]),
-  Layer.provide(Settings.layerFrom({ SECRET_KEY: canary })),
-)
-
-/** A real process that answers, on the database of the test. */
-const serving = Effect.gen(function* () {
-  const [port, DATABASE_URL] = [yield* freePort, yield* TestDatabase]
-  const child = yield* start(
-    { PORT: String(port), HOST: "127.0.0.1", LOG_LEVEL: "ERROR", DATABASE_URL },
-    "serve",
-  )
-  yield* Effect.addFinalizer(() => kill(child))
-  yield* untilTaken(port)
-  return { port, child }
-})
-
-const untilTaken = (port: number): Effect.Effect<void> =>
-  Effect.callback<boolean>((resume) => {
-    const socket = connect({ port, host: "127.0.0.1" })
-    socket.once("connect", () => resume(Effect.succeed(true)))
-    socket.once("error", () => resume(Effect.succeed(false)))
-    return Effect.sync(() => socket.destroy())
-  }).pipe(
-    Effect.flatMap((isTaken) =>
-      isTaken
-        ? Effect.void
-        : Effect.andThen(
-            sleep(20),
-            Effect.suspend(() => untilTaken(port)),
-          ),
-    ),
-  )
-
-const kill = (child: ChildProcess) =>
-  Effect.suspend(() =>
-    child.exitCode === null && child.kill("SIGKILL")
-      ? Effect.promise(() => once(child, "exit"))
-      : Effect.void,
-  )
+/** On the database of the test. */
+const serve = Effect.flatMap(TestDatabase, (DATABASE_URL) => serving({ DATABASE_URL }))
 
 const path = "/api/v1/app/projects"
 const body = '{"name":"Once"}'
@@ -101,11 +57,11 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
-          const first = yield* serving
+          const first = yield* serve
           yield* post(first.port, token)
-          yield* kill(first.child)
+          yield* first.kill
 
-          const { port } = yield* serving
+          const { port } = yield* serve
           const answer = yield* sendTo(port, again(token))
           assert.strictEqual(answer.status, 201)
           assert.strictEqual(answer.headers["idempotency-replayed"], "true")
@@ -120,7 +76,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
-          const first = yield* serving
+          const first = yield* serve
           // Signs him up, so that what waits is the project.
           assert.strictEqual(yield* total(first.port, token), 0)
           const locked = yield* Effect.forkChild(
@@ -132,10 +88,10 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           yield* sleep(200)
           yield* Effect.forkChild(post(first.port, token))
           yield* sleep(200)
-          yield* kill(first.child)
+          yield* first.kill
           yield* Fiber.join(locked)
 
-          const { port } = yield* serving
+          const { port } = yield* serve
           const answer = yield* sendTo(port, again(token))
           assert.strictEqual(answer.status, 201)
           assert.isUndefined(answer.headers["idempotency-replayed"])

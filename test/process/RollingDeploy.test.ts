@@ -1,0 +1,171 @@
+import { once } from "node:events"
+import { connect } from "node:net"
+import { setTimeout } from "node:timers/promises"
+import { assert, describe, layer } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Layer, Ref } from "effect"
+import { freePort } from "../FreePort.ts"
+import { type Answer, bodyOf, Http, type Request } from "../fixtures/Http.ts"
+import { patience } from "../fixtures/Plinth.ts"
+import { sendTo } from "../fixtures/Remote.ts"
+import { serving, tokens } from "../fixtures/Serving.ts"
+import * as Server from "../../src/api/Server.ts"
+import { startHaproxy } from "../HaproxyServer.ts"
+import { RedisServer, sleep } from "../RedisServer.ts"
+import { newUser, tokenFor } from "../TestApp.ts"
+import { haproxy, hasRedis, runSql, TestDatabase } from "../TestDatabase.ts"
+
+const path = "/api/v1/app/projects"
+
+const environment = Effect.gen(function* () {
+  return {
+    ENVIRONMENT: "staging",
+    DATABASE_URL: yield* TestDatabase,
+    REDIS_URL: (yield* RedisServer).url,
+    RATE_LIMIT_DEFAULT: "1000000/second",
+    TRUSTED_PROXIES: "1",
+  }
+})
+
+const services = Layer.mergeAll(tokens, TestDatabase.layer, RedisServer.layer)
+
+const lock = Effect.flatMap(TestDatabase, (url) =>
+  runSql(url, "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(1); END $$"),
+)
+
+describe.skipIf(!hasRedis())("SIGTERM", () => {
+  layer(services, { excludeTestServices: true })((it) => {
+    it.effect.skipIf(haproxy() === null)(
+      "of two servers in turn fails none of fifty requests a second, and loses no write",
+      () =>
+        Effect.gen(function* () {
+          const env = yield* environment
+          const token = yield* tokenFor(newUser())
+          const ports = [yield* freePort, yield* freePort] as const
+          const first = yield* serving(env, Effect.succeed(ports[0]))
+          const second = yield* serving(env, Effect.succeed(ports[1]))
+          const balancer = yield* startHaproxy(haproxy() ?? "", ports)
+          yield* sleep(500)
+
+          const done = yield* Ref.make(false)
+          const load = yield* Effect.forkChild(requests(balancer, token, Ref.get(done)))
+          yield* sleep(500)
+          const codes: Array<number | null> = []
+          for (const server of [first, second]) {
+            codes.push((yield* server.stop).code)
+            yield* serving(env, Effect.succeed(server.port))
+            // For the balancer to see that it is there.
+            yield* sleep(700)
+          }
+          yield* Ref.set(done, true)
+          const exits = yield* Fiber.join(load)
+
+          assert.deepStrictEqual(codes, [0, 0])
+          assert.isAbove(exits.length, 150)
+          const answers = exits.map((exit) =>
+            Exit.isSuccess(exit) ? exit.value.status : Cause.pretty(exit.cause),
+          )
+          assert.deepStrictEqual(
+            answers.filter((answer) => answer !== 200 && answer !== 201),
+            [],
+          )
+          const created = exits.flatMap((exit) =>
+            Exit.isSuccess(exit) && exit.value.status === 201 ? [exit.value] : [],
+          )
+          const rows = yield* runSql(env.DATABASE_URL, "SELECT id FROM projects")
+          const kept = new Set(rows.map((row) => (row as { readonly id: string }).id))
+          const lost = created.filter((answer) => !kept.has(bodyOf<{ id: string }>(answer).id))
+          assert.deepStrictEqual(lost, [])
+          assert.isAbove(created.length, 40)
+        }),
+      patience,
+    )
+
+    it.effect(
+      "lets a transaction finish that is under way",
+      () =>
+        Effect.gen(function* () {
+          const token = yield* tokenFor(newUser())
+          const server = yield* serving(yield* environment)
+          yield* sendTo(server.port, { path, token })
+          const locked = yield* Effect.forkChild(lock)
+          yield* sleep(200)
+          const posted = yield* Effect.forkChild(
+            sendTo(server.port, { path, token, json: { name: "Late" } }),
+          )
+          yield* sleep(100)
+          const { code } = yield* server.stop
+          const answer = yield* Fiber.join(posted)
+          yield* Fiber.join(locked)
+          assert.deepStrictEqual([answer.status, answer.headers["connection"]], [201, "close"])
+          assert.strictEqual(code, 0)
+        }),
+      patience,
+    )
+
+    it.effect(
+      "waits for no connection that has asked nothing",
+      () =>
+        Effect.gen(function* () {
+          // Longer than the test may take.
+          const grace = { SHUTDOWN_GRACE_SECONDS: "3000" }
+          const server = yield* serving({ ...(yield* environment), ...grace })
+          const socket = connect({ port: server.port, host: "127.0.0.1" })
+          yield* Effect.promise(() => once(socket, "connect"))
+          assert.strictEqual((yield* server.stop).code, 0)
+        }),
+      patience,
+    )
+
+    it.effect(
+      "lets a client read to its end what it has begun, however slowly",
+      () =>
+        Effect.gen(function* () {
+          const server = yield* serving(yield* environment)
+          const read = yield* Effect.forkChild(slowly(server.port, "/docs"))
+          yield* sleep(300)
+          const { code } = yield* server.stop
+          const { length, promised } = yield* Fiber.join(read)
+          assert.strictEqual(length, promised)
+          assert.isAbove(length, 1_000_000)
+          assert.strictEqual(code, 0)
+        }),
+      patience,
+    )
+  })
+})
+
+/** Fifty a second, each on its own: lists and creates, on connections that are kept and on new ones. */
+const requests = (port: number, token: string, isDone: Effect.Effect<boolean>) =>
+  Effect.gen(function* () {
+    const kept = yield* Http
+    const sent: Array<Fiber.Fiber<Exit.Exit<Answer>>> = []
+    while (!(yield* isDone)) {
+      const n = sent.length
+      const request: Request = { path, token, ...(n % 3 === 0 && { json: { name: `n${n}` } }) }
+      const answer = n % 5 === 0 ? sendTo(port, request) : kept.send(request)
+      sent.push(yield* Effect.forkChild(Effect.exit(answer), { startImmediately: true }))
+      yield* sleep(20)
+    }
+    return yield* Effect.forEach(sent, (fiber) => Fiber.join(fiber))
+  }).pipe(Effect.provide(Http.layer.pipe(Layer.provide(Layer.succeed(Server.Address, { port })))))
+
+/** A page, of which nothing is read for a second after its head has come. */
+const slowly = (port: number, page: string) =>
+  Effect.callback<{ readonly length: number; readonly promised: number }>((resume) => {
+    const socket = connect({ port, host: "127.0.0.1" })
+    const chunks: Array<Buffer> = []
+    socket.on("data", (chunk) => {
+      if (chunks.length === 0) {
+        socket.pause()
+        void setTimeout(1000).then(() => socket.resume())
+      }
+      chunks.push(chunk)
+    })
+    socket.on("close", () => {
+      const all = Buffer.concat(chunks)
+      const head = all.indexOf("\r\n\r\n")
+      const promised = Number(/content-length: (\d+)/i.exec(all.toString("latin1", 0, head))?.[1])
+      resume(Effect.succeed({ length: all.length - head - 4, promised }))
+    })
+    socket.write(`GET ${page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+  })
