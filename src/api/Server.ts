@@ -28,38 +28,44 @@ export class Address extends Context.Service<Address, { readonly port: number }>
  * Listens and serves. Everything is built and the handler attached before the port is bound, so a request is never
  * accepted that nobody answers: until then connections are refused.
  */
-export const layer = Layer.effect(
-  Address,
-  Effect.gen(function* () {
-    const settings = yield* Settings
-    const lifecycle = yield* Lifecycle
-    const rawAnswers = yield* RawAnswers
-    const scope = yield* Scope.fork(yield* Effect.scope)
-    const application = yield* Effect.provideService(
-      HttpRouter.toHttpEffect(Http.routes),
-      HttpRouter.RouterConfig,
-      routerConfig,
-    )
-    const handler = yield* NodeHttpServer.makeHandler(application, { scope })
+export const layerOf = <E, R>(routes: Layer.Layer<never, E, R>) =>
+  Layer.effect(Address, start(routes)).pipe(
+    Layer.provide(RawAnswers.layer),
+    Layer.provide(NodeHttpServer.layerHttpServices),
+  )
 
-    // A missing Host and an unknown Expect are refused by us, in the envelope, not by Node.
-    const server = createServer({ requireHostHeader: false, keepAliveTimeout: 65_000 }, handler)
-    server.on("checkContinue", handler)
-    server.on("checkExpectation", handler)
-    server.on("clientError", rawAnswers.onClientError)
-    server.on("connect", rawAnswers.onConnect)
+const start = Effect.fnUntraced(function* <E, R>(routes: Layer.Layer<never, E, R>) {
+  const settings = yield* Settings
+  const lifecycle = yield* Lifecycle
+  const rawAnswers = yield* RawAnswers
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const application = yield* Effect.provideService(
+    HttpRouter.toHttpEffect(routes),
+    HttpRouter.RouterConfig,
+    routerConfig,
+  )
+  const handler = yield* NodeHttpServer.makeHandler(application, { scope })
 
-    const sockets = new Set<Socket>()
-    server.on("connection", (socket) => {
-      sockets.add(socket)
-      socket.once("close", () => sockets.delete(socket))
-    })
+  // A missing Host and an unknown Expect are refused by us, in the envelope, not by Node.
+  const server = createServer({ requireHostHeader: false, keepAliveTimeout: 65_000 }, handler)
+  server.on("checkContinue", handler)
+  server.on("checkExpectation", handler)
+  server.on("clientError", rawAnswers.onClientError)
+  server.on("connect", rawAnswers.onConnect)
 
-    const port = yield* listen(server, settings)
-    yield* Effect.addFinalizer(() => stop(server, sockets, settings, lifecycle))
-    return { port }
-  }),
-).pipe(Layer.provide(RawAnswers.layer), Layer.provide(NodeHttpServer.layerHttpServices))
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.once("close", () => sockets.delete(socket))
+  })
+
+  const port = yield* listen(server, settings)
+  yield* Effect.addFinalizer(() => stop(server, sockets, settings, lifecycle))
+  return { port }
+})
+
+/** All that we serve. */
+export const layer = layerOf(Http.routes)
 
 const listen = (server: Server, { HOST, PORT }: Settings["Service"]) =>
   Effect.callback<number, ListenError>((resume) => {
@@ -95,6 +101,11 @@ const stop = Effect.fnUntraced(function* (
     // Browsers connect ahead of what they may never ask.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
-  yield* Effect.timeoutOption(closed, `${grace} seconds`)
+  // An answer that began before the drain leaves its connection open.
+  const idle = Effect.sync(() => server.closeIdleConnections()).pipe(
+    Effect.delay("100 millis"),
+    Effect.forever,
+  )
+  yield* Effect.timeoutOption(Effect.race(closed, idle), `${grace} seconds`)
   server.closeAllConnections()
 })
