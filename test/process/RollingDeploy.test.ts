@@ -30,9 +30,10 @@ const environment = Effect.gen(function* () {
 
 const services = Layer.mergeAll(tokens, TestDatabase.layer, RedisServer.layer)
 
-/** Held until after the two seconds in which a draining server still listens. */
+/** Held until after the one second in which a server with this grace still listens. */
+const grace = { SHUTDOWN_GRACE_SECONDS: "1" }
 const lock = Effect.flatMap(TestDatabase, (url) =>
-  runSql(url, "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(2.8); END $$"),
+  runSql(url, "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(1.6); END $$"),
 )
 
 describe.skipIf(!hasRedis())("SIGTERM", () => {
@@ -88,7 +89,7 @@ describe.skipIf(!hasRedis())("SIGTERM", () => {
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
-          const server = yield* serving(yield* environment)
+          const server = yield* serving({ ...(yield* environment), ...grace })
           yield* sendTo(server.port, { path, token })
           const locked = yield* Effect.forkChild(lock)
           yield* sleep(200)
@@ -110,8 +111,8 @@ describe.skipIf(!hasRedis())("SIGTERM", () => {
       () =>
         Effect.gen(function* () {
           // Longer than the test may take.
-          const grace = { SHUTDOWN_GRACE_SECONDS: "3000" }
-          const server = yield* serving({ ...(yield* environment), ...grace })
+          const env = { ...(yield* environment), SHUTDOWN_GRACE_SECONDS: "3000" }
+          const server = yield* serving(env)
           const socket = connect({ port: server.port, host: "127.0.0.1" })
           yield* Effect.promise(() => once(socket, "connect"))
           assert.strictEqual((yield* server.stop).code, 0)
@@ -137,7 +138,7 @@ describe.skipIf(!hasRedis())("SIGTERM", () => {
       "cuts an answer that takes longer than the grace",
       () =>
         Effect.gen(function* () {
-          const env = { ...(yield* environment), SHUTDOWN_GRACE_SECONDS: "1" }
+          const env = { ...(yield* environment), ...grace }
           const server = yield* serving(env, { by: streaming })
           const read = yield* Effect.forkChild(streamOf(server.port))
           yield* sleep(500)
