@@ -36,6 +36,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
     code: "VALIDATION_ERROR",
     example: { issues: [{ path: "name", message: "must not be blank" }], field: "name" },
   },
+  ExternalServiceError: { code: "EXTERNAL_SERVICE_ERROR", example: { service: "stripe" } },
   ServiceUnavailableError: {
     code: "SERVICE_UNAVAILABLE",
     example: { service: "database", retry_after: 1 },
