@@ -36,12 +36,15 @@ export const make = Effect.fnUntraced(function* (service: string) {
     Effect.forkScoped({ startImmediately: true }),
   )
 
+  // The store in memory does not fail.
+  const current = Effect.orDie(breaker.state(service))
+
   return {
     /** Past its time, an open one stays open until the next call. */
-    state: breaker.state(service).pipe(
-      Effect.map(({ _tag }) => states[_tag]),
-      // The store in memory does not fail.
-      Effect.orDie,
+    state: Effect.map(current, ({ _tag }) => states[_tag]),
+
+    refusesFor: Effect.map(current, (state) =>
+      state._tag === "Open" ? state.retryAfter : Duration.zero,
     ),
 
     /** `ServiceUnavailableError`: not called. `retry_after` unless another's call is about to decide. */

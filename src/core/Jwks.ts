@@ -1,4 +1,4 @@
-import { Clock, Data, Effect, Exit, Option, Schema, Stream } from "effect"
+import { Clock, Data, Duration, Effect, Exit, Schema, Stream } from "effect"
 import { HttpClient, HttpClientError, type HttpClientResponse } from "effect/http"
 import type { CryptoKey } from "jose"
 import { importJWK } from "jose/key/import"
@@ -57,12 +57,16 @@ export const make = Effect.fnUntraced(function* (url: string) {
       ),
     ),
     Effect.onExit((exit) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.zipWith(Clock.currentTimeMillis, policy.refusesFor, (now, refused) => {
         failed = Exit.isFailure(exit)
-        nextLook = now + pauseAfter(exit)
+        nextLook =
+          now +
+          (failed ? Math.max(pause.afterFailure, Duration.toMillis(refused)) : pause.afterSuccess)
       }),
     ),
-    Effect.mapError((cause) => unavailable(pauseAfter(Exit.fail(cause)), cause)),
+    Effect.catch((cause) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => unavailable(nextLook - now, cause)),
+    ),
     Effect.asVoid,
   )
 
@@ -97,15 +101,6 @@ const unavailable = (millis: number, cause?: unknown) =>
     retry_after: Math.max(1, Math.ceil(millis / 1000)),
     cause,
   })
-
-/** In ms. A circuit breaker that refuses knows better when the next look is worth it. */
-const pauseAfter = (exit: Exit.Exit<unknown, object>) => {
-  if (Exit.isSuccess(exit)) return pause.afterSuccess
-  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  return error instanceof ServiceUnavailableError && error.retry_after !== undefined
-    ? error.retry_after * 1000
-    : pause.afterFailure
-}
 
 const verdictOf = (
   error: HttpClientError.HttpClientError | UnusableKeySet | Schema.SchemaError,

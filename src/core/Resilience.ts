@@ -14,6 +14,8 @@ export interface Policy<E> {
   readonly repeatable: Call<E>
   /** For what may not: attempted again only after a failure which says that nothing was done. */
   readonly once: Call<E>
+  /** How long the breaker will let nobody through, seen from now. */
+  readonly refusesFor: Effect.Effect<Duration.Duration>
 }
 
 /** `operation` is a label of the metrics: a name, never an id. */
@@ -105,6 +107,7 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
   return {
     repeatable: call(["always", "if_repeatable"]),
     once: call(["always"]),
+    refusesFor: breaker.refusesFor,
   } satisfies Policy<E>
 })
 
