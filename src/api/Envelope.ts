@@ -37,6 +37,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
     example: { issues: [{ path: "name", message: "must not be blank" }], field: "name" },
   },
   RateLimitError: { code: "RATE_LIMIT_EXCEEDED", example: { retry_after: 12 } },
+  ExternalServiceError: { code: "EXTERNAL_SERVICE_ERROR", example: { service: "stripe" } },
   ServiceUnavailableError: {
     code: "SERVICE_UNAVAILABLE",
     example: { service: "database", retry_after: 1 },

@@ -1,10 +1,12 @@
-import { Clock, Data, Effect, Schema, Stream } from "effect"
-import { HttpClient, type HttpClientResponse } from "effect/http"
+import { Clock, Data, Duration, Effect, Exit, Schema, Stream } from "effect"
+import { HttpClient, HttpClientError, type HttpClientResponse } from "effect/http"
 import type { CryptoKey } from "jose"
 import { importJWK } from "jose/key/import"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Algorithm } from "./Jwt.ts"
+import * as Resilience from "./Resilience.ts"
 import * as SingleFlight from "./SingleFlight.ts"
+import * as Verdict from "./Verdict.ts"
 
 type Asymmetric = Exclude<Algorithm, "HS256">
 
@@ -20,8 +22,8 @@ export interface Jwks {
   ) => Effect.Effect<ReadonlyArray<CryptoKey>, ServiceUnavailableError>
 }
 
-/** How long one fetch may take, its body included. */
-const patience = "3 seconds"
+/** A provider that loses a request is asked a second time; who signs in waits no longer than `within`. */
+const patience = { timeout: "2 seconds", within: "3 seconds", attempts: 2 } as const
 /** Keys that the provider withdrew are forgotten after this. */
 const refreshEvery = "10 minutes"
 /** A key that we do not hold makes us look again, but not sooner than this after the last look, in ms. */
@@ -35,6 +37,7 @@ const maxKeys = 64
  */
 export const make = Effect.fnUntraced(function* (url: string) {
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
+  const policy = yield* Resilience.make({ service: "jwks", ...patience, verdict: verdictOf })
   const alone = yield* SingleFlight.make<void, ServiceUnavailableError>()
 
   let held: ReadonlyArray<VerificationKey> = []
@@ -45,20 +48,24 @@ export const make = Effect.fnUntraced(function* (url: string) {
     Effect.flatMap(readText),
     Effect.flatMap(decodeKeySet),
     Effect.flatMap(({ keys }) => usableKeys(keys, held)),
-    Effect.timeout(patience),
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+    policy.repeatable("fetch"),
     Effect.tap((keys) => Effect.sync(() => void (held = keys))),
     Effect.tapError(({ _tag }) =>
       Effect.logWarning("Signing keys could not be fetched").pipe(
         Effect.annotateLogs({ error: _tag }),
       ),
     ),
-    Effect.mapError((cause) => unavailable(pause.afterFailure, cause)),
-    Effect.onExit(({ _tag }) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        failed = _tag === "Failure"
-        nextLook = now + (failed ? pause.afterFailure : pause.afterSuccess)
+    Effect.onExit((exit) =>
+      Effect.zipWith(Clock.currentTimeMillis, policy.refusesFor, (now, refused) => {
+        failed = Exit.isFailure(exit)
+        nextLook =
+          now +
+          (failed ? Math.max(pause.afterFailure, Duration.toMillis(refused)) : pause.afterSuccess)
       }),
+    ),
+    Effect.catch((cause) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => unavailable(nextLook - now, cause)),
     ),
     Effect.asVoid,
   )
@@ -94,6 +101,16 @@ const unavailable = (millis: number, cause?: unknown) =>
     retry_after: Math.max(1, Math.ceil(millis / 1000)),
     cause,
   })
+
+const verdictOf = (
+  error: HttpClientError.HttpClientError | UnusableKeySet | Schema.SchemaError,
+) => {
+  if (!HttpClientError.isHttpClientError(error)) return Verdict.unusable
+  const { response } = error
+  return response === undefined || response.status < 300
+    ? Verdict.unanswered
+    : Verdict.ofStatus(response.status, response.headers["retry-after"])
+}
 
 class UnusableKeySet extends Data.TaggedError("UnusableKeySet") {}
 

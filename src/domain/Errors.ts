@@ -123,3 +123,14 @@ export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailab
     return `${this.service} is unavailable`
   }
 }
+
+/** Somebody else's service failed, or did not answer in time. What it said goes in `cause`. */
+export class ExternalServiceError extends Schema.TaggedError<ExternalServiceError>()(
+  "ExternalServiceError",
+  { service: Schema.String, cause: Schema.optionalKey(Schema.Defect()) },
+  { httpApiStatus: 502 },
+) {
+  override get message() {
+    return `${this.service} failed`
+  }
+}

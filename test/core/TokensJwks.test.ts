@@ -54,6 +54,21 @@ const started = Effect.gen(function* () {
 const fetched = ({ state }: { readonly state: { readonly fetches: number } }) =>
   turn.pipe(Effect.repeat({ until: () => state.fetches > 0 }))
 
+/** Lets the clock go on, slowly enough for a provider that answers in real time. */
+const passing = (until: () => boolean) =>
+  TestClock.withLive(Effect.sleep("5 millis")).pipe(
+    Effect.andThen(TestClock.adjust("20 millis")),
+    Effect.repeat({ until }),
+  )
+
+/** With the waits that begin only after the provider has answered. */
+const overTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(effect)
+    yield* passing(() => fiber.pollUnsafe() !== undefined)
+    return yield* Fiber.join(fiber)
+  })
+
 const turn = Effect.promise(() => new Promise(setImmediate))
 
 const accepted = "user_1"
@@ -208,7 +223,7 @@ describe("while the provider is down", () => {
       Effect.gen(function* () {
         const { provider, verdict } = yield* started
         provider.state.behaviour = behaviour
-        assert.strictEqual(yield* verdict(), unavailable)
+        assert.strictEqual(yield* overTime(verdict()), unavailable)
         provider.state.behaviour = "keys"
         yield* TestClock.adjust("5 seconds")
         assert.strictEqual(yield* verdict(), accepted)
@@ -236,11 +251,57 @@ describe("while the provider is down", () => {
       yield* TestClock.adjust("2 seconds")
       const next = yield* Effect.flip(verify(token))
       assert.strictEqual("retry_after" in next && next.retry_after, 3)
-      assert.strictEqual(provider.state.fetches, 1)
+      assert.isAtMost(provider.state.fetches, 2)
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual(yield* verdict(), accepted)
       const count = countOf("auth_failures_total", { reason: "unavailable" })
       assert.strictEqual(yield* Effect.provide(count, context), 2)
+    }),
+  )
+
+  it.effect("and only for one request: sign-in works at the second attempt", () =>
+    Effect.gen(function* () {
+      for (const behaviour of ["cut", "hang", { status: 500, body: "{}" }] as const) {
+        const { provider, verdict, context } = yield* started
+        provider.state.behaviour = behaviour
+        const waiting = yield* Effect.forkChild(verdict())
+        yield* fetched(provider)
+        provider.state.behaviour = "keys"
+        yield* passing(() => provider.state.fetches === 2)
+        assert.strictEqual(yield* Fiber.join(waiting), accepted)
+        assert.strictEqual(provider.state.fetches, 2)
+        const labels = { service: "jwks", operation: "fetch", status: "success" }
+        const calls = countOf("external_service_requests_total", labels)
+        assert.strictEqual(yield* Effect.provide(calls, context), 1)
+      }
+    }),
+  )
+
+  it.effect("for long: it is asked every 30 s, known keys go on, and Retry-After says when", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, verdict, context } = yield* started
+      const state = Effect.provide(countOf("circuit_breaker_state", { service: "jwks" }), context)
+      const unknown = yield* provider.sign(claims, { header: { kid: "unknown" } })
+      assert.strictEqual(yield* verdict(), accepted)
+      assert.strictEqual(yield* state, 0)
+      provider.state.behaviour = { status: 500, body: "{}" }
+      yield* TestClock.adjust("10 seconds")
+
+      let told = 0
+      for (let look = 1; look <= 8; look += 1) {
+        const error = yield* overTime(Effect.flip(verify(unknown)))
+        assert.strictEqual(error._tag, unavailable)
+        assert.strictEqual(provider.state.fetches, 1 + 2 * look)
+        told = "retry_after" in error ? (error.retry_after ?? 0) : 0
+        yield* TestClock.adjust(`${told} seconds`)
+        assert.strictEqual(yield* verdict(), accepted)
+      }
+      assert.strictEqual(told, 30)
+      assert.strictEqual(yield* state, 2)
+
+      provider.state.behaviour = "keys"
+      assert.strictEqual(yield* verdict({ header: { kid: "unknown" } }), refused)
+      assert.strictEqual(yield* state, 0)
     }),
   )
 
