@@ -39,6 +39,8 @@ const bundle = (name: string) =>
     format: "esm",
     platform: "node",
     target: "node22.19",
+    // import() of a CommonJS module that was split off has a default and no names: OpenTelemetry would be empty.
+    mainFields: ["module", "main"],
     chunkNames: `${name}-chunks/[name]-[hash]`,
     minify: true,
     sourcemap: "linked",
