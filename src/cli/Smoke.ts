@@ -163,7 +163,7 @@ const is =
 const holds =
   <A>(schema: Schema.Codec<A, unknown>) =>
   (answer: Answer): Effect.Effect<A, Wrong> =>
-    Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(answer.text).pipe(
+    Schema.decodeEffect(Schema.fromJsonString(schema))(answer.text).pipe(
       Effect.mapError(() => new Wrong({ message: `${answer.status} with an unexpected body` })),
     )
 
