@@ -7,7 +7,8 @@ set -euo pipefail
 # A machine with Docker, where the compose file runs.
 ssh-compose() {
   : "${DEPLOY_HOST:?user@host}" "${DEPLOY_SSH_KEY:?a private key}" "${DEPLOY_KNOWN_HOSTS:?from ssh-keyscan}"
-  local directory=${DEPLOY_PATH:-plinth} keys
+  local directory=${DEPLOY_PATH:-plinth}
+  # Not local: the trap runs when the function is over.
   keys=$(mktemp -d)
   trap 'rm -rf "$keys"' EXIT
   (umask 077 && printf '%s\n' "$DEPLOY_SSH_KEY" >"$keys/key")
