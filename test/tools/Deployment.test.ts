@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
@@ -185,3 +185,22 @@ describe("The compose file", () => {
     }
   })
 })
+
+const haproxy = () => spawnSync("haproxy", ["-c", "-f", "deploy/haproxy.cfg"], { encoding: "utf8" })
+
+describe.skipIf(!hasHaproxy())("The proxy", () => {
+  it("takes its configuration", () => {
+    const { status, stderr, stdout } = haproxy()
+    assert.strictEqual(status, 0, stdout + stderr)
+  })
+})
+
+function hasHaproxy() {
+  if (spawnSync("haproxy", ["-v"]).error === undefined) return true
+  // There are no Settings here.
+  // oxlint-disable no-process-env
+  // @effect-diagnostics-next-line processEnv:off
+  if (process.env["CI"]) throw new Error("No haproxy to check its file with, which CI requires")
+  process.stderr.write("haproxy test skipped: apt-get install haproxy\n")
+  return false
+}
