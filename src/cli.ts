@@ -5,6 +5,7 @@ import * as DoctorCommand from "./cli/DoctorCommand.ts"
 import * as MigrateCommand from "./cli/MigrateCommand.ts"
 import * as OpenApiCommand from "./cli/OpenApiCommand.ts"
 import { plain } from "./cli/Output.ts"
+import * as SmokeCommand from "./cli/SmokeCommand.ts"
 import * as TokenCommand from "./cli/TokenCommand.ts"
 import * as UsersCommand from "./cli/UsersCommand.ts"
 import { version } from "./domain/Version.ts"
@@ -40,6 +41,7 @@ const plinth = Command.make("plinth").pipe(
     ),
     DoctorCommand.command,
     OpenApiCommand.command,
+    SmokeCommand.command,
     Command.provide(
       TokenCommand.command,
       Layer.unwrap(Effect.map(operator, ({ tokens }) => tokens)),

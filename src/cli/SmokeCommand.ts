@@ -1,0 +1,65 @@
+import { Config, Effect } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { CommandFailed, flag, json, print, table } from "./Output.ts"
+
+/** fetch refuses URLs with a name and password in them. */
+const isService = (text: string) => {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false
+  const { hash, password, search, username } = new URL(text)
+  return [hash, password, search, username].every((part) => part === "")
+}
+
+const url = Argument.String("url").pipe(
+  Argument.withDescription("Where the service is, e.g. https://api.example.com"),
+  Argument.filter(isService, () => "an http:// or https:// URL without query or password"),
+)
+
+const wait = Flag.Int("wait").pipe(
+  Flag.withMetavar("seconds"),
+  Flag.withDescription("How long the service may take to come up. Default 30"),
+  Flag.filter(
+    (seconds) => seconds >= 0 && seconds <= 3600,
+    () => "0 to 3600",
+  ),
+  Flag.withDefault(30),
+)
+
+const staging = flag("staging", "Do not ask for HSTS, which only ENVIRONMENT=production sends")
+
+/** From the environment alone: an argument would be in the list of processes. */
+const token = Config.Redacted("PLINTH_TOKEN").pipe(Config.withDefault(null))
+
+export const command = Command.make("smoke", { url, wait, staging, json }, (options) =>
+  Effect.gen(function* () {
+    const { smoke } = yield* Effect.promise(() => import("./Smoke.ts"))
+    const service = options.url.replace(/\/+$/, "")
+    const checks = yield* smoke({
+      url: service,
+      wait: options.wait,
+      hsts: !options.staging,
+      token: yield* token,
+    })
+    const failed = checks.filter(({ status }) => status === "failed")
+    const status = failed.length === 0 ? "ok" : "failed"
+    yield* print(options.json, { status, url: service, checks }, () =>
+      table(
+        ["check", "status", "detail"],
+        checks.map(({ check, detail, status }) => [check, status, detail]),
+      ),
+    )
+    if (failed.length > 0) {
+      return yield* new CommandFailed({
+        message: `failed: ${failed.map(({ check }) => check).join(", ")}`,
+      })
+    }
+  }),
+).pipe(
+  Command.withShortDescription("Check a deployed service from outside"),
+  Command.withDescription(
+    "Check a deployed service by HTTP alone, without settings and database: health, readiness, headers, and the answers to an unknown route, to nobody and, with PLINTH_TOKEN in the environment, to a user. Each check takes at most 5 s. Exits 1 when one fails. With --json: {status,url,checks:[{check,status,detail}]}.",
+  ),
+  Command.withExamples([
+    { command: "plinth smoke https://api.example.com", description: "After a deployment" },
+    { command: "plinth smoke http://localhost:8000 --wait 0 --json" },
+  ]),
+)

@@ -1,0 +1,219 @@
+import { createServer, type RequestListener } from "node:http"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { canary, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
+
+const decode = Schema.decodeUnknownSync(
+  Schema.fromJsonString(
+    Schema.Struct({
+      status: Schema.String,
+      url: Schema.String,
+      checks: Schema.Array(
+        Schema.Struct({ check: Schema.String, status: Schema.String, detail: Schema.String }),
+      ),
+    }),
+  ),
+)
+
+/** Every check by its name: its status, and its detail when it has failed. */
+const verdicts = (stdout: string) =>
+  Object.fromEntries(
+    decode(stdout).checks.map(({ check, detail, status }) => [
+      check,
+      status === "failed" ? `${status}: ${detail}` : status,
+    ]),
+  )
+
+/** Something that is not Plinth, at a port of its own. */
+const other = (answer: RequestListener) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<ReturnType<typeof createServer>>((resume) => {
+        const server = createServer(answer)
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) =>
+        Effect.sync(() => {
+          server.closeAllConnections()
+          server.close()
+        }),
+    ),
+    (server) => {
+      const address = server.address()
+      assert(typeof address === "object" && address !== null)
+      return `http://127.0.0.1:${address.port}`
+    },
+  )
+
+layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
+  it.effect(
+    "is content with a service, for nobody and for a user, and keeps the token",
+    () =>
+      Effect.gen(function* () {
+        const [url, token] = [yield* baseUrl, yield* tokenFor(newUser())]
+        // No settings at all: this is a machine that only sees the service.
+        const { code, stderr, stdout } = yield* plinth(
+          { SECRET_KEY: "", PORT: "nonsense", PLINTH_TOKEN: token },
+          "smoke",
+          `${url}/`,
+          "--json",
+        )
+
+        assert.deepStrictEqual([code, stderr], [0, ""])
+        assert.include(decode(stdout), { status: "ok", url })
+        assert.deepStrictEqual(verdicts(stdout), {
+          health: "ok",
+          headers: "ok",
+          ready: "ok",
+          "unknown route": "ok",
+          "without a token": "ok",
+          "with a token": "ok",
+        })
+        assert.notInclude(stdout, token)
+      }),
+    patience,
+  )
+
+  it.effect(
+    "leaves the user out without a token, and fails for one that is refused",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* baseUrl
+        const without = yield* plinth({}, "smoke", url)
+        const refused = yield* plinth({ PLINTH_TOKEN: canary }, "smoke", url)
+
+        assert.strictEqual(without.code, 0)
+        assert.match(without.stdout, /^with a token +skipped +PLINTH_TOKEN is not set$/m)
+        assert.deepStrictEqual(
+          [refused.code, refused.stderr],
+          [1, "plinth: failed: with a token\n"],
+        )
+        assert.match(refused.stdout, /^with a token +failed +answered 401 instead of 200$/m)
+      }),
+    patience,
+  )
+
+  it.effect(
+    "fails everything for a server that answers something else",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* other((_, response) => {
+          response.writeHead(200, { "content-type": "text/html" }).end("<h1>Welcome</h1>")
+        })
+        const { code, stdout } = yield* plinth({}, "smoke", url, "--wait", "0", "--json")
+
+        assert.strictEqual(code, 1)
+        const { headers, ...others } = verdicts(stdout)
+        assert.match(headers ?? "", /^failed: missing or wrong: x-request-id, x-api-version, /)
+        assert.deepStrictEqual(others, {
+          health: "failed: 200 with an unexpected body",
+          ready: "failed: 200 with an unexpected body",
+          "unknown route": "failed: answered 200 instead of 404",
+          "without a token": "failed: answered 200 instead of 401",
+          "with a token": "skipped",
+        })
+      }),
+    patience,
+  )
+
+  it.effect(
+    "follows no redirection, so that a token goes nowhere else",
+    () =>
+      Effect.gen(function* () {
+        const heard: Array<string> = []
+        const thief = yield* other((request, response) => {
+          heard.push(request.url ?? "")
+          response.end()
+        })
+        const url = yield* other((_, response) => {
+          response.writeHead(308, { location: thief }).end()
+        })
+        const { code, stdout } = yield* plinth(
+          { PLINTH_TOKEN: canary },
+          "smoke",
+          url,
+          "--wait",
+          "0",
+        )
+
+        assert.strictEqual(code, 1)
+        assert.match(stdout, /^health +failed +answered 308 instead of 200$/m)
+        assert.deepStrictEqual(heard, [])
+      }),
+    patience,
+  )
+
+  it.effect(
+    "ends when nobody is there, and when somebody never answers",
+    () =>
+      Effect.gen(function* () {
+        const silent = yield* other(() => undefined)
+        const [gone, hanging] = yield* Effect.all(
+          [
+            plinth({}, "smoke", "http://127.0.0.1:1234", "--wait", "1", "--json"),
+            plinth({}, "smoke", silent, "--wait", "0", "--json"),
+          ],
+          { concurrency: 2 },
+        )
+
+        assert.deepStrictEqual([gone.code, hanging.code], [1, 1])
+        assert.include(verdicts(gone.stdout), {
+          health: "failed: no answer: ECONNREFUSED",
+          ready: "failed: no answer: ECONNREFUSED",
+        })
+        assert.include(verdicts(hanging.stdout), {
+          health: "failed: no answer in 5 s",
+          ready: "failed: no answer in 5 s",
+        })
+      }),
+    patience,
+  )
+
+  it.effect(
+    "waits for a service that is coming up, and tells which part is down",
+    () =>
+      Effect.gen(function* () {
+        let asked = 0
+        const url = yield* other(({ url: path }, response) => {
+          asked += 1
+          if (asked === 1) {
+            response.writeHead(502).end()
+          } else if (path === "/api/v1/public/health/ready") {
+            const database = { status: "unhealthy", latency_ms: 2000 }
+            response
+              .writeHead(503)
+              .end(JSON.stringify({ status: "unhealthy", components: { database } }))
+          } else {
+            response.end(JSON.stringify({ status: "healthy" }))
+          }
+        })
+        const child = yield* start({}, "smoke", url, "--json")
+        const { code, stdout } = yield* outcomeOf(child)
+
+        assert.strictEqual(code, 1)
+        assert.include(verdicts(stdout), {
+          health: "ok",
+          ready: "failed: 503, unhealthy: database unhealthy",
+        })
+      }),
+    patience,
+  )
+
+  it.effect(
+    "refuses what is no service's URL",
+    () =>
+      Effect.gen(function* () {
+        const outcomes = yield* Effect.forEach(
+          ["api.example.com", "ftp://api.example.com", "https://ada:pass@api.example.com"],
+          (url) => plinth({}, "smoke", url),
+          { concurrency: 2 },
+        )
+        for (const { code, stderr } of outcomes) {
+          assert.strictEqual(code, 2)
+          assert.match(stderr, /Expected: an http:\/\/ or https:\/\/ URL without query or password/)
+        }
+      }),
+    patience,
+  )
+})

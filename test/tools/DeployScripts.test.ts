@@ -1,0 +1,228 @@
+import { spawnSync } from "node:child_process"
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+
+/** The scripts as they are, on a machine whose ssh, kubectl, curl and docker write down what they are asked. */
+
+const directory = mkdtempSync(join(tmpdir(), "plinth-deploy-"))
+afterAll(() => rmSync(directory, { recursive: true }))
+const image = "ghcr.io/acme/plinth@sha256:0123"
+
+const run = (
+  script: "deploy" | "rollout",
+  word: string,
+  environment: Readonly<Record<string, string>>,
+  programs: Readonly<Record<string, string>>,
+) => {
+  const machine = mkdtempSync(join(directory, "machine-"))
+  cpSync("deploy", join(machine, "deploy"), { recursive: true })
+  cpSync("docker-compose.yml", join(machine, "docker-compose.yml"))
+  cpSync("grafana", join(machine, "grafana"), { recursive: true })
+  mkdirSync(join(machine, "bin"))
+  for (const [name, body] of Object.entries(programs)) {
+    const file = join(machine, "bin", name)
+    writeFileSync(file, `#!/bin/bash\necho "${name} $*" >>"$CALLS"\n${body}\n`)
+    chmodSync(file, 0o755)
+  }
+  const calls = join(machine, "calls")
+  const temporary = join(machine, "tmp")
+  mkdirSync(temporary)
+  const { status, stderr, stdout } = spawnSync("bash", [`deploy/${script}.sh`, word], {
+    cwd: machine,
+    encoding: "utf8",
+    env: {
+      PATH: [join(machine, "bin"), "/usr/bin", "/bin"].join(delimiter),
+      TMPDIR: temporary,
+      CALLS: calls,
+      ...environment,
+    },
+  })
+  return {
+    status,
+    said: stdout + stderr,
+    calls: existsSync(calls) ? readFileSync(calls, "utf8") : "",
+    left: (file: string) => readFileSync(join(machine, file), "utf8"),
+    temporary: spawnSync("ls", ["-A", temporary], { encoding: "utf8" }).stdout,
+  }
+}
+
+const deployment = {
+  metadata: { labels: { app: "plinth" } },
+  spec: {
+    template: {
+      metadata: { labels: { app: "plinth" } },
+      spec: {
+        restartPolicy: "Always",
+        containers: [
+          {
+            name: "server",
+            image: "old",
+            ports: [{ containerPort: 8000 }],
+            readinessProbe: {},
+            envFrom: [{ secretRef: { name: "plinth" } }],
+          },
+          { name: "sidecar", image: "other" },
+        ],
+      },
+    },
+  },
+}
+
+const hasTools = () => {
+  if (["bash", "jq"].every((name) => spawnSync(name, ["-V"]).error === undefined)) return true
+  process.stderr.write("tests of deploy/*.sh skipped: they need bash and jq\n")
+  return false
+}
+
+describe.skipIf(!hasTools())("deploy.sh", () => {
+  it("sends the files to a machine, and leaves no key behind", () => {
+    const { calls, said, status, temporary } = run(
+      "deploy",
+      "migrate",
+      {
+        IMAGE: image,
+        DEPLOY_TARGET: "ssh-compose",
+        DEPLOY_HOST: "ops@example.com",
+        DEPLOY_SSH_KEY: "the-key",
+        DEPLOY_KNOWN_HOSTS: "example.com ssh-ed25519 AAAA",
+      },
+      // `$2` is the file of the key.
+      { ssh: 'stat --format %a "$2" >>"$CALLS"; tar --list --gzip >>"$CALLS"' },
+    )
+    assert.strictEqual(status, 0, said)
+    assert.match(calls, /StrictHostKeyChecking=yes ops@example\.com mkdir -p 'plinth' /)
+    assert.include(calls, `PLINTH_IMAGE='${image}' deploy/rollout.sh migrate\n600\n`)
+    assert.include(calls, "docker-compose.yml\n")
+    assert.include(calls, "deploy/haproxy.cfg\n")
+    assert.deepStrictEqual([temporary, (calls + said).includes("the-key")], ["", false])
+  })
+
+  it("migrates in a Job made of the Deployment's pod, to which no Service sends requests", () => {
+    const { calls, left, said, status } = run(
+      "deploy",
+      "migrate",
+      {
+        IMAGE: image,
+        DEPLOY_TARGET: "kubernetes",
+        KUBECONFIG_CONTENT: "config",
+        GITHUB_RUN_ID: "7",
+      },
+      {
+        kubectl: `case "$1 $2" in
+          "get deployment/plinth") echo '${JSON.stringify(deployment)}' ;;
+          "create --filename") cat >job.json ;;
+          "get job/plinth-migrate-7-1") echo Complete ;;
+        esac`,
+      },
+    )
+    assert.strictEqual(status, 0, said)
+    assert.include(
+      calls,
+      "kubectl wait --for=condition=complete --timeout=30s job/plinth-migrate-7-1",
+    )
+    const { spec } = JSON.parse(left("job.json"))
+    assert.deepStrictEqual(spec.template, {
+      metadata: { labels: { app: "plinth-migrate" } },
+      spec: {
+        restartPolicy: "Never",
+        containers: [
+          {
+            name: "server",
+            image,
+            args: ["plinth", "migrate"],
+            envFrom: [{ secretRef: { name: "plinth" } }],
+          },
+        ],
+      },
+    })
+  })
+
+  it.each([
+    ["live", 0],
+    ["update_failed", 1],
+  ])(
+    "follows a deploy of Render until it is %s, without its key in the list of processes",
+    (end, code) => {
+      const { calls, said, status } = run(
+        "deploy",
+        "release",
+        {
+          IMAGE: image,
+          DEPLOY_TARGET: "render",
+          RENDER_API_KEY: "the-key",
+          RENDER_SERVICE_ID: "srv-1",
+        },
+        {
+          curl: `cat >header; case "$*" in
+          *dep-1*) echo '{"id":"dep-1","status":"${end}"}' ;;
+          *) echo '{"id":"dep-1","status":"created"}' ;;
+        esac`,
+        },
+      )
+      assert.strictEqual(status, code, said)
+      assert.match(
+        calls,
+        /https:\/\/api\.render\.com\/v1\/services\/srv-1\/deploys --data \{\n {2}"imageUrl": "ghcr/,
+      )
+      assert.notInclude(calls + said, "the-key")
+    },
+  )
+
+  it("names what is missing", () => {
+    const { said, status } = run(
+      "deploy",
+      "release",
+      { IMAGE: image, DEPLOY_TARGET: "ssh-compose", DEPLOY_HOST: "ops@example.com" },
+      {},
+    )
+    assert.strictEqual(status, 1)
+    assert.include(said, "DEPLOY_SSH_KEY: a private key")
+  })
+})
+
+/** Two replicas run; `up` brings two more, which are healthy or not. */
+const docker = (upExitCode: number) => `case "$*" in
+  "compose ps --quiet server") printf 'old1\\nold2\\n' ;;
+  "compose ps --all --quiet server") printf 'old1\\nnew3\\nold2\\nnew4\\n' ;;
+  *--scale*) exit ${upExitCode} ;;
+esac`
+
+describe.skipIf(!hasTools())("rollout.sh", () => {
+  it("stops the old replicas one by one, when the new ones are healthy", () => {
+    const { calls, left, said, status } = run(
+      "rollout",
+      "release",
+      { PLINTH_IMAGE: image },
+      { docker: docker(0) },
+    )
+    assert.strictEqual(status, 0, said)
+    assert.match(
+      calls,
+      /--no-recreate --scale server=4 server\n(?:docker (?:stop --time 30|rm) old1\n){2}(?:docker (?:stop --time 30|rm) old2\n){2}docker compose up/,
+    )
+    assert.strictEqual(left(".env"), `PLINTH_IMAGE=${image}\n`)
+  })
+
+  it("takes the new replicas down again when they are not, and leaves the old ones alone", () => {
+    const { calls, said, status } = run(
+      "rollout",
+      "release",
+      { PLINTH_IMAGE: image },
+      { docker: docker(1) },
+    )
+    assert.strictEqual(status, 1, said)
+    assert.match(calls, /docker rm --force new3 new4\n$/)
+    assert.notInclude(calls, "docker stop")
+  })
+})

