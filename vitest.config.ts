@@ -5,13 +5,17 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/**/*.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",
 ]
 /** What speaks of PostgreSQL alone. */
-const onPostgres = ["test/core/Postgres*.test.ts", "test/api/Production.test.ts"]
+const onPostgres = [
+  "test/core/Postgres*.test.ts",
+  "test/process/PostgresFaults.test.ts",
+  "test/api/Production.test.ts",
+]
 
 const hasPostgres = () => {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`

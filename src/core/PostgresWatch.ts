@@ -49,7 +49,7 @@ export class Watch {
     )
   }
 
-  /** The stream, whose next rows come in time. One that is given up ends its session. */
+  /** The stream, whose next rows come in time. The driver cancels one that is given up, or ends its session. */
   boundedStream<A>(rows: Stream.Stream<A, SqlError.SqlError>) {
     return Stream.timeoutOrElse(rows, {
       duration: this.options.answerTimeout,
