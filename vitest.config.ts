@@ -13,7 +13,7 @@ const onBothDatabases = [
 /** What speaks of PostgreSQL alone. */
 const onPostgres = [
   "test/core/Postgres*.test.ts",
-  "test/process/PostgresFaults.test.ts",
+  "test/process/{PostgresFaults,RollingDeploy}.test.ts",
   "test/api/Production.test.ts",
 ]
 
