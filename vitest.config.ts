@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/Repository.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,ManyProcesses,Idempotency}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/process/IdempotencyCrash.test.ts",
   "test/*.test.ts",
@@ -17,7 +17,7 @@ const onBothDatabases = [
 const onPostgres = [
   "test/core/Postgres*.test.ts",
   "test/api/Production.test.ts",
-  "test/process/RollingDeploy.test.ts",
+  "test/process/{PostgresFaults,RollingDeploy}.test.ts",
 ]
 
 // There are no Settings here.

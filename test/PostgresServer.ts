@@ -12,6 +12,10 @@ export interface PostgresServer {
   readonly url: (database: string) => string
   /** SIGKILL to the server and everything it started. */
   readonly kill: Effect.Effect<void>
+  /** SIGSTOP to all of them: connections stay open, and nothing is answered. */
+  readonly freeze: Effect.Effect<void>
+  /** They go on where they stood. */
+  readonly thaw: Effect.Effect<void>
   /** Starts again on the same data and port. */
   readonly start: Effect.Effect<void>
   /** Stops it and removes its data. */
@@ -47,18 +51,25 @@ export const startPostgres: Effect.Effect<PostgresServer> = Effect.gen(function*
     ),
   )
 
-  const kill = Effect.suspend(() => {
+  /** To the server first, which would replace its children. Returns its process id. */
+  const signal = (name: NodeJS.Signals) => {
     const [pid = ""] = readFileSync(join(directory, "postmaster.pid"), "utf8").split("\n")
     const children = execFileSync("ps", ["-o", "pid=", "--ppid", pid], { encoding: "utf8" })
     for (const victim of [pid, ...children.split("\n")]) {
-      if (victim.trim() !== "") process.kill(Number(victim), "SIGKILL")
+      if (victim.trim() !== "") process.kill(Number(victim), name)
     }
+    return pid
+  }
+  const kill = Effect.suspend(() => {
+    const pid = signal("SIGKILL")
     return Effect.repeat(Effect.sleep(10), { while: () => existsSync(`/proc/${pid}`) })
   })
 
   return {
     url: (database) => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`,
     kill,
+    freeze: Effect.sync(() => void signal("SIGSTOP")),
+    thaw: Effect.sync(() => void signal("SIGCONT")),
     start,
     remove: Effect.andThen(
       Effect.promise(() => server.stop()),

@@ -4,6 +4,7 @@ import { columnTypes } from "../../migrations/Dialect.ts"
 import { type Migration, migrations as shipped } from "../../migrations/index.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
+import { Unbounded } from "./Postgres.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
 /** A migration did not run to its end; nothing of it, nor of those before it in the same run, is kept. */
@@ -65,23 +66,35 @@ export const status = (migrations: Migrations = shipped) =>
     )
   })
 
-/** Two processes at once: one works, the other waits and then finds nothing to do. */
+/**
+ * Two processes at once: one works, the other waits and then finds nothing to do. A migration takes as long as it
+ * takes, but waits for a lock no longer than any statement, because whoever comes after it waits behind it: then all
+ * is tried again.
+ */
 const locked = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const database = yield* Database
     const sql = yield* SqlClient.SqlClient
     // On SQLite the transaction itself is the lock.
     const lock = sql.onDialectOrElse({
-      pg: () => sql`SELECT pg_advisory_xact_lock(${lockKey})`,
-      orElse: () => sql`SELECT 1`,
+      pg: () =>
+        Effect.all([
+          sql`SET LOCAL statement_timeout = 0`,
+          sql`SET LOCAL idle_in_transaction_session_timeout = 0`,
+          sql`SET LOCAL lock_timeout = 0`,
+          sql`SELECT pg_advisory_xact_lock(${lockKey})`,
+          sql`SET LOCAL lock_timeout TO DEFAULT`,
+        ]),
+      orElse: () => Effect.void,
     })
     return yield* lock.pipe(
       Effect.andThen(createTable),
       Effect.andThen(self),
       database.transaction,
+      Effect.provideService(Unbounded, true),
       Effect.retry({
         schedule: Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: "1 minute" })),
-        while: SqlFailure.isBusy,
+        while: (error) => SqlFailure.isBusy(error instanceof MigrationError ? error.cause : error),
       }),
     )
   })

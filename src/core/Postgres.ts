@@ -1,9 +1,12 @@
-import { type IpcSocketConnectOpts, Socket, type TcpSocketConnectOpts } from "node:net"
-import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
-import { Effect, Redacted, type Scope, Stream } from "effect"
+import { PgClient, type PgConnection } from "@effect/sql-pg"
+import { Context, Effect, Redacted, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
+import { Reserved, Single } from "./PostgresConnection.ts"
+import { Lane } from "./PostgresLane.ts"
+import { Sockets } from "./PostgresSockets.ts"
 import { types } from "./PostgresTypes.ts"
+import { Watch } from "./PostgresWatch.ts"
 
 export interface Options {
   readonly url: Redacted.Redacted
@@ -18,18 +21,44 @@ export interface PoolState {
   readonly idle: number
 }
 
-/** Nobody waits longer than these for a connection: to be opened, and to be handed back by others. In ms. */
-const connectTimeout = 1500
+/**
+ * Nobody waits longer than these for a connection: to be opened, and to be handed back by others. In ms. The first is
+ * shorter, so that it is told what is the matter.
+ */
+const connectTimeout = 1300
 const acquireTimeout = 1500
 
+/** A statement that has no answer after this many ms has none: the server may be gone, or stand still. */
+const answerTimeout = 5000
+
 /**
- * `SqlClient` over the pools of @effect/sql-pg, with a connection of our own instead of its facade's: it reports each
- * statement without a step more, waits a bounded time for a connection, and fails typed when the server dies inside
- * a transaction, where the stock client dies of its own ROLLBACK.
+ * What the server itself ends, in ms. Before we would, so that it ends a statement and not its connection. Behind a
+ * pooler that refuses them (PgBouncer: `ignore_startup_parameters`), `answerTimeout` is what remains.
+ */
+const sessionDefaults = {
+  statement_timeout: "4000",
+  // Longer than `deadlock_timeout`, 1 s, which finds out that waiting is useless.
+  lock_timeout: "2000",
+  // Transactions wait for nothing but SQL: one that idles has been forgotten, and holds its locks.
+  idle_in_transaction_session_timeout: "10000",
+}
+
+/**
+ * True where a transaction may take as long as it takes: none of its statements has a bound here. Those of the server
+ * are its own business, by SET LOCAL.
+ */
+export const Unbounded = Context.Reference<boolean>("plinth/core/Postgres/Unbounded", {
+  defaultValue: () => false,
+})
+
+/**
+ * `SqlClient` over the pools of @effect/sql-pg, with connections of our own instead of its facade's: each statement
+ * is reported and bounded in time without a fiber of its own, waits a bounded time for a connection, and fails typed
+ * when the server dies inside a transaction, where the stock client dies of its own ROLLBACK.
  *
- * A third of the connections is for single statements, which share them, many under way on each. Transactions and
- * streams have the others, one each: in one pool, a transaction would wait for the slowest statement that happens to
- * be under way on the connection it is given.
+ * A third of the connections is for single reads, which share them, many under way on each; a slow one
+ * holds up the few that share with it. What may wait for a lock would make those behind it wait: single writes,
+ * transactions and streams have the other connections, one each.
  */
 export const make = Effect.fnUntraced(function* ({
   url,
@@ -41,39 +70,42 @@ export const make = Effect.fnUntraced(function* ({
   Scope.Scope | Reactivity.Reactivity
 > {
   const sockets = new Sockets(Redacted.value(url))
-  const common = {
-    url,
-    stream: () => sockets.open(),
-    connectTimeout,
-    applicationName: "plinth",
-    types: types(),
-  }
+  const watch = new Watch({ answerTimeout, observe })
+  const lane = (sessions: number, perSession: number) =>
+    Lane.make({
+      connection: {
+        url,
+        connectTimeout,
+        applicationName: "plinth",
+        startupParameters: sessionDefaults,
+        types: types(),
+      },
+      sockets,
+      sessions,
+      perSession,
+      acquireTimeout,
+    })
   const few = Math.max(1, Math.round(maxConnections / 3))
   const many = Math.max(1, maxConnections - few)
-  const shared = yield* PgPool.make({ ...common, maxConnections: few, multiplex: true })
-  const exclusive = yield* PgPool.make({ ...common, maxConnections: many })
+  const shared = yield* Effect.all(Array.from({ length: few }, () => lane(1, multiplexed)))
+  const exclusive = yield* lane(many, 1)
+  yield* every(sweepInterval, (now) => {
+    watch.sweep(now)
+    exclusive.sweep(now)
+    for (const { sweep } of shared) sweep(now)
+  })
 
-  let reserved = 0
-  const reservation = Effect.acquireRelease(
-    Effect.sync(() => (reserved += 1)),
-    () => Effect.sync(() => (reserved -= 1)),
+  const reserve = Effect.flatMap(exclusive.reserve, (session) =>
+    Effect.map(
+      Unbounded,
+      (unbounded) => new Reserved(session, exclusive, unbounded ? undefined : watch),
+    ),
   )
-  const reserve = Effect.suspend(() =>
-    reserved < many
-      ? exclusive.reserve
-      : Effect.timeoutOrElse(exclusive.reserve, {
-          duration: acquireTimeout,
-          orElse: () => Effect.fail(exhausted()),
-        }),
-  ).pipe(
-    Effect.tap(reservation),
-    Effect.map((session) => new Connection(session, observe, exclusive.invalidate)),
-  )
+  const single = new Single(shared, exclusive, watch)
 
   const sql = yield* SqlClient.make({
     acquirer: reserve,
-    borrower: (f) =>
-      shared.use((session) => f(new Connection(session, observe, shared.invalidate))),
+    borrower: (f) => f(single),
     transactionAcquirer: reserve,
     compiler: PgClient.makeCompiler(),
     driver: "pg",
@@ -84,88 +116,26 @@ export const make = Effect.fnUntraced(function* ({
   })
 
   const state = () => {
-    const active = Math.min(sockets.size, Math.max(reserved, sockets.waiting))
-    return { active, idle: sockets.size - active }
+    const reading = shared.filter(({ inUse }) => inUse > 0).length
+    const active = Math.min(sockets.open, reading + exclusive.inUse)
+    return { active, idle: sockets.open - active }
   }
   return { sql, pool: state }
 })
 
-/** One session as SqlClient wants it. */
-class Connection implements SqlConnection.Connection {
-  private readonly session: PgConnection.PgConnection
-  private readonly observe: Options["observe"]
-  private readonly retire: PgPool.PgPool["invalidate"]
+/** Statements under way on one connection. */
+const multiplexed = 32
 
-  constructor(
-    session: PgConnection.PgConnection,
-    observe: Options["observe"],
-    retire: PgPool.PgPool["invalidate"],
-  ) {
-    this.session = session
-    this.observe = observe
-    this.retire = retire
-  }
+const every = (millis: number, f: (now: number) => void) =>
+  Effect.acquireRelease(
+    // Real time, because what is waited for comes over real sockets.
+    // @effect-diagnostics-next-line globalTimersInEffect:off
+    Effect.sync(() => setInterval(() => f(performance.now()), millis).unref()),
+    (timer) => Effect.sync(() => clearInterval(timer)),
+  )
 
-  execute(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
-    const rows = this.rows(sql, params, transform, true)
-    return sql.startsWith("ROLLBACK") || sql.startsWith("RELEASE") ? this.undone(rows) : rows
-  }
-
-  executeUnprepared(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
-    return this.rows(sql, params, transform, false)
-  }
-
-  executeRaw(sql: string, params: ReadonlyArray<unknown>) {
-    return this.watched(sql, this.session.query(sql, params), same)
-  }
-
-  executeValues(sql: string, params: ReadonlyArray<unknown>) {
-    return this.watched(sql, this.session.queryValues(sql, params), same)
-  }
-
-  executeValuesUnprepared(sql: string, params: ReadonlyArray<unknown>) {
-    return this.watched(sql, this.session.queryValues(sql, params, false), same)
-  }
-
-  executeStream(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
-    const rows = this.session.stream(sql, params)
-    return transform === undefined
-      ? rows
-      : Stream.flatMap(rows, (row) => Stream.fromIterable(transform([row])))
-  }
-
-  private rows(
-    sql: string,
-    params: ReadonlyArray<unknown>,
-    transform: Transform,
-    prepare: boolean,
-  ) {
-    const rows = this.watched(sql, this.session.query(sql, params, prepare), rowsOf)
-    return transform === undefined ? rows : Effect.map(rows, transform)
-  }
-
-  /** The end of a transaction that cannot be told to the server is the end of the session, which rolls it back. */
-  private undone(statement: Effect.Effect<ReadonlyArray<PgConnection.Row>, SqlError.SqlError>) {
-    return Effect.catch(statement, () => Effect.as(this.retire(this.session), []))
-  }
-
-  private watched<A, B>(
-    sql: string,
-    query: Effect.Effect<A, SqlError.SqlError>,
-    f: (result: A) => B,
-  ): Effect.Effect<B, SqlError.SqlError> {
-    const started = performance.now()
-    return Effect.map(query, (result) => {
-      this.observe(sql, started)
-      return f(result)
-    })
-  }
-}
-
-type Transform = Parameters<SqlConnection.Connection["execute"]>[2]
-
-const same = <A>(value: A) => value
-const rowsOf = ({ rows }: PgConnection.Result) => rows
+/** How late a wait may be ended, in ms. */
+const sweepInterval = 250
 
 /** PostgreSQL answers a COMMIT of a transaction that a failed statement has aborted with ROLLBACK. */
 const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlError.SqlError> =>
@@ -181,68 +151,3 @@ const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlEr
         )
       : Effect.void,
   )
-
-const exhausted = () =>
-  new SqlError.SqlError({
-    reason: new SqlError.LockTimeoutError({
-      cause: new Error("Every connection of the pool is taken"),
-      operation: "acquire",
-    }),
-  })
-
-/** The sockets of the pool, made here because the pool does not tell how many it has open. */
-class Sockets {
-  private readonly all = new Map<Socket, { sent: number }>()
-  private readonly address: TcpSocketConnectOpts | IpcSocketConnectOpts
-
-  constructor(address: string) {
-    const url = new URL(address)
-    const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname)
-    const port = Number(url.searchParams.get("port") ?? (url.port || 5432))
-    this.address = host.startsWith("/")
-      ? { path: `${host}/.s.PGSQL.${port}` }
-      : { host: host.replace(/^\[(.*)\]$/, "$1"), port }
-  }
-
-  open(): Socket {
-    const socket = new BatchingSocket()
-    socket.setNoDelay(true).setKeepAlive(true, 30_000).connect(this.address)
-    const state = { sent: 0 }
-    this.all.set(socket, state)
-    socket.on("data", () => (state.sent = socket.bytesWritten))
-    socket.once("close", () => this.all.delete(socket))
-    return socket
-  }
-
-  get size() {
-    return this.all.size
-  }
-
-  /** Those whose last word was ours. */
-  get waiting() {
-    let count = 0
-    for (const [socket, { sent }] of this.all) if (socket.bytesWritten > sent) count += 1
-    return count
-  }
-}
-
-/**
- * What the requests of one turn of the event loop have to say to the server, said at once: statements of several
- * share a connection, and a write of its own for each costs more than the statement.
- */
-class BatchingSocket extends Socket {
-  private batching = false
-  private readonly send = () => {
-    this.batching = false
-    this.uncork()
-  }
-
-  override write(chunk: string | Uint8Array, ...rest: ReadonlyArray<never>): boolean {
-    if (!this.batching) {
-      this.batching = true
-      this.cork()
-      setImmediate(this.send)
-    }
-    return super.write(chunk, ...rest)
-  }
-}

@@ -51,14 +51,14 @@ const unavailableFor = (cause: SqlError.SqlError, retry_after?: number) =>
 
 /**
  * Codes that the drivers do not class. PostgreSQL: 53 too many connections or no space, 57P shutdown and start,
- * 58 input and output, 25006 a standby. SQLite: 8 READONLY, 10 IOERR, 13 FULL.
+ * 58 input and output, 25006 a standby, 25P03 a transaction that idled. SQLite: 8 READONLY, 10 IOERR, 13 FULL.
  */
 const isOutage = (cause: unknown) => {
   if (!(cause instanceof Error)) return false
   if (
     "code" in cause &&
     typeof cause.code === "string" &&
-    /^(?:53|57P|58|25006$)/.test(cause.code)
+    /^(?:53|57P|58|25006$|25P03$)/.test(cause.code)
   ) {
     return true
   }

@@ -1,0 +1,200 @@
+import { type PgConnection, PgPool } from "@effect/sql-pg"
+import { Effect, type Scope } from "effect"
+import { SqlError } from "effect/sql"
+import type { Sockets } from "./PostgresSockets.ts"
+
+type Session = PgConnection.PgConnection
+
+interface Options {
+  readonly connection: PgConnection.Config
+  readonly sockets: Sockets
+  readonly sessions: number
+  /** How many may have the same session at once. */
+  readonly perSession: number
+  /** ms */
+  readonly acquireTimeout: number
+}
+
+interface Turn {
+  granted: boolean
+  holding: boolean
+}
+
+interface Waiter {
+  readonly turn: Turn
+  readonly since: number
+  readonly resume: (effect: Effect.Effect<void, SqlError.SqlError>) => void
+}
+
+/**
+ * A pool whose sessions are waited for a bounded time, first come, first served. The pool itself bounds only each
+ * attempt to connect, and hands a failed one to a single one of those who wait.
+ */
+export class Lane {
+  private readonly pool: PgPool.PgPool
+  private readonly capacity: number
+  private readonly perSession: number
+  private readonly acquireTimeout: number
+  private readonly waiting = new Set<Waiter>()
+  private granted = 0
+  private holding = 0
+  /** How many could have a session without a new connection, as far as has been seen. */
+  private proven = 0
+  private ended = 0
+  private endedBefore = 0
+  private stalled = false
+
+  static readonly make = ({ connection, sockets, sessions, perSession, acquireTimeout }: Options) =>
+    Effect.gen(function* () {
+      const pool = yield* PgPool.make({
+        ...connection,
+        stream: () =>
+          sockets.connect(() => {
+            lane.proven = 0
+          }),
+        maxConnections: sessions,
+        multiplex: perSession > 1,
+        multiplexConcurrency: perSession,
+      })
+      const lane = new Lane(pool, sessions * perSession, perSession, acquireTimeout)
+      return lane
+    })
+
+  private constructor(
+    pool: PgPool.PgPool,
+    capacity: number,
+    perSession: number,
+    acquireTimeout: number,
+  ) {
+    this.pool = pool
+    this.capacity = capacity
+    this.perSession = perSession
+    this.acquireTimeout = acquireTimeout
+  }
+
+  /** Those who have a session, or wait for one; more than any other's while nothing gets on. */
+  get load() {
+    return this.stalled ? 2 * this.capacity : this.granted + this.waiting.size
+  }
+
+  /** Those who have a session. */
+  get inUse() {
+    return this.holding
+  }
+
+  /** Lends a session for one statement. */
+  use<A>(
+    run: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
+  ): Effect.Effect<A, SqlError.SqlError> {
+    const turn: Turn = { granted: false, holding: false }
+    const hold = (session: Session) => {
+      this.hold(turn)
+      return run(session)
+    }
+    return Effect.onExitPrimitive(
+      Effect.suspend(() => {
+        return this.take(turn)
+          ? this.lend(hold)
+          : Effect.andThen(
+              this.wait(turn),
+              Effect.suspend(() => this.lend(hold)),
+            )
+      }),
+      () => {
+        this.release(turn)
+        return undefined
+      },
+    )
+  }
+
+  /** Lends a session to one alone until the scope closes. */
+  readonly reserve: Effect.Effect<Session, SqlError.SqlError, Scope.Scope> = Effect.suspend(() => {
+    const turn: Turn = { granted: false, holding: false }
+    return Effect.acquireRelease(Effect.succeed(turn), () =>
+      Effect.sync(() => this.release(turn)),
+    ).pipe(
+      Effect.andThen(Effect.suspend(() => (this.take(turn) ? Effect.void : this.wait(turn)))),
+      Effect.andThen(
+        Effect.suspend(() => (this.isProven ? this.pool.reserve : this.inTime(this.pool.reserve))),
+      ),
+      Effect.tap(() => Effect.sync(() => this.hold(turn))),
+    )
+  })
+
+  /** Takes a session out of the pool. */
+  invalidate(session: Session) {
+    return this.pool.invalidate(session)
+  }
+
+  /** To be called every now and then: fails who waits for too long, and sees whether anything gets on. */
+  readonly sweep = (now: number) => {
+    this.stalled = this.holding > 0 && this.ended === this.endedBefore
+    this.endedBefore = this.ended
+    for (const waiter of this.waiting) {
+      if (now - waiter.since < this.acquireTimeout) return
+      this.waiting.delete(waiter)
+      waiter.resume(Effect.fail(exhausted()))
+    }
+  }
+
+  private take(turn: Turn) {
+    if (this.granted >= this.capacity) return false
+    this.granted += 1
+    turn.granted = true
+    return true
+  }
+
+  private wait(turn: Turn) {
+    return Effect.callback<void, SqlError.SqlError>((resume) => {
+      const waiter: Waiter = { turn, since: performance.now(), resume }
+      this.waiting.add(waiter)
+      return Effect.sync(() => this.waiting.delete(waiter))
+    })
+  }
+
+  private hold(turn: Turn) {
+    turn.holding = true
+    this.holding += 1
+    if (this.holding > this.proven) {
+      this.proven = Math.ceil(this.holding / this.perSession) * this.perSession
+    }
+  }
+
+  private release({ granted, holding }: Turn) {
+    this.ended += 1
+    if (holding) this.holding -= 1
+    if (!granted) return
+    for (const waiter of this.waiting) {
+      this.waiting.delete(waiter)
+      waiter.turn.granted = true
+      waiter.resume(Effect.void)
+      return
+    }
+    this.granted -= 1
+  }
+
+  private lend<A>(hold: (session: Session) => Effect.Effect<A, SqlError.SqlError>) {
+    return this.isProven
+      ? this.pool.use(hold)
+      : Effect.scoped(Effect.flatMap(this.inTime(this.pool.get), hold))
+  }
+
+  private get isProven() {
+    return this.granted <= this.proven
+  }
+
+  private inTime<R>(session: Effect.Effect<Session, SqlError.SqlError, R>) {
+    return Effect.timeoutOrElse(session, {
+      duration: this.acquireTimeout,
+      orElse: () => Effect.fail(exhausted()),
+    })
+  }
+}
+
+const exhausted = () =>
+  new SqlError.SqlError({
+    reason: new SqlError.LockTimeoutError({
+      cause: new Error("Every connection of the pool is taken"),
+      operation: "acquire",
+    }),
+  })
