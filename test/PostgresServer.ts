@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { createRequire } from "node:module"
-import { createServer } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { Effect } from "effect"
+import { freePort } from "./FreePort.ts"
 
 /** A real PostgreSQL of its own data directory and port, from npm. */
 export interface PostgresServer {
@@ -118,12 +118,3 @@ const hydrate = () => {
     if (!existsSync(path)) symlinkSync(basename(source), path)
   }
 }
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})

@@ -49,7 +49,7 @@ const said = (text: () => string, pattern: RegExp): Effect.Effect<RegExpExecArra
 describe.skipIf(!hasRedis())("The built server", () => {
   layer(RedisServer.layer, { excludeTestServices: true })((it) => {
     it.effect(
-      "has in itself all that is loaded on demand: Redis, OpenTelemetry, the documentation",
+      "has in itself all that is loaded on demand: Redis, OpenTelemetry, the documentation, the command line",
       () =>
         Effect.gen(function* () {
           execFileSync(process.execPath, ["scripts/Build.ts"])
@@ -73,6 +73,14 @@ describe.skipIf(!hasRedis())("The built server", () => {
           child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
           const ended = yield* Effect.forkScoped(outcomeOf(child), { startImmediately: true })
           const [, port] = yield* said(() => output, /listening url=http:\/\/localhost:(\d+)/)
+
+          const smoke = spawn(
+            process.execPath,
+            [join(dist, "cli.js"), "smoke", `http://127.0.0.1:${port}`, "--json"],
+            { cwd, env: {} },
+          )
+          const { code, stderr } = yield* outcomeOf(smoke)
+          assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
 
           const get = (path: string) => sendTo(Number(port), { path })
           const ready = yield* get("/api/v1/public/health/ready")

@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process"
 import { Agent, request } from "node:http"
-import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { freePort } from "../FreePort.ts"
 import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
 
 interface Answer {
@@ -35,15 +35,6 @@ const get = (port: number, path: string, agent?: Agent) =>
   })
 
 const health = "/api/v1/public/health"
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** Asks until it is answered. A connection that is taken must be answered. */
 const awaitHealth = (port: number): Effect.Effect<Answer, NodeJS.ErrnoException> =>
