@@ -43,13 +43,15 @@ const migrateElsewhere = (url: string, ready: Latch.Latch) =>
       output += chunk.toString()
       ready.openUnsafe()
     })
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
+    // Node 22 says there that node:sqlite is experimental.
+    let errors = ""
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
     child.once("close", (code) => {
       ready.openUnsafe()
       resume(
         code === 0
           ? Effect.sync(() => decodeNames(output.replace("ready\n", "")))
-          : Effect.die(new Error(output)),
+          : Effect.die(new Error(errors)),
       )
     })
   })

@@ -88,7 +88,9 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }),
   )
 
-  it.effect("sees the columns that another process adds", () =>
+  // node:sqlite of Node 22 counts the columns before SQLite prepares the statement anew.
+  const isStale = process.versions.node.startsWith("22.")
+  it.effect.skipIf(isStale)("sees the columns that another process adds", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE grown (a INTEGER)`
