@@ -130,6 +130,6 @@ const ownedIn = (path: string) => Object.keys(owned).find((name) => path.include
 
 /** All of an answer but what differs from one to the next. */
 const shape = ({ headers, status, text }: Answer, id = "") => {
-  const { date: _d, "x-request-id": _r, ...rest } = headers
+  const { date: _d, "x-request-id": _r, "x-ratelimit-reset": _l, ...rest } = headers
   return { status, headers: rest, text: text.replace(id, "<id>") }
 }
