@@ -48,17 +48,17 @@ describe.skipIf(!hasRedis())("SIGTERM", () => {
           const first = yield* serving(env, { at: Effect.succeed(ports[0]) })
           const second = yield* serving(env, { at: Effect.succeed(ports[1]) })
           const balancer = yield* startHaproxy(haproxy() ?? "", ports)
-          yield* sleep(500)
+          yield* balancer.untilAllAreReady
 
           const done = yield* Ref.make(false)
-          const load = yield* Effect.forkChild(requests(balancer, token, Ref.get(done)))
+          const load = yield* Effect.forkChild(requests(balancer.port, token, Ref.get(done)))
           yield* sleep(500)
           const codes: Array<number | null> = []
           for (const server of [first, second]) {
             codes.push((yield* server.stop).code)
             yield* serving(env, { at: Effect.succeed(server.port) })
-            // For the balancer to see that it is there.
-            yield* sleep(700)
+            // As a deployment waits for its balancer.
+            yield* balancer.untilAllAreReady
           }
           yield* Ref.set(done, true)
           const exits = yield* Fiber.join(load)
