@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer"
-import { NodeHttpServerRequest } from "@effect/platform-node"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError } from "./Envelope.ts"

@@ -1,3 +1,4 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import {
   ByteSize,
   Cause,
@@ -22,7 +23,7 @@ import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { envelope } from "./Envelope.ts"
+import { bare, failure, failureHeaders, notAllowed, redress } from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 import { methodsWith } from "./Methods.ts"
@@ -87,8 +88,9 @@ export const layer = Layer.unwrap(
     /** What is refused, or answered, before a route is looked for. */
     const intercept = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
       const { headers: given, method } = request
-      if (given["host"] === undefined)
+      if (given["host"] === undefined && !isHttp10(request)) {
         return failure(400, "BAD_REQUEST", "The Host header is missing")
+      }
       if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
         return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
       }
@@ -185,6 +187,10 @@ export const layer = Layer.unwrap(
     )
   }),
 )
+/** RFC 9112 §3.2: Host is asked of HTTP/1.1. The health checks of load balancers still speak 1.0. */
+const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
+  NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"
+
 /** The client hung up before the answer: nginx's number for it, since nobody receives one. */
 const clientGone = 499
 
@@ -197,56 +203,5 @@ const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {
   return matched === undefined ? unmatched : endpointLabel(matched.route.path)
 }
 
-const failure = (
-  status: number,
-  code: string,
-  message: string,
-  details: Readonly<Record<string, unknown>> = {},
-) => HttpServerResponse.jsonUnsafe(envelope(code, message, details), { status })
-
-const notAllowed = (allowed: ReadonlyArray<string>) => {
-  const allow = allowed.join(", ")
-  return HttpServerResponse.setHeader(
-    failure(405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow }),
-    "allow",
-    allow,
-  )
-}
-
-/** The failures that HTTP itself can make, by status. */
-const bare = (status: number, limit: number): Response => {
-  switch (status) {
-    case 400:
-      return failure(400, "BAD_REQUEST", "Malformed request")
-    case 404:
-      return failure(404, "NOT_FOUND", "No such route", { resource: "Route" })
-    case 413:
-      return failure(413, "PAYLOAD_TOO_LARGE", "The body is over the limit", { limit })
-    case 415:
-      return failure(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json", {
-        accepted: "application/json",
-      })
-    default:
-      return failure(500, "INTERNAL_ERROR", "Internal error")
-  }
-}
-
-/** Where the platform answers a failure by itself, it does so without our body. */
-const redress = (response: Response, limit: number) =>
-  response.status < 400 || response.headers["content-type"] === "application/json"
-    ? response
-    : bare(response.status, limit)
-
 const isPage = (response: Response) =>
   response.headers["content-type"]?.startsWith("text/html") === true
-
-/** The failures that can say when to try again. */
-const retried = new Set([409, 429, 503])
-
-/** The headers that belong to a failure, from its own envelope. */
-const failureHeaders = ({ body, status }: Response) => {
-  if (status === 401) return { "www-authenticate": "Bearer" }
-  if (!retried.has(status) || body._tag !== "Uint8Array") return undefined
-  const retry = /"retry_after":(\d+)/.exec(new TextDecoder().decode(body.body))?.[1]
-  return retry === undefined ? undefined : { "retry-after": retry }
-}

@@ -95,6 +95,13 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     )
   }
 
+  it.effect("asks no Host of HTTP/1.0, which the health checks of load balancers speak", () =>
+    Effect.gen(function* () {
+      const answer = yield* raw(`GET ${health} HTTP/1.0\r\n\r\n`)
+      assert.strictEqual(answer.status, 200)
+    }),
+  )
+
   it.effect("answers requests sent at once in their order", () =>
     Effect.gen(function* () {
       const { raw } = yield* Http

@@ -28,6 +28,19 @@ const environment = Effect.gen(function* () {
   }
 })
 
+/** So that there is always one under way. */
+const slowCreates = (url: string) =>
+  Effect.andThen(
+    runSql(
+      url,
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END $$",
+    ),
+    runSql(
+      url,
+      "CREATE TRIGGER slow BEFORE INSERT ON projects FOR EACH ROW EXECUTE FUNCTION slow()",
+    ),
+  )
+
 const services = Layer.mergeAll(tokens, TestDatabase.layer, RedisServer.layer)
 
 /** Held until after the one second in which a server with this grace still listens. */
@@ -49,6 +62,7 @@ describe.skipIf(!hasRedis())("SIGTERM", () => {
           const second = yield* serving(env, { at: Effect.succeed(ports[1]) })
           const balancer = yield* startHaproxy(haproxy() ?? "", ports)
           yield* balancer.untilAllAreReady
+          yield* slowCreates(env.DATABASE_URL)
 
           const done = yield* Ref.make(false)
           const load = yield* Effect.forkChild(requests(balancer.port, token, Ref.get(done)))
