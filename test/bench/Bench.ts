@@ -82,7 +82,7 @@ const compare = async (database: string, create: (name: string) => Promise<strin
     for (const work of works) {
       // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
       await sameAnswers(ours, theirs, work.text)
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
       await alternate(database, work, [ours, theirs])
     }
   } finally {
@@ -128,7 +128,7 @@ const alternate = async (
       await load({ port: server.port, text, status }, requests)
       // Round -1 warms up.
       if (round >= 0) figures[at]?.push(((server.cpu() - before) / requests) * 1e6)
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
       await setTimeout(20)
     }
   }
@@ -167,7 +167,7 @@ const measureStart = async () => {
       times.push(server.started)
       memory.push(server.memory().now)
     }
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
     await server.stop()
   }
   report("node alone, start to end", nodeAlone(), "ms")

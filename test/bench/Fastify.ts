@@ -27,7 +27,7 @@ declare module "fastify" {
 }
 
 // oxlint-disable-next-line no-process-env -- a server of its own, that has no Settings
-const settings = process.env as unknown as Settings
+const settings = process.env as NodeJS.ProcessEnv & Settings
 const counters = new Counters()
 const store = await openStore(settings.DATABASE_URL, counters)
 const log = new AccessLog("Plinth", settings.ENVIRONMENT)

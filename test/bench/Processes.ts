@@ -75,7 +75,7 @@ const answered = async (child: ChildProcess, port: number): Promise<void> => {
     if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
     // oxlint-disable-next-line no-await-in-loop -- one look after the other
     if (await answers(port)) return
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- one look after the other
     await setTimeout(1)
   }
 }

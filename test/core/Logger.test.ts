@@ -208,7 +208,7 @@ describe("Logger", () => {
   it("leaves what only looks like a secret", () => {
     for (const text of [
       "METRICS_TOKEN is not set",
-      "at Tokens.verify (file:///work/src/core/Tokens.ts:58:13)",
+      "at Tokens.verify (file:///app/src/core/Tokens.ts:58:13)",
       "InvalidTokenError: expired",
       "http://localhost:8000/docs",
       "src/business.projects.repository",

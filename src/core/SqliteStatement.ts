@@ -1,0 +1,74 @@
+import type { SQLInputValue, StatementSync } from "node:sqlite"
+
+/** A statement with what its columns are called, and how those with a declared type of ours are read. */
+export class Prepared {
+  readonly statement: StatementSync
+  private names: ReadonlyArray<string> = []
+  private readers: ReadonlyArray<readonly [index: number, read: Reader]> = []
+
+  constructor(statement: StatementSync) {
+    this.statement = statement
+    // Arrays are made in half the time of node:sqlite's objects, which have no prototype besides.
+    statement.setReturnArrays(true)
+    this.describe()
+  }
+
+  values(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<Array<unknown>> {
+    const rows: ReadonlyArray<unknown> = this.statement.all(...params)
+    const values = rows as ReadonlyArray<Array<unknown>>
+    const [first] = values
+    if (first === undefined) return values
+    // SQLite prepares anew by itself after a change of the schema: `*` may then be more columns.
+    if (first.length !== this.names.length) this.describe()
+    if (this.readers.length > 0) {
+      for (const row of values)
+        for (const [index, read] of this.readers) row[index] = read(row[index])
+    }
+    return values
+  }
+
+  rows(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
+    const found = this.values(params)
+    const { names } = this
+    return found.map((values) => {
+      const row: Record<string, unknown> = {}
+      for (let index = 0; index < names.length; index += 1) row[names[index] ?? ""] = values[index]
+      return row
+    })
+  }
+
+  changes(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
+    return [this.statement.run(...params)]
+  }
+
+  private describe() {
+    const columns = this.statement.columns()
+    this.names = columns.map(({ name }) => name)
+    this.readers = columns.flatMap(({ type }, index) => {
+      const read = readers[type?.toUpperCase() ?? ""]
+      return read === undefined ? [] : [[index, read] as const]
+    })
+  }
+}
+
+type Reader = (value: unknown) => unknown
+
+const readers: Readonly<Record<string, Reader>> = {
+  BOOLEAN: (value) => (value === null ? null : value === 1),
+  JSON_TEXT: (value): unknown => (typeof value === "string" ? JSON.parse(value) : value),
+}
+
+export const toInput = (value: unknown): SQLInputValue => {
+  switch (typeof value) {
+    case "string":
+    case "number":
+    case "bigint":
+      return value
+    case "boolean":
+      return value ? 1 : 0
+    case "undefined":
+      return null
+    default:
+      return value === null || value instanceof Uint8Array ? value : JSON.stringify(value)
+  }
+}
