@@ -20,9 +20,8 @@ const onPostgres = [
   "test/process/{PostgresFaults,RollingDeploy}.test.ts",
 ]
 
-// There are no Settings here.
-// @effect-diagnostics-next-line processEnv:off
-// oxlint-disable-next-line no-process-env
+// @effect-diagnostics-next-line processEnv:off -- there are no Settings here
+// oxlint-disable-next-line no-process-env -- there are no Settings here
 const environment = process.env
 
 const hasPostgres = () => {
@@ -69,6 +68,9 @@ const find = (program: string, version: string, debianPackage: string) => {
 const programs = {
   redis: find("redis-server", "--version", "redis-server"),
   haproxy: find("haproxy", "-v", "haproxy"),
+  promtool: find("promtool", "--version", "prometheus"),
+  // Of the scripts of a deployment.
+  jq: find("jq", "--version", "jq"),
 }
 
 export default defineConfig({

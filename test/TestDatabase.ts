@@ -13,9 +13,6 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The address of the run's PostgreSQL; null in the project that tests on SQLite. */
     readonly postgres: string | null
-    /** Where these programs are; null where they are not. */
-    readonly redis: string | null
-    readonly haproxy: string | null
   }
 }
 
@@ -24,10 +21,6 @@ export const template = "plinth_template"
 
 /** Which database this project tests. */
 export const dialect = (): "sqlite" | "pg" => (inject("postgres") === null ? "sqlite" : "pg")
-
-/** Suites that need these are skipped where they are missing, which the run says once. */
-export const hasRedis = () => inject("redis") !== null
-export const haproxy = () => inject("haproxy")
 
 /** A database that only this test file has: the DATABASE_URL of it. Migrated on PostgreSQL, empty on SQLite. */
 export class TestDatabase extends Context.Service<TestDatabase, string>()(

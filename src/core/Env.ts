@@ -1,5 +1,5 @@
 import { Config, Option, Redacted, Schema } from "effect"
-import { rateOf } from "../domain/Rate.ts"
+import { isRate, rateOf } from "../domain/Rate.ts"
 import { databaseSettings } from "./DatabaseSettings.ts"
 
 /** One bad variable. Its value is never part of it. */
@@ -149,13 +149,9 @@ const redisUrl = (name: string) =>
   ).pipe(Config.map(Redacted.make<string>), optional)
 
 const rate = (name: string, fallback: string) =>
-  checked(
-    name,
-    "must be <number>/<second|minute|hour|day>, like 60/minute",
-    (value) => rateOf(value) !== undefined,
-  ).pipe(
+  checked(name, "must be <number>/<second|minute|hour|day>, like 60/minute", isRate).pipe(
     Config.withDefault(fallback),
-    Config.map((value) => rateOf(value) ?? { limit: 1, seconds: 1 }),
+    Config.map(rateOf),
   )
 
 const claimPath = (name: string) =>

@@ -4,12 +4,24 @@ export interface Rate {
   readonly seconds: number
 }
 
-const units = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const
+/** `<n>/<second|minute|hour|day>`. */
+export const isRate = (text: string) => /^[1-9]\d{0,8}\/(?:second|minute|hour|day)$/.test(text)
 
-/** What `<n>/<second|minute|hour|day>` says; undefined when it says nothing. */
-export const rateOf = (text: string): Rate | undefined => {
-  const [, limit, unit] = /^([1-9]\d{0,8})\/(second|minute|hour|day)$/.exec(text) ?? []
-  return limit === undefined ? undefined : { limit: Number(limit), seconds: secondsOf(unit) }
+/** Of a text that is a rate. */
+export const rateOf = (text: string): Rate => {
+  const [limit, unit] = text.split("/")
+  return { limit: Number(limit), seconds: secondsOf(unit) }
 }
 
-const secondsOf = (unit: string | undefined) => units[unit as keyof typeof units]
+const secondsOf = (unit: string | undefined) => {
+  switch (unit) {
+    case "second":
+      return 1
+    case "minute":
+      return 60
+    case "hour":
+      return 3600
+    default:
+      return 86_400
+  }
+}

@@ -4,8 +4,8 @@ import { Metrics } from "../../src/core/Metrics.ts"
 import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
 import { untilBack } from "../fixtures/Processes.ts"
 import { type Process, TwoServers } from "../fixtures/TwoServers.ts"
+import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
-import { hasRedis } from "../TestDatabase.ts"
 
 /** Two servers on one database and one Redis. */
 const servers = Layer.unwrap(
@@ -52,7 +52,7 @@ const load = (processes: ReadonlyArray<Process>, request: Request, count: number
 const of = (statuses: ReadonlyArray<number>, status: number) =>
   statuses.filter((one) => one === status).length
 
-describe.skipIf(!hasRedis())("Two processes on one Redis", () => {
+describe.skipIf(!hasProgram("redis"))("Two processes on one Redis", () => {
   layer(servers, { excludeTestServices: true })((it) => {
     it.effect("let exactly the limit through, of twice as many requests to both", () =>
       Effect.gen(function* () {

@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { Settings } from "../../src/core/Settings.ts"
 import { version } from "../../src/domain/Version.ts"
+import { hasProgram, program } from "../Programs.ts"
 
 const httpBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf"
 const databaseBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 +Inf"
@@ -203,13 +204,16 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect.skipIf(!hasPromtool())("are what promtool calls clean", () =>
+  it.effect.skipIf(!hasProgram("promtool"))("are what promtool calls clean", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         recordAll(metrics)
         const input = yield* metrics.render
         // Throws with promtool's words when it has any.
-        const said = execFileSync("promtool", ["check", "metrics"], { input, encoding: "utf8" })
+        const said = execFileSync(program("promtool") ?? "", ["check", "metrics"], {
+          input,
+          encoding: "utf8",
+        })
         assert.strictEqual(said, "")
       }),
     ),
@@ -217,17 +221,3 @@ describe("Metrics", () => {
 })
 
 const user = 'process_cpu_seconds_total{mode="user"}'
-
-function hasPromtool() {
-  try {
-    execFileSync("promtool", ["--version"], { stdio: "ignore" })
-    return true
-  } catch {
-    // There are no Settings here.
-    // oxlint-disable no-process-env
-    // @effect-diagnostics-next-line processEnv:off
-    if (process.env["CI"]) throw new Error("No promtool to check metrics with, which CI requires")
-    process.stderr.write("promtool test skipped: apt-get install prometheus\n")
-    return false
-  }
-}

@@ -50,6 +50,17 @@ describe("defaults", () => {
     }),
   )
 
+  it.effect.each([
+    ["7/second", { limit: 7, seconds: 1 }],
+    ["60/minute", { limit: 60, seconds: 60 }],
+    ["5/hour", { limit: 5, seconds: 3600 }],
+    ["200/day", { limit: 200, seconds: 86_400 }],
+  ] as const)("%s is a limit", ([RATE_LIMIT_AI, rate]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* settings({ RATE_LIMIT_AI })).RATE_LIMIT_AI, rate)
+    }),
+  )
+
   it.effect("an empty value is an unset one, and white space around a value is none of it", () =>
     Effect.gen(function* () {
       const found = yield* settings({

@@ -4,8 +4,8 @@ import { TestClock } from "effect/testing"
 import { Cache } from "../../src/core/Cache.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
+import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
-import { hasRedis } from "../TestDatabase.ts"
 
 const Thing = Schema.Struct({ name: Schema.String, size: Schema.NullOr(Schema.Int) })
 const thing = { name: "größer 💥", size: null }
@@ -144,7 +144,7 @@ layer(alone)("The cache of one process", (it) => {
   )
 })
 
-describe.skipIf(!hasRedis())("Redis", () => {
+describe.skipIf(!hasProgram("redis"))("Redis", () => {
   layer(shared, { excludeTestServices: true })("The cache that processes share", (it) => {
     laws(it, sleep)
 

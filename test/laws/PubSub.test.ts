@@ -2,8 +2,8 @@ import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { PubSub } from "../../src/core/PubSub.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
+import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
-import { hasRedis } from "../TestDatabase.ts"
 
 const publish = (channel: string, message: string) =>
   Effect.flatMap(PubSub, (pubSub) => pubSub.publish(channel, message))
@@ -47,7 +47,7 @@ layer(alone)("Messages in one process", (it) => {
   laws(it)
 })
 
-describe.skipIf(!hasRedis())("Redis", () => {
+describe.skipIf(!hasProgram("redis"))("Redis", () => {
   layer(shared, { excludeTestServices: true })("Messages between processes", (it) => {
     laws(it)
 

@@ -6,8 +6,8 @@ import { RateLimiter, type Verdict } from "../../src/core/RateLimiter.ts"
 import { Redis } from "../../src/core/Redis.ts"
 import type { Rate } from "../../src/domain/Rate.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
+import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
-import { hasRedis } from "../TestDatabase.ts"
 
 const perMinute = (limit: number): Rate => ({ limit, seconds: 60 })
 
@@ -127,7 +127,7 @@ layer(alone)("Limits of one process", (it) => {
   )
 })
 
-describe.skipIf(!hasRedis())("Redis", () => {
+describe.skipIf(!hasProgram("redis"))("Redis", () => {
   layer(shared, { excludeTestServices: true })("Limits that processes share", (it) => {
     laws(it, sleep)
 

@@ -9,8 +9,8 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { outcomeOf, patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
+import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
-import { hasRedis } from "../TestDatabase.ts"
 
 /** Where the traces go that it is sent. */
 const collector = Effect.acquireRelease(
@@ -46,7 +46,7 @@ const said = (text: () => string, pattern: RegExp): Effect.Effect<RegExpExecArra
       : Effect.succeed(found)
   })
 
-describe.skipIf(!hasRedis())("The built server", () => {
+describe.skipIf(!hasProgram("redis"))("The built server", () => {
   layer(RedisServer.layer, { excludeTestServices: true })((it) => {
     it.effect(
       "has in itself all that is loaded on demand: Redis, OpenTelemetry, the documentation, the command line",

@@ -12,9 +12,10 @@ import { patience, startProgram } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving, tokens } from "../fixtures/Serving.ts"
 import { startHaproxy } from "../HaproxyServer.ts"
+import { hasProgram, program } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
-import { haproxy, hasRedis, runSql, TestDatabase } from "../TestDatabase.ts"
+import { runSql, TestDatabase } from "../TestDatabase.ts"
 
 const path = "/api/v1/app/projects"
 
@@ -49,9 +50,9 @@ const lock = Effect.flatMap(TestDatabase, (url) =>
   runSql(url, "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(1.6); END $$"),
 )
 
-describe.skipIf(!hasRedis())("SIGTERM", () => {
+describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
   layer(services, { excludeTestServices: true })((it) => {
-    it.effect.skipIf(haproxy() === null)(
+    it.effect.skipIf(!hasProgram("haproxy"))(
       "of two servers in turn fails none of fifty requests a second, and loses no write",
       () =>
         Effect.gen(function* () {
@@ -60,7 +61,7 @@ describe.skipIf(!hasRedis())("SIGTERM", () => {
           const ports = [yield* freePort, yield* freePort] as const
           const first = yield* serving(env, { at: Effect.succeed(ports[0]) })
           const second = yield* serving(env, { at: Effect.succeed(ports[1]) })
-          const balancer = yield* startHaproxy(haproxy() ?? "", ports)
+          const balancer = yield* startHaproxy(program("haproxy") ?? "", ports)
           yield* balancer.untilAllAreReady
           yield* slowCreates(env.DATABASE_URL)
 

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import { hasProgram } from "../Programs.ts"
 
 /** The scripts as they are, on a machine whose ssh, kubectl, curl and docker write down what they are asked. */
 
@@ -79,13 +80,7 @@ const deployment = {
   },
 }
 
-const hasTools = () => {
-  if (["bash", "jq"].every((name) => spawnSync(name, ["-V"]).error === undefined)) return true
-  process.stderr.write("tests of deploy/*.sh skipped: they need bash and jq\n")
-  return false
-}
-
-describe.skipIf(!hasTools())("deploy.sh", () => {
+describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
   it("sends the files to a machine, and leaves no key behind", () => {
     const { calls, said, status, temporary } = run(
       "deploy",
@@ -198,7 +193,7 @@ const docker = (upExitCode: number) => `case "$*" in
   *--scale*) exit ${upExitCode} ;;
 esac`
 
-describe.skipIf(!hasTools())("rollout.sh", () => {
+describe.skipIf(!hasProgram("jq"))("rollout.sh", () => {
   it("stops the old replicas one by one, when the new ones are healthy", () => {
     const { calls, left, said, status } = run(
       "rollout",

@@ -7,6 +7,7 @@ import { parse } from "yaml"
 import manifest from "../../package.json" with { type: "json" }
 import { variables } from "../../src/core/Env.ts"
 import { outcomeOf } from "../fixtures/Plinth.ts"
+import { hasProgram, program } from "../Programs.ts"
 
 /** No container engine runs here: what can be known of these files without one. */
 
@@ -186,21 +187,12 @@ describe("The compose file", () => {
   })
 })
 
-const haproxy = () => spawnSync("haproxy", ["-c", "-f", "deploy/haproxy.cfg"], { encoding: "utf8" })
+const haproxy = () =>
+  spawnSync(program("haproxy") ?? "", ["-c", "-f", "deploy/haproxy.cfg"], { encoding: "utf8" })
 
-describe.skipIf(!hasHaproxy())("The proxy", () => {
+describe.skipIf(!hasProgram("haproxy"))("The proxy", () => {
   it("takes its configuration", () => {
     const { status, stderr, stdout } = haproxy()
     assert.strictEqual(status, 0, stdout + stderr)
   })
 })
-
-function hasHaproxy() {
-  if (spawnSync("haproxy", ["-v"]).error === undefined) return true
-  // There are no Settings here.
-  // oxlint-disable no-process-env
-  // @effect-diagnostics-next-line processEnv:off
-  if (process.env["CI"]) throw new Error("No haproxy to check its file with, which CI requires")
-  process.stderr.write("haproxy test skipped: apt-get install haproxy\n")
-  return false
-}

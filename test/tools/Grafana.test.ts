@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { parse } from "yaml"
+import { hasProgram, program } from "../Programs.ts"
 
 const text = (file: string) => readFileSync(file, "utf8")
 
@@ -54,43 +55,34 @@ describe("What watches the servers", () => {
     }
   })
 
-  it.skipIf(!hasPromtool())("is what promtool takes, and its alerts fire when they should", () => {
-    const directory = mkdtempSync(join(tmpdir(), "plinth-rules-"))
-    const asked = join(directory, "dashboards.yml")
-    const rules = dashboards
-      .flatMap((file) => expressionsOf(parse(text(file))))
-      .map((expression, at) => ({
-        record: `panel_${at}`,
-        expr: expression.replaceAll("$__rate_interval", "1m").replaceAll("$instance", ".*"),
-      }))
-    // JSON is YAML.
-    writeFileSync(asked, JSON.stringify({ groups: [{ name: "dashboards", rules }] }))
-    // The file of the token is there only where it runs.
-    const config = promtool("check", "config", "--syntax-only", "grafana/prometheus.yml")
-    const checked = promtool("check", "rules", "grafana/alerts.yml", asked)
-    const tested = promtool("test", "rules", "grafana/alerts.test.yml")
-    rmSync(directory, { recursive: true })
+  it.skipIf(!hasProgram("promtool"))(
+    "is what promtool takes, and its alerts fire when they should",
+    () => {
+      const directory = mkdtempSync(join(tmpdir(), "plinth-rules-"))
+      const asked = join(directory, "dashboards.yml")
+      const rules = dashboards
+        .flatMap((file) => expressionsOf(parse(text(file))))
+        .map((expression, at) => ({
+          record: `panel_${at}`,
+          expr: expression.replaceAll("$__rate_interval", "1m").replaceAll("$instance", ".*"),
+        }))
+      // JSON is YAML.
+      writeFileSync(asked, JSON.stringify({ groups: [{ name: "dashboards", rules }] }))
+      // The file of the token is there only where it runs.
+      const config = promtool("check", "config", "--syntax-only", "grafana/prometheus.yml")
+      const checked = promtool("check", "rules", "grafana/alerts.yml", asked)
+      const tested = promtool("test", "rules", "grafana/alerts.test.yml")
+      rmSync(directory, { recursive: true })
 
-    assert.deepStrictEqual([config, checked, tested], ["", "", ""])
-  })
+      assert.deepStrictEqual([config, checked, tested], ["", "", ""])
+    },
+  )
 })
 
 /** What promtool says when it does not like what it sees. */
 const promtool = (...args: ReadonlyArray<string>) => {
-  const { status, stderr, stdout } = spawnSync("promtool", args, { encoding: "utf8" })
+  const { status, stderr, stdout } = spawnSync(program("promtool") ?? "", args, {
+    encoding: "utf8",
+  })
   return status === 0 ? "" : stdout + stderr
-}
-
-function hasPromtool() {
-  try {
-    execFileSync("promtool", ["--version"], { stdio: "ignore" })
-    return true
-  } catch {
-    // There are no Settings here.
-    // oxlint-disable no-process-env
-    // @effect-diagnostics-next-line processEnv:off
-    if (process.env["CI"]) throw new Error("No promtool to check rules with, which CI requires")
-    process.stderr.write("promtool test skipped: apt-get install prometheus\n")
-    return false
-  }
 }
