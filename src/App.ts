@@ -11,6 +11,9 @@ import { Users } from "./business/Users.ts"
 import { UsersRepo } from "./business/UsersRepo.ts"
 import { AccessLog } from "./core/AccessLog.ts"
 import { Database } from "./core/Database.ts"
+import { JobQueue } from "./core/JobQueue.ts"
+import { JobSchedules } from "./core/JobSchedules.ts"
+import * as JobStores from "./core/JobStores.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
 import { Metrics } from "./core/Metrics.ts"
 import { PubSub } from "./core/PubSub.ts"
@@ -28,6 +31,10 @@ const core = Layer.mergeAll(
   RateLimiter.layer,
   PubSub.layer,
 ).pipe(Layer.provideMerge(Redis.layer))
+
+const jobs = JobQueue.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(JobStores.layer, JobSchedules.layer)),
+)
 
 const repos = Layer.mergeAll(
   UsersRepo.layer,
@@ -49,6 +56,7 @@ const business = Layer.mergeAll(
  */
 export const layer = business.pipe(
   Layer.provideMerge(repos),
+  Layer.provideMerge(jobs),
   Layer.provideMerge(core),
   Layer.provideMerge(FetchHttpClient.layer),
   Layer.provideMerge(telemetry),
