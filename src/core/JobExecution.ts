@@ -75,9 +75,9 @@ class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
   readonly retryable = false
   override get message() {
     const issues = format(this.cause.issue).issues.map(
-      ({ message, path = [] }) => `${path.map(String).join(".")}: ${message}`,
+      ({ message, path = [] }) => ["payload", ...path.map(String)].join(".") + `: ${message}`,
     )
-    return `the payload cannot be read (${issues.join("; ")})`
+    return `cannot be read (${issues.join("; ")})`
   }
 }
 

@@ -124,7 +124,8 @@ export class JobQueue extends Context.Service<
         list: store.list,
         counts: store.counts,
         stats: Effect.map(store.counts, statsOf),
-        retry: (id) => change(id, store.retry(id), "not_failed"),
+        retry: (id) =>
+          change(id, Effect.catchTag(store.retry(id), "ConflictError", isThere), "not_failed"),
         cancel: (id) =>
           Effect.tap(change(id, store.cancel(id), "ended"), () =>
             sql.afterCommit(publish(cancellations, id)),
@@ -149,6 +150,10 @@ const currentTrace = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span):
         sampled: span.value.sampled,
       },
 )
+
+/** Another one, under its unique key. */
+const isThere = () =>
+  Effect.fail(new ConflictError({ resource: "Job", reason: "duplicate", field: "unique_key" }))
 
 const statsOf = (counts: ReadonlyArray<JobCount>): JobStats => {
   const stats = { waiting: 0, delayed: 0, active: 0, completed: 0, failed: 0, cancelled: 0 }

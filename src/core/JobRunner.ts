@@ -30,6 +30,8 @@ interface Kind {
 const renewal = 3000
 /** How often this process looks for what fell due, and for what nobody told it of, in ms. */
 const look = 1000
+/** The least time between two looks, in ms: of several that fall due, a look tells the first. */
+const soon = 100
 /** How long a job may take to end once it is interrupted. */
 const patience = "2 seconds"
 /** Settled by one statement at most. */
@@ -164,7 +166,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     let next = look
     for (const { name, wait } of yield* store.due([...kinds.keys()])) {
       if (wait === 0) want(name)
-      else next = Math.min(next, wait)
+      next = Math.min(next, Math.max(wait, soon))
     }
     yield* Effect.sleep(next)
   })

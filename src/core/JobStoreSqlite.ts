@@ -30,12 +30,6 @@ export const layer = Layer.effect(
       return rows.map(jobOf)
     })
 
-    const get = (id: string) => Effect.map(jobs(sql`WHERE id = ${id}`), ([job]) => job)
-
-    const changed = Effect.fnUntraced(function* (id: string, rows: ReadonlyArray<unknown>) {
-      return rows.length === 0 ? undefined : yield* get(id)
-    })
-
     const settle = Effect.fnUntraced(function* (settlement: Settlement) {
       const { attempt, id } = settlement.claim
       const time = yield* now
@@ -63,7 +57,12 @@ export const layer = Layer.effect(
             leased_until: null,
           })
         case "handed_back":
-          return yield* set({ state: "waiting", attempts: attempt - 1, leased_until: null })
+          return yield* set({
+            state: "waiting",
+            attempts: attempt - 1,
+            started_at: null,
+            leased_until: null,
+          })
       }
     })
 
@@ -108,7 +107,7 @@ export const layer = Layer.effect(
         if (inserted.length > 0) yield* sql.afterCommit(tell(name))
         return inserted.length > 0
       }),
-      get,
+      get: (id) => Effect.map(jobs(sql`WHERE id = ${id}`), ([job]) => job),
       findByKey: (name, key) =>
         Effect.map(
           query(sql<{ id: string }>`
@@ -133,25 +132,26 @@ export const layer = Layer.effect(
         `),
       ),
       retry: Effect.fnUntraced(function* (id) {
-        const rows = yield* write("Job")(sql<{ name: string }>`
-          UPDATE jobs SET
-            state = 'waiting', max_attempts = max(max_attempts, attempts + 1), run_at = ${yield* now},
-            finished_at = NULL, progress = NULL
-          WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING name
-        `)
-        const [row] = rows
-        if (row !== undefined) yield* sql.afterCommit(tell(row.name))
-        return yield* changed(id, rows)
-      }),
-      cancel: Effect.fnUntraced(function* (id) {
-        return yield* changed(
-          id,
-          yield* query(sql`
-            UPDATE jobs SET state = 'cancelled', finished_at = ${yield* now}, leased_until = NULL
-            WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING id
+        const job = yield* one(
+          write("Job")(sql<Row>`
+            UPDATE jobs SET
+              state = 'waiting', max_attempts = max(max_attempts, attempts + 1),
+              run_at = ${yield* now}, finished_at = NULL, progress = NULL
+            WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING *, state AS shown
           `),
         )
+        if (job !== undefined) yield* sql.afterCommit(tell(job.name))
+        return job
       }),
+      cancel: (id) =>
+        Effect.flatMap(now, (time) =>
+          one(
+            query(sql<Row>`
+              UPDATE jobs SET state = 'cancelled', finished_at = ${time}, leased_until = NULL
+              WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS shown
+            `),
+          ),
+        ),
       claim: Effect.fnUntraced(function* (name, limit) {
         const time = yield* now
         return yield* query(sql<Claimed>`
@@ -205,6 +205,9 @@ export const layer = Layer.effect(
     })
   }),
 )
+
+const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
+  Effect.map(rows, ([row]) => row && jobOf(row))
 
 const every = (interval: Duration.Input, effect: Effect.Effect<unknown, ServiceUnavailableError>) =>
   Effect.ignore(effect).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
