@@ -488,6 +488,35 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
+  it.effect("are settled by whoever holds them, not by one that handed them back before", () =>
+    Effect.gen(function* () {
+      const store = yield* JobStore
+      const job = yield* single("held")
+      const claim = Effect.gen(function* () {
+        yield* sleep(5)
+        const [claimed] = yield* store.claim("test_single", 1)
+        assert.deepInclude(claimed, { id: job.id, attempt: 1 })
+        assert(claimed !== undefined)
+        return claimed
+      })
+      const before = yield* claim
+      yield* store.settle([{ claim: before, outcome: "handed_back" }])
+      const held = yield* claim
+
+      yield* store.settle([{ claim: before, outcome: "handed_back" }])
+      yield* store.settle([{ claim: before, outcome: "failed", error: "late" }])
+      yield* store.progress(before, 50)
+      assert.deepStrictEqual([...(yield* store.renew([before]))], [])
+      assert.deepInclude(yield* jobOf(job), { state: "active", progress: null, error: null })
+
+      assert.deepStrictEqual([...(yield* store.renew([held]))], [job.id])
+      yield* store.progress(held, 60)
+      assert.strictEqual((yield* jobOf(job)).progress, 60)
+      yield* store.settle([{ claim: held, outcome: "completed", result: 1 }])
+      assert.deepInclude(yield* jobOf(job), { state: "completed", attempts: 1, result: 1 })
+    }),
+  )
+
   it.effect("that run when the process stops are finished or handed back, as if not begun", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
