@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -66,6 +66,31 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         tasks.begun.map(({ task }) => task),
         ["committed"],
       )
+    }),
+  )
+
+  it.effect("are enqueued by one statement of the caller's transaction", () =>
+    Effect.gen(function* () {
+      const counted = Effect.fnUntraced(function* (options: EnqueueOptions) {
+        const spans: Array<Tracer.NativeSpan> = []
+        const tracer = Tracer.make({
+          span: (about) => {
+            const span = new Tracer.NativeSpan(about)
+            spans.push(span)
+            return span
+          },
+        })
+        yield* Effect.provideService(
+          transaction(enqueue("counted", options)),
+          Tracer.Tracer,
+          tracer,
+        )
+        const texts = spans.map(({ attributes }) => attributes.get("db.query.text"))
+        const statements = texts.filter((text) => text !== undefined)
+        assert.strictEqual(statements.length, 1, statements.join("\n"))
+      })
+      yield* counted({ delay: "1 hour" })
+      yield* counted({ delay: "1 hour", uniqueKey: "counted", priority: 3 })
     }),
   )
 
