@@ -74,6 +74,7 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
       () =>
         Effect.gen(function* () {
           const victim = yield* Victim
+          const { runsOf } = yield* Workers
           const jobs: Array<Enqueued> = []
           let stopping = false
           const client = Effect.whileLoop({
@@ -90,16 +91,20 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
           const clients = yield* Effect.forkChild(
             Effect.all([client, client, client, client], { concurrency: "unbounded" }),
           )
-          const sofar = () => jobs.length
-          yield* sleep(1000)
+          yield* eventually(Effect.sync(() => jobs.length > 100))
+          const underWay = yield* Effect.forEach(ten, () => enqueue(Shared, "sleep", 800))
+          for (const job of underWay) yield* begins(job)
           yield* victim.kill
-          yield* sleep(500)
-          const before = sofar()
+          yield* sleep(1000)
+          const before = jobs.length
           yield* victim.start
-          yield* eventually(Effect.sync(() => sofar() > before + 100))
+          yield* eventually(Effect.sync(() => jobs.length > before + 100))
           stopping = true
           yield* Fiber.join(clients)
-          yield* assertDone(jobs)
+          yield* assertDone([...jobs, ...underWay])
+          const ends = underWay.flatMap(runsOf).map(({ how }) => how)
+          assert.include(ends, "fail")
+          assert.strictEqual(ends.filter((how) => how === "end").length, ten.length)
         }),
       lateness,
     )
