@@ -48,6 +48,7 @@ export const examine = Effect.gen(function* () {
     yield* database(settings),
     yield* redis(settings),
     yield* tokens(settings),
+    email(settings),
     logger(settings),
     metrics(settings),
     tracing(settings),
@@ -76,15 +77,17 @@ const broken = (finding: Finding, advice: string): Finding => ({
   advice,
 })
 
-const dataDirectory = ({ DATABASE_URL, DATA_DIR, secretGenerated }: Values) => {
+const dataDirectory = (settings: Values) => {
+  const { DATABASE_URL, DATA_DIR, secretGenerated } = settings
   const kept = [
     ...(secretGenerated ? ["the secret key"] : []),
     ...(DATABASE_URL === null ? ["the database"] : []),
+    ...(writesEmails(settings) ? ["e-mails"] : []),
   ]
-  // Settings refuse one that is needed and cannot be written.
+  // Settings refuse one that cannot be written, unless only e-mails would be.
   return kept.length === 0
-    ? ok("DATA_DIR", "not used", "SECRET_KEY and DATABASE_URL are set")
-    : ok("DATA_DIR", resolve(DATA_DIR), `keeps ${kept.join(" and ")}`)
+    ? ok("DATA_DIR", "not used", "nothing is kept here")
+    : ok("DATA_DIR", resolve(DATA_DIR), `keeps ${kept.join(", ")}`)
 }
 
 const secretKey = ({ secretGenerated, secretKeys }: Values) =>
@@ -149,6 +152,21 @@ const tokens = Effect.fnUntraced(function* (settings: Values) {
     ? finding
     : broken(finding, `no keys can be had from ${jwksUrl}: sign-in answers 503`)
 })
+
+const writesEmails = ({ ENVIRONMENT, email }: Values) =>
+  ENVIRONMENT === "local" && email.provider === "console"
+
+/** Whether a provider takes our key is not asked: some keys may only send. */
+const email = (settings: Values) => {
+  const { provider } = settings.email
+  if (provider !== "console") return ok("Email", provider, "EMAIL_PROVIDER")
+  return writesEmails(settings)
+    ? ok("Email", "console: files in DATA_DIR", "ENVIRONMENT, EMAIL_PROVIDER")
+    : warning(
+        ok("Email", "console", "EMAIL_PROVIDER"),
+        "no e-mail is sent: set EMAIL_PROVIDER to resend or sendgrid",
+      )
+}
 
 /** With log lines on stderr, because the findings are on stdout. */
 const probing = <A, E>(settings: Values, layer: Layer.Layer<A, E, Settings | Metrics>) =>

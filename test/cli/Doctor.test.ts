@@ -30,14 +30,17 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         )
 
         assert.strictEqual(status, "ok")
+        const { live: directory, why } = findings.find(({ part }) => part === "DATA_DIR") ?? {}
+        assert.match(directory ?? "", /\/\.data$/)
+        assert.strictEqual(why, "keeps e-mails")
         const live = Object.fromEntries(findings.map((finding) => [finding.part, finding.live]))
         assert.include(live, {
           Settings: "local",
-          DATA_DIR: "not used",
           SECRET_KEY: "one key",
           Database: TestDatabase.dialect() === "pg" ? "PostgreSQL" : "SQLite",
           Redis: "none: in memory",
           Tokens: "custom, HS256",
+          Email: "console: files in DATA_DIR",
           Metrics: "open to all",
           Tracing: "off",
         })
@@ -90,8 +93,9 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.strictEqual(status, "warning")
         assert.deepStrictEqual(
           findings.filter((finding) => finding.status === "warning").map(({ part }) => part),
-          ["Redis", "Tracing", "TRUSTED_PROXIES"],
+          ["Redis", "Email", "Tracing", "TRUSTED_PROXIES"],
         )
+        assert.strictEqual(findings.find(({ part }) => part === "DATA_DIR")?.live, "not used")
       }),
     patience,
   )
