@@ -11,7 +11,7 @@ const onBothDatabases = [
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/process/{IdempotencyCrash,Worker}.test.ts",
   "test/*.test.ts",
-  "test/core/{Database,Leases,Migrations,Search}*.test.ts",
+  "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
 /** What speaks of PostgreSQL alone. */
 const onPostgres = [
