@@ -97,10 +97,11 @@ const stop = Effect.fnUntraced(function* (
   settings: Settings["Service"],
   lifecycle: Lifecycle["Service"],
 ) {
+  const grace = settings.SHUTDOWN_GRACE_SECONDS
   const isFirst = lifecycle.deadline === null
   const deadline = yield* drain
   if (isFirst && (settings.ENVIRONMENT !== "local" || sockets.size > 0)) {
-    yield* Effect.sleep(`${Math.min(lame, settings.SHUTDOWN_GRACE_SECONDS)} seconds`)
+    yield* Effect.sleep(`${Math.min(lame, grace)} seconds`)
   }
   const closed = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
@@ -112,7 +113,7 @@ const stop = Effect.fnUntraced(function* (
     Effect.delay("100 millis"),
     Effect.forever,
   )
-  const left = Math.max(0, deadline - (yield* Clock.currentTimeMillis))
-  yield* Effect.timeoutOption(Effect.race(closed, idle), left)
+  const left = isFirst ? grace * 1000 : deadline - (yield* Clock.currentTimeMillis)
+  yield* Effect.timeoutOption(Effect.race(closed, idle), Math.max(0, left))
   server.closeAllConnections()
 })

@@ -66,7 +66,7 @@ export class Readiness extends Context.Service<
 const notConfigured: Component = { status: "not_configured", latency_ms: null }
 
 /** A check that takes longer than this is a failed one. */
-const patience = "2 seconds"
+const patience = "1500 millis"
 
 const component = <E>(check: Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {

@@ -110,42 +110,41 @@ describe("The Dockerfile", () => {
 })
 
 /** The command of a health check, against somebody who answers, is broken, or is gone. */
-const tellsHealth = (
+const tellsHealth = Effect.fnUntraced(function* (
   [program = "", ...args]: ReadonlyArray<string>,
   variable: string,
   path: string,
-) =>
-  Effect.gen(function* () {
-    assert.strictEqual(program, "node")
-    const check = (port: number) =>
-      Effect.map(
-        outcomeOf(spawn(process.execPath, args, { env: { [variable]: String(port) } })),
-        ({ code }) => code,
-      )
-    const paths: Array<string> = []
-    let status = 200
-    const server = yield* Effect.acquireRelease(
-      Effect.callback<ReturnType<typeof createServer>>((resume) => {
-        const http = createServer((request, response) => {
-          paths.push(request.url ?? "")
-          response.writeHead(status).end()
-        })
-        http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
-      }),
-      (http) => Effect.sync(() => http.close()),
+) {
+  assert.strictEqual(program, "node")
+  const check = (port: number) =>
+    Effect.map(
+      outcomeOf(spawn(process.execPath, args, { env: { [variable]: String(port) } })),
+      ({ code }) => code,
     )
-    const address = server.address()
-    assert(typeof address === "object" && address !== null)
+  const paths: Array<string> = []
+  let status = 200
+  const server = yield* Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createServer>>((resume) => {
+      const http = createServer((request, response) => {
+        paths.push(request.url ?? "")
+        response.writeHead(status).end()
+      })
+      http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+    }),
+    (http) => Effect.sync(() => http.close()),
+  )
+  const address = server.address()
+  assert(typeof address === "object" && address !== null)
 
-    const answered = yield* check(address.port)
-    status = 500
-    const broken = yield* check(address.port)
-    server.close()
-    const gone = yield* check(address.port)
+  const answered = yield* check(address.port)
+  status = 500
+  const broken = yield* check(address.port)
+  server.close()
+  const gone = yield* check(address.port)
 
-    assert.deepStrictEqual([answered, broken, gone], [0, 1, 1])
-    assert.deepStrictEqual(new Set(paths), new Set([path]))
-  })
+  assert.deepStrictEqual([answered, broken, gone], [0, 1, 1])
+  assert.deepStrictEqual(new Set(paths), new Set([path]))
+})
 
 describe("The compose file", () => {
   it("runs two servers after the migrations, behind the proxy, and nothing else in reach", () => {
