@@ -46,7 +46,7 @@ export const layer = Layer.effectDiscard(
     metrics.system(() => (clock.currentTimeMillisUnsafe() < heldUntil ? counted?.state : undefined))
     yield* Effect.addFinalizer(() => {
       heldUntil = 0
-      return Effect.ignore(leases.release(lease))
+      return Effect.ignoreCause(leases.release(lease))
     })
     yield* Effect.ignoreCause(lead).pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)
   }),

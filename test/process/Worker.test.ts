@@ -104,7 +104,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
     () =>
       Effect.gen(function* () {
         const { enqueue, get } = yield* JobQueue
-        const { port, stop } = yield* begin(napping("worker"), { ENVIRONMENT: "staging" })
+        const { port, stop } = yield* begin(napping("worker"))
         const { id } = yield* enqueue(Nap, { millis: 2000 })
         yield* untilIts("active", id)
         const ended = yield* Effect.forkScoped(stop, { startImmediately: true })
@@ -167,12 +167,17 @@ layer(app, { excludeTestServices: true })("plinth serve with JOBS_EMBEDDED", (it
     () =>
       Effect.gen(function* () {
         const { enqueue } = yield* JobQueue
-        const { port, stop } = yield* begin(napping("serve"), { JOBS_EMBEDDED: "true" })
-        const { id } = yield* enqueue(Nap, { millis: 2000 })
+        const environment = { ENVIRONMENT: "staging", JOBS_EMBEDDED: "true" }
+        const { port, stop } = yield* begin(napping("serve"), environment)
+        const { id } = yield* enqueue(Nap, { millis: 3000 })
         yield* untilIts("active", id)
-        const ready = yield* sendTo(port, { path: "/api/v1/public/health/ready" })
-        assert.match(ready.text, /"jobs":\{"status":"healthy"/)
-        const { code, stderr } = yield* stop
+        const path = "/api/v1/public/health/ready"
+        assert.match((yield* sendTo(port, { path })).text, /"jobs":\{"status":"healthy"/)
+        const ended = yield* Effect.forkScoped(stop, { startImmediately: true })
+        yield* eventually(Effect.map(statusOf(port, path), (status) => status === 503))
+        // The drain begins before the wait for jobs.
+        assert.strictEqual(yield* stateOf(id), "active")
+        const { code, stderr } = yield* Fiber.join(ended)
         assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
         assert.strictEqual(yield* stateOf(id), "completed")
       }),
