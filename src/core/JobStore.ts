@@ -51,6 +51,8 @@ export type Settlement = { readonly claim: Claim } & (
 export interface JobsQuery {
   readonly state?: JobState
   readonly name?: string
+  /** Only those whose payload names this user. */
+  readonly user?: string
   /** Only those made before this one. */
   readonly before?: string
   readonly limit: number

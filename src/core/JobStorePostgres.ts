@@ -64,11 +64,12 @@ export const layer = Layer.effect(
           `),
           ([row]) => row && JobId.make(row.id),
         ),
-      list: ({ before, limit, name, state }) => {
+      list: ({ before, limit, name, state, user }) => {
         if (before !== undefined && !isUuid(before)) return Effect.succeed([])
         const conditions = [
           sql`name = queue.name`,
           ...(state === undefined ? [] : [inState(sql, state)]),
+          ...(user === undefined ? [] : [sql`data -> 'payload' ->> 'user_id' = ${user}`]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         // A few of each name by the primary key, however many there are.

@@ -116,11 +116,14 @@ export const layer = Layer.effect(
           `),
           ([row]) => row && JobId.make(row.id),
         ),
-      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted }) {
+      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted, user }) {
         const time = yield* now
         const conditions = [
           ...(name === undefined ? [] : [sql`name = ${name}`]),
           ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
+          ...(user === undefined
+            ? []
+            : [sql`json_extract(message, '$.payload.user_id') = ${user}`]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`

@@ -141,7 +141,11 @@ export class SendNotificationEmail extends Schema.Class<SendNotificationEmail>(
   { job: email },
 ) {}
 
-/** For `ADMIN_EMAIL`, about the day that ended before `run_at`. */
+export class SendExportReadyEmail extends Schema.Class<SendExportReadyEmail>(
+  "send_export_ready_email",
+)({ user_id: UserId }, { job: email }) {}
+
+/** For ADMIN_EMAIL, about the last 24 hours. */
 export class GenerateDailyReport extends Schema.Class<GenerateDailyReport>("generate_daily_report")(
   {},
   { job: email },
@@ -153,14 +157,20 @@ export class ExportUserData extends Schema.Class<ExportUserData>("export_user_da
 
 export class CleanupOldData extends Schema.Class<CleanupOldData>("cleanup_old_data")({}) {}
 
+export class SweepIdempotencyKeys extends Schema.Class<SweepIdempotencyKeys>(
+  "sweep_idempotency_keys",
+)({}, { job: { retention: "1 day" } }) {}
+
 /** Every kind there is. One that is not here cannot be enqueued, and nothing looks for its jobs. */
 export const JobTypes = Context.Reference<ReadonlyArray<JobType>>("plinth/domain/Job/JobTypes", {
   defaultValue: () => [
     SendWelcomeEmail,
     SendPasswordResetEmail,
     SendNotificationEmail,
+    SendExportReadyEmail,
     GenerateDailyReport,
     ExportUserData,
     CleanupOldData,
+    SweepIdempotencyKeys,
   ],
 })
