@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config"
 
 /** What runs on both databases. Everything else runs once, in the project `sqlite`. */
 const onBothDatabases = [
-  "test/laws/Repository.test.ts",
+  "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",

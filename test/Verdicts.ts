@@ -67,6 +67,8 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
 
   "users.me": activeUsers(200),
   "users.updateMe": activeUsers(200, { full_name: "Ada" }),
+  "users.exportMe": activeUsers(202),
+  "users.myExport": activeUsers(404),
   "users.removeMe": activeUsers(204),
 
   "projects.list": activeUsers(200),

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Context, Data, Effect, Layer, Scope } from "effect"
+import { Clock, Context, Data, Effect, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/Settings.ts"
@@ -91,8 +91,9 @@ const stop = Effect.fnUntraced(function* (
   settings: Settings["Service"],
   lifecycle: Lifecycle["Service"],
 ) {
-  lifecycle.draining = true
   const grace = settings.SHUTDOWN_GRACE_SECONDS
+  lifecycle.draining = true
+  lifecycle.deadline = (yield* Clock.currentTimeMillis) + grace * 1000
   if (settings.ENVIRONMENT !== "local" || sockets.size > 0) {
     yield* Effect.sleep(`${Math.min(lame, grace)} seconds`)
   }

@@ -33,6 +33,10 @@ export const variables = () => ({
   DB_POOL_SIZE: integer("DB_POOL_SIZE", 1, 1000, 10),
   REDIS_URL: redisUrl("REDIS_URL"),
 
+  WORKER_PORT: integer("WORKER_PORT", 0, 65_535, 9464),
+  JOBS_EMBEDDED: optional(boolean("JOBS_EMBEDDED")),
+  JOBS_CONCURRENCY: integer("JOBS_CONCURRENCY", 1, 1000, 10),
+
   RATE_LIMIT_DEFAULT: rate("RATE_LIMIT_DEFAULT", "60/minute"),
   RATE_LIMIT_AI: rate("RATE_LIMIT_AI", "10/minute"),
   RATE_LIMIT_AUTH: rate("RATE_LIMIT_AUTH", "5/minute"),

@@ -51,6 +51,10 @@ export class Metrics extends Context.Service<
       seconds: number,
     ) => void
     readonly circuitBreaker: (service: string, state: CircuitState) => void
+    /** `failed` is an attempt; `enqueued` what was committed. */
+    readonly job: (name: string, status: "enqueued" | "started" | "completed" | "failed") => void
+    /** An attempt, whatever came of it. */
+    readonly jobDuration: (name: string, seconds: number) => void
     /** Read at each scrape. */
     readonly pool: (probe: () => PoolState) => void
     /** Open connections to Redis; read at each scrape. */
@@ -67,6 +71,7 @@ export class Metrics extends Context.Service<
 
 const httpBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const externalBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const jobBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 const databaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 
 const make = Effect.gen(function* () {
@@ -170,6 +175,15 @@ const make = Effect.gen(function* () {
   const breakers = gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open.")
   const breakerOf = kept((service: string) => breakers({ service }))
 
+  const jobs = counter("background_jobs_total", "Background jobs by what became of them.")
+  const jobsOf = kept((job_name: string) => kept((status: string) => jobs({ job_name, status })))
+  const jobTimes = histogram(
+    "background_job_duration_seconds",
+    "Time of an attempt at a background job.",
+    jobBuckets,
+  )
+  const jobTimesOf = kept((job_name: string) => jobTimes({ job_name }))
+
   const redisConnections = gauge("redis_connections", "Open connections to Redis.")
   const redisProbes: Array<() => number> = []
   const sampleRedis = () => {
@@ -219,6 +233,8 @@ const make = Effect.gen(function* () {
       time(seconds)
     },
     circuitBreaker: (service, state) => breakerOf(service)(circuitStates[state]),
+    job: (name, status) => jobsOf(name)(status)(1),
+    jobDuration: (name, seconds) => jobTimesOf(name)(seconds),
     pool: (probe) => {
       probes.push(probe)
     },

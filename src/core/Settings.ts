@@ -38,6 +38,8 @@ interface Derived {
   readonly secretGenerated: boolean
   readonly database: DatabaseSettings
   readonly auth: AuthSettings
+  /** Jobs run in the server too. */
+  readonly jobsEmbedded: boolean
   readonly email: EmailSettings
   /** OpenAPI document and Swagger UI are served. */
   readonly docs: boolean
@@ -207,14 +209,16 @@ const complete = (values: Values): Values & Derived => {
   const [first, ...rest] = values.SECRET_KEY === null ? [] : secretList(values.SECRET_KEY)
   const secretKeys: Secrets =
     first === undefined ? [localSecret(values.DATA_DIR)] : [first, ...rest]
+  const database = (values.DATABASE_URL && databaseSettings(values.DATABASE_URL)) ?? {
+    dialect: "sqlite",
+    filename: join(values.DATA_DIR, "plinth.db"),
+  }
   return {
     ...values,
     secretKeys,
     secretGenerated: first === undefined,
-    database: (values.DATABASE_URL && databaseSettings(values.DATABASE_URL)) ?? {
-      dialect: "sqlite",
-      filename: join(values.DATA_DIR, "plinth.db"),
-    },
+    database,
+    jobsEmbedded: values.JOBS_EMBEDDED ?? database.dialect === "sqlite",
     auth: authSettings(values, secretKeys),
     email: emailSettings(values),
     docs: values.DOCS_ENABLED ?? values.ENVIRONMENT !== "production",

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto"
+import { DateTime } from "effect"
+import { Timestamp } from "../domain/Fields.ts"
 
 let last = 0
 let count = 0
@@ -21,3 +23,14 @@ export const uuidV7 = () => {
   const counter = count.toString(16).padStart(3, "0")
   return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}${randomUUID().slice(18)}`
 }
+
+export const isUuid = (text: string) =>
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)
+
+/** When a UUIDv7 was made. */
+export const timeOf = (uuid: string): Timestamp =>
+  Timestamp.make(
+    DateTime.formatIso(
+      DateTime.makeUnsafe(Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16)),
+    ),
+  )

@@ -3,7 +3,8 @@ import { Schema } from "effect"
 /**
  * What can fail on the way of a request, as types. The status of each is an annotation, its public form is
  * made in `api/Envelope.ts`: every field is public (`details`), the getter is the `message`. What must stay
- * private goes in `cause`, which never leaves the process.
+ * private goes in `cause`, which never leaves the process. Those with `retryable` false fail again however often
+ * a job meets them.
  */
 
 /** A resource that does not exist, or that the caller may not know exists. */
@@ -12,6 +13,7 @@ export class NotFoundError extends Schema.TaggedError<NotFoundError>()(
   { resource: Schema.String, id: Schema.String },
   { httpApiStatus: 404 },
 ) {
+  readonly retryable = false
   override get message() {
     return `${this.resource} not found`
   }
@@ -23,6 +25,8 @@ const conflicts = {
   last_admin: "is the last active admin",
   own_account: "is your own account",
   in_progress: "with this Idempotency-Key is still running",
+  not_failed: "has neither failed nor been cancelled",
+  ended: "has ended",
 }
 
 /**
@@ -39,12 +43,15 @@ export class ConflictError extends Schema.TaggedError<ConflictError>()(
       "last_admin",
       "own_account",
       "in_progress",
+      "not_failed",
+      "ended",
     ]),
     field: Schema.optionalKey(Schema.String),
     retry_after: Schema.optionalKey(Schema.Int),
   },
   { httpApiStatus: 409 },
 ) {
+  readonly retryable = false
   override get message() {
     return `${this.resource} ${conflicts[this.reason]}`
   }
@@ -62,6 +69,7 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
   { reason: Schema.Literals(["missing_token", "invalid_token", "expired_token"]) },
   { httpApiStatus: 401 },
 ) {
+  readonly retryable = false
   override get message() {
     return authentications[this.reason]
   }
@@ -79,6 +87,7 @@ export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()
   { reason: Schema.Literals(["deactivated", "role_required", "superadmin_required"]) },
   { httpApiStatus: 403 },
 ) {
+  readonly retryable = false
   override get message() {
     return authorizations[this.reason]
   }
@@ -93,6 +102,7 @@ export class ValidationError extends Schema.TaggedError<ValidationError>()(
   },
   { httpApiStatus: 422 },
 ) {
+  readonly retryable = false
   override get message() {
     return "Request validation failed"
   }

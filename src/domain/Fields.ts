@@ -115,6 +115,12 @@ export const ago = (duration: Duration.Input) =>
     Timestamp.make(DateTime.formatIso(DateTime.subtractDuration(time, duration))),
   )
 
+/** So many ms after now. */
+export const fromNow = (millis: number) =>
+  Effect.map(DateTime.now, (time) =>
+    Timestamp.make(DateTime.formatIso(DateTime.add(time, { milliseconds: millis }))),
+  )
+
 /** A JSON object: JSONB on PostgreSQL, TEXT on SQLite, the parsed value everywhere else. */
 export const Json = Schema.Record(Schema.String, Schema.Unknown).annotate({ column: "json" })
 

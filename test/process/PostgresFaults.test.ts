@@ -4,7 +4,6 @@ import { type Caller, newCaller } from "../fixtures/Callers.ts"
 import { type Answer, bodyOf, failureOf, type Request, send } from "../fixtures/Http.ts"
 import {
   connectionsAgree,
-  eventually,
   exclusive,
   locked,
   onInsert,
@@ -16,6 +15,7 @@ import {
   Victim,
   waitingFor,
 } from "../fixtures/Victim.ts"
+import { eventually } from "../fixtures/Eventually.ts"
 
 const projects = "/api/v1/app/projects"
 const live: Request = { path: "/api/v1/public/health" }

@@ -1,0 +1,192 @@
+import {
+  Cause,
+  Clock,
+  Data,
+  Duration,
+  Effect,
+  Exit,
+  Option,
+  Random,
+  Schema,
+  SchemaIssue,
+  Tracer,
+} from "effect"
+import {
+  backoffOf,
+  isRetryable,
+  type JobId,
+  type JobPolicy,
+  type JobType,
+  policyOf,
+} from "../domain/Job.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
+import { scrub } from "./Logger.ts"
+import type { Metrics } from "./Metrics.ts"
+
+/** What a handler knows of the job it runs. */
+export interface JobContext {
+  /** The same at each attempt: what makes an effect happen once. */
+  readonly id: JobId
+  /** 1 for the first. */
+  readonly attempt: number
+  /** Tells operators how far it is, 0 to 100. */
+  readonly progress: (percent: number) => Effect.Effect<void>
+}
+
+/** Something that does jobs of one kind. */
+export interface JobHandler {
+  readonly type: JobType
+  /** The result is JSON, or undefined. */
+  readonly run: (payload: unknown, context: JobContext) => Effect.Effect<unknown, JobFailed>
+}
+
+/** Any failure of any handler: what is known of it is in the type of its cause. */
+class JobFailed extends Data.TaggedError("JobFailed")<{ readonly cause: unknown }> {}
+
+/**
+ * A handler, closed over the services it needs. A job may run more than once, so its effects are those of
+ * one run: by rows that are there already, or by the job's id as an idempotency key. Errors whose `retryable` is false
+ * end it; after all others it is tried again.
+ */
+export const handler = <Payload, E, R>(
+  type: JobType<Payload>,
+  run: (payload: Payload, context: JobContext) => Effect.Effect<unknown, E, R>,
+): Effect.Effect<JobHandler, never, R> => {
+  const decode = Schema.decodeUnknownEffect(type)
+  return Effect.map(Effect.context<R>(), (services) => ({
+    type,
+    run: (payload, context) =>
+      decode(payload).pipe(
+        Effect.mapError((cause) => new MalformedPayload({ cause })),
+        Effect.flatMap((decoded) => run(decoded, context)),
+        Effect.mapError((cause) => new JobFailed({ cause })),
+        Effect.provideContext(services),
+      ),
+  }))
+}
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Written by a version that knew another form of it, or by hand. Names what is wrong with it, never a value. */
+class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
+  readonly cause: Schema.SchemaError
+}> {
+  readonly retryable = false
+  override get message() {
+    const issues = format(this.cause.issue).issues.map(
+      ({ message, path = [] }) => ["payload", ...path.map(String)].join(".") + `: ${message}`,
+    )
+    return `cannot be read (${issues.join("; ")})`
+  }
+}
+
+class TimedOut extends Data.TaggedError("TimedOut")<{ readonly timeout: Duration.Duration }> {
+  override get message() {
+    return `did not end within ${Duration.format(this.timeout)}`
+  }
+}
+
+interface Options {
+  readonly handler: JobHandler
+  readonly claim: Claim
+  readonly progress: JobContext["progress"]
+  readonly metrics: Metrics["Service"]
+}
+
+/** Runs one attempt, and says how it is to be settled. Never fails; interrupted when its runner lets go of it. */
+export const execute = Effect.fnUntraced(function* ({
+  claim,
+  handler,
+  metrics,
+  progress,
+}: Options) {
+  const { attempt, id, name } = claim
+  const policy = policyOf(handler.type)
+  const timeout = Duration.fromInputUnsafe(policy.timeout)
+  const { trace } = originOf(claim.message)
+
+  metrics.job(name, "started")
+  const started = yield* Clock.currentTimeMillis
+  const exit = yield* handler.run(payloadOf(claim.message), { id, attempt, progress }).pipe(
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => Effect.fail(new JobFailed({ cause: new TimedOut({ timeout }) })),
+    }),
+    Effect.withSpan(`job ${name}`, {
+      kind: "consumer",
+      attributes: { "job.id": id, "job.name": name, "job.attempt": attempt },
+      ...(trace !== null && {
+        parent: Tracer.externalSpan({
+          traceId: trace.trace_id,
+          spanId: trace.span_id,
+          sampled: trace.sampled,
+        }),
+      }),
+    }),
+    Effect.exit,
+  )
+  metrics.jobDuration(name, ((yield* Clock.currentTimeMillis) - started) / 1000)
+  metrics.job(name, Exit.isSuccess(exit) ? "completed" : "failed")
+  return Exit.isSuccess(exit)
+    ? { claim, outcome: "completed" as const, result: exit.value ?? null }
+    : yield* failed(claim, policy, exit.cause)
+}, withOrigin)
+
+/** Whether there is another attempt, and when. */
+const failed = Effect.fnUntraced(function* (
+  claim: Claim,
+  policy: JobPolicy,
+  cause: Cause.Cause<unknown>,
+): Effect.fn.Return<Settlement> {
+  const squashed = Cause.squash(cause)
+  const failure = squashed instanceof JobFailed ? squashed.cause : squashed
+  const error = textOf(failure)
+  const isLast = claim.attempt >= claim.max_attempts || !isRetryable(failure)
+  const log = isLast ? Effect.logError : Effect.logWarning
+  yield* log(isLast ? "job failed" : "job failed, and is tried again", Cause.fail(failure))
+  if (isLast) return { claim, outcome: "failed", error }
+  const backoff = backoffOf(policy, { attempts: claim.attempt, chance: yield* Random.next })
+  return { claim, outcome: "retry", error, delay: Math.max(backoff, pauseOf(failure)) }
+})
+
+/** How long the other side wants to be left alone, in ms. */
+const pauseOf = (error: unknown) =>
+  typeof error === "object" &&
+  error !== null &&
+  "retry_after" in error &&
+  typeof error.retry_after === "number"
+    ? error.retry_after * 1000
+    : 0
+
+/** What operators read. Nothing secret, whoever put it into a message. */
+const textOf = (error: unknown) => {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : typeof error
+  return scrub(text).replaceAll("\0", "").toWellFormed().slice(0, 2000)
+}
+
+const decodeOrigin = Schema.decodeUnknownOption(
+  Schema.Struct({
+    request_id: Schema.NullOr(Schema.String),
+    trace: Schema.NullOr(
+      Schema.Struct({
+        trace_id: Schema.String,
+        span_id: Schema.String,
+        sampled: Schema.Boolean,
+      }),
+    ),
+  }),
+)
+
+/** Of a message that is none: nowhere. */
+const originOf = (message: unknown) =>
+  Option.getOrElse(decodeOrigin(message), () => ({ request_id: null, trace: null }))
+
+/** Log lines and audit rows name the request that enqueued the job. */
+function withOrigin<A>(self: Effect.Effect<A>, { claim }: Options): Effect.Effect<A> {
+  const { request_id } = originOf(claim.message)
+  return self.pipe(
+    Effect.annotateLogs({ job_id: claim.id, job_name: claim.name, job_attempt: claim.attempt }),
+    Effect.provideService(RequestInfo, { request_id, ip_address: null, user_id: null }),
+  )
+}

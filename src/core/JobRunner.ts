@@ -1,0 +1,213 @@
+import { type Cause, Clock, Effect, type Fiber, Latch } from "effect"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { policyOf } from "../domain/Job.ts"
+import { execute, type JobHandler } from "./JobExecution.ts"
+import { cancellations } from "./JobQueue.ts"
+import { JobSchedules } from "./JobSchedules.ts"
+import { type Claim, JobStore, lease, type Settlement } from "./JobStore.ts"
+import { Lifecycle } from "./Lifecycle.ts"
+import { Metrics } from "./Metrics.ts"
+import { PubSub } from "./PubSub.ts"
+import { Settings } from "./Settings.ts"
+
+/** An attempt that this process runs. */
+interface Running {
+  readonly claim: Claim
+  readonly kind: Kind
+  fiber: Fiber.Fiber<void> | undefined
+  /** Unix ms. Past it another process may run it. */
+  leasedUntil: number
+  /** Why it is interrupted: to be begun again elsewhere, or because it is not this process's any more. */
+  letGo: "handed_back" | "lost" | undefined
+}
+
+interface Kind {
+  readonly handler: JobHandler
+  free: number
+}
+
+/** How often leases are renewed, in ms: a lease outlives two renewals that fail. */
+const renewal = 3000
+/** How often this process looks for what fell due, and for what nobody told it of, in ms. */
+const look = 1000
+/** The least time between two looks, in ms: of several that fall due, a look tells the first. */
+const soon = 100
+/** How long a job may take to end once it is interrupted. */
+const patience = "2 seconds"
+/** Settled by one statement at most. */
+const batch = 100
+
+/**
+ * Runs jobs until the scope closes: JOBS_CONCURRENCY at once, and of each kind as many as its policy says. Told of new
+ * ones as they are committed. When the process drains it takes no more; when the scope closes it waits for those that
+ * run, within the grace, and hands the others back.
+ */
+export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHandler>) {
+  const store = yield* JobStore
+  const schedules = yield* JobSchedules
+  const metrics = yield* Metrics
+  const lifecycle = yield* Lifecycle
+  const { subscribe } = yield* PubSub
+  const { JOBS_CONCURRENCY, SHUTDOWN_GRACE_SECONDS } = yield* Settings
+
+  const kinds = new Map<string, Kind>(
+    handlers.map((handler) => [
+      handler.type.identifier,
+      { handler, free: policyOf(handler.type).concurrency },
+    ]),
+  )
+  const running = new Map<string, Running>()
+  /** Names of which there may be more. */
+  const wanted = new Set<string>()
+  let settled: ReadonlyArray<Settlement> = []
+  let stopping = false
+  const mayTake = yield* Latch.make(false)
+  const maySettle = yield* Latch.make(false)
+  const isIdle = yield* Latch.make(true)
+
+  const want = (name: string) => {
+    if (!kinds.has(name)) return
+    wanted.add(name)
+    mayTake.openUnsafe()
+  }
+
+  const settle = (settlement: Settlement) => {
+    settled = [...settled, settlement]
+    maySettle.openUnsafe()
+  }
+
+  const release = (job: Running) => {
+    running.delete(job.claim.id)
+    job.kind.free += 1
+    if (running.size === 0) isIdle.openUnsafe()
+    mayTake.openUnsafe()
+  }
+
+  const letGo = (job: Running, reason: NonNullable<Running["letGo"]>) => {
+    if (job.letGo !== undefined) return
+    job.letGo = reason
+    job.fiber?.interruptUnsafe()
+  }
+
+  const run = Effect.fnUntraced(function* (claim: Claim, kind: Kind, leasedUntil: number) {
+    const job: Running = { claim, kind, fiber: undefined, leasedUntil, letGo: undefined }
+    running.set(claim.id, job)
+    kind.free -= 1
+    isIdle.closeUnsafe()
+    const progress = (percent: number) => Effect.ignore(store.progress(claim, percent))
+    job.fiber = yield* execute({ claim, handler: kind.handler, metrics, progress }).pipe(
+      Effect.map(settle),
+      Effect.onInterrupt(() =>
+        Effect.sync(() =>
+          job.letGo === "handed_back" ? settle({ claim, outcome: "handed_back" }) : release(job),
+        ),
+      ),
+      Effect.forkDetach,
+    )
+  })
+
+  /** As many as there is room for. Not to be interrupted: what was claimed is run. */
+  const takeOf = Effect.fnUntraced(function* (name: string, kind: Kind) {
+    const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
+    if (room <= 0) return
+    const leasedUntil = (yield* Clock.currentTimeMillis) + lease
+    const claims = yield* store.claim(name, room)
+    for (const claim of claims) yield* run(claim, kind, leasedUntil)
+    // Behind the others, if there may be more.
+    wanted.delete(name)
+    if (claims.length === room) want(name)
+  }, Effect.uninterruptible)
+
+  const take = Effect.gen(function* () {
+    yield* mayTake.await
+    mayTake.closeUnsafe()
+    const names = [...wanted]
+    for (const name of names) {
+      const kind = kinds.get(name)
+      if (stopping || lifecycle.draining || kind === undefined) return
+      yield* takeOf(name, kind)
+    }
+  })
+
+  const settleAll = Effect.gen(function* () {
+    yield* maySettle.await
+    const now = settled.slice(0, batch)
+    yield* store.settle(now)
+    settled = settled.slice(now.length)
+    if (settled.length === 0) maySettle.closeUnsafe()
+    for (const { claim } of now) {
+      const job = running.get(claim.id)
+      if (job !== undefined) release(job)
+    }
+  })
+
+  const renew = Effect.gen(function* () {
+    const jobs = [...running.values()].filter(({ letGo }) => letGo === undefined)
+    if (jobs.length === 0) return
+    const leasedUntil = (yield* Clock.currentTimeMillis) + lease
+    const held = yield* store.renew(jobs.map(({ claim }) => claim))
+    for (const job of jobs) {
+      if (held.has(job.claim.id)) job.leasedUntil = leasedUntil
+      // It may have been settled meanwhile.
+      else if (running.get(job.claim.id) === job) letGo(job, "lost")
+    }
+  })
+
+  /** Nobody else may begin what still runs here. */
+  const letGoOfExpired = Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const job of running.values()) {
+      if (job.leasedUntil <= now + renewal / 2) letGo(job, "lost")
+    }
+  })
+
+  const lookAround = Effect.gen(function* () {
+    if (lifecycle.draining) return yield* Effect.sleep(look)
+    yield* schedules.tick
+    let next = look
+    for (const { name, wait } of yield* store.due([...kinds.keys()])) {
+      if (wait === 0) want(name)
+      next = Math.min(next, Math.max(wait, soon))
+    }
+    yield* Effect.sleep(next)
+  })
+
+  const handBack = Effect.gen(function* () {
+    stopping = true
+    const now = yield* Clock.currentTimeMillis
+    const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
+    yield* Effect.timeoutOption(isIdle.await, Math.max(0, grace))
+    for (const job of running.values()) letGo(job, "handed_back")
+    yield* Effect.timeoutOption(isIdle.await, patience)
+  })
+
+  yield* store.attend(want)
+  yield* subscribe(cancellations, (id) => {
+    const job = running.get(id)
+    if (job !== undefined) letGo(job, "lost")
+  })
+  yield* steadily("taking jobs", take)
+  yield* steadily("settling jobs", settleAll)
+  yield* steadily("looking for jobs", lookAround)
+  yield* steadily(
+    "renewing leases",
+    Effect.andThen(Effect.ensuring(renew, letGoOfExpired), Effect.sleep(renewal)),
+  )
+  // Runs before the fibers above are interrupted.
+  yield* Effect.addFinalizer(() => handBack)
+})
+
+/** Over and over. A failure is told when it begins, and tried again after a while. */
+const steadily = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {
+  let failing = false
+  const failed = (cause: Cause.Cause<ServiceUnavailableError>) => {
+    const tell = failing
+      ? Effect.void
+      : Effect.logWarning("jobs are held up", cause).pipe(Effect.annotateLogs({ what }))
+    failing = true
+    return Effect.andThen(tell, Effect.sleep("500 millis"))
+  }
+  return Effect.matchCauseEffect(effect, {
+    onSuccess: () => Effect.sync(() => void (failing = false)),
+    onFailure: failed,
+  }).pipe(Effect.forever, Effect.forkScoped)
+}

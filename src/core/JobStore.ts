@@ -1,0 +1,130 @@
+import { Context, type Effect, type Scope } from "effect"
+import type { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
+import type { Job, JobId, JobState } from "../domain/Job.ts"
+
+/** The span that enqueued a job: its runs continue that trace. */
+export interface JobTrace {
+  readonly trace_id: string
+  readonly span_id: string
+  readonly sampled: boolean
+}
+
+/** What travels with a job beside its name. */
+export interface JobMessage {
+  readonly payload: unknown
+  readonly request_id: string | null
+  readonly trace: JobTrace | null
+}
+
+export interface NewJob extends JobMessage {
+  readonly id: JobId
+  readonly name: string
+  readonly max_attempts: number
+  /** Of two that wait under one name, the higher goes first. */
+  readonly priority: number
+  /** ms */
+  readonly delay: number
+  readonly unique_key: string | null
+}
+
+/** One attempt, leased to this process: `attempt` is 1 for the first, and part of what settles it. */
+export interface Claim {
+  readonly id: JobId
+  readonly name: string
+  readonly attempt: number
+  readonly max_attempts: number
+  /** A `JobMessage`, if it was written as one. */
+  readonly message: unknown
+}
+
+/** How an attempt ended. */
+export type Settlement = { readonly claim: Claim } & (
+  | { readonly outcome: "completed"; readonly result: unknown }
+  /** There will be no other. */
+  | { readonly outcome: "failed"; readonly error: string }
+  /** Again after `delay` ms. */
+  | { readonly outcome: "retry"; readonly error: string; readonly delay: number }
+  /** Not begun, as far as the count goes. */
+  | { readonly outcome: "handed_back" }
+)
+
+export interface JobsQuery {
+  readonly state?: JobState
+  readonly name?: string
+  /** Only those whose payload names this user. */
+  readonly user?: string
+  /** Only those made before this one. */
+  readonly before?: string
+  readonly limit: number
+}
+
+export interface JobCount {
+  readonly name: string
+  readonly state: JobState
+  readonly count: number
+}
+
+/** What operators see of a message, also of one that is none. */
+export const payloadOf = (message: unknown): unknown =>
+  typeof message === "object" && message !== null && "payload" in message
+    ? message.payload
+    : message
+
+/** A lease lasts so long after it was given or renewed, in ms. */
+export const lease = 10_000
+
+/**
+ * Where jobs are kept: what the databases do differently under `JobQueue` and `JobRunner`. What is written joins the
+ * transaction that is open. Whoever holds an attempt's lease settles it; a settlement that comes too late does nothing.
+ */
+export class JobStore extends Context.Service<
+  JobStore,
+  {
+    /** False when a job with its unique key waits or runs. */
+    readonly insert: (job: NewJob) => Effect.Effect<boolean, ServiceUnavailableError>
+    readonly get: (id: string) => Effect.Effect<Job | undefined, ServiceUnavailableError>
+    /** The one that waits or runs. */
+    readonly findByKey: (
+      name: string,
+      key: string,
+    ) => Effect.Effect<JobId | undefined, ServiceUnavailableError>
+    /** Newest first. */
+    readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
+    readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
+    /** One more attempt at least. Undefined when it is neither failed nor cancelled; a conflict by its unique key. */
+    readonly retry: (
+      id: string,
+    ) => Effect.Effect<Job | undefined, ConflictError | ServiceUnavailableError>
+    /** Undefined when it has ended. */
+    readonly cancel: (id: string) => Effect.Effect<Job | undefined, ServiceUnavailableError>
+
+    /** Leases what may start now: by priority, then first come, first served. */
+    readonly claim: (
+      name: string,
+      limit: number,
+    ) => Effect.Effect<ReadonlyArray<Claim>, ServiceUnavailableError>
+    readonly settle: (
+      settlements: ReadonlyArray<Settlement>,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+    /** Renews leases, and returns the ids of those that were still held. */
+    readonly renew: (
+      claims: ReadonlyArray<Claim>,
+    ) => Effect.Effect<ReadonlySet<string>, ServiceUnavailableError>
+    readonly progress: (
+      claim: Claim,
+      percent: number,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+    /** For each name that has any: how long until its next job may start, in ms; 0 when it may now. */
+    readonly due: (
+      names: ReadonlyArray<string>,
+    ) => Effect.Effect<
+      ReadonlyArray<{ readonly name: string; readonly wait: number }>,
+      ServiceUnavailableError
+    >
+    /**
+     * Until the scope closes: tells the names of jobs that were just committed, fails attempts whose lease ran out,
+     * and removes what ended long ago.
+     */
+    readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("plinth/core/JobStore") {}

@@ -1,0 +1,285 @@
+import { Effect, Layer } from "effect"
+import { SqlClient, type Statement } from "effect/sql"
+import type { JobWithMetadata } from "pg-boss"
+import type { Timestamp } from "../domain/Fields.ts"
+import { type Job, JobId } from "../domain/Job.ts"
+import { Database } from "./Database.ts"
+import { type Claim, JobStore, payloadOf, type Settlement } from "./JobStore.ts"
+import { PgBosses } from "./PgBosses.ts"
+import { isUuid, timeOf } from "./Uuid.ts"
+
+/**
+ * Jobs in the tables of pg-boss: it makes and keeps them, takes jobs in, gives them out and finds those whose process
+ * was lost. What it has no call for, or several where one statement does, is SQL of our own on `pgboss.job`, which is
+ * why its version is pinned exactly and the laws of `JobStore` run against it. Time is the server's there.
+ *
+ * Every queue has the policy `exclusive`: one job for each key waits or runs. A job without a key of its own has its id
+ * for one. Ids are UUIDv7 and so sort by time.
+ */
+export const layer = Layer.effect(
+  JobStore,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const { query, write } = yield* Database
+    const bosses = yield* PgBosses
+
+    const names = sql`(SELECT name FROM pgboss.queue)`
+    const columns = sql.literal(
+      `id::text AS id, name, state::text AS state, start_after > pgboss.job_now() AS is_delayed, data,
+       retry_count, retry_limit, output, singleton_key, start_after, started_on, completed_on`,
+    )
+    const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
+      Effect.map(rows, ([row]) => row && jobOf(row))
+
+    return JobStore.of({
+      insert: ({ delay, id, max_attempts, name, priority, unique_key, ...message }) =>
+        Effect.map(
+          bosses.call((boss, db) =>
+            boss.send(name, message, {
+              id,
+              priority,
+              singletonKey: unique_key ?? id,
+              retryLimit: max_attempts - 1,
+              ...(delay > 0 && { startAfter: delay / 1000 }),
+              db,
+            }),
+          ),
+          (inserted) => inserted !== null,
+        ),
+      get: (id) =>
+        ofId(
+          id,
+          one(
+            query(
+              sql<Row>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
+            ),
+          ),
+        ),
+      findByKey: (name, key) =>
+        Effect.map(
+          query(sql<{ id: string }>`
+            SELECT id::text AS id FROM pgboss.job
+            WHERE name = ${name} AND COALESCE(singleton_key, '') = ${key}
+              AND state <= 'active' AND policy = 'exclusive'
+          `),
+          ([row]) => row && JobId.make(row.id),
+        ),
+      list: ({ before, limit, name, state, user }) => {
+        if (before !== undefined && !isUuid(before)) return Effect.succeed([])
+        const conditions = [
+          sql`name = queue.name`,
+          ...(state === undefined ? [] : [inState(sql, state)]),
+          ...(user === undefined ? [] : [sql`data -> 'payload' ->> 'user_id' = ${user}`]),
+          ...(before === undefined ? [] : [sql`id < ${before}`]),
+        ]
+        // A few of each name by the primary key, however many there are.
+        return Effect.map(
+          query(sql<Row>`
+            SELECT newest.* FROM pgboss.queue
+            CROSS JOIN LATERAL (
+              SELECT ${columns} FROM pgboss.job WHERE ${sql.and(conditions)}
+              ORDER BY pgboss.job.id DESC LIMIT ${limit}
+            ) newest
+            WHERE ${name === undefined ? sql`TRUE` : sql`queue.name = ${name}`}
+            ORDER BY newest.id DESC LIMIT ${limit}
+          `),
+          (rows) => rows.map(jobOf),
+        )
+      },
+      counts: Effect.map(
+        query(sql<Row & { readonly count: number }>`
+          SELECT name, state::text AS state, start_after > pgboss.job_now() AS is_delayed,
+            count(*) AS count
+          FROM pgboss.job GROUP BY 1, 2, 3
+        `),
+        (rows) => rows.map((row) => ({ name: row.name, state: stateOf(row), count: row.count })),
+      ),
+      retry: (id) =>
+        ofId(
+          id,
+          one(
+            write("Job")(sql<Row>`
+              UPDATE pgboss.job SET
+                state = 'retry', retry_limit = GREATEST(retry_limit, retry_count + 1),
+                start_after = pgboss.job_now(), completed_on = NULL
+              WHERE name IN ${names} AND id = ${id} AND state IN ('failed', 'cancelled')
+              RETURNING ${columns}
+            `),
+          ),
+        ),
+      cancel: (id) =>
+        ofId(
+          id,
+          one(
+            query(sql<Row>`
+              UPDATE pgboss.job SET state = 'cancelled', completed_on = pgboss.job_now()
+              WHERE name IN ${names} AND id = ${id} AND state <= 'active'
+              RETURNING ${columns}
+            `),
+          ),
+        ),
+      claim: (name, limit) =>
+        Effect.map(
+          bosses.call((boss, db) =>
+            boss.fetch(name, { batchSize: limit, includeMetadata: true, db }),
+          ),
+          (jobs) => jobs.toSorted(byTurn).map(claimOf),
+        ),
+      settle: (settlements) =>
+        Effect.asVoid(
+          query(sql`
+            WITH settled AS (
+              SELECT * FROM json_to_recordset(${JSON.stringify(settlements.map(settlementOf))}::text::json)
+              AS s (name text, id uuid, retry_count int, state text, output jsonb, delay float8)
+            )
+            UPDATE pgboss.job SET
+              state = s.state::pgboss.job_state,
+              output = COALESCE(s.output, job.output),
+              completed_on = CASE WHEN s.state IN ('completed', 'failed') THEN pgboss.job_now() END,
+              started_on = CASE WHEN s.state = 'created' THEN NULL ELSE job.started_on END,
+              heartbeat_on = NULL,
+              start_after = CASE
+                WHEN s.delay IS NULL THEN job.start_after
+                ELSE pgboss.job_now() + s.delay * interval '1 ms'
+              END
+            FROM settled s
+            WHERE job.name = s.name AND job.id = s.id
+              AND job.state = 'active' AND job.retry_count = s.retry_count
+          `),
+        ),
+      renew: (claims) =>
+        Effect.map(
+          query(sql<{ id: string }>`
+            WITH held AS (
+              SELECT * FROM json_to_recordset(${JSON.stringify(
+                claims.map(({ attempt, id, name }) => ({ id, name, retry_count: attempt - 1 })),
+              )}::text::json) AS h (name text, id uuid, retry_count int)
+            )
+            UPDATE pgboss.job SET heartbeat_on = pgboss.job_now()
+            FROM held h
+            WHERE job.name = h.name AND job.id = h.id
+              AND job.state = 'active' AND job.retry_count = h.retry_count
+            RETURNING job.id::text AS id
+          `),
+          (rows) => new Set(rows.map(({ id }) => id)),
+        ),
+      progress: ({ attempt, id, name }, percent) =>
+        Effect.asVoid(
+          query(sql`
+            UPDATE pgboss.job
+            SET output = COALESCE(output, '{}') || jsonb_build_object('progress', ${percent}::float8)
+            WHERE name = ${name} AND id = ${id} AND state = 'active' AND retry_count = ${attempt - 1}
+          `),
+        ),
+      due: (kinds) =>
+        query(sql<{ name: string; wait: number }>`
+          SELECT kind.name, LEAST(60000, GREATEST(0,
+            ceil(EXTRACT(EPOCH FROM min(next.start_after) - pgboss.job_now()) * 1000)))::float8 AS wait
+          FROM unnest(${kinds}::text[]) kind (name)
+          CROSS JOIN LATERAL (
+            (SELECT start_after FROM pgboss.job
+             WHERE name = kind.name AND state = 'created' AND NOT blocked
+             ORDER BY start_after LIMIT 1)
+            UNION ALL
+            (SELECT start_after FROM pgboss.job
+             WHERE name = kind.name AND state = 'retry' AND NOT blocked
+             ORDER BY start_after LIMIT 1)
+          ) next
+          GROUP BY kind.name
+        `),
+      attend: bosses.attend,
+    })
+  }),
+).pipe(Layer.provide(PgBosses.layer))
+
+interface Row {
+  readonly id: string
+  readonly name: string
+  readonly state: "created" | "retry" | "active" | "completed" | "failed" | "cancelled"
+  readonly is_delayed: boolean
+  readonly data: unknown
+  readonly retry_count: number
+  readonly retry_limit: number
+  readonly output: Output | null
+  readonly singleton_key: string | null
+  readonly start_after: Timestamp
+  readonly started_on: Timestamp | null
+  readonly completed_on: Timestamp | null
+}
+
+/** Ours, or that of pg-boss for an attempt whose process was lost. */
+interface Output {
+  readonly result?: unknown
+  readonly error?: string
+  readonly progress?: number
+  readonly value?: { readonly message?: string }
+}
+
+const stateOf = ({ is_delayed, state }: Pick<Row, "is_delayed" | "state">): Job["state"] => {
+  if (state !== "created" && state !== "retry") return state
+  return is_delayed ? "delayed" : "waiting"
+}
+
+const jobOf = (row: Row): Job => ({
+  id: JobId.make(row.id),
+  name: row.name,
+  state: stateOf(row),
+  payload: payloadOf(row.data),
+  attempts: row.retry_count + (row.started_on === null ? 0 : 1),
+  max_attempts: row.retry_limit + 1,
+  progress: row.output?.progress ?? null,
+  error: row.output?.error ?? row.output?.value?.message ?? null,
+  result: row.output?.result ?? null,
+  unique_key: row.singleton_key === row.id ? null : row.singleton_key,
+  created_at: timeOf(row.id),
+  run_at: row.start_after,
+  started_at: row.started_on,
+  finished_at: row.completed_on,
+})
+
+const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statement.Fragment => {
+  switch (state) {
+    case "waiting":
+      return sql`state IN ('created', 'retry') AND start_after <= pgboss.job_now()`
+    case "delayed":
+      return sql`state IN ('created', 'retry') AND start_after > pgboss.job_now()`
+    default:
+      return sql`state = ${sql.literal(`'${state}'`)}`
+  }
+}
+
+const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
+  id: JobId.make(job.id),
+  name: job.name,
+  attempt: job.retryCount + 1,
+  max_attempts: job.retryLimit + 1,
+  message: job.data,
+})
+
+/** What an UPDATE returns has no order. */
+const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
+  b.priority - a.priority || (a.id < b.id ? -1 : 1)
+
+/** No job has an id of another form. */
+const ofId = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
+  isUuid(id) ? found : Effect.undefined
+
+const settlementOf = (settlement: Settlement) => {
+  const { attempt, id, name } = settlement.claim
+  const claimed = { id, name, retry_count: attempt - 1 }
+  switch (settlement.outcome) {
+    case "completed":
+      return { ...claimed, state: "completed", output: { result: settlement.result } }
+    case "failed":
+      return { ...claimed, state: "failed", output: { error: settlement.error } }
+    case "retry":
+      return {
+        ...claimed,
+        state: "retry",
+        output: { error: settlement.error },
+        delay: settlement.delay,
+      }
+    case "handed_back":
+      return { ...claimed, state: "created" }
+  }
+}

@@ -1,0 +1,255 @@
+import { DateTime, type Duration, Effect, Layer, Schedule } from "effect"
+import { SqlClient, type Statement } from "effect/sql"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
+import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
+import { Database } from "./Database.ts"
+import { lease, JobStore, payloadOf, type Claim, type Settlement } from "./JobStore.ts"
+
+/** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
+export const layer = Layer.effect(
+  JobStore,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const { query, transaction, write } = yield* Database
+    const types = yield* JobTypes
+    const listeners = new Set<(name: string) => void>()
+
+    const tell = (name: string) =>
+      Effect.sync(() => {
+        for (const listener of listeners) listener(name)
+      })
+
+    const state = (time: Timestamp) =>
+      sql`CASE WHEN state = 'waiting' AND run_at > ${time} THEN 'delayed' ELSE state END`
+
+    const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
+      const rows = yield* query(
+        sql<Row>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
+      )
+      return rows.map(jobOf)
+    })
+
+    const settle = Effect.fnUntraced(function* (settlement: Settlement) {
+      const { attempt, id } = settlement.claim
+      const time = yield* now
+      const end = { finished_at: time, leased_until: null }
+      const set = (values: Readonly<Record<string, unknown>>) =>
+        query(
+          sql`UPDATE jobs SET ${sql.update(values)}
+              WHERE id = ${id} AND state = 'active' AND attempts = ${attempt}`,
+        )
+      switch (settlement.outcome) {
+        case "completed":
+          return yield* set({
+            ...end,
+            state: "completed",
+            error: null,
+            result: JSON.stringify(settlement.result),
+          })
+        case "failed":
+          return yield* set({ ...end, state: "failed", error: settlement.error })
+        case "retry":
+          return yield* set({
+            state: "waiting",
+            error: settlement.error,
+            run_at: yield* fromNow(settlement.delay),
+            leased_until: null,
+          })
+        case "handed_back":
+          return yield* set({
+            state: "waiting",
+            attempts: attempt - 1,
+            started_at: null,
+            leased_until: null,
+          })
+      }
+    })
+
+    /** An attempt whose process said nothing for so long is over: it counts. */
+    const rescue = Effect.gen(function* () {
+      const time = yield* now
+      yield* query(sql`
+        UPDATE jobs SET
+          state = CASE WHEN attempts < max_attempts THEN 'waiting' ELSE 'failed' END,
+          finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE ${time} END,
+          error = 'its process was lost',
+          run_at = ${time},
+          leased_until = NULL
+        WHERE state = 'active' AND leased_until < ${time}
+      `)
+    })
+
+    const forget = Effect.forEach(types, (type) =>
+      Effect.flatMap(ago(policyOf(type).retention), (oldest) =>
+        query(sql`DELETE FROM jobs WHERE name = ${type.identifier} AND finished_at < ${oldest}`),
+      ),
+    )
+
+    return JobStore.of({
+      insert: Effect.fnUntraced(function* ({ id, name, priority, max_attempts, ...job }) {
+        const { delay, payload, request_id, trace, unique_key } = job
+        const row = {
+          id,
+          name,
+          state: "waiting",
+          message: JSON.stringify({ payload, request_id, trace }),
+          priority,
+          unique_key,
+          attempts: 0,
+          max_attempts,
+          created_at: yield* now,
+          run_at: yield* fromNow(delay),
+        }
+        const inserted = yield* query(
+          sql`INSERT INTO jobs ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING id`,
+        )
+        if (inserted.length > 0) yield* sql.afterCommit(tell(name))
+        return inserted.length > 0
+      }),
+      get: (id) => Effect.map(jobs(sql`WHERE id = ${id}`), ([job]) => job),
+      findByKey: (name, key) =>
+        Effect.map(
+          query(sql<{ id: string }>`
+            SELECT id FROM jobs
+            WHERE name = ${name} AND unique_key = ${key} AND state IN ('waiting', 'active')
+          `),
+          ([row]) => row && JobId.make(row.id),
+        ),
+      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted, user }) {
+        const time = yield* now
+        const conditions = [
+          ...(name === undefined ? [] : [sql`name = ${name}`]),
+          ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
+          ...(user === undefined
+            ? []
+            : [sql`json_extract(message, '$.payload.user_id') = ${user}`]),
+          ...(before === undefined ? [] : [sql`id < ${before}`]),
+        ]
+        const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`
+        return yield* jobs(sql`${where} ORDER BY id DESC LIMIT ${limit}`)
+      }),
+      counts: Effect.flatMap(now, (time) =>
+        query(sql<{ name: string; state: Job["state"]; count: number }>`
+          SELECT name, ${state(time)} AS state, count(*) AS count FROM jobs GROUP BY 1, 2
+        `),
+      ),
+      retry: Effect.fnUntraced(function* (id) {
+        const job = yield* one(
+          write("Job")(sql<Row>`
+            UPDATE jobs SET
+              state = 'waiting', max_attempts = max(max_attempts, attempts + 1),
+              run_at = ${yield* now}, finished_at = NULL, progress = NULL
+            WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING *, state AS shown
+          `),
+        )
+        if (job !== undefined) yield* sql.afterCommit(tell(job.name))
+        return job
+      }),
+      cancel: (id) =>
+        Effect.flatMap(now, (time) =>
+          one(
+            query(sql<Row>`
+              UPDATE jobs SET state = 'cancelled', finished_at = ${time}, leased_until = NULL
+              WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS shown
+            `),
+          ),
+        ),
+      claim: Effect.fnUntraced(function* (name, limit) {
+        const time = yield* now
+        return yield* query(sql<Claimed>`
+          UPDATE jobs SET
+            state = 'active', attempts = attempts + 1, started_at = ${time},
+            leased_until = ${yield* fromNow(lease)}
+          WHERE id IN (
+            SELECT id FROM jobs WHERE state = 'waiting' AND name = ${name} AND run_at <= ${time}
+            ORDER BY priority DESC, run_at, id LIMIT ${limit}
+          )
+          RETURNING id, name, attempts AS attempt, max_attempts, message, priority, run_at
+        `).pipe(Effect.map((claims) => claims.toSorted(byTurn)))
+      }),
+      settle: (settlements) => transaction(Effect.forEach(settlements, settle, { discard: true })),
+      renew: Effect.fnUntraced(function* (claims) {
+        const until = yield* fromNow(lease)
+        const renewed = yield* Effect.forEach(claims, ({ attempt, id }) =>
+          query(sql<{ id: string }>`
+            UPDATE jobs SET leased_until = ${until}
+            WHERE id = ${id} AND state = 'active' AND attempts = ${attempt} RETURNING id
+          `),
+        )
+        return new Set(renewed.flat().map(({ id }) => id))
+      }),
+      progress: ({ attempt, id }, percent) =>
+        Effect.asVoid(
+          query(
+            sql`UPDATE jobs SET progress = ${percent}
+                WHERE id = ${id} AND state = 'active' AND attempts = ${attempt}`,
+          ),
+        ),
+      due: Effect.fnUntraced(function* (names) {
+        const time = yield* DateTime.now
+        const rows = yield* query(sql<{ name: string; run_at: string }>`
+          SELECT name, min(run_at) AS run_at FROM jobs
+          WHERE state = 'waiting' AND ${sql.in("name", names)} GROUP BY name
+        `)
+        return rows.map(({ name, run_at }) => ({
+          name,
+          wait: Math.max(0, DateTime.makeUnsafe(run_at).epochMilliseconds - time.epochMilliseconds),
+        }))
+      }),
+      attend: Effect.fnUntraced(function* (wake) {
+        yield* Effect.acquireRelease(
+          Effect.sync(() => listeners.add(wake)),
+          () => Effect.sync(() => listeners.delete(wake)),
+        )
+        yield* every("2 seconds", rescue)
+        yield* every("1 hour", forget)
+      }),
+    })
+  }),
+)
+
+const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
+  Effect.map(rows, ([row]) => row && jobOf(row))
+
+const every = (interval: Duration.Input, effect: Effect.Effect<unknown, ServiceUnavailableError>) =>
+  Effect.ignore(effect).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
+
+interface Row extends Omit<Job, "payload" | "state"> {
+  readonly message: unknown
+  /** With `delayed`, which only the time tells from `waiting`. */
+  readonly shown: Job["state"]
+}
+
+const jobOf = ({ message, shown, ...row }: Row): Job => ({
+  id: row.id,
+  name: row.name,
+  state: shown,
+  payload: payloadOf(message),
+  attempts: row.attempts,
+  max_attempts: row.max_attempts,
+  progress: row.progress,
+  error: row.error,
+  result: row.result,
+  unique_key: row.unique_key,
+  created_at: row.created_at,
+  run_at: row.run_at,
+  started_at: row.started_at,
+  finished_at: row.finished_at,
+})
+
+const inState = (sql: SqlClient.SqlClient, state: Job["state"], time: Timestamp) => {
+  if (state === "waiting") return sql`state = 'waiting' AND run_at <= ${time}`
+  return state === "delayed" ? sql`state = 'waiting' AND run_at > ${time}` : sql`state = ${state}`
+}
+
+interface Claimed extends Claim {
+  readonly priority: number
+  readonly run_at: string
+}
+
+/** RETURNING has no order. */
+const byTurn = (a: Claimed, b: Claimed) =>
+  b.priority - a.priority || compare(a.run_at, b.run_at) || compare(a.id, b.id)
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,0 +1,15 @@
+import { Effect, Layer } from "effect"
+import * as JobStoreSqlite from "./JobStoreSqlite.ts"
+import { Settings } from "./Settings.ts"
+
+/** By the database of the settings. pg-boss is loaded only where it is used. */
+export const layer = Layer.unwrap(
+  Effect.flatMap(Settings, ({ database }) =>
+    database.dialect === "sqlite"
+      ? Effect.succeed(JobStoreSqlite.layer)
+      : Effect.map(
+          Effect.promise(() => import("./JobStorePostgres.ts")),
+          ({ layer }) => layer,
+        ),
+  ),
+)

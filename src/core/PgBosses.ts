@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto"
+import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, type Scope } from "effect"
+import { SqlClient, SqlError } from "effect/sql"
+import { type ConstructorOptions, type Db, PgBoss, type QueueResult } from "pg-boss"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { type JobType, JobTypes, policyOf } from "../domain/Job.ts"
+import { Database } from "./Database.ts"
+import { lease } from "./JobStore.ts"
+import { Settings } from "./Settings.ts"
+
+/** The tables of pg-boss cannot be made or brought up to date. */
+export class JobsUnavailable extends Data.TaggedError("JobsUnavailable")<{
+  readonly cause: unknown
+}> {
+  override get message() {
+    return "DATABASE_URL: the tables of the jobs (schema pgboss) cannot be made or brought up to date"
+  }
+}
+
+/** Of a statement that is wrong, or of pg-boss itself. */
+class UnexpectedFailure extends Data.TaggedError("UnexpectedFailure")<{
+  readonly cause: unknown
+}> {}
+
+/** The pg-boss of this process. */
+export class PgBosses extends Context.Service<
+  PgBosses,
+  {
+    /** A call whose statements run on the connection of this fiber: in its transaction, if there is one. */
+    readonly call: <A>(
+      f: (boss: PgBoss, db: Db) => Promise<A>,
+    ) => Effect.Effect<A, ServiceUnavailableError>
+    /** Until the scope closes: supervises, and listens for names of jobs that were committed. */
+    readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("plinth/core/PgBosses") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { query } = yield* Database
+      const { database } = yield* Settings
+      const types = yield* JobTypes
+      const context = yield* Effect.context<never>()
+      const url = database.dialect === "pg" ? Redacted.value(database.url) : ""
+
+      const databaseOf = (own: Context.Context<never>): Db => ({
+        executeSql: (text, values) =>
+          Effect.runPromiseWith(own)(
+            Effect.map(sql.unsafe(text, values?.map(parameterOf)).raw, resultOf),
+          ),
+      })
+
+      const report = (what: string) => (cause: unknown) => {
+        Effect.runForkWith(context)(
+          Effect.logWarning(`pg-boss: ${what}`).pipe(
+            Effect.annotateLogs({ cause: cause instanceof Error ? cause.message : String(cause) }),
+          ),
+        )
+      }
+      const started = (options: ConstructorOptions) =>
+        Effect.acquireRelease(
+          Effect.tryPromise({
+            try: () => {
+              const boss = new PgBoss({ ...quiet, ...options })
+              // Unheard, these end the process.
+              boss.on("error", report("error"))
+              boss.on("warning", ({ message }) => report("warning")(message))
+              return boss.start()
+            },
+            catch: (cause) => new JobsUnavailable({ cause }),
+          }),
+          (boss) => Effect.promise(() => boss.stop({ graceful: false }).catch(() => undefined)),
+        )
+      const own = {
+        connectionString: url,
+        max: 2,
+        application_name: "plinth-jobs",
+        connectionTimeoutMillis: 5000,
+      }
+
+      const onOurPool = started({ db: databaseOf(context) })
+
+      /** Refuses where there are no tables, or old ones. */
+      const asItIs = Effect.gen(function* () {
+        const boss = yield* onOurPool
+        const queues = yield* Effect.tryPromise({
+          try: () => boss.getQueues(),
+          catch: (cause) => new JobsUnavailable({ cause }),
+        })
+        const outdated = types.find((type) => !isUpToDate(queues, type))
+        if (outdated === undefined) return boss
+        return yield* new JobsUnavailable({ cause: outdated.identifier })
+      })
+
+      /** pg-boss makes its tables by several statements at once, which only its own driver sends. */
+      const prepare = Effect.gen(function* () {
+        const boss = yield* started({ ...own, migrate: true, createSchema: true })
+        yield* Effect.forEach(types, (type) => {
+          const { policy, ...options } = queueOf(type)
+          const name = type.identifier
+          return Effect.tryPromise({
+            try: () =>
+              boss
+                .createQueue(name, { policy, ...options })
+                .then(() => boss.updateQueue(name, options)),
+            catch: (cause) => new JobsUnavailable({ cause }),
+          })
+        })
+      }).pipe(Effect.scoped)
+
+      const boss = yield* Effect.catch(asItIs, () => Effect.andThen(prepare, onOurPool))
+
+      const call = <A>(f: (boss: PgBoss, db: Db) => Promise<A>) =>
+        Effect.flatMap(Effect.context<never>(), (own) =>
+          Effect.tryPromise({
+            try: () => f(boss, databaseOf(own)),
+            catch: (cause) =>
+              SqlError.isSqlError(cause) ? cause : new UnexpectedFailure({ cause }),
+          }).pipe(Effect.catchTag("UnexpectedFailure", Effect.die), query),
+        )
+
+      const attend = Effect.fnUntraced(function* (wake: (name: string) => void) {
+        yield* started({ ...own, supervise: true, superviseIntervalSeconds: 2 }).pipe(
+          Effect.flatMap((listener) => listening(listener, wake)),
+          Effect.andThen(Effect.never),
+          Effect.scoped,
+          Effect.tapError((error) => Effect.sync(() => report("cannot listen")(error.cause))),
+          Effect.retry(Schedule.spaced("5 seconds")),
+          Effect.forkScoped,
+        )
+      })
+
+      return PgBosses.of({ call, attend })
+    }),
+  )
+}
+
+const listening = (listener: PgBoss, wake: (name: string) => void) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => Promise.resolve(listener.getDb().listen?.(channel, wake, () => undefined)),
+      catch: (cause) => new JobsUnavailable({ cause }),
+    }),
+    (handle) => Effect.promise(() => Promise.resolve(handle?.close().catch(() => undefined))),
+  )
+
+/** What every one of them is told: schedules, traces and registries are ours. */
+const quiet = {
+  migrate: false,
+  createSchema: false,
+  supervise: false,
+  schedule: false,
+  registerInstance: false,
+  openTelemetry: { enabled: false },
+  monitorIntervalSeconds: 2,
+  queueCacheIntervalSeconds: 15,
+} satisfies ConstructorOptions
+
+/** The channel of pg-boss in the schema `pgboss`. */
+const channel = `pgboss_${createHash("sha224").update("pgboss").digest("hex").slice(0, 24)}`
+
+const secondsOf = (duration: Duration.Input) =>
+  Math.max(1, Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(duration))))
+
+/**
+ * Retries here are those of attempts whose process was lost: of all others, we say when. `expireInSeconds` is for
+ * processes that hang and still renew their leases.
+ */
+const queueOf = (type: JobType) => {
+  const { attempts, retention, timeout } = policyOf(type)
+  return {
+    policy: "exclusive" as const,
+    retryLimit: attempts - 1,
+    retryDelay: 1,
+    retryBackoff: true,
+    retryDelayMax: 4,
+    expireInSeconds: secondsOf(timeout) + 30,
+    heartbeatSeconds: lease / 1000,
+    deleteAfterSeconds: secondsOf(retention),
+    retentionSeconds: secondsOf("3650 days"),
+    notify: true,
+  }
+}
+
+const isUpToDate = (queues: ReadonlyArray<QueueResult>, type: JobType) => {
+  const queue = queues.find(({ name }) => name === type.identifier)
+  const wanted = Object.entries(queueOf(type))
+  const found = new Map(Object.entries(queue ?? {}))
+  return wanted.every(([name, value]) => found.get(name) === value)
+}
+
+/** @effect/sql-pg takes objects as JSON text alone. */
+const parameterOf = (value: unknown) =>
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
+    ? JSON.stringify(value)
+    : value
+
+/** pg-boss reads `rows`, as node-postgres gives them. */
+const resultOf = (result: unknown) => result as { rows: Array<unknown> }

@@ -1,0 +1,513 @@
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import * as fc from "fast-check"
+import { Database } from "../../src/core/Database.ts"
+import { type EnqueueOptions, JobQueue } from "../../src/core/JobQueue.ts"
+import { JobStore } from "../../src/core/JobStore.ts"
+import { uuidV7 } from "../../src/core/Uuid.ts"
+import { type Job, JobId } from "../../src/domain/Job.ts"
+import { RequestInfo } from "../../src/domain/RequestInfo.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import {
+  anotherProcess,
+  Broken,
+  jobs,
+  Refused,
+  running,
+  type Services,
+  Single,
+  Task,
+  Tasks,
+} from "../fixtures/Jobs.ts"
+import { sleep } from "../RedisServer.ts"
+
+const enqueue = (task: string, options?: EnqueueOptions) =>
+  Effect.flatMap(JobQueue, (queue) => queue.enqueue(Task, { task }, options))
+
+const single = (task: string, options?: EnqueueOptions) =>
+  Effect.flatMap(JobQueue, (queue) => queue.enqueue(Single, { task }, options))
+
+const jobOf = ({ id }: { readonly id: JobId }) => Effect.flatMap(JobQueue, (queue) => queue.get(id))
+
+const becomes = (job: { readonly id: JobId }, state: Job["state"]) =>
+  eventually(Effect.map(jobOf(job), (found) => found.state === state))
+
+const transaction = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Database, (database) => database.transaction(self))
+
+const aborted = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.exit(transaction(Effect.andThen(self, Effect.fail("aborted" as const))))
+
+/** Begun so often. */
+const begins = (tasks: Tasks, task: string, times = 1) =>
+  eventually(Effect.sync(() => tasks.timesOf(task).length >= times))
+
+/** Long enough for a job that must not begin to begin. */
+const aWhile = sleep(1500)
+
+const forever = () => Effect.never
+
+layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it) => {
+  it.effect("exist if and only if their transaction committed, savepoints included", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      yield* running(tasks)
+      yield* aborted(enqueue("rolled back"))
+      const kept = yield* transaction(
+        Effect.gen(function* () {
+          yield* aborted(enqueue("savepoint rolled back"))
+          return yield* enqueue("committed")
+        }),
+      )
+      yield* becomes(kept, "completed")
+      yield* aWhile
+      assert.deepStrictEqual(
+        tasks.begun.map(({ task }) => task),
+        ["committed"],
+      )
+    }),
+  )
+
+  it.effect("are invisible before the commit, then begin once", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      yield* running(tasks)
+      const queue = yield* JobQueue
+      const other = yield* anotherProcess
+      const job = yield* transaction(
+        Effect.gen(function* () {
+          const enqueued = yield* enqueue("hidden")
+          yield* aWhile
+          assert.deepStrictEqual(tasks.begun, [])
+          const there = Effect.flatMap(JobQueue, ({ list }) => list({ limit: 100 }))
+          const seen = yield* Effect.provide(there, other)
+          assert.notInclude(
+            seen.map(({ id }) => id),
+            enqueued.id,
+          )
+          return enqueued
+        }),
+      )
+      yield* becomes(job, "completed")
+      const { attempts, created_at, error, finished_at, name, payload, started_at, ...rest } =
+        yield* queue.get(job.id)
+      assert.deepStrictEqual(
+        { name, payload, attempts, error },
+        { name: "test_task", payload: { task: "hidden" }, attempts: 1, error: null },
+      )
+      assert.isTrue(created_at <= (started_at ?? "") && (started_at ?? "") <= (finished_at ?? ""))
+      assert.deepInclude(rest, { max_attempts: 4, progress: null, result: null, unique_key: null })
+      assert.deepStrictEqual(tasks.timesOf("hidden").length, 1)
+    }),
+  )
+
+  it.effect("of any transactions, in any order, those begin that were committed", () =>
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const transactions = fc.array(
+        fc.record({
+          commits: fc.boolean(),
+          jobs: fc.integer({ min: 0, max: 3 }),
+          wait: fc.nat(20),
+        }),
+        { minLength: 1, maxLength: 6 },
+      )
+      yield* Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(transactions, (all) =>
+            Effect.gen(function* () {
+              const tasks = new Tasks()
+              const { stop } = yield* running(tasks)
+              const committed = yield* Effect.forEach(
+                all,
+                ({ commits, jobs, wait }, at) => {
+                  const names = Array.from({ length: jobs }, (_, n) => `${at}/${n}`)
+                  const enqueued = Effect.andThen(
+                    Effect.forEach(names, (name) => enqueue(name)),
+                    sleep(wait),
+                  )
+                  return commits
+                    ? Effect.as(transaction(enqueued), names)
+                    : Effect.as(aborted(enqueued), [])
+                },
+                { concurrency: 4 },
+              )
+              yield* eventually(Effect.sync(() => tasks.begun.length >= committed.flat().length))
+              yield* stop
+              assert.deepStrictEqual(
+                tasks.begun.map(({ task }) => task).toSorted(),
+                committed.flat().toSorted(),
+              )
+            }).pipe(Effect.scoped, Effect.runPromiseWith(context)),
+          ),
+          { numRuns: 12 },
+        ),
+      )
+    }),
+  )
+
+  it.effect("that are delayed begin when it is time, and are listed until then", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      yield* running(tasks)
+      const queue = yield* JobQueue
+      const start = performance.now()
+      const job = yield* enqueue("later", { delay: "1500 millis" })
+      assert.strictEqual((yield* jobOf(job)).state, "delayed")
+      assert.deepStrictEqual(
+        (yield* queue.list({ state: "delayed", limit: 10 })).map(({ id }) => id),
+        [job.id],
+      )
+      yield* becomes(job, "completed")
+      const [begun = 0] = tasks.timesOf("later")
+      assert.isAtLeast(begun - start, 1490)
+    }),
+  )
+
+  it.effect("go by priority, then by their age", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const order = ["low", "first", "second", "high"]
+      const priorities = { low: -1, first: 0, second: 0, high: 5 }
+      for (const [task, priority] of Object.entries(priorities)) yield* single(task, { priority })
+      yield* running(tasks)
+      yield* begins(tasks, "low")
+      assert.deepStrictEqual(
+        tasks.begun.map(({ task }) => task),
+        ["high", "first", "second", "low"],
+      )
+      assert.strictEqual(order.length, tasks.begun.length)
+    }),
+  )
+
+  it.effect("of one unique key: one waits or runs, however many enqueue at once", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const options = { uniqueKey: "only", delay: "1 second" } as const
+      const enqueued = yield* Effect.all(
+        Array.from({ length: 50 }, () => transaction(enqueue("unique", options))),
+        { concurrency: "unbounded" },
+      )
+      assert.strictEqual(enqueued.filter(({ created }) => created).length, 1)
+      assert.strictEqual(new Set(enqueued.map(({ id }) => id)).size, 1)
+      const [job] = enqueued
+      assert(job !== undefined)
+      assert.strictEqual((yield* jobOf(job)).unique_key, "only")
+      assert.isTrue((yield* enqueue("another", { uniqueKey: "other", delay: "1 hour" })).created)
+
+      const release = yield* Deferred.make<void>()
+      tasks.when("unique", () => Deferred.await(release))
+      yield* running(tasks)
+      yield* begins(tasks, "unique")
+      assert.isFalse((yield* enqueue("unique", { uniqueKey: "only" })).created)
+      yield* Deferred.succeed(release, undefined)
+      yield* becomes(job, "completed")
+      const next = yield* enqueue("unique", { uniqueKey: "only" })
+      assert.isTrue(next.created)
+      yield* becomes(next, "completed")
+      assert.strictEqual(tasks.timesOf("unique").length, 2)
+    }),
+  )
+
+  it.effect("that fail are tried again, later each time, and not all at once", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const names = ["a", "b", "c", "d"]
+      for (const name of names) {
+        tasks.when(name, () => Effect.fail(new Broken({ message: `attempt of ${name}` })))
+      }
+      const all = yield* Effect.forEach(names, (name) => enqueue(name))
+      yield* running(tasks)
+      for (const job of all) yield* becomes(job, "failed")
+
+      const gaps = names.map((name) => {
+        const times = tasks.timesOf(name)
+        assert.strictEqual(times.length, 4)
+        return times.slice(1).map((time, at) => time - (times[at] ?? 0))
+      })
+      for (const [one = 0, two = 0, three = 0] of gaps) {
+        assert.isAtLeast(one, 99)
+        assert.isAtLeast(two, 199)
+        assert.isAtLeast(three, 399)
+      }
+      assert.isAbove(new Set(gaps.map(([, , last = 0]) => Math.round(last / 10))).size, 1)
+      const queue = yield* JobQueue
+      const [job] = all
+      assert(job !== undefined)
+      const found = yield* queue.get(job.id)
+      assert.deepInclude(found, { attempts: 4, max_attempts: 4, error: "Broken: attempt of a" })
+      assert.includeMembers(
+        (yield* queue.list({ state: "failed", name: "test_task", limit: 100 })).map(({ id }) => id),
+        all.map(({ id }) => id),
+      )
+    }),
+  )
+
+  it.effect("whose error no other attempt can mend fail at once", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      tasks.when("refused", () => Effect.fail(new Refused({ message: "no such user" })))
+      yield* running(tasks)
+      const job = yield* enqueue("refused")
+      yield* becomes(job, "failed")
+      assert.deepInclude(yield* jobOf(job), { attempts: 1, error: "Refused: no such user" })
+    }),
+  )
+
+  it.effect("that take too long are interrupted, and make room", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      let interrupted = 0
+      tasks.when("endless", () =>
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => void interrupted++)),
+      )
+      const endless = yield* single("endless")
+      const next = yield* single("next")
+      yield* running(tasks)
+      yield* becomes(next, "completed")
+      assert.strictEqual(interrupted, 1)
+      assert.deepInclude(yield* jobOf(endless), {
+        state: "failed",
+        error: "TimedOut: did not end within 400ms",
+      })
+    }),
+  )
+
+  it.effect("that die are tried again, and have no text of the defect but its message", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      tasks.when("bug", () => Effect.die(new Error("a bug with password=hunter2secret")))
+      yield* running(tasks)
+      const job = yield* single("bug")
+      yield* becomes(job, "failed")
+      assert.strictEqual((yield* jobOf(job)).error, "Error: a bug with password=<redacted>")
+    }),
+  )
+
+  it.effect("that failed run again under the same id when an operator says so", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      let broken = true
+      tasks.when("again", () =>
+        broken ? Effect.fail(new Refused({ message: "not yet" })) : Effect.succeed({ done: 7 }),
+      )
+      yield* running(tasks)
+      const job = yield* enqueue("again", { uniqueKey: "again" })
+      yield* becomes(job, "failed")
+      assert.strictEqual((yield* Effect.flip(queue.cancel(job.id)))._tag, "ConflictError")
+
+      broken = false
+      const retried = yield* queue.retry(job.id)
+      assert.deepInclude(retried, { id: job.id, state: "waiting", finished_at: null })
+      yield* becomes(job, "completed")
+      assert.deepInclude(yield* jobOf(job), { attempts: 2, error: null, result: { done: 7 } })
+      assert.strictEqual((yield* Effect.flip(queue.retry(job.id)))._tag, "ConflictError")
+      assert.strictEqual((yield* Effect.flip(queue.retry(uuidV7())))._tag, "NotFoundError")
+      assert.strictEqual((yield* Effect.flip(queue.get("nope")))._tag, "NotFoundError")
+    }),
+  )
+
+  it.effect("that failed cannot run again beside another of their unique key", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const first = yield* enqueue("twice", { uniqueKey: "twice", delay: "1 hour" })
+      yield* queue.cancel(first.id)
+      const second = yield* enqueue("twice", { uniqueKey: "twice", delay: "1 hour" })
+      assert.isTrue(second.created)
+      assert.deepInclude(yield* Effect.flip(queue.retry(first.id)), {
+        _tag: "ConflictError",
+        reason: "duplicate",
+        field: "unique_key",
+      })
+      yield* queue.cancel(second.id)
+    }),
+  )
+
+  it.effect("are cancelled while they wait, are delayed or run, and stay listed", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      const [waiting, delayed] = [
+        yield* enqueue("waiting"),
+        yield* enqueue("delayed", { delay: "2 seconds" }),
+      ]
+      for (const { id } of [waiting, delayed]) {
+        assert.deepInclude(yield* queue.cancel(id), { id, state: "cancelled" })
+      }
+      let interrupted = 0
+      tasks.when("active", () =>
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => void interrupted++)),
+      )
+      yield* running(tasks)
+      const active = yield* enqueue("active")
+      yield* begins(tasks, "active")
+      // From another process, which cannot tell this one: the lease is not renewed.
+      yield* Effect.provide(
+        Effect.flatMap(JobQueue, ({ cancel }) => cancel(active.id)),
+        yield* anotherProcess,
+      )
+      yield* eventually(Effect.sync(() => interrupted === 1))
+      const here = yield* enqueue("active")
+      yield* begins(tasks, "active", 2)
+      yield* queue.cancel(here.id)
+      yield* eventually(Effect.sync(() => interrupted === 2))
+
+      yield* aWhile
+      const all = [waiting, delayed, active, here].map(({ id }) => id)
+      assert.includeMembers(
+        (yield* queue.list({ state: "cancelled", limit: 100 })).map(({ id }) => id),
+        all,
+      )
+      assert.deepStrictEqual(
+        tasks.begun.map(({ task }) => task),
+        ["active", "active"],
+      )
+    }),
+  )
+
+  it.effect("whose payload cannot be read fail with the reason, and others go on", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const store = yield* JobStore
+      const insert = (payload: unknown) => {
+        const id = JobId.make(uuidV7())
+        const message = { payload, request_id: null, trace: null }
+        const job = { id, name: "test_task", max_attempts: 4, priority: 0, delay: 0 }
+        return Effect.as(store.insert({ ...job, ...message, unique_key: null }), { id })
+      }
+      const bad = [yield* insert({ task: 7 }), yield* insert("nonsense"), yield* insert(null)]
+      yield* running(tasks)
+      yield* becomes(yield* enqueue("good"), "completed")
+      for (const job of bad) {
+        yield* becomes(job, "failed")
+        const { attempts, error } = yield* jobOf(job)
+        assert.strictEqual(attempts, 1)
+        assert.match(error ?? "", /^MalformedPayload: cannot be read \(payload/)
+        assert.notInclude(error, "nonsense")
+      }
+    }),
+  )
+
+  it.effect("carry the request and the trace that enqueued them, and tell their progress", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const seen: Array<unknown> = []
+      const release = yield* Deferred.make<void>()
+      tasks.when("traced", ({ progress }) =>
+        Effect.gen(function* () {
+          const { request_id } = yield* RequestInfo
+          const { traceId } = yield* Effect.orDie(Effect.currentSpan)
+          seen.push([request_id, traceId])
+          yield* progress(42)
+          yield* Deferred.await(release)
+          return null
+        }),
+      )
+      yield* running(tasks)
+      const request = { request_id: "request-1", ip_address: null, user_id: null }
+      const [job, traceId] = yield* Effect.gen(function* () {
+        const span = yield* Effect.orDie(Effect.currentSpan)
+        return [yield* enqueue("traced"), span.traceId] as const
+      }).pipe(Effect.withSpan("request"), Effect.provideService(RequestInfo, request))
+      yield* eventually(Effect.map(jobOf(job), ({ progress }) => progress === 42))
+      yield* Deferred.succeed(release, undefined)
+      yield* becomes(job, "completed")
+      assert.deepStrictEqual(seen, [["request-1", traceId]])
+    }),
+  )
+
+  it.effect("are listed newest first, page by page, and counted", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const before = yield* queue.stats
+      const ids: Array<string> = []
+      for (let n = 0; n < 7; n++) {
+        const add = n % 2 === 0 ? enqueue : single
+        ids.unshift((yield* add("listed", { delay: "1 hour" })).id)
+      }
+      const pages: Array<string> = []
+      while (pages.length < ids.length) {
+        const last = pages.at(-1)
+        const page = yield* queue.list({
+          state: "delayed",
+          limit: 3,
+          ...(last !== undefined && { before: last }),
+        })
+        pages.push(...page.map(({ id }) => id))
+      }
+      assert.deepStrictEqual(pages.slice(0, ids.length), ids)
+      const after = yield* queue.stats
+      assert.strictEqual(after.delayed - before.delayed, ids.length)
+      for (const id of ids) yield* queue.cancel(JobId.make(id))
+      assert.strictEqual((yield* queue.stats).cancelled - before.cancelled, ids.length)
+    }),
+  )
+
+  it.effect("of a schedule are enqueued once a tick, by however many processes", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const processes = yield* Effect.all([anotherProcess, anotherProcess, anotherProcess])
+      const schedule = Effect.flatMap(JobQueue, (queue) =>
+        queue.schedule("every second", "* * * * * *", Task, { task: "tick" }),
+      )
+      for (const process of processes) {
+        yield* Effect.provide(Effect.andThen(schedule, running(tasks)), process)
+      }
+      yield* begins(tasks, "tick", 4)
+      const made = tasks.begun
+        .filter(({ task }) => task === "tick")
+        .map(({ context }) => context.id)
+      const jobs = yield* Effect.forEach(made, (id) => jobOf({ id }))
+      const seconds = jobs.map(({ created_at }) => created_at.slice(0, 19))
+      assert.strictEqual(new Set(seconds).size, seconds.length, seconds.join())
+    }),
+  )
+
+  it.effect("of ticks that nobody was there for, the last one is made up for", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const sql = yield* SqlClient.SqlClient
+      const schedule = Effect.flatMap(JobQueue, (queue) =>
+        queue.schedule("daily", "0 9 * * *", Task, { task: "daily" }),
+      )
+      yield* Effect.scoped(Effect.andThen(schedule, running(tasks)))
+      const long = "2020-01-01T09:00:00.000Z"
+      yield* sql`UPDATE job_schedules SET next_run_at = ${long} WHERE name = 'daily'`
+      const again = Effect.andThen(schedule, running(tasks))
+      yield* Effect.provide(again, yield* anotherProcess)
+      yield* Effect.provide(again, yield* anotherProcess)
+      yield* begins(tasks, "daily")
+      yield* aWhile
+      assert.strictEqual(tasks.timesOf("daily").length, 1)
+      const [row] = yield* sql<{ next_run_at: string }>`
+        SELECT next_run_at FROM job_schedules WHERE name = 'daily'
+      `
+      assert.isAbove(Number(row?.next_run_at.slice(0, 4)), 2025)
+    }),
+  )
+
+  it.effect("that run when the process stops are finished or handed back, as if not begun", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      tasks.when("short", () => sleep(300))
+      tasks.when("long", forever)
+      const { stop } = yield* running(tasks)
+      const [short, long] = [yield* enqueue("short"), yield* enqueue("long")]
+      yield* begins(tasks, "short")
+      yield* begins(tasks, "long")
+      const after = yield* enqueue("after", { delay: "100 millis" })
+      yield* stop
+      assert.deepInclude(yield* jobOf(short), { state: "completed" })
+      assert.deepInclude(yield* jobOf(long), { state: "waiting", attempts: 0, started_at: null })
+      assert.deepInclude(yield* jobOf(after), { attempts: 0 })
+
+      tasks.when("long", () => Effect.void)
+      yield* running(tasks)
+      yield* becomes(long, "completed")
+      assert.deepInclude(yield* jobOf(long), { attempts: 1 })
+      yield* becomes(after, "completed")
+    }),
+  )
+})
