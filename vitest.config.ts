@@ -7,6 +7,7 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
+  "test/jobs/{Emails,Data}.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Migrate,Doctor}*.test.ts",
   "test/process/IdempotencyCrash.test.ts",

@@ -56,10 +56,10 @@ export class Exports extends Context.Service<
       })
 
       const make = Effect.fn("Exports.make")(function* (user: UserId) {
-        const holdings = yield* repo.collect(user)
+        const tables = yield* repo.collect(user)
         const jobs = yield* jobsOf(user)
         const exported_at = yield* now
-        const content = JSON.stringify({ exported_at, user_id: user, ...holdings, jobs }, null, 2)
+        const content = JSON.stringify({ exported_at, user_id: user, tables, jobs }, null, 2)
         yield* transaction(
           Effect.andThen(
             repo.put(user, content),

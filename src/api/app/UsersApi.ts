@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { Timestamp } from "../../domain/Fields.ts"
-import { JobId } from "../../domain/Job.ts"
+import { Job, JobId } from "../../domain/Job.ts"
 import { User, UserId } from "../../domain/User.ts"
 import { enveloped } from "../Envelope.ts"
 import { idempotent } from "../Policies.ts"
@@ -11,9 +11,12 @@ const user = User.json.annotate({ identifier: "User" })
 const userUpdate = User.jsonUpdate.annotate({ identifier: "UserUpdate" })
 
 const exportRequested = Schema.Struct({ job_id: JobId }).annotate({ identifier: "ExportRequested" })
-const userExport = Schema.Struct({ exported_at: Timestamp, user_id: UserId }).annotate({
-  identifier: "UserExport",
-})
+const userExport = Schema.Struct({
+  exported_at: Timestamp,
+  user_id: UserId,
+  tables: Schema.Record(Schema.String, Schema.Array(Schema.Record(Schema.String, Schema.Unknown))),
+  jobs: Schema.Array(Job),
+}).annotate({ identifier: "UserExport" })
 
 const failures = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
@@ -55,7 +58,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       OpenApi.annotations({
         summary: "Get your data",
         description:
-          "The last export, as a JSON file: beside `exported_at` and `user_id` a list of rows for each table that has any, and the jobs. Kept for 7 days; 404 when there is none.",
+          "The last export, as a JSON file: every row that speaks of the caller, by table, and the jobs. Kept for 7 days; 404 when there is none.",
       }),
     ),
     HttpApiEndpoint.delete("removeMe", "/me", {
