@@ -87,6 +87,13 @@ class TimedOut extends Data.TaggedError("TimedOut")<{ readonly timeout: Duration
   }
 }
 
+class UnusableResult extends Data.TaggedError("UnusableResult") {
+  readonly retryable = false
+  override get message() {
+    return "its result is not JSON that can be kept"
+  }
+}
+
 interface Options {
   readonly handler: JobHandler
   readonly claim: Claim
@@ -109,6 +116,7 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.job(name, "started")
   const started = yield* Clock.currentTimeMillis
   const exit = yield* handler.run(payloadOf(claim.message), { id, attempt, progress }).pipe(
+    Effect.flatMap(resultOf),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => Effect.fail(new JobFailed({ cause: new TimedOut({ timeout }) })),
@@ -129,9 +137,20 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.jobDuration(name, ((yield* Clock.currentTimeMillis) - started) / 1000)
   metrics.job(name, Exit.isSuccess(exit) ? "completed" : "failed")
   return Exit.isSuccess(exit)
-    ? { claim, outcome: "completed" as const, result: exit.value ?? null }
+    ? { claim, outcome: "completed" as const, result: exit.value }
     : yield* failed(claim, policy, exit.cause)
 }, withOrigin)
+
+/** As it will be kept. PostgreSQL takes no NUL and no lone surrogate into JSON. */
+const resultOf = (value: unknown) =>
+  Effect.try({
+    try: (): unknown => {
+      const text = JSON.stringify(value) ?? "null"
+      if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)) throw new Error("not Unicode text")
+      return JSON.parse(text)
+    },
+    catch: () => new JobFailed({ cause: new UnusableResult() }),
+  })
 
 /** Whether there is another attempt, and when. */
 const failed = Effect.fnUntraced(function* (

@@ -132,7 +132,10 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const settleAll = Effect.gen(function* () {
     yield* maySettle.await
     const now = settled.slice(0, batch)
-    yield* store.settle(now)
+    // A defect here is no reason to hold up the others: the leases end, and count as lost.
+    yield* Effect.catchDefect(store.settle(now), (defect) =>
+      Effect.logError("jobs could not be settled", defect),
+    )
     settled = settled.slice(now.length)
     if (settled.length === 0) maySettle.closeUnsafe()
     for (const { claim } of now) {

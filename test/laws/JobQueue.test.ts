@@ -285,6 +285,28 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
+  it.effect("whose result cannot be kept fail, and hold up no others", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const circle: { self?: unknown } = {}
+      circle.self = circle
+      const results: ReadonlyArray<unknown> = [circle, 10n, "a\0b", { text: "\ud800" }]
+      for (const [at, result] of results.entries()) {
+        tasks.when(`unusable ${at}`, () => Effect.succeed(result))
+      }
+      tasks.when("usable", () => Effect.succeed({ text: "\\u0000 ü\n", at: undefined }))
+      yield* running(tasks)
+      const bad = yield* Effect.forEach(results.keys(), (at) => enqueue(`unusable ${at}`))
+      const good = yield* enqueue("usable")
+      yield* becomes(good, "completed")
+      assert.deepStrictEqual((yield* jobOf(good)).result, { text: "\\u0000 ü\n" })
+      for (const job of bad) {
+        yield* becomes(job, "failed")
+        assert.match((yield* jobOf(job)).error ?? "", /^UnusableResult: /)
+      }
+    }),
+  )
+
   it.effect("that failed run again under the same id when an operator says so", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
