@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { DateTime, Deferred, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -481,9 +481,12 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const made = tasks.begun
         .filter(({ task }) => task === "tick")
         .map(({ context }) => context.id)
-      const jobs = yield* Effect.forEach(made, (id) => jobOf({ id }))
-      const seconds = jobs.map(({ created_at }) => created_at.slice(0, 19))
-      assert.strictEqual(new Set(seconds).size, seconds.length, seconds.join())
+      const times = (yield* Effect.forEach(made, (id) => jobOf({ id }))).map(
+        ({ created_at }) => DateTime.makeUnsafe(created_at).epochMilliseconds,
+      )
+      // A tick may be late, and the next one in time.
+      const ticks = (Math.max(...times) - Math.min(...times)) / 1000 + 1
+      assert.isAtMost(times.length, Math.ceil(ticks) + 1)
     }),
   )
 
