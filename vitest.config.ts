@@ -7,8 +7,8 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
-  "test/cli/{Users,Migrate,Doctor}*.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
+  "test/cli/{Users,Jobs,Migrate,Doctor}*.test.ts",
   "test/process/IdempotencyCrash.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",

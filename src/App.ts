@@ -4,6 +4,7 @@ import { Audit } from "./business/Audit.ts"
 import { AuditRepo } from "./business/AuditRepo.ts"
 import { Idempotency } from "./business/Idempotency.ts"
 import { IdempotencyRepo } from "./business/IdempotencyRepo.ts"
+import { Jobs } from "./business/Jobs.ts"
 import { Projects } from "./business/Projects.ts"
 import { ProjectsRepo } from "./business/ProjectsRepo.ts"
 import { Readiness } from "./business/Readiness.ts"
@@ -48,6 +49,7 @@ const business = Layer.mergeAll(
   Projects.layer,
   Readiness.layer,
   Idempotency.layer,
+  Jobs.layer,
 ).pipe(Layer.provideMerge(Audit.layer))
 
 /**
