@@ -53,8 +53,13 @@ export class Jobs extends Context.Service<
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const audit = yield* Audit
-      const types = yield* JobTypes
       const { transaction } = yield* Database
+      const kinds = new Map(
+        (yield* JobTypes).map((type) => [
+          type.identifier,
+          { type, decode: Schema.decodeUnknownEffect(type) },
+        ]),
+      )
 
       const list = Effect.fn("Jobs.list")(function* ({ cursor, limit, ...filter }: JobsFilter) {
         const before = cursor?.id || undefined
@@ -98,20 +103,19 @@ export class Jobs extends Context.Service<
         payload: unknown,
         options?: EnqueueOptions,
       ) {
-        const type = types.find(({ identifier }) => identifier === name)
-        if (type === undefined) {
-          const names = types.map(({ identifier }) => identifier).join(", ")
+        const kind = kinds.get(name)
+        if (kind === undefined) {
+          const names = [...kinds.keys()].join(", ")
           return yield* invalid([{ path: "name", message: `must be one of ${names}` }])
         }
-        // A kind without fields would take anything.
-        const decoded = yield* Schema.decodeUnknownEffect(Schema.JsonObject)(payload).pipe(
-          Effect.flatMap((json) => Schema.decodeUnknownEffect(type)(json, { errors: "all" })),
+        const decoded = yield* decodeObject(payload).pipe(
+          Effect.flatMap((json) => kind.decode(json, { errors: "all" })),
           Effect.mapError(({ issue }) => invalid(issuesOf(issue, "payload"))),
         )
         const unstorable = unstorableIn(decoded, "payload")
         if (unstorable.length > 0) return yield* invalid(unstorable)
 
-        const { created, id } = yield* queue.enqueue(type, decoded, options)
+        const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
         if (created) yield* record(actor, "enqueued", job)
         return { job: shown(job), created }
@@ -136,6 +140,9 @@ const descriptions: Record<Change, string> = {
   retried: "Set to run again",
   cancelled: "Cancelled",
 }
+
+/** A kind without fields would take anything. */
+const decodeObject = Schema.decodeUnknownEffect(Schema.JsonObject)
 
 const shown = (job: Job): Job => ({
   ...job,

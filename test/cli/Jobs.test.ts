@@ -32,34 +32,33 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
     () =>
       Effect.gen(function* () {
         const jobs = yield* Jobs
-        const first = yield* json("jobs enqueue cleanup_old_data --delay 3600")
-        assert.deepInclude(first, { name: "cleanup_old_data", state: "delayed", payload: {} })
+        const later = { delay: "1 hour" } as const
+        const { job: first } = yield* jobs.enqueue("operator", "cleanup_old_data", {}, later)
         const line = `jobs enqueue export_user_data {"user_id":"ada"} --delay 3600`
         const second = yield* json(`${line} --priority -5 --unique-key ada`)
-        assert.deepInclude(second, { payload: { user_id: "ada" }, unique_key: "ada" })
+        assert.deepInclude(second, {
+          name: "export_user_data",
+          state: "delayed",
+          payload: { user_id: "ada" },
+          unique_key: "ada",
+        })
         assert.deepStrictEqual(yield* jobs.get(second.id), second)
 
-        const [page, rest, shown, counted] = yield* Effect.all(
+        const page = yield* json<{ readonly next_cursor: string }>("jobs list --limit 1")
+        const { next_cursor } = page
+        assert.deepStrictEqual<unknown>(page, { items: [second], next_cursor, limit: 1 })
+        const filter = `--state delayed --name cleanup_old_data --limit 5`
+        const [rest, shown, counted] = yield* Effect.all(
           [
-            json<{ readonly next_cursor: string }>("jobs list --limit 1"),
-            json("jobs list --state delayed --name cleanup_old_data --limit 5"),
+            json(`jobs list ${filter} --cursor ${next_cursor}`),
             json(`jobs show ${first.id}`),
             json("jobs stats"),
           ],
           { concurrency: 2 },
         )
-        assert.deepStrictEqual<unknown>(page, {
-          items: [second],
-          next_cursor: page.next_cursor,
-          limit: 1,
-        })
         assert.deepStrictEqual<unknown>(rest, { items: [first], next_cursor: null, limit: 5 })
         assert.deepStrictEqual(shown, first)
         assert.deepStrictEqual<unknown>(counted, yield* jobs.stats)
-        assert.deepStrictEqual<unknown>(
-          yield* json(`jobs list --limit 1 --cursor ${page.next_cursor}`),
-          { items: [first], next_cursor: null, limit: 1 },
-        )
 
         const cancelled = yield* json(`jobs cancel --yes ${second.id}`)
         assert.deepInclude(cancelled, { id: second.id, state: "cancelled" })
@@ -90,15 +89,12 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
             `jobs retry ${job.id}`,
             "jobs enqueue nope",
             `jobs enqueue send_password_reset_email {"user_id":7,"token":"${canary}\\u0000"}`,
-            `jobs enqueue send_password_reset_email {"token":"${canary}`,
-            `jobs cancel ${job.id}`,
-            "jobs list --state dead",
             "jobs enqueue cleanup_old_data --unique-key only --json",
           ],
           run,
           { concurrency: 2 },
         )
-        const [show, retry, unknown, invalid, malformed, unasked, state, again] = outcomes
+        const [show, retry, unknown, invalid, again] = outcomes
         assert.deepStrictEqual(show, failed("no job has the id nope"))
         assert.deepStrictEqual(retry, failed("Job has neither failed nor been cancelled"))
         assert.match(unknown?.stderr ?? "", /^plinth: name: must be one of .*cleanup_old_data\n$/)
@@ -106,18 +102,6 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
           invalid,
           failed("payload.user_id: Expected string", "payload.expires_in_minutes: Missing key"),
         )
-        const usage = [malformed, unasked, state].map((outcome) => [
-          outcome?.code,
-          outcome?.stderr.split("\n")[0],
-        ])
-        assert.deepStrictEqual(usage, [
-          [2, "plinth: the payload is not JSON"],
-          [2, "plinth: --yes is required where nobody can be asked"],
-          [
-            2,
-            'plinth: Invalid value for flag --state: "dead". Expected: "waiting" | "delayed" | "active" | "completed" | "failed" | "cancelled"',
-          ],
-        ])
         assert.deepStrictEqual([again?.code, JSON.parse(again?.stdout ?? "")], [0, job])
         assert.strictEqual(
           again?.stderr,
@@ -141,12 +125,8 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         const words = ["jobs", "enqueue", "send_password_reset_email", payload, "--delay", "60"]
         const enqueued = yield* plinth({ DATABASE_URL }, ...words)
         const [id = ""] = /(?<=^id +)\S+/.exec(enqueued.stdout) ?? []
-        const outcomes = [
-          enqueued,
-          yield* run(`jobs show ${id}`),
-          yield* run(`jobs cancel ${id} --yes`),
-        ]
-        for (const { code, stdout } of outcomes) {
+        const cancelled = yield* run(`jobs cancel ${id} --yes`)
+        for (const { code, stdout } of [enqueued, cancelled]) {
           assert.strictEqual(code, 0)
           assert.include(stdout, `"token":"<redacted>"`)
           assert.notInclude(stdout, "\u001B")
