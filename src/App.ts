@@ -9,6 +9,7 @@ import { Exports } from "./business/Exports.ts"
 import { ExportsRepo } from "./business/ExportsRepo.ts"
 import { Idempotency } from "./business/Idempotency.ts"
 import { IdempotencyRepo } from "./business/IdempotencyRepo.ts"
+import { Jobs } from "./business/Jobs.ts"
 import { Projects } from "./business/Projects.ts"
 import { ProjectsRepo } from "./business/ProjectsRepo.ts"
 import { Readiness } from "./business/Readiness.ts"
@@ -59,6 +60,7 @@ const business = Layer.mergeAll(
   Emails.layer,
   Exports.layer,
   Cleanup.layer,
+  Jobs.layer,
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer)),
   Layer.provideMerge(Audit.layer),

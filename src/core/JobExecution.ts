@@ -1,16 +1,4 @@
-import {
-  Cause,
-  Clock,
-  Data,
-  Duration,
-  Effect,
-  Exit,
-  Option,
-  Random,
-  Schema,
-  SchemaIssue,
-  Tracer,
-} from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Random, Schema, Tracer } from "effect"
 import {
   backoffOf,
   isRetryable,
@@ -19,6 +7,7 @@ import {
   type JobType,
   policyOf,
 } from "../domain/Job.ts"
+import { issuesOf } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
 import { scrub } from "./Logger.ts"
@@ -66,16 +55,14 @@ export const handler = <Payload, E, R>(
   }))
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 /** Written by a version that knew another form of it, or by hand. Names what is wrong with it, never a value. */
 class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
   readonly cause: Schema.SchemaError
 }> {
   readonly retryable = false
   override get message() {
-    const issues = format(this.cause.issue).issues.map(
-      ({ message, path = [] }) => ["payload", ...path.map(String)].join(".") + `: ${message}`,
+    const issues = issuesOf(this.cause.issue, "payload").map(
+      ({ message, path }) => `${path}: ${message}`,
     )
     return `cannot be read (${issues.join("; ")})`
   }

@@ -37,7 +37,27 @@ export const Job = Schema.Struct({
   /** Of the last attempt. */
   started_at: Schema.NullOr(Timestamp),
   finished_at: Schema.NullOr(Timestamp),
-}).annotate({ identifier: "Job" })
+}).annotate({
+  identifier: "Job",
+  examples: [
+    {
+      id: JobId.make("0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8e"),
+      name: "send_welcome_email",
+      state: "completed",
+      payload: { user_id: "user_2abc" },
+      attempts: 2,
+      max_attempts: 12,
+      progress: null,
+      error: null,
+      result: null,
+      unique_key: null,
+      created_at: Timestamp.make("2026-11-25T09:30:00.000Z"),
+      run_at: Timestamp.make("2026-11-25T09:30:06.000Z"),
+      started_at: Timestamp.make("2026-11-25T09:30:06.010Z"),
+      finished_at: Timestamp.make("2026-11-25T09:30:06.420Z"),
+    },
+  ],
+})
 export type Job = typeof Job.Type
 
 export const JobStats = Schema.Struct({
