@@ -10,7 +10,7 @@ const onBothDatabases = [
   "test/jobs/{Emails,Data}.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
   "test/cli/{Users,Jobs,Migrate,Doctor}*.test.ts",
-  "test/process/IdempotencyCrash.test.ts",
+  "test/process/{IdempotencyCrash,JobFaults}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,Migrations,Search}*.test.ts",
 ]
@@ -18,7 +18,7 @@ const onBothDatabases = [
 const onPostgres = [
   "test/core/Postgres*.test.ts",
   "test/api/Production.test.ts",
-  "test/process/{PostgresFaults,RollingDeploy}.test.ts",
+  "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy}.test.ts",
 ]
 
 // @effect-diagnostics-next-line processEnv:off -- there are no Settings here

@@ -28,6 +28,9 @@ interface Kind {
 
 /** How often leases are renewed, in ms: a lease outlives two renewals that fail. */
 const renewal = 3000
+/** So long before the end of a lease its job is let go, in ms, which leaves it time to end; and how often that is looked at. */
+const margin = 1500
+const watch = 500
 /** How often this process looks for what fell due, and for what nobody told it of, in ms. */
 const look = 1000
 /** The least time between two looks, in ms: of several that fall due, a look tells the first. */
@@ -159,7 +162,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   /** Nobody else may begin what still runs here. */
   const letGoOfExpired = Effect.map(Clock.currentTimeMillis, (now) => {
     for (const job of running.values()) {
-      if (job.leasedUntil <= now + renewal / 2) letGo(job, "lost")
+      if (job.leasedUntil <= now + margin) letGo(job, "lost")
     }
   })
 
@@ -191,10 +194,9 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   yield* steadily("taking jobs", take)
   yield* steadily("settling jobs", settleAll)
   yield* steadily("looking for jobs", lookAround)
-  yield* steadily(
-    "renewing leases",
-    Effect.andThen(Effect.ensuring(renew, letGoOfExpired), Effect.sleep(renewal)),
-  )
+  yield* steadily("renewing leases", Effect.andThen(renew, Effect.sleep(renewal)))
+  // By itself: a renewal may wait for its answer until the lease is over.
+  yield* steadily("watching leases", Effect.andThen(letGoOfExpired, Effect.sleep(watch)))
   // Runs before the fibers above are interrupted.
   yield* Effect.addFinalizer(() => handBack)
 })

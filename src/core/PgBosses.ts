@@ -54,7 +54,7 @@ export class PgBosses extends Context.Service<
       const report = (what: string) => (cause: unknown) => {
         Effect.runForkWith(context)(
           Effect.logWarning(`pg-boss: ${what}`).pipe(
-            Effect.annotateLogs({ cause: cause instanceof Error ? cause.message : String(cause) }),
+            Effect.annotateLogs({ cause: messageOf(cause) }),
           ),
         )
       }
@@ -189,6 +189,12 @@ const isUpToDate = (queues: ReadonlyArray<QueueResult>, type: JobType) => {
   const found = new Map(Object.entries(queue ?? {}))
   return wanted.every(([name, value]) => found.get(name) === value)
 }
+
+/** Of an error, also of one that pg-boss has copied into an object. */
+const messageOf = (cause: unknown) =>
+  typeof cause === "object" && cause !== null && "message" in cause
+    ? String(cause.message)
+    : String(cause)
 
 /** @effect/sql-pg takes objects as JSON text alone. */
 const parameterOf = (value: unknown) =>

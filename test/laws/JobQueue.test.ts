@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { DateTime, Deferred, Effect } from "effect"
+import { DateTime, Deferred, Effect, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -66,6 +66,31 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         tasks.begun.map(({ task }) => task),
         ["committed"],
       )
+    }),
+  )
+
+  it.effect("are enqueued by one statement of the caller's transaction", () =>
+    Effect.gen(function* () {
+      const counted = Effect.fnUntraced(function* (options: EnqueueOptions) {
+        const spans: Array<Tracer.NativeSpan> = []
+        const tracer = Tracer.make({
+          span: (about) => {
+            const span = new Tracer.NativeSpan(about)
+            spans.push(span)
+            return span
+          },
+        })
+        yield* Effect.provideService(
+          transaction(enqueue("counted", options)),
+          Tracer.Tracer,
+          tracer,
+        )
+        const texts = spans.map(({ attributes }) => attributes.get("db.query.text"))
+        const statements = texts.filter((text) => text !== undefined)
+        assert.strictEqual(statements.length, 1, statements.join("\n"))
+      })
+      yield* counted({ delay: "1 hour" })
+      yield* counted({ delay: "1 hour", uniqueKey: "counted", priority: 3 })
     }),
   )
 
@@ -510,6 +535,35 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         SELECT next_run_at FROM job_schedules WHERE name = 'daily'
       `
       assert.isAbove(Number(row?.next_run_at.slice(0, 4)), 2025)
+    }),
+  )
+
+  it.effect("are settled by whoever holds them, not by one that handed them back before", () =>
+    Effect.gen(function* () {
+      const store = yield* JobStore
+      const job = yield* single("held")
+      const claim = Effect.gen(function* () {
+        yield* sleep(5)
+        const [claimed] = yield* store.claim("test_single", 1)
+        assert.deepInclude(claimed, { id: job.id, attempt: 1 })
+        assert(claimed !== undefined)
+        return claimed
+      })
+      const before = yield* claim
+      yield* store.settle([{ claim: before, outcome: "handed_back" }])
+      const held = yield* claim
+
+      yield* store.settle([{ claim: before, outcome: "handed_back" }])
+      yield* store.settle([{ claim: before, outcome: "failed", error: "late" }])
+      yield* store.progress(before, 50)
+      assert.deepStrictEqual([...(yield* store.renew([before]))], [])
+      assert.deepInclude(yield* jobOf(job), { state: "active", progress: null, error: null })
+
+      assert.deepStrictEqual([...(yield* store.renew([held]))], [job.id])
+      yield* store.progress(held, 60)
+      assert.strictEqual((yield* jobOf(job)).progress, 60)
+      yield* store.settle([{ claim: held, outcome: "completed", result: 1 }])
+      assert.deepInclude(yield* jobOf(job), { state: "completed", attempts: 1, result: 1 })
     }),
   )
 
