@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Logger } from "effect"
+import { Users } from "../../src/business/Users.ts"
 import { type EnqueueOptions, JobQueue } from "../../src/core/JobQueue.ts"
 import { handler } from "../../src/core/JobExecution.ts"
 import * as JobRunner from "../../src/core/JobRunner.ts"
@@ -19,10 +20,11 @@ import {
   SendWelcomeEmail,
 } from "../../src/domain/Job.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
+import { type Caller, server } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
 import { Refused } from "../fixtures/Jobs.ts"
+import { newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/admin/jobs"
 const later: EnqueueOptions = { delay: "1 hour" }
@@ -36,6 +38,14 @@ interface List {
 
 const enqueue = <Payload>(type: JobType<Payload>, payload: Payload, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(type, payload, options))
+
+/** Without an address: no mail to him is among the jobs. */
+const newAdmin = Effect.gen(function* () {
+  const users = yield* Users
+  const id = newUser()
+  yield* users.create({ id, email: null, full_name: null, role: "admin" })
+  return { id, token: yield* tokenFor(id) } satisfies Caller
+})
 
 const list = ({ token }: Caller, query: string) =>
   Effect.map(send({ path: `${path}?${query}`, token }), (answer) => {
@@ -83,7 +93,7 @@ const manyJobs = Effect.gen(function* () {
 layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list of jobs", (it) => {
   it.effect("has each job once, by every filter, also while it grows", () =>
     Effect.gen(function* () {
-      const admin = yield* newCaller("admin")
+      const admin = yield* newAdmin
       const made = yield* manyJobs
       yield* running
       const counts = { waiting: 50, delayed: 50, active: 5 }
@@ -129,7 +139,7 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list 
 layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
   it.effect("pages without being asked to, and ends exactly with the last job", () =>
     Effect.gen(function* () {
-      const admin = yield* newCaller("admin")
+      const admin = yield* newAdmin
       const [first, second] = [
         yield* enqueue(CleanupOldData, {}, later),
         yield* enqueue(CleanupOldData, {}, later),
@@ -149,7 +159,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
 
   it.effect("refuses what it cannot filter by, and knows nothing after a foreign cursor", () =>
     Effect.gen(function* () {
-      const admin = yield* newCaller("admin")
+      const admin = yield* newAdmin
       yield* enqueue(CleanupOldData, {}, later)
       for (const [name, value] of [
         ["state", "dead"],
@@ -171,7 +181,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
 
   it.effect("shows exactly the fields of the contract", () =>
     Effect.gen(function* () {
-      const admin = yield* newCaller("admin")
+      const admin = yield* newAdmin
       const { id } = yield* enqueue(ExportUserData, { user_id }, { ...later, uniqueKey: "ada" })
       const { json } = yield* send({ path: `${path}/${id}`, token: admin.token })
       const { created_at, run_at, ...rest } = json as Job
@@ -197,7 +207,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
 
   it.effect("keeps a job that is cancelled in the list, and retries it under its id", () =>
     Effect.gen(function* () {
-      const admin = yield* newCaller("admin")
+      const admin = yield* newAdmin
       const { token } = admin
       const { id } = yield* enqueue(ExportUserData, { user_id }, later)
       const at = `${path}/${id}`
@@ -225,7 +235,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
 
   it.effect("does not retry a job beside another of its unique key", () =>
     Effect.gen(function* () {
-      const { token } = yield* newCaller("admin")
+      const { token } = yield* newAdmin
       const options = { ...later, uniqueKey: "one" }
       const { id } = yield* enqueue(ExportUserData, { user_id }, options)
       yield* send({ method: "DELETE", path: `${path}/${id}`, token })
@@ -238,7 +248,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
 
   it.effect("answers each unknown id with 404, and takes stats for none", () =>
     Effect.gen(function* () {
-      const { token } = yield* newCaller("admin")
+      const { token } = yield* newAdmin
       const { id } = yield* enqueue(CleanupOldData, {}, later)
       const ids = [uuidV7(), id.toUpperCase(), "1", "absent", "%00", "%ed%a0%80", "..%2f", "%25"]
       for (const unknown of [...ids, "a".repeat(1000)]) {
@@ -266,7 +276,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
 
   it.effect("never shows what is secret by its name, whatever is done to the job", () =>
     Effect.gen(function* () {
-      const admin = yield* newCaller("admin")
+      const admin = yield* newAdmin
       const { token } = admin
       const store = yield* JobStore
       const insert = (name: string, payload: unknown) => {

@@ -180,10 +180,8 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const start = performance.now()
       const job = yield* enqueue("later", { delay: "1500 millis" })
       assert.strictEqual((yield* jobOf(job)).state, "delayed")
-      assert.deepStrictEqual(
-        (yield* queue.list({ state: "delayed", limit: 10 })).map(({ id }) => id),
-        [job.id],
-      )
+      const [newest] = yield* queue.list({ state: "delayed", limit: 1 })
+      assert.strictEqual(newest?.id, job.id)
       yield* becomes(job, "completed")
       const [begun = 0] = tasks.timesOf("later")
       assert.isAtLeast(begun - start, 1490)
