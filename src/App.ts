@@ -21,6 +21,7 @@ import { Database } from "./core/Database.ts"
 import { JobQueue } from "./core/JobQueue.ts"
 import { JobSchedules } from "./core/JobSchedules.ts"
 import * as JobStores from "./core/JobStores.ts"
+import { Leases } from "./core/Leases.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
 import { Metrics } from "./core/Metrics.ts"
 import { PubSub } from "./core/PubSub.ts"
@@ -41,7 +42,7 @@ const core = Layer.mergeAll(
 ).pipe(Layer.provideMerge(Redis.layer))
 
 const jobs = JobQueue.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(JobStores.layer, JobSchedules.layer)),
+  Layer.provideMerge(Layer.mergeAll(JobStores.layer, JobSchedules.layer, Leases.layer)),
 )
 
 const repos = Layer.mergeAll(

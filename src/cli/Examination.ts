@@ -3,6 +3,7 @@ import { Effect, Layer, Result } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Database } from "../core/Database.ts"
 import * as Jwks from "../core/Jwks.ts"
+import { jobRunner, Leases } from "../core/Leases.ts"
 import * as Logger from "../core/Logger.ts"
 import { Metrics } from "../core/Metrics.ts"
 import * as Migrations from "../core/Migrations.ts"
@@ -41,11 +42,13 @@ export const examine = Effect.gen(function* () {
     }))
   }
   const settings = built.success
+  const data = yield* database(settings)
   return [
     ok("Settings", settings.ENVIRONMENT, "ENVIRONMENT"),
     dataDirectory(settings),
     secretKey(settings),
-    yield* database(settings),
+    data,
+    yield* jobs(settings, data),
     yield* redis(settings),
     yield* tokens(settings),
     email(settings),
@@ -115,6 +118,24 @@ const database = Effect.fnUntraced(function* (settings: Values) {
   return pending === 0
     ? finding
     : warning(finding, `migrations are pending (${pending}): plinth migrate, or a start, runs them`)
+})
+
+/** Jobs wait while nobody is there; whoever does them holds a lease. */
+const jobs = Effect.fnUntraced(function* (settings: Values, data: Finding) {
+  const finding = ok(
+    "Jobs",
+    settings.jobsEmbedded ? "in the server" : "in workers",
+    settings.JOBS_EMBEDDED === null ? "DATABASE_URL" : "JOBS_EMBEDDED",
+  )
+  if (settings.jobsEmbedded) return finding
+  // Without all its tables, or without the database, there is nothing to see.
+  if (data.status !== "ok") return warning(finding, "not known: see Database")
+  const probe = Effect.flatMap(Leases, ({ isHeld }) => isHeld(jobRunner))
+  const layer = Leases.layer.pipe(Layer.provide(Database.layer))
+  const seen = yield* Effect.result(Effect.provide(probe, probing(settings, layer)))
+  return Result.isSuccess(seen) && seen.success
+    ? finding
+    : warning(finding, "no worker has been there for 15 s, and jobs wait: run plinth worker")
 })
 
 /** A server starts without it all the same. */

@@ -95,6 +95,11 @@ export class JobStore extends Context.Service<
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
     readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
+    /** How many wait, now or for their time, for each name that has any: cheap, however many have ended. */
+    readonly waiting: Effect.Effect<
+      ReadonlyArray<{ readonly name: string; readonly count: number }>,
+      ServiceUnavailableError
+    >
     /** One more attempt at least. Undefined when it is neither failed nor cancelled; a conflict by its unique key. */
     readonly retry: (
       id: string,

@@ -97,6 +97,10 @@ export const layer = Layer.effect(
         `),
         (rows) => rows.map((row) => ({ name: row.name, state: stateOf(row), count: row.count })),
       ),
+      waiting: query(sql<{ name: string; count: number }>`
+        SELECT name, count(*) AS count FROM pgboss.job
+        WHERE state < 'active' AND NOT blocked GROUP BY name
+      `),
       retry: (id) =>
         ofId(
           id,

@@ -134,6 +134,9 @@ export const layer = Layer.effect(
           SELECT name, ${state(time)} AS state, count(*) AS count FROM jobs GROUP BY 1, 2
         `),
       ),
+      waiting: query(sql<{ name: string; count: number }>`
+        SELECT name, count(*) AS count FROM jobs WHERE state = 'waiting' GROUP BY name
+      `),
       retry: Effect.fnUntraced(function* (id) {
         const job = yield* one(
           write("Job")(sql<Row>`
