@@ -116,10 +116,13 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
     if (room <= 0) return
     const leasedUntil = (yield* Clock.currentTimeMillis) + lease
-    const claims = yield* store.claim(name, room)
+    // Before the claim: what is told of while it runs, it may not see.
+    wanted.delete(name)
+    const claims = yield* Effect.tapCause(store.claim(name, room), () =>
+      Effect.sync(() => want(name)),
+    )
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
     // Behind the others, if there may be more.
-    wanted.delete(name)
     if (claims.length === room) want(name)
   }, Effect.uninterruptible)
 
