@@ -7,9 +7,10 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
-  "test/cli/{Users,Migrate,Doctor}*.test.ts",
-  "test/process/{IdempotencyCrash,Worker}.test.ts",
+  "test/jobs/{Emails,Data}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
+  "test/cli/{Users,Jobs,Migrate,Doctor}*.test.ts",
+  "test/process/{IdempotencyCrash,JobFaults,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
@@ -17,7 +18,7 @@ const onBothDatabases = [
 const onPostgres = [
   "test/core/Postgres*.test.ts",
   "test/api/Production.test.ts",
-  "test/process/{PostgresFaults,RollingDeploy}.test.ts",
+  "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy}.test.ts",
 ]
 
 // @effect-diagnostics-next-line processEnv:off -- there are no Settings here

@@ -2,6 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as DoctorCommand from "./cli/DoctorCommand.ts"
+import * as JobsCommand from "./cli/JobsCommand.ts"
 import * as MigrateCommand from "./cli/MigrateCommand.ts"
 import * as OpenApiCommand from "./cli/OpenApiCommand.ts"
 import { plain } from "./cli/Output.ts"
@@ -63,6 +64,10 @@ const plinth = Command.make("plinth").pipe(
     ),
     Command.provide(
       UsersCommand.command,
+      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
+    ),
+    Command.provide(
+      JobsCommand.command,
       Layer.unwrap(Effect.map(operator, ({ application }) => application)),
     ),
   ]),

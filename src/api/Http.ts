@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import * as AddressLimitHttp from "./AddressLimitHttp.ts"
+import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
 import { Api } from "./Api.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
@@ -22,6 +23,7 @@ const groups = Layer.mergeAll(
   UsersHttp.layer,
   ProjectsHttp.layer,
   AdminUsersHttp.layer,
+  AdminJobsHttp.layer,
 )
 
 const middlewares = Layer.mergeAll(

@@ -22,6 +22,7 @@ export const references = [
   ["audit_logs", "impersonator_id"],
   ["audit_logs", "resource_id"],
   ["idempotency_keys", "user_id"],
+  ["user_exports", "user_id"],
 ] as const
 
 /** E-mails are one when they look the same, whatever their case: the unique `email_key`. */

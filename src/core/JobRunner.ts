@@ -29,6 +29,9 @@ interface Kind {
 
 /** How often leases are renewed, in ms: a lease outlives two renewals that fail. */
 const renewal = 3000
+/** So long before the end of a lease its job is let go, in ms, which leaves it time to end; and how often that is looked at. */
+const margin = 1500
+const watch = 500
 /** How often this process looks for what fell due, and for what nobody told it of, in ms. */
 const look = 1000
 /** The least time between two looks, in ms: of several that fall due, a look tells the first. */
@@ -113,10 +116,13 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
     if (room <= 0) return
     const leasedUntil = (yield* Clock.currentTimeMillis) + lease
-    const claims = yield* store.claim(name, room)
+    // Before the claim: what is told of while it runs, it may not see.
+    wanted.delete(name)
+    const claims = yield* Effect.tapCause(store.claim(name, room), () =>
+      Effect.sync(() => want(name)),
+    )
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
     // Behind the others, if there may be more.
-    wanted.delete(name)
     if (claims.length === room) want(name)
   }, Effect.uninterruptible)
 
@@ -134,7 +140,10 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const settleAll = Effect.gen(function* () {
     yield* maySettle.await
     const now = settled.slice(0, batch)
-    yield* store.settle(now)
+    // A defect here is no reason to hold up the others: the leases end, and count as lost.
+    yield* Effect.catchDefect(store.settle(now), (defect) =>
+      Effect.logError("jobs could not be settled", defect),
+    )
     settled = settled.slice(now.length)
     if (settled.length === 0) maySettle.closeUnsafe()
     for (const { claim } of now) {
@@ -158,7 +167,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   /** Nobody else may begin what still runs here. */
   const letGoOfExpired = Effect.map(Clock.currentTimeMillis, (now) => {
     for (const job of running.values()) {
-      if (job.leasedUntil <= now + renewal / 2) letGo(job, "lost")
+      if (job.leasedUntil <= now + margin) letGo(job, "lost")
     }
   })
 
@@ -201,10 +210,9 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   yield* steadily("taking jobs", take)
   yield* steadily("settling jobs", settleAll)
   yield* steadily("looking for jobs", lookAround)
-  yield* steadily(
-    "renewing leases",
-    Effect.andThen(Effect.ensuring(renew, letGoOfExpired), Effect.sleep(renewal)),
-  )
+  yield* steadily("renewing leases", Effect.andThen(renew, Effect.sleep(renewal)))
+  // By itself: a renewal may wait for its answer until the lease is over.
+  yield* steadily("watching leases", Effect.andThen(letGoOfExpired, Effect.sleep(watch)))
   // Runs before the fibers above are interrupted.
   yield* Effect.addFinalizer(() => handBack)
 })

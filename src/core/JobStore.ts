@@ -27,11 +27,15 @@ export interface NewJob extends JobMessage {
   readonly unique_key: string | null
 }
 
-/** One attempt, leased to this process: `attempt` is 1 for the first, and part of what settles it. */
+/**
+ * One attempt, leased to this process. `attempt` is 1 for the first, and again for the one after it was handed back:
+ * only with `started_at` does it tell one lease from all others.
+ */
 export interface Claim {
   readonly id: JobId
   readonly name: string
   readonly attempt: number
+  readonly started_at: string
   readonly max_attempts: number
   /** A `JobMessage`, if it was written as one. */
   readonly message: unknown
@@ -51,6 +55,8 @@ export type Settlement = { readonly claim: Claim } & (
 export interface JobsQuery {
   readonly state?: JobState
   readonly name?: string
+  /** Only those whose payload names this user. */
+  readonly user?: string
   /** Only those made before this one. */
   readonly before?: string
   readonly limit: number

@@ -28,6 +28,9 @@ export const layer = Layer.effect(
       `id::text AS id, name, state::text AS state, start_after > pgboss.job_now() AS is_delayed, data,
        retry_count, retry_limit, output, singleton_key, start_after, started_on, completed_on`,
     )
+    /** Of the server's microseconds, milliseconds came out. */
+    const startedAt = (time: Statement.Fragment) =>
+      sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
     const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
       Effect.map(rows, ([row]) => row && jobOf(row))
 
@@ -64,11 +67,12 @@ export const layer = Layer.effect(
           `),
           ([row]) => row && JobId.make(row.id),
         ),
-      list: ({ before, limit, name, state }) => {
+      list: ({ before, limit, name, state, user }) => {
         if (before !== undefined && !isUuid(before)) return Effect.succeed([])
         const conditions = [
           sql`name = queue.name`,
           ...(state === undefined ? [] : [inState(sql, state)]),
+          ...(user === undefined ? [] : [sql`data -> 'payload' ->> 'user_id' = ${user}`]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         // A few of each name by the primary key, however many there are.
@@ -133,7 +137,10 @@ export const layer = Layer.effect(
           query(sql`
             WITH settled AS (
               SELECT * FROM json_to_recordset(${JSON.stringify(settlements.map(settlementOf))}::text::json)
-              AS s (name text, id uuid, retry_count int, state text, output jsonb, delay float8)
+              AS s (
+                name text, id uuid, retry_count int, started_on text,
+                state text, output jsonb, delay float8
+              )
             )
             UPDATE pgboss.job SET
               state = s.state::pgboss.job_state,
@@ -148,30 +155,32 @@ export const layer = Layer.effect(
             FROM settled s
             WHERE job.name = s.name AND job.id = s.id
               AND job.state = 'active' AND job.retry_count = s.retry_count
+              AND ${startedAt(sql`s.started_on`)}
           `),
         ),
       renew: (claims) =>
         Effect.map(
           query(sql<{ id: string }>`
             WITH held AS (
-              SELECT * FROM json_to_recordset(${JSON.stringify(
-                claims.map(({ attempt, id, name }) => ({ id, name, retry_count: attempt - 1 })),
-              )}::text::json) AS h (name text, id uuid, retry_count int)
+              SELECT * FROM json_to_recordset(${JSON.stringify(claims.map(leaseOf))}::text::json)
+              AS h (name text, id uuid, retry_count int, started_on text)
             )
             UPDATE pgboss.job SET heartbeat_on = pgboss.job_now()
             FROM held h
             WHERE job.name = h.name AND job.id = h.id
               AND job.state = 'active' AND job.retry_count = h.retry_count
+              AND ${startedAt(sql`h.started_on`)}
             RETURNING job.id::text AS id
           `),
           (rows) => new Set(rows.map(({ id }) => id)),
         ),
-      progress: ({ attempt, id, name }, percent) =>
+      progress: ({ attempt, id, name, started_at }, percent) =>
         Effect.asVoid(
           query(sql`
             UPDATE pgboss.job
             SET output = COALESCE(output, '{}') || jsonb_build_object('progress', ${percent}::float8)
             WHERE name = ${name} AND id = ${id} AND state = 'active' AND retry_count = ${attempt - 1}
+              AND ${startedAt(sql`${started_at}`)}
           `),
         ),
       due: (kinds) =>
@@ -256,6 +265,8 @@ const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
   name: job.name,
   attempt: job.retryCount + 1,
   max_attempts: job.retryLimit + 1,
+  // What @effect/sql-pg makes of it, by our types, is text.
+  started_at: String(job.startedOn),
   message: job.data,
 })
 
@@ -267,9 +278,15 @@ const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
 const ofId = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
   isUuid(id) ? found : Effect.undefined
 
+const leaseOf = ({ attempt, id, name, started_at }: Claim) => ({
+  id,
+  name,
+  retry_count: attempt - 1,
+  started_on: started_at,
+})
+
 const settlementOf = (settlement: Settlement) => {
-  const { attempt, id, name } = settlement.claim
-  const claimed = { id, name, retry_count: attempt - 1 }
+  const claimed = leaseOf(settlement.claim)
   switch (settlement.outcome) {
     case "completed":
       return { ...claimed, state: "completed", output: { result: settlement.result } }

@@ -20,6 +20,9 @@ export const layer = Layer.effect(
         for (const listener of listeners) listener(name)
       })
 
+    const isHeld = ({ attempt, id, started_at }: Claim) =>
+      sql`id = ${id} AND state = 'active' AND attempts = ${attempt} AND started_at = ${started_at}`
+
     const state = (time: Timestamp) =>
       sql`CASE WHEN state = 'waiting' AND run_at > ${time} THEN 'delayed' ELSE state END`
 
@@ -31,14 +34,11 @@ export const layer = Layer.effect(
     })
 
     const settle = Effect.fnUntraced(function* (settlement: Settlement) {
-      const { attempt, id } = settlement.claim
+      const { attempt } = settlement.claim
       const time = yield* now
       const end = { finished_at: time, leased_until: null }
       const set = (values: Readonly<Record<string, unknown>>) =>
-        query(
-          sql`UPDATE jobs SET ${sql.update(values)}
-              WHERE id = ${id} AND state = 'active' AND attempts = ${attempt}`,
-        )
+        query(sql`UPDATE jobs SET ${sql.update(values)} WHERE ${isHeld(settlement.claim)}`)
       switch (settlement.outcome) {
         case "completed":
           return yield* set({
@@ -116,11 +116,14 @@ export const layer = Layer.effect(
           `),
           ([row]) => row && JobId.make(row.id),
         ),
-      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted }) {
+      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted, user }) {
         const time = yield* now
         const conditions = [
           ...(name === undefined ? [] : [sql`name = ${name}`]),
           ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
+          ...(user === undefined
+            ? []
+            : [sql`json_extract(message, '$.payload.user_id') = ${user}`]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`
@@ -165,27 +168,21 @@ export const layer = Layer.effect(
             SELECT id FROM jobs WHERE state = 'waiting' AND name = ${name} AND run_at <= ${time}
             ORDER BY priority DESC, run_at, id LIMIT ${limit}
           )
-          RETURNING id, name, attempts AS attempt, max_attempts, message, priority, run_at
+          RETURNING id, name, attempts AS attempt, started_at, max_attempts, message, priority, run_at
         `).pipe(Effect.map((claims) => claims.toSorted(byTurn)))
       }),
       settle: (settlements) => transaction(Effect.forEach(settlements, settle, { discard: true })),
       renew: Effect.fnUntraced(function* (claims) {
         const until = yield* fromNow(lease)
-        const renewed = yield* Effect.forEach(claims, ({ attempt, id }) =>
+        const renewed = yield* Effect.forEach(claims, (claim) =>
           query(sql<{ id: string }>`
-            UPDATE jobs SET leased_until = ${until}
-            WHERE id = ${id} AND state = 'active' AND attempts = ${attempt} RETURNING id
+            UPDATE jobs SET leased_until = ${until} WHERE ${isHeld(claim)} RETURNING id
           `),
         )
         return new Set(renewed.flat().map(({ id }) => id))
       }),
-      progress: ({ attempt, id }, percent) =>
-        Effect.asVoid(
-          query(
-            sql`UPDATE jobs SET progress = ${percent}
-                WHERE id = ${id} AND state = 'active' AND attempts = ${attempt}`,
-          ),
-        ),
+      progress: (claim, percent) =>
+        Effect.asVoid(query(sql`UPDATE jobs SET progress = ${percent} WHERE ${isHeld(claim)}`)),
       due: Effect.fnUntraced(function* (names) {
         const time = yield* DateTime.now
         const rows = yield* query(sql<{ name: string; run_at: string }>`

@@ -54,7 +54,7 @@ export class PgBosses extends Context.Service<
       const report = (what: string) => (cause: unknown) => {
         Effect.runForkWith(context)(
           Effect.logWarning(`pg-boss: ${what}`).pipe(
-            Effect.annotateLogs({ cause: cause instanceof Error ? cause.message : String(cause) }),
+            Effect.annotateLogs({ cause: messageOf(cause) }),
           ),
         )
       }
@@ -79,17 +79,19 @@ export class PgBosses extends Context.Service<
         connectionTimeoutMillis: 5000,
       }
 
-      const isReady = Effect.gen(function* () {
-        const boss = yield* started({ db: databaseOf(context) })
+      const onOurPool = started({ db: databaseOf(context) })
+
+      /** Refuses where there are no tables, or old ones. */
+      const asItIs = Effect.gen(function* () {
+        const boss = yield* onOurPool
         const queues = yield* Effect.tryPromise({
           try: () => boss.getQueues(),
           catch: (cause) => new JobsUnavailable({ cause }),
         })
-        return types.every((type) => isUpToDate(queues, type))
-      }).pipe(
-        Effect.scoped,
-        Effect.orElseSucceed(() => false),
-      )
+        const outdated = types.find((type) => !isUpToDate(queues, type))
+        if (outdated === undefined) return boss
+        return yield* new JobsUnavailable({ cause: outdated.identifier })
+      })
 
       /** pg-boss makes its tables by several statements at once, which only its own driver sends. */
       const prepare = Effect.gen(function* () {
@@ -107,8 +109,7 @@ export class PgBosses extends Context.Service<
         })
       }).pipe(Effect.scoped)
 
-      if (!(yield* isReady)) yield* prepare
-      const boss = yield* started({ db: databaseOf(context) })
+      const boss = yield* Effect.catch(asItIs, () => Effect.andThen(prepare, onOurPool))
 
       const call = <A>(f: (boss: PgBoss, db: Db) => Promise<A>) =>
         Effect.flatMap(Effect.context<never>(), (own) =>
@@ -188,6 +189,12 @@ const isUpToDate = (queues: ReadonlyArray<QueueResult>, type: JobType) => {
   const found = new Map(Object.entries(queue ?? {}))
   return wanted.every(([name, value]) => found.get(name) === value)
 }
+
+/** Of an error, also of one that pg-boss has copied into an object. */
+const messageOf = (cause: unknown) =>
+  typeof cause === "object" && cause !== null && "message" in cause
+    ? String(cause.message)
+    : String(cause)
 
 /** @effect/sql-pg takes objects as JSON text alone. */
 const parameterOf = (value: unknown) =>

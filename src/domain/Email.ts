@@ -122,13 +122,14 @@ const misconfigurations = {
   key: "the provider does not know the API key",
   permission: "the API key or the sender is not allowed to send",
   address: "there is no such provider at its base URL",
+  recipient: "ADMIN_EMAIL is not set",
 }
 
 /** Our settings are wrong: no mail will be taken before somebody mends them. */
 export class EmailNotConfiguredError extends Schema.TaggedError<EmailNotConfiguredError>()(
   "EmailNotConfiguredError",
   {
-    reason: Schema.Literals(["key", "permission", "address"]),
+    reason: Schema.Literals(["key", "permission", "address", "recipient"]),
     cause: Schema.optionalKey(Schema.Defect()),
   },
 ) {

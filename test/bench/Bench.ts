@@ -9,16 +9,20 @@ import { Effect } from "effect"
 import postgres from "postgres"
 import { startPostgres } from "../PostgresServer.ts"
 import { ask, load, textOf } from "./Load.ts"
+import { measureJobs } from "./Jobs.ts"
 import { measureScale } from "./Scale.ts"
 import { type Server, start } from "./Processes.ts"
+import { report } from "./Report.ts"
 import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 
 /**
  * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written Fastify server that
- * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server. Linux.
+ * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server; then
+ * jobs. `npm run bench -- jobs`: those alone. Linux.
  */
 
-const [rounds = 7, requests = 8000] = process.argv.slice(2).map(Number)
+const words = process.argv.slice(2)
+const [rounds = 7, requests = 8000] = words[0] === "jobs" ? [] : words.map(Number)
 const directory = mkdtempSync(join(tmpdir(), "plinth-bench-"))
 const path = "/api/v1/app/projects"
 const body = JSON.stringify({
@@ -53,6 +57,16 @@ const environment = {
 }
 
 const main = async () => {
+  if (words[0] !== "jobs") await measureServers()
+  const server = await Effect.runPromise(startPostgres)
+  try {
+    await measureJobs(server)
+  } finally {
+    await Effect.runPromise(server.remove)
+  }
+}
+
+const measureServers = async () => {
   process.stdout.write(execFileSync(process.execPath, ["scripts/Build.ts"], { encoding: "utf8" }))
   const server = await Effect.runPromise(startPostgres)
   try {
@@ -229,14 +243,5 @@ const pour = (port: number, head: string, chunked: boolean) =>
     socket.write(head)
     send()
   })
-
-const report = (name: string, values: ReadonlyArray<number>, unit: string, digits = 1) => {
-  const sorted = values.toSorted((a, b) => a - b)
-  const at = (index: number) => (sorted[index] ?? Number.NaN).toFixed(digits)
-  const median = at(Math.floor(sorted.length / 2))
-  process.stdout.write(
-    `${name.padEnd(34)} ${median.padStart(8)} ${unit.padEnd(3)} (${at(0)}..${at(sorted.length - 1)})\n`,
-  )
-}
 
 await main()

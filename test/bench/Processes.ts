@@ -48,10 +48,7 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
     name,
     port,
     started,
-    cpu: () => {
-      const fields = readFileSync(`${proc}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
-    },
+    cpu: () => cpuOf(child.pid),
     memory: () => {
       const status = readFileSync(`${proc}/status`, "utf8")
       const mib = (field: string) =>
@@ -68,6 +65,12 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
       rmSync(errors)
     },
   }
+}
+
+/** CPU seconds of a process so far. */
+export const cpuOf = (pid: number | undefined) => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
 const answered = async (child: ChildProcess, port: number): Promise<void> => {

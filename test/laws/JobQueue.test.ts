@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { DateTime, Deferred, Effect, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -66,6 +66,31 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         tasks.begun.map(({ task }) => task),
         ["committed"],
       )
+    }),
+  )
+
+  it.effect("are enqueued by one statement of the caller's transaction", () =>
+    Effect.gen(function* () {
+      const counted = Effect.fnUntraced(function* (options: EnqueueOptions) {
+        const spans: Array<Tracer.NativeSpan> = []
+        const tracer = Tracer.make({
+          span: (about) => {
+            const span = new Tracer.NativeSpan(about)
+            spans.push(span)
+            return span
+          },
+        })
+        yield* Effect.provideService(
+          transaction(enqueue("counted", options)),
+          Tracer.Tracer,
+          tracer,
+        )
+        const texts = spans.map(({ attributes }) => attributes.get("db.query.text"))
+        const statements = texts.filter((text) => text !== undefined)
+        assert.strictEqual(statements.length, 1, statements.join("\n"))
+      })
+      yield* counted({ delay: "1 hour" })
+      yield* counted({ delay: "1 hour", uniqueKey: "counted", priority: 3 })
     }),
   )
 
@@ -155,10 +180,8 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const start = performance.now()
       const job = yield* enqueue("later", { delay: "1500 millis" })
       assert.strictEqual((yield* jobOf(job)).state, "delayed")
-      assert.deepStrictEqual(
-        (yield* queue.list({ state: "delayed", limit: 10 })).map(({ id }) => id),
-        [job.id],
-      )
+      const [newest] = yield* queue.list({ state: "delayed", limit: 1 })
+      assert.strictEqual(newest?.id, job.id)
       yield* becomes(job, "completed")
       const [begun = 0] = tasks.timesOf("later")
       assert.isAtLeast(begun - start, 1490)
@@ -282,6 +305,28 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const job = yield* single("bug")
       yield* becomes(job, "failed")
       assert.strictEqual((yield* jobOf(job)).error, "Error: a bug with password=<redacted>")
+    }),
+  )
+
+  it.effect("whose result cannot be kept fail, and hold up no others", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const circle: { self?: unknown } = {}
+      circle.self = circle
+      const results: ReadonlyArray<unknown> = [circle, 10n, "a\0b", { text: "\ud800" }]
+      for (const [at, result] of results.entries()) {
+        tasks.when(`unusable ${at}`, () => Effect.succeed(result))
+      }
+      tasks.when("usable", () => Effect.succeed({ text: "\\u0000 ü\n", at: undefined }))
+      yield* running(tasks)
+      const bad = yield* Effect.forEach(results.keys(), (at) => enqueue(`unusable ${at}`))
+      const good = yield* enqueue("usable")
+      yield* becomes(good, "completed")
+      assert.deepStrictEqual((yield* jobOf(good)).result, { text: "\\u0000 ü\n" })
+      for (const job of bad) {
+        yield* becomes(job, "failed")
+        assert.match((yield* jobOf(job)).error ?? "", /^UnusableResult: /)
+      }
     }),
   )
 
@@ -459,9 +504,12 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const made = tasks.begun
         .filter(({ task }) => task === "tick")
         .map(({ context }) => context.id)
-      const jobs = yield* Effect.forEach(made, (id) => jobOf({ id }))
-      const seconds = jobs.map(({ created_at }) => created_at.slice(0, 19))
-      assert.strictEqual(new Set(seconds).size, seconds.length, seconds.join())
+      const times = (yield* Effect.forEach(made, (id) => jobOf({ id }))).map(
+        ({ created_at }) => DateTime.makeUnsafe(created_at).epochMilliseconds,
+      )
+      // A tick may be late, and the next one in time.
+      const ticks = (Math.max(...times) - Math.min(...times)) / 1000 + 1
+      assert.isAtMost(times.length, Math.ceil(ticks) + 1)
     }),
   )
 
@@ -485,6 +533,35 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         SELECT next_run_at FROM job_schedules WHERE name = 'daily'
       `
       assert.isAbove(Number(row?.next_run_at.slice(0, 4)), 2025)
+    }),
+  )
+
+  it.effect("are settled by whoever holds them, not by one that handed them back before", () =>
+    Effect.gen(function* () {
+      const store = yield* JobStore
+      const job = yield* single("held")
+      const claim = Effect.gen(function* () {
+        yield* sleep(5)
+        const [claimed] = yield* store.claim("test_single", 1)
+        assert.deepInclude(claimed, { id: job.id, attempt: 1 })
+        assert(claimed !== undefined)
+        return claimed
+      })
+      const before = yield* claim
+      yield* store.settle([{ claim: before, outcome: "handed_back" }])
+      const held = yield* claim
+
+      yield* store.settle([{ claim: before, outcome: "handed_back" }])
+      yield* store.settle([{ claim: before, outcome: "failed", error: "late" }])
+      yield* store.progress(before, 50)
+      assert.deepStrictEqual([...(yield* store.renew([before]))], [])
+      assert.deepInclude(yield* jobOf(job), { state: "active", progress: null, error: null })
+
+      assert.deepStrictEqual([...(yield* store.renew([held]))], [job.id])
+      yield* store.progress(held, 60)
+      assert.strictEqual((yield* jobOf(job)).progress, 60)
+      yield* store.settle([{ claim: held, outcome: "completed", result: 1 }])
+      assert.deepInclude(yield* jobOf(job), { state: "completed", attempts: 1, result: 1 })
     }),
   )
 

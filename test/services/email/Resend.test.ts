@@ -1,9 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { subjectOf } from "../../../src/domain/Email.ts"
-import { failureOf, mailing, message, recipient, secretsIn } from "../../fixtures/Mailing.ts"
+import type { Letterhead } from "../../../src/services/email/templates/Base.ts"
+import { Link } from "../../../src/services/email/templates/Links.ts"
+import { notification } from "../../../src/services/email/templates/Notification.ts"
+import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
+import { mailing, message, recipient } from "../../fixtures/Mailing.ts"
+import { naughtyStrings } from "../../fixtures/NaughtyStrings.ts"
 import * as ResendServer from "../../fixtures/ResendServer.ts"
 import type { Behaviour, Reply } from "../../fixtures/StrictVendor.ts"
+
+const letterhead: Letterhead = {
+  project: "Plinth",
+  links: { to: (path) => Link.under(new URL("https://app.example.com"), path) },
+}
 
 const started = (environment: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
@@ -56,6 +66,19 @@ describe("a mail by Resend", () => {
         mails[0]?.from,
         String.raw`"Ada, \"the\" \\ <mallory@example.com>" <no-reply@example.com>`,
       )
+    }),
+  )
+
+  it.effect("arrives as it was written, whatever is in it", () =>
+    Effect.gen(function* () {
+      const { mails, send, state } = yield* started()
+      for (const [index, text] of naughtyStrings.filter((_, at) => at % 10 === 0).entries()) {
+        const content = notification(letterhead, { title: text, body: text, path: text })
+        yield* send({ to: message.to, ...content }, `job-${index}`)
+        const { html, subject, text: plain } = mails.at(-1) ?? message
+        assert.deepStrictEqual<unknown>({ html, subject, text: plain }, content)
+      }
+      assert.deepStrictEqual(state.violations, [])
     }),
   )
 
@@ -166,6 +189,20 @@ describe("what Resend answers", () => {
       assert.strictEqual(yield* counted("error"), 1)
       assert.deepStrictEqual(state.violations, [])
       assert.deepStrictEqual(secretsIn(yield* told), [])
+    }),
+  )
+
+  it.effect.each<readonly [string, string]>([
+    ["validation_error", "422 validation_error"],
+    [`Not for ${recipient}`, "422"],
+    ["canary".repeat(20), "422"],
+  ])("named %s is in the cause of the error as %s", ([name, expected]) =>
+    Effect.gen(function* () {
+      const { send, state } = yield* started()
+      state.behaviour = refusal(422, name)
+      const { cause } = yield* failureOf(send(message, "job-1"))
+      assert(cause instanceof Error)
+      assert.strictEqual(cause.message, expected)
     }),
   )
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { failureOf, mailing, message, recipient, secretsIn } from "../../fixtures/Mailing.ts"
+import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
+import { mailing, message, recipient } from "../../fixtures/Mailing.ts"
 import * as SendGridServer from "../../fixtures/SendGridServer.ts"
 import type { Behaviour } from "../../fixtures/StrictVendor.ts"
 

@@ -89,6 +89,8 @@ const stays = (base: string, path: string) => {
     link.startsWith(`${origin}${root}/`) &&
     origin === new URL(base).origin &&
     pathname.startsWith(`${root}/`) &&
+    // Some servers redirect `//name` to another host.
+    !pathname.startsWith(`${root}//`) &&
     `${username}${password}` === "" &&
     /^[\x21-\x7e]+$/.test(link) &&
     !/["<>]/.test(link)
@@ -253,6 +255,10 @@ describe("what the mails say", () => {
     assert.include(
       notification(head, { title: "T", body: "b", path: "/p" }).text,
       `Open Plinth & <Co>:\n${PUBLIC_URL}/p`,
+    )
+    assert.include(
+      notification(head, { title: "T", body: "b", path: "/p", action: "See\nit" }).text,
+      `See it:\n${PUBLIC_URL}/p`,
     )
   })
 

@@ -14,10 +14,12 @@ interface Notification {
 
 export const notification = (letterhead: Letterhead, data: Notification): EmailContent => {
   const { links, project } = letterhead
+  // A mail without a subject is refused.
+  const title = oneLine(data.title, 150) || `News from ${project}`
   return compose(letterhead, {
-    subject: data.title,
+    subject: title,
     preview: oneLine(data.body, 120),
-    heading: oneLine(data.title, 150),
+    heading: title,
     blocks: [
       prose(data.body),
       ...(data.path === undefined

@@ -1,0 +1,192 @@
+// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+import { resolve } from "node:path"
+import { createInterface } from "node:readline"
+import { setTimeout } from "node:timers/promises"
+import { spawn } from "node:child_process"
+import { Effect, Layer, Schema } from "effect"
+import postgres from "postgres"
+import { handler } from "../../src/core/JobExecution.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import * as JobRunner from "../../src/core/JobRunner.ts"
+import { Settings } from "../../src/core/Settings.ts"
+import { faultJobs } from "../fixtures/FaultJobs.ts"
+import { jobProcess } from "../fixtures/JobProcess.ts"
+import type { PostgresServer } from "../PostgresServer.ts"
+import { startBare, type Way } from "./BarePgBoss.ts"
+import { cpuOf } from "./Processes.ts"
+import { report } from "./Report.ts"
+import { secret } from "./Seed.ts"
+
+/**
+ * Jobs on PostgreSQL: how many are enqueued and run in a second, beside bare pg-boss in alternating rounds; how long one
+ * waits for its begin when there is little to do; and what a worker costs that has nothing to do.
+ */
+
+const rounds = 3
+const jobs = 5000
+const senders = 32
+
+class Ten extends Schema.Class<Ten>("bench_ten")({ n: Schema.Int }, { job: { concurrency: 10 } }) {}
+class Many extends Schema.Class<Many>("bench_many")(
+  { n: Schema.Int },
+  { job: { concurrency: 32 } },
+) {}
+
+export const measureJobs = async (server: PostgresServer) => {
+  const admin = postgres(server.url("postgres"), { max: 1 })
+  try {
+    for (const name of ["single", "batches", "our_jobs", "idle"]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await admin.unsafe(`CREATE DATABASE ${name}`)
+    }
+    await measureThroughput(server)
+    await measurePickUp(server.url("our_jobs"))
+    await measureIdle(server.url("idle"), admin)
+  } finally {
+    await admin.end()
+  }
+}
+
+/** Jobs per second of one round. */
+interface Rates {
+  readonly enqueued: number
+  readonly run: number
+  readonly both: number
+}
+
+const measureThroughput = async ({ url }: PostgresServer) => {
+  const contestants = [
+    { name: "pg-boss, single", round: () => bareRound(url("single"), "single") },
+    { name: "pg-boss, batches of ten", round: () => bareRound(url("batches"), "batches") },
+    { name: "ours, ten at once", round: () => ourRound(url("our_jobs"), Ten) },
+    { name: "ours, 32 at once", round: () => ourRound(url("our_jobs"), Many) },
+  ]
+  const figures = contestants.map((): Array<Rates> => [])
+  // Round -1 warms up.
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [at, contestant] of contestants.entries()) {
+      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+      const rates = await contestant.round()
+      if (round >= 0) figures[at]?.push(rates)
+    }
+  }
+  for (const [at, { name }] of contestants.entries()) {
+    for (const what of ["enqueued", "run", "both"] as const) {
+      const rates = (figures[at] ?? []).map((rate) => rate[what])
+      report(`jobs: ${name}, ${what}`, rates, "/s", 0)
+    }
+  }
+  const [single = [], batches = [], ten = [], many = []] = figures
+  report("jobs: ratio, ten to single", ratio(ten, single), "", 2)
+  report("jobs: ratio, 32 to single", ratio(many, single), "", 2)
+  report("jobs: ratio, ten to batches", ratio(ten, batches), "", 2)
+}
+
+const ratio = (ours: ReadonlyArray<Rates>, theirs: ReadonlyArray<Rates>) =>
+  ours.map(({ both }, round) => both / (theirs[round]?.both ?? Number.NaN))
+
+const ratesOf = (begun: number, enqueued: number, ended: number): Rates => ({
+  enqueued: (jobs / (enqueued - begun)) * 1000,
+  run: (jobs / (ended - enqueued)) * 1000,
+  both: (jobs / (ended - begun)) * 1000,
+})
+
+const bareRound = async (url: string, way: Way) => {
+  const bare = await startBare(url, way)
+  try {
+    const begun = performance.now()
+    await bare.send(jobs, senders)
+    const enqueued = performance.now()
+    await bare.work(jobs)
+    return ratesOf(begun, enqueued, performance.now())
+  } finally {
+    await bare.stop()
+  }
+}
+
+const ours = (DATABASE_URL: string, concurrency: number) =>
+  Layer.fresh(
+    jobProcess(
+      [Ten, Many],
+      Settings.layerFrom({
+        DATABASE_URL,
+        SECRET_KEY: secret,
+        JOBS_CONCURRENCY: String(concurrency),
+      }),
+    ),
+  )
+
+const ourRound = (url: string, type: typeof Ten | typeof Many) =>
+  Effect.gen(function* () {
+    const queue = yield* JobQueue
+    const begun = performance.now()
+    yield* Effect.forEach(
+      Array.from({ length: jobs }, (_, n) => n),
+      (n) => queue.enqueue(type, { n }),
+      { concurrency: senders, discard: true },
+    )
+    const enqueued = performance.now()
+    let left = jobs
+    const all = Promise.withResolvers<void>()
+    const done = Effect.sync(() => {
+      left -= 1
+      if (left === 0) all.resolve()
+    })
+    yield* JobRunner.start([yield* handler(type, () => done)])
+    yield* Effect.promise(() => all.promise)
+    return ratesOf(begun, enqueued, performance.now())
+  }).pipe(Effect.scoped, Effect.provide(ours(url, type === Ten ? 10 : 32)), Effect.runPromise)
+
+/** From the end of the call that committed it to the begin of its handler, of 20 a second. */
+const measurePickUp = (url: string) =>
+  Effect.gen(function* () {
+    const queue = yield* JobQueue
+    const committed = new Map<number, number>()
+    const begun = new Map<number, number>()
+    const begin = ({ n }: Ten) => Effect.sync(() => begun.set(n, performance.now()))
+    yield* JobRunner.start([yield* handler(Ten, begin)])
+    yield* Effect.sleep("1 second")
+    for (let n = 0; n < 300; n += 1) {
+      yield* queue.enqueue(Ten, { n })
+      committed.set(n, performance.now())
+      yield* Effect.sleep("50 millis")
+    }
+    yield* Effect.sleep("1 second")
+    const waits = [...committed].map(([n, at]) => (begun.get(n) ?? Number.NaN) - at)
+    const sorted = waits.toSorted((a, b) => a - b)
+    const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? Number.NaN
+    report("jobs: pick-up p50", [at(0.5)], "ms")
+    report("jobs: pick-up p99", [at(0.99)], "ms")
+  }).pipe(Effect.scoped, Effect.provide(ours(url, 10)), Effect.runPromise)
+
+const idleSeconds = 20
+
+const measureIdle = async (DATABASE_URL: string, admin: postgres.Sql) => {
+  const kinds = faultJobs.map(({ identifier }) => identifier)
+  const child = spawn(process.execPath, [resolve("test/fixtures/FaultWorker.ts"), ...kinds], {
+    // oxlint-disable-next-line no-process-env -- PATH and the like go to the child
+    env: { ...process.env, DATABASE_URL, SECRET_KEY: secret },
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  try {
+    // It tells that it is ready.
+    for await (const _ of createInterface({ input: child.stdout })) break
+    await setTimeout(3000)
+    const cpu = cpuOf(child.pid)
+    const transactions = await transactionsOf(admin)
+    await setTimeout(idleSeconds * 1000)
+    const used = cpuOf(child.pid) - cpu
+    const made = (await transactionsOf(admin)) - transactions
+    report("jobs: idle worker, CPU", [(used / idleSeconds) * 100], "%", 2)
+    report("jobs: idle worker, transactions", [made / idleSeconds], "/s")
+  } finally {
+    child.kill("SIGKILL")
+  }
+}
+
+const transactionsOf = async (admin: postgres.Sql) => {
+  const [row] = await admin<[{ count: string }]>`
+    SELECT xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = 'idle'
+  `
+  return Number(row.count)
+}

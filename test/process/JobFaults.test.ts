@@ -1,0 +1,151 @@
+import { assert, layer } from "@effect/vitest"
+import { Clock, Effect, Layer } from "effect"
+import { JobStore } from "../../src/core/JobStore.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { Deadly, Frozen, Killed, Stopped } from "../fixtures/FaultJobs.ts"
+import {
+  assertOneAtATime,
+  becomes,
+  begins,
+  enqueue,
+  jobOf,
+  lost,
+  Workers,
+} from "../fixtures/FaultWorkers.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+/** They wait for leases to run out, so they do it together; each has a kind of jobs of its own. */
+const together = { concurrent: true, timeout: 120_000 }
+
+const onTheDatabase = Layer.unwrap(
+  Effect.map(TestDatabase, (url) => Layer.fresh(Workers.layer(url))),
+).pipe(Layer.provideMerge(TestDatabase.layer))
+
+layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it) => {
+  it.effect(
+    "of a worker that is killed run again on another within 20 s, and never at two at once",
+    () =>
+      Effect.gen(function* () {
+        const { runsOf, start } = yield* Workers
+        const few = { JOBS_CONCURRENCY: "3" }
+        const [victim] = yield* Effect.all([start(Killed, few), start(Killed, few)], {
+          concurrency: 2,
+        })
+        const jobs = yield* Effect.forEach(Array.from({ length: 6 }), () =>
+          enqueue(Killed, "sleep at first", 3000),
+        )
+        for (const job of jobs) yield* begins(job)
+        const killed = yield* Clock.currentTimeMillis
+        yield* victim.signal("SIGKILL")
+
+        for (const job of jobs) yield* becomes(job, "completed")
+        const all = jobs.map(runsOf)
+        for (const runs of all) assertOneAtATime(runs)
+        const again = all.filter(([first]) => first?.pid === victim.pid)
+        assert.strictEqual(again.length, 3)
+        for (const [, second, ...more] of again) {
+          assert.isBelow(second?.begun ?? Number.POSITIVE_INFINITY, killed + lost)
+          assert.deepInclude(second, { attempt: 2, how: "end" })
+          assert.deepStrictEqual(more, [])
+        }
+        for (const runs of all.filter(([first]) => first?.pid !== victim.pid)) {
+          assert.strictEqual(runs.length, 1)
+        }
+      }),
+    together,
+  )
+
+  it.effect(
+    "that kill their worker are begun as often as their policy says, then failed; others go on",
+    () =>
+      Effect.gen(function* () {
+        const { runsOf, start } = yield* Workers
+        const deadly = yield* enqueue(Deadly, "kill its process")
+        const others = yield* Effect.forEach([1, 2, 3], () => enqueue(Deadly, "nothing"))
+        // As whatever supervises it does.
+        yield* start(Deadly).pipe(
+          Effect.flatMap(({ ended }) => ended),
+          Effect.scoped,
+          Effect.forever,
+          Effect.forkScoped,
+        )
+        for (const job of others) yield* becomes(job, "completed")
+        yield* becomes(deadly, "failed")
+        const { attempts, error } = yield* jobOf(deadly)
+        assert.strictEqual(attempts, 2)
+        assert.isNotNull(error)
+        assert.deepStrictEqual(
+          runsOf(deadly).map(({ attempt, how }) => [attempt, how]),
+          [
+            [1, "its process died"],
+            [2, "its process died"],
+          ],
+        )
+        yield* becomes(yield* enqueue(Deadly, "nothing"), "completed")
+      }),
+    together,
+  )
+
+  it.effect(
+    "of a worker that is stopped are finished or handed back at once, as if not begun",
+    () =>
+      Effect.gen(function* () {
+        const { runsOf, start } = yield* Workers
+        const first = yield* start(Stopped)
+        const short = yield* enqueue(Stopped, "sleep", 1500)
+        const long = yield* enqueue(Stopped, "sleep", 60_000)
+        yield* begins(short)
+        yield* begins(long)
+        const second = yield* start(Stopped)
+        yield* first.signal("SIGTERM")
+        assert.strictEqual(yield* first.ended, 0)
+
+        assert.deepInclude(yield* jobOf(short), { state: "completed", attempts: 1 })
+        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "let go" })
+        yield* begins(long, 2)
+        assert.deepInclude(runsOf(long)[1], { pid: second.pid, attempt: 1 })
+        assertOneAtATime(runsOf(long))
+      }),
+    together,
+  )
+
+  it.effect(
+    "of a worker that stands still past its lease run on another; when it goes on it lets go of them",
+    () =>
+      Effect.gen(function* () {
+        const { runsOf, start } = yield* Workers
+        const store = yield* JobStore
+        // A third worker, of which we say what it does late.
+        const late = yield* enqueue(Frozen, "sleep", 6000)
+        const [claim] = yield* store.claim(Frozen.identifier, 1)
+        assert(claim?.id === late.id)
+        const frozen = yield* start(Frozen)
+        const short = yield* enqueue(Frozen, "sleep", 3000)
+        const long = yield* enqueue(Frozen, "sleep", 60_000)
+        yield* begins(short)
+        yield* begins(long)
+        yield* frozen.signal("SIGSTOP")
+
+        const other = yield* start(Frozen)
+        const all = [short, long]
+        for (const job of all) yield* begins(job, 2)
+        yield* begins(late)
+        yield* frozen.signal("SIGCONT")
+        yield* store.settle([{ claim, outcome: "completed", result: "too late" }])
+        yield* store.settle([{ claim, outcome: "handed_back" }])
+        assert.strictEqual((yield* store.renew([claim])).size, 0)
+        assert.deepInclude(yield* jobOf(late), { state: "active", attempts: 2, result: null })
+
+        yield* eventually(Effect.sync(() => all.every((job) => runsOf(job)[0]?.how !== undefined)))
+        assert.strictEqual(runsOf(long)[0]?.how, "let go")
+        for (const job of [short, late]) {
+          yield* becomes(job, "completed")
+          assert.deepInclude(yield* jobOf(job), { attempts: 2, result: null })
+          assert.deepInclude(runsOf(job).at(-1), { pid: other.pid, attempt: 2, how: "end" })
+        }
+        assert.deepInclude(yield* jobOf(long), { state: "active", attempts: 2 })
+        assert.deepStrictEqual([runsOf(short).length, runsOf(long).length], [2, 2])
+      }),
+    together,
+  )
+})

@@ -1,0 +1,137 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { Database } from "../../src/core/Database.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { Shared } from "../fixtures/FaultJobs.ts"
+import { assertOneAtATime, begins, enqueue, lost, Workers } from "../fixtures/FaultWorkers.ts"
+import { Victim } from "../fixtures/Victim.ts"
+import { sleep } from "../RedisServer.ts"
+
+const ten = Array.from({ length: 10 }, (_, n) => n)
+
+/** Ten workers for all tests. */
+const workers = Layer.effectDiscard(
+  Effect.flatMap(Workers, ({ start }) =>
+    Effect.forEach(ten, () => start(Shared), { concurrency: 2, discard: true }),
+  ),
+)
+
+const onVictim = Layer.unwrap(
+  Effect.map(Victim, ({ url }) => workers.pipe(Layer.provideMerge(Workers.layer(url("postgres"))))),
+).pipe(Layer.provideMerge(Victim.layer))
+
+interface Enqueued {
+  readonly id: string
+}
+
+/** All have ended well, each with its effect, by attempts that never met. */
+const assertDone = Effect.fnUntraced(function* (jobs: ReadonlyArray<Enqueued>) {
+  const queue = yield* JobQueue
+  const sql = yield* SqlClient.SqlClient
+  const { runsOf } = yield* Workers
+  yield* eventually(
+    Effect.map(queue.stats, ({ active, delayed, waiting }) => active + delayed + waiting === 0),
+    (3 * lost) / 1000,
+  )
+  assert.deepInclude(yield* queue.stats, { failed: 0, cancelled: 0 })
+  const effects = yield* sql<{ job_id: string }>`SELECT job_id FROM effects`
+  const done = new Set(effects.map(({ job_id }) => job_id))
+  assert.deepStrictEqual(
+    jobs.filter(({ id }) => !done.has(id)),
+    [],
+  )
+  for (const job of jobs) assertOneAtATime(runsOf(job))
+})
+
+const lateness = { timeout: 90_000 }
+
+layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
+  "Jobs of ten workers on a PostgreSQL that fails",
+  (it) => {
+    it.effect(
+      "are begun once each while it does not, a thousand of them",
+      () =>
+        Effect.gen(function* () {
+          const { runsOf } = yield* Workers
+          const { transaction } = yield* Database
+          const hundred = Array.from({ length: 100 }, () => enqueue(Shared, "nothing"))
+          const jobs = yield* Effect.forEach(ten, () => transaction(Effect.all(hundred)))
+          const all = jobs.flat()
+          yield* assertDone(all)
+          assert.deepStrictEqual(
+            all.filter((job) => runsOf(job).length !== 1),
+            [],
+          )
+          assert.isAbove(new Set(all.flatMap(runsOf).map(({ pid }) => pid)).size, 1)
+        }),
+      lateness,
+    )
+
+    it.effect(
+      "are done, all that were acknowledged, when it is killed under load",
+      () =>
+        Effect.gen(function* () {
+          const victim = yield* Victim
+          const jobs: Array<Enqueued> = []
+          let stopping = false
+          const client = Effect.whileLoop({
+            while: () => !stopping,
+            body: () =>
+              enqueue(Shared, "sleep", 30).pipe(
+                Effect.matchEffect({
+                  onSuccess: (job) => Effect.sync(() => void jobs.push(job)),
+                  onFailure: () => sleep(50),
+                }),
+              ),
+            step: () => undefined,
+          })
+          const clients = yield* Effect.forkChild(
+            Effect.all([client, client, client, client], { concurrency: "unbounded" }),
+          )
+          const sofar = () => jobs.length
+          yield* sleep(1000)
+          yield* victim.kill
+          yield* sleep(500)
+          const before = sofar()
+          yield* victim.start
+          yield* eventually(Effect.sync(() => sofar() > before + 100))
+          stopping = true
+          yield* Fiber.join(clients)
+          yield* assertDone(jobs)
+        }),
+      lateness,
+    )
+
+    it.effect(
+      "are let go before another can begin them when it stands still, and done in the end",
+      () =>
+        Effect.gen(function* () {
+          const victim = yield* Victim
+          const { runsOf } = yield* Workers
+          const long = yield* Effect.forEach(ten, () => enqueue(Shared, "sleep at first", 120_000))
+          for (const job of long) yield* begins(job)
+          const load = yield* Effect.forkChild(
+            Effect.forEach(Array.from({ length: 200 }), () => enqueue(Shared, "nothing"), {
+              concurrency: 4,
+            }).pipe(Effect.ignore),
+          )
+          yield* sleep(100)
+          yield* Effect.acquireRelease(victim.freeze, () => victim.thaw)
+          // No lease given before it stood still has more than ten.
+          yield* sleep(11_000)
+          const last = long.map((job) => runsOf(job).at(-1))
+          assert.deepStrictEqual(
+            last.map((run) => run?.how),
+            long.map(() => "let go" as const),
+          )
+          yield* victim.thaw
+          yield* Fiber.join(load)
+          yield* assertDone(long)
+          for (const job of long) assert.strictEqual(runsOf(job).length, 2)
+        }).pipe(Effect.scoped),
+      lateness,
+    )
+  },
+)
