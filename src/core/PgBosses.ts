@@ -145,7 +145,7 @@ const listening = (listener: PgBoss, wake: (name: string) => void) =>
     (handle) => Effect.promise(() => Promise.resolve(handle?.close().catch(() => undefined))),
   )
 
-/** What every one of them is told: schedules, traces and registries are ours. */
+/** What every one of them is told: schedules, traces and registries are ours, and of long queues the metrics tell. */
 const quiet = {
   migrate: false,
   createSchema: false,
@@ -155,6 +155,8 @@ const quiet = {
   openTelemetry: { enabled: false },
   monitorIntervalSeconds: 2,
   queueCacheIntervalSeconds: 15,
+  // Else a line every other second of each process.
+  warningQueueSize: Number.MAX_SAFE_INTEGER,
 } satisfies ConstructorOptions
 
 /** The channel of pg-boss in the schema `pgboss`. */

@@ -35,12 +35,12 @@ class Many extends Schema.Class<Many>("bench_many")(
 export const measureJobs = async (server: PostgresServer) => {
   const admin = postgres(server.url("postgres"), { max: 1 })
   try {
-    for (const name of ["single", "batches", "our_jobs", "idle"]) {
+    for (const name of ["single", "batches", "ours", "pick_up", "idle"]) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       await admin.unsafe(`CREATE DATABASE ${name}`)
     }
     await measureThroughput(server)
-    await measurePickUp(server.url("our_jobs"))
+    await measurePickUp(server.url("pick_up"))
     await measureIdle(server.url("idle"), admin)
   } finally {
     await admin.end()
@@ -58,8 +58,8 @@ const measureThroughput = async ({ url }: PostgresServer) => {
   const contestants = [
     { name: "pg-boss, single", round: () => bareRound(url("single"), "single") },
     { name: "pg-boss, batches of ten", round: () => bareRound(url("batches"), "batches") },
-    { name: "ours, ten at once", round: () => ourRound(url("our_jobs"), Ten) },
-    { name: "ours, 32 at once", round: () => ourRound(url("our_jobs"), Many) },
+    { name: "ours, ten at once", round: () => ourRound(url("ours"), Ten) },
+    { name: "ours, 32 at once", round: () => ourRound(url("ours"), Many) },
   ]
   const figures = contestants.map((): Array<Rates> => [])
   // Round -1 warms up.

@@ -28,29 +28,28 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
         const few = { JOBS_CONCURRENCY: "3" }
-        const [victim] = yield* Effect.all([start(Killed, few), start(Killed, few)], {
-          concurrency: 2,
-        })
-        const jobs = yield* Effect.forEach(Array.from({ length: 6 }), () =>
-          enqueue(Killed, "sleep at first", 3000),
+        const victim = yield* start(Killed, few)
+        const three = [1, 2, 3]
+        const lostOnes = yield* Effect.forEach(three, () =>
+          enqueue(Killed, "sleep at first", 120_000),
         )
-        for (const job of jobs) yield* begins(job)
+        for (const job of lostOnes) yield* begins(job)
+        const other = yield* start(Killed, few)
+        const others = yield* Effect.forEach(three, () => enqueue(Killed, "sleep", 1000))
+        for (const job of others) yield* begins(job)
         const killed = yield* Clock.currentTimeMillis
         yield* victim.signal("SIGKILL")
 
-        for (const job of jobs) yield* becomes(job, "completed")
-        const all = jobs.map(runsOf)
-        for (const runs of all) assertOneAtATime(runs)
-        const again = all.filter(([first]) => first?.pid === victim.pid)
-        assert.strictEqual(again.length, 3)
-        for (const [, second, ...more] of again) {
+        for (const job of [...lostOnes, ...others]) yield* becomes(job, "completed")
+        for (const job of lostOnes) {
+          const [first, second, ...more] = runsOf(job)
+          assert.deepInclude(first, { pid: victim.pid, how: "its process died" })
+          assert.deepInclude(second, { pid: other.pid, attempt: 2, how: "end" })
           assert.isBelow(second?.begun ?? Number.POSITIVE_INFINITY, killed + lost)
-          assert.deepInclude(second, { attempt: 2, how: "end" })
           assert.deepStrictEqual(more, [])
+          assertOneAtATime(runsOf(job))
         }
-        for (const runs of all.filter(([first]) => first?.pid !== victim.pid)) {
-          assert.strictEqual(runs.length, 1)
-        }
+        for (const job of others) assert.strictEqual(runsOf(job).length, 1)
       }),
     together,
   )
@@ -93,16 +92,17 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         const { runsOf, start } = yield* Workers
         const first = yield* start(Stopped)
         const short = yield* enqueue(Stopped, "sleep", 1500)
-        const long = yield* enqueue(Stopped, "sleep", 60_000)
+        const long = yield* enqueue(Stopped, "sleep", 120_000)
         yield* begins(short)
         yield* begins(long)
-        const second = yield* start(Stopped)
         yield* first.signal("SIGTERM")
         assert.strictEqual(yield* first.ended, 0)
 
         assert.deepInclude(yield* jobOf(short), { state: "completed", attempts: 1 })
-        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "let go" })
+        assert.deepInclude(yield* jobOf(long), { state: "waiting", attempts: 0 })
+        const second = yield* start(Stopped)
         yield* begins(long, 2)
+        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "let go" })
         assert.deepInclude(runsOf(long)[1], { pid: second.pid, attempt: 1 })
         assertOneAtATime(runsOf(long))
       }),
@@ -116,35 +116,37 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         const { runsOf, start } = yield* Workers
         const store = yield* JobStore
         // A third worker, of which we say what it does late.
-        const late = yield* enqueue(Frozen, "sleep", 6000)
+        const late = yield* enqueue(Frozen, "sleep", 120_000)
         const [claim] = yield* store.claim(Frozen.identifier, 1)
         assert(claim?.id === late.id)
         const frozen = yield* start(Frozen)
-        const short = yield* enqueue(Frozen, "sleep", 3000)
-        const long = yield* enqueue(Frozen, "sleep", 60_000)
+        const short = yield* enqueue(Frozen, "sleep", 5000)
+        const long = yield* enqueue(Frozen, "sleep", 120_000)
         yield* begins(short)
         yield* begins(long)
         yield* frozen.signal("SIGSTOP")
 
         const other = yield* start(Frozen)
-        const all = [short, long]
-        for (const job of all) yield* begins(job, 2)
+        const both = [short, long]
+        for (const job of both) yield* begins(job, 2)
         yield* begins(late)
         yield* frozen.signal("SIGCONT")
         yield* store.settle([{ claim, outcome: "completed", result: "too late" }])
         yield* store.settle([{ claim, outcome: "handed_back" }])
         assert.strictEqual((yield* store.renew([claim])).size, 0)
-        assert.deepInclude(yield* jobOf(late), { state: "active", attempts: 2, result: null })
+        const held = { state: "active", attempts: 2, result: null } as const
+        assert.deepInclude(yield* jobOf(late), held)
 
-        yield* eventually(Effect.sync(() => all.every((job) => runsOf(job)[0]?.how !== undefined)))
+        yield* eventually(Effect.sync(() => both.every((job) => runsOf(job)[0]?.how !== undefined)))
         assert.strictEqual(runsOf(long)[0]?.how, "let go")
-        for (const job of [short, late]) {
-          yield* becomes(job, "completed")
-          assert.deepInclude(yield* jobOf(job), { attempts: 2, result: null })
-          assert.deepInclude(runsOf(job).at(-1), { pid: other.pid, attempt: 2, how: "end" })
-        }
-        assert.deepInclude(yield* jobOf(long), { state: "active", attempts: 2 })
-        assert.deepStrictEqual([runsOf(short).length, runsOf(long).length], [2, 2])
+        yield* becomes(short, "completed")
+        assert.deepInclude(runsOf(short)[1], { pid: other.pid, attempt: 2, how: "end" })
+        assert.deepInclude(yield* jobOf(short), { attempts: 2 })
+        for (const job of [long, late]) assert.deepInclude(yield* jobOf(job), held)
+        assert.deepStrictEqual(
+          [...both, late].map((job) => runsOf(job).length),
+          [2, 2, 1],
+        )
       }),
     together,
   )
