@@ -74,6 +74,9 @@ export const payloadOf = (message: unknown): unknown =>
     ? message.payload
     : message
 
+/** The error of an attempt whose lease ran out. */
+export const lostProcess = "its process was lost"
+
 /** A lease lasts so long after it was given or renewed, in ms. */
 export const lease = 10_000
 
