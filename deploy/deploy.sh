@@ -18,7 +18,8 @@ ssh-compose() {
       "mkdir -p '$directory' && cd '$directory' && tar --extract --gzip && PLINTH_IMAGE='$IMAGE' deploy/rollout.sh $1"
 }
 
-# A Deployment `plinth` with a container `server`, in the namespace of the kubeconfig.
+# A Deployment `plinth` with a container `server`, in the namespace of the kubeconfig, and `plinth-worker` with a
+# container `worker`, unless servers do the jobs.
 kubernetes() {
   : "${KUBECONFIG_CONTENT:?a kubeconfig}"
   KUBECONFIG=$(mktemp)
@@ -28,6 +29,10 @@ kubernetes() {
   if [ "$1" = release ]; then
     kubectl set image deployment/plinth server="$IMAGE"
     kubectl rollout status deployment/plinth --timeout=10m
+    if [ "$(kubectl get deployment/plinth-worker --ignore-not-found --output name)" ]; then
+      kubectl set image deployment/plinth-worker worker="$IMAGE"
+      kubectl rollout status deployment/plinth-worker --timeout=10m
+    fi
     return
   fi
   # The Deployment's own pod, with its settings and secrets, but without what makes a Service send it requests.
@@ -53,14 +58,22 @@ kubernetes() {
   kubectl wait --for=condition=complete --timeout=30s "job/$job"
 }
 
-# A web service of Render that runs an image. Its pre-deploy command has to be `plinth migrate`.
+# A web service of Render that runs an image. Its pre-deploy command has to be `plinth migrate`. RENDER_WORKER_ID, if
+# there is one, is a background worker that runs `plinth worker`.
 render() {
   : "${RENDER_API_KEY:?}" "${RENDER_SERVICE_ID:?srv-...}"
   if [ "$1" = migrate ]; then
     echo "Render migrates itself, by the pre-deploy command"
     return
   fi
-  local deploys="https://api.render.com/v1/services/$RENDER_SERVICE_ID/deploys" id status
+  local service
+  for service in "$RENDER_SERVICE_ID" ${RENDER_WORKER_ID:+"$RENDER_WORKER_ID"}; do
+    render-service "$service"
+  done
+}
+
+render-service() {
+  local deploys="https://api.render.com/v1/services/$1/deploys" id status
   ask() {
     # On stdin, because arguments are in the list of processes.
     curl --silent --show-error --fail --max-time 30 --header @- --header 'Content-Type: application/json' "$@" \

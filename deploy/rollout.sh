@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # On the machine where the compose file runs, with PLINTH_IMAGE set: deploy/rollout.sh migrate, then
-# deploy/rollout.sh release. Replicas of the new image come up beside the old ones, which then stop one by one.
+# deploy/rollout.sh release. Replicas of the new image come up beside the old ones, which then stop one by one; then the
+# worker is replaced, while jobs wait.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${PLINTH_IMAGE:?}"
@@ -31,6 +32,10 @@ case ${1:-} in
     touch .env
     sed -i '/^PLINTH_IMAGE=/d' .env
     printf 'PLINTH_IMAGE=%s\n' "$PLINTH_IMAGE" >>.env
+    if ! docker compose up --detach --wait --wait-timeout 120 --no-deps worker; then
+      docker compose logs --tail 50 worker >&2
+      exit 1
+    fi
     docker compose up --detach --no-recreate
     # Both read their files anew.
     docker compose kill --signal HUP proxy prometheus

@@ -8,7 +8,7 @@ import { build, type Plugin } from "esbuild"
  * gives readable stack traces; without it the maps are not read.
  */
 
-const processes = ["main", "cli"]
+const processes = ["main", "worker", "cli"]
 
 /** Importing node:http reads all its exports, and three of them load all of fetch: 8 MB and 50 ms that no server uses. */
 const slimHttp: Plugin = {

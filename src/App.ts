@@ -2,11 +2,18 @@ import { Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Audit } from "./business/Audit.ts"
 import { AuditRepo } from "./business/AuditRepo.ts"
+import { Cleanup } from "./business/Cleanup.ts"
+import { CleanupRepo } from "./business/CleanupRepo.ts"
+import { Emails } from "./business/Emails.ts"
+import { Exports } from "./business/Exports.ts"
+import { ExportsRepo } from "./business/ExportsRepo.ts"
 import { Idempotency } from "./business/Idempotency.ts"
 import { IdempotencyRepo } from "./business/IdempotencyRepo.ts"
+import { Jobs } from "./business/Jobs.ts"
 import { Projects } from "./business/Projects.ts"
 import { ProjectsRepo } from "./business/ProjectsRepo.ts"
 import { Readiness } from "./business/Readiness.ts"
+import { ReportRepo } from "./business/ReportRepo.ts"
 import { Users } from "./business/Users.ts"
 import { UsersRepo } from "./business/UsersRepo.ts"
 import { AccessLog } from "./core/AccessLog.ts"
@@ -14,6 +21,7 @@ import { Database } from "./core/Database.ts"
 import { JobQueue } from "./core/JobQueue.ts"
 import { JobSchedules } from "./core/JobSchedules.ts"
 import * as JobStores from "./core/JobStores.ts"
+import { Leases } from "./core/Leases.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
 import { Metrics } from "./core/Metrics.ts"
 import { PubSub } from "./core/PubSub.ts"
@@ -21,6 +29,7 @@ import { RateLimiter } from "./core/RateLimiter.ts"
 import { Redis } from "./core/Redis.ts"
 import { Tokens } from "./core/Tokens.ts"
 import { Tracing } from "./core/Tracing.ts"
+import * as Adapters from "./services/Adapters.ts"
 
 const telemetry = Layer.mergeAll(Tracing.layer, Metrics.layer, Lifecycle.layer)
 
@@ -33,7 +42,7 @@ const core = Layer.mergeAll(
 ).pipe(Layer.provideMerge(Redis.layer))
 
 const jobs = JobQueue.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(JobStores.layer, JobSchedules.layer)),
+  Layer.provideMerge(Layer.mergeAll(JobStores.layer, JobSchedules.layer, Leases.layer)),
 )
 
 const repos = Layer.mergeAll(
@@ -41,14 +50,22 @@ const repos = Layer.mergeAll(
   ProjectsRepo.layer,
   AuditRepo.layer,
   IdempotencyRepo.layer,
+  ExportsRepo.layer,
+  CleanupRepo.layer,
+  ReportRepo.layer,
 )
 
 const business = Layer.mergeAll(
-  Users.layer,
   Projects.layer,
   Readiness.layer,
-  Idempotency.layer,
-).pipe(Layer.provideMerge(Audit.layer))
+  Emails.layer,
+  Exports.layer,
+  Cleanup.layer,
+  Jobs.layer,
+).pipe(
+  Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer)),
+  Layer.provideMerge(Audit.layer),
+)
 
 /**
  * The application without its doors, wired once; needs only `Settings`. Where its log lines go is for the process to
@@ -57,6 +74,7 @@ const business = Layer.mergeAll(
 export const layer = business.pipe(
   Layer.provideMerge(repos),
   Layer.provideMerge(jobs),
+  Layer.provideMerge(Adapters.email),
   Layer.provideMerge(core),
   Layer.provideMerge(FetchHttpClient.layer),
   Layer.provideMerge(telemetry),

@@ -1,9 +1,11 @@
 import { Effect, Layer } from "effect"
 import * as Server from "./api/Server.ts"
 import * as App from "./App.ts"
+import * as SystemMetrics from "./business/SystemMetrics.ts"
 import * as Logger from "./core/Logger.ts"
 import * as Migrations from "./core/Migrations.ts"
 import { Settings } from "./core/Settings.ts"
+import * as Worker from "./jobs/Worker.ts"
 
 /** Tells where the server is, and in local how to get in. */
 const announce = Layer.effectDiscard(
@@ -25,12 +27,20 @@ const announce = Layer.effectDiscard(
   }),
 )
 
+const ifEmbedded = (jobs: typeof Worker.layer) =>
+  Layer.unwrap(Effect.map(Settings, ({ jobsEmbedded }) => (jobsEmbedded ? jobs : Layer.empty)))
+
+/** A server whose jobs end after its requests, within what these left of the grace. */
+export const serveWith = (jobs: typeof Worker.layer) =>
+  announce.pipe(
+    Layer.provideMerge(Server.layer),
+    Layer.provide([ifEmbedded(jobs), SystemMetrics.layer]),
+    Layer.provide(Migrations.layer),
+    Layer.provide(App.layer),
+    Layer.provide(Logger.layer),
+    Layer.provide(Settings.layer),
+    Layer.launch,
+  )
+
 /** The server process: migrate, build, listen, and serve until it is told to stop. */
-export const serve = announce.pipe(
-  Layer.provideMerge(Server.layer),
-  Layer.provide(Migrations.layer),
-  Layer.provide(App.layer),
-  Layer.provide(Logger.layer),
-  Layer.provide(Settings.layer),
-  Layer.launch,
-)
+export const serve = serveWith(Worker.layer)

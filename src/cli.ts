@@ -2,6 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as DoctorCommand from "./cli/DoctorCommand.ts"
+import * as JobsCommand from "./cli/JobsCommand.ts"
 import * as MigrateCommand from "./cli/MigrateCommand.ts"
 import * as OpenApiCommand from "./cli/OpenApiCommand.ts"
 import { plain } from "./cli/Output.ts"
@@ -29,12 +30,27 @@ const serve = Command.make("serve", {}, () =>
   ),
 )
 
+const worker = Command.make("worker", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() =>
+      import("effect/schema/SchemaJITCompiler/enable").then(() => import("./Work.ts")),
+    ),
+    (process) => process.work,
+  ),
+).pipe(
+  Command.withShortDescription("Do background jobs"),
+  Command.withDescription(
+    "Do background jobs until it is told to stop: settings from the environment and .env, pending migrations first, its log on stdout; /health, /health/ready and /metrics on WORKER_PORT. Any number may run, also beside servers that do jobs themselves (JOBS_EMBEDDED), as they do on SQLite: each job is leased to one of them. SIGTERM lets jobs end within SHUTDOWN_GRACE_SECONDS, and hands the others back.",
+  ),
+)
+
 const plinth = Command.make("plinth").pipe(
   Command.withDescription(
     "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood.",
   ),
   Command.withSubcommands([
     serve,
+    worker,
     Command.provide(
       MigrateCommand.command,
       Layer.unwrap(Effect.map(operator, ({ database }) => database)),
@@ -48,6 +64,10 @@ const plinth = Command.make("plinth").pipe(
     ),
     Command.provide(
       UsersCommand.command,
+      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
+    ),
+    Command.provide(
+      JobsCommand.command,
       Layer.unwrap(Effect.map(operator, ({ application }) => application)),
     ),
   ]),

@@ -1,7 +1,7 @@
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import type { TestProject } from "vitest/node"
 import * as Migrations from "../src/core/Migrations.ts"
-import { layerFor } from "./LayerFor.ts"
+import { jobsFor, layerFor } from "./LayerFor.ts"
 import { type PostgresServer, startPostgres } from "./PostgresServer.ts"
 import { runSql, template } from "./TestDatabase.ts"
 
@@ -14,6 +14,7 @@ export const setup = (project: TestProject) =>
     const postgres = server.url("postgres")
     yield* runSql(postgres, `CREATE DATABASE ${template}`)
     yield* Effect.provide(Migrations.run(), layerFor(server.url(template)))
+    yield* Effect.scoped(Layer.build(jobsFor(server.url(template))))
     project.provide("postgres", postgres)
   }).pipe(Effect.runPromise)
 

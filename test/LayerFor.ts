@@ -1,5 +1,6 @@
 import { Layer } from "effect"
 import { Database } from "../src/core/Database.ts"
+import * as JobStores from "../src/core/JobStores.ts"
 import { Metrics } from "../src/core/Metrics.ts"
 import { Settings } from "../src/core/Settings.ts"
 
@@ -7,6 +8,13 @@ import { Settings } from "../src/core/Settings.ts"
 export const layerFor = (url: string) =>
   Layer.fresh(Database.layer).pipe(
     Layer.provide(Metrics.layer),
+    Layer.provide(Settings.layerFrom({ DATABASE_URL: url, SECRET_KEY: secret })),
+  )
+
+/** Where jobs are kept at an address: made, when it is not there. */
+export const jobsFor = (url: string) =>
+  JobStores.layer.pipe(
+    Layer.provide(layerFor(url)),
     Layer.provide(Settings.layerFrom({ DATABASE_URL: url, SECRET_KEY: secret })),
   )
 

@@ -12,7 +12,7 @@ export const callers = [
   "deactivated",
 ] as const
 
-/** The owner's id, and that of one resource of each kind that he owns, by the parameter that names it in paths. */
+/** Ids of the owner, of one resource of each kind that he owns, and of a job, by the parameter that names each in paths. */
 export type Ids = Readonly<Record<string, string>>
 
 type Body = object | ((ids: Ids) => object)
@@ -67,6 +67,8 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
 
   "users.me": activeUsers(200),
   "users.updateMe": activeUsers(200, { full_name: "Ada" }),
+  "users.exportMe": activeUsers(202),
+  "users.myExport": activeUsers(404),
   "users.removeMe": activeUsers(204),
 
   "projects.list": activeUsers(200),
@@ -80,4 +82,11 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   "adminUsers.update": adminsOnly(200, { full_name: "Ada" }),
   "adminUsers.activate": adminsOnly(200),
   "adminUsers.deactivate": adminsOnly(200),
+
+  "adminJobs.list": adminsOnly(200),
+  "adminJobs.stats": adminsOnly(200),
+  "adminJobs.get": adminsOnly(200),
+  // The job waits: there is nothing to retry.
+  "adminJobs.retry": adminsOnly(409),
+  "adminJobs.cancel": adminsOnly(200),
 }

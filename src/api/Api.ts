@@ -1,5 +1,6 @@
 import { HttpApi } from "effect/http-api"
 import { AddressLimit } from "./AddressLimit.ts"
+import { AdminJobsApi } from "./admin/AdminJobsApi.ts"
 import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
 import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
@@ -31,7 +32,10 @@ class AppApi extends HttpApi.make("app")
 
 /** Admins and superadmins. */
 class AdminApi extends HttpApi.make("admin")
-  .add(AdminUsersApi.annotateEndpoints(RequiredRole, "admin"))
+  .add(
+    AdminUsersApi.annotateEndpoints(RequiredRole, "admin"),
+    AdminJobsApi.annotateEndpoints(RequiredRole, "admin"),
+  )
   .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)

@@ -27,6 +27,10 @@ const swagger = HttpRouter.use((router) =>
   }),
 )
 
+/** Where they are, if they are served. */
+export const paths = ({ docs }: Settings["Service"]) =>
+  docs ? ([openApiPath, docsPath] as const) : []
+
 /** Off in production unless DOCS_ENABLED. */
 export const layer = Layer.unwrap(
   Effect.map(Settings, ({ docs }) => (docs ? Layer.merge(openApi, swagger) : Layer.empty)),

@@ -16,6 +16,10 @@ export const silent = new Set([
   "/api/v1/public/health",
   "/api/v1/public/health/ready",
   "/api/v1/public/metrics",
+  // Of the worker.
+  "/health",
+  "/health/ready",
+  "/metrics",
 ])
 
 const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])

@@ -1,6 +1,8 @@
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { Settings } from "../core/Settings.ts"
 import * as AddressLimitHttp from "./AddressLimitHttp.ts"
+import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
 import { Api } from "./Api.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
@@ -10,6 +12,7 @@ import * as Docs from "./Docs.ts"
 import * as IdempotencyHttp from "./IdempotencyHttp.ts"
 import * as InputHttp from "./InputHttp.ts"
 import { Limits } from "./Limits.ts"
+import { methodsOf } from "./Methods.ts"
 import * as ObservationHttp from "./ObservationHttp.ts"
 import * as PoliciesHttp from "./PoliciesHttp.ts"
 import * as Protocol from "./Protocol.ts"
@@ -20,6 +23,7 @@ const groups = Layer.mergeAll(
   UsersHttp.layer,
   ProjectsHttp.layer,
   AdminUsersHttp.layer,
+  AdminJobsHttp.layer,
 )
 
 const middlewares = Layer.mergeAll(
@@ -31,9 +35,13 @@ const middlewares = Layer.mergeAll(
   IdempotencyHttp.layer,
 ).pipe(Layer.provide(Limits.layer))
 
-/** Every route the process serves. */
+const protocol = Layer.unwrap(
+  Effect.map(Settings, (settings) => Protocol.layerOf(methodsOf(Api, Docs.paths(settings)))),
+)
+
+/** Every route the server has. */
 export const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api).pipe(Layer.provide(groups), Layer.provide(middlewares)),
   Docs.layer,
-  Protocol.layer,
+  protocol,
 )

@@ -1,8 +1,9 @@
-import { Effect, Layer, SchemaIssue, type Types } from "effect"
+import { Effect, Layer, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import { ValidationError } from "../domain/Errors.ts"
+import { issuesOf } from "../domain/Issues.ts"
 import { type Failure, readJson } from "./Body.ts"
 import { BadRequestError } from "./Envelope.ts"
 import { Input } from "./Input.ts"
@@ -47,12 +48,7 @@ const isMalformed = ({ cause: { issue }, kind }: HttpApiError.HttpApiSchemaError
   issue._tag === "InvalidValue" &&
   issue.annotations?.message === "Expected a valid JSON body"
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 const invalid = ({ cause: { issue } }: HttpApiError.HttpApiSchemaError) => {
-  const issues = format(issue).issues.map(({ message, path }) => ({
-    path: (path ?? []).map((key) => String(typeof key === "object" ? key.key : key)).join("."),
-    message,
-  }))
+  const issues = issuesOf(issue)
   return new ValidationError({ issues, field: issues[0]?.path ?? "" })
 }

@@ -1,8 +1,5 @@
 import { FindMyWay } from "effect/http"
-import { HttpApi } from "effect/http-api"
-import type { Settings } from "../core/Settings.ts"
-import { Api } from "./Api.ts"
-import { docsPath, openApiPath } from "./Docs.ts"
+import { HttpApi, type HttpApiGroup } from "effect/http-api"
 
 /** What a path is, for the router and for the table here: these two must agree. */
 export const routerConfig = {
@@ -14,19 +11,19 @@ export const routerConfig = {
 
 /**
  * The methods that the path of a URL answers, in a fixed order, for `Allow` and preflights; none for an unknown path.
- * Of the contract, and of the two documents where they are served.
+ * Of a contract, and of documents that are served beside it.
  */
-export const methodsWith = ({ docs }: Settings["Service"]) => {
+export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>,
+  documents: ReadonlyArray<FindMyWay.PathInput>,
+) => {
   const table = FindMyWay.make<true>(routerConfig)
-  HttpApi.reflect(Api, {
+  HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) =>
       table.on(endpoint.method, endpoint.path as FindMyWay.PathInput, true),
   })
-  if (docs) {
-    table.on("GET", openApiPath, true)
-    table.on("GET", docsPath, true)
-  }
+  for (const path of documents) table.on("GET", path, true)
 
   return (url: string): ReadonlyArray<string> => {
     const found = ["GET", "POST", "PATCH", "DELETE"].filter(

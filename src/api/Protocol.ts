@@ -26,167 +26,174 @@ import { RequestInfo } from "../domain/RequestInfo.ts"
 import { bare, failure, failureHeaders, notAllowed, redress } from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
-import { methodsWith } from "./Methods.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
 /**
  * The edge: one function around the router, so that every response passes it, whatever made it. In this order:
- * request id, headers, log line and metrics > CORS > envelope of everything > body limit > router.
+ * request id, headers, log line and metrics > CORS > envelope of everything > body limit > router. `methodsOf` tells
+ * what the path of a URL answers.
  */
-export const layer = Layer.unwrap(
-  Effect.gen(function* () {
-    const settings = yield* Settings
-    const metrics = yield* Metrics
-    const accessLog = yield* AccessLog
-    const lifecycle = yield* Lifecycle
-    const { begin } = yield* Tracing
-    const clock = yield* Clock.Clock
-    const headers = headerSets(settings)
-    const methodsOf = methodsWith(settings)
-    const limit = settings.BODY_LIMIT_BYTES
-    const limitSize = ByteSize.bytes(limit)
-    const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
+export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const metrics = yield* Metrics
+      const accessLog = yield* AccessLog
+      const lifecycle = yield* Lifecycle
+      const { begin } = yield* Tracing
+      const clock = yield* Clock.Clock
+      const headers = headerSets(settings)
+      const limit = settings.BODY_LIMIT_BYTES
+      const limitSize = ByteSize.bytes(limit)
+      const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
 
-    const finish = (exchange: Exchange, fiber: Fiber.Fiber<unknown, unknown>, answer: Response) => {
-      if (exchange.endpoint === unmatched) {
-        // No endpoint of the contract: nothing started its metrics.
-        exchange.endpoint = routeLabel(fiber)
-        metrics.httpStarted(exchange.method, exchange.endpoint)
-      }
-      const response = redress(answer, limit)
-      record(exchange, response.status)
-      return HttpServerResponse.setHeaders(response, {
-        ...(isPage(response) ? headers.page(exchange.origin) : headers.json(exchange.origin)),
-        "x-request-id": exchange.request_id,
-        ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
-        ...(response.status < 400 ? undefined : failureHeaders(response)),
-        ...(lifecycle.draining || response.status === 413 ? { connection: "close" } : undefined),
-      })
-    }
-
-    const record = (exchange: Exchange, status: number) => {
-      exchange.span?.end(exchange.method, exchange.endpoint, status)
-      if (silent.has(exchange.endpoint)) return
-      const elapsed = performance.now() - exchange.started
-      metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
-      accessLog.write({
-        timestamp: clock.currentTimeMillisUnsafe(),
-        request_id: exchange.request_id,
-        user_id: exchange.user_id,
-        method: exchange.method,
-        path: exchange.path,
-        endpoint: exchange.endpoint,
-        status_code: status,
-        duration_ms: elapsed,
-        client_ip: exchange.ip_address,
-        trace_id: exchange.span?.trace_id ?? null,
-        span_id: exchange.span?.span_id ?? null,
-      })
-    }
-
-    /** What is refused, or answered, before a route is looked for. */
-    const intercept = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
-      const { headers: given, method } = request
-      if (given["host"] === undefined && !isHttp10(request)) {
-        return failure(400, "BAD_REQUEST", "The Host header is missing")
-      }
-      if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
-        return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
-      }
-      if (Number(given["content-length"] ?? 0) > limit) return bare(413, limit)
-      return method === "OPTIONS" ? preflight(request) : undefined
-    }
-
-    const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
-      const { headers: given } = request
-      const method = given["access-control-request-method"]
-      const { origin } = given
-      if (origin === undefined || method === undefined) return undefined
-      const allowed = methodsOf(request.url)
-      if (allowed.length === 0) return bare(404, limit)
-      if (!allowed.includes(method)) return notAllowed(allowed)
-      if (!headers.allows(origin)) {
-        return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
-      }
-      return HttpServerResponse.empty({
-        status: 204,
-        headers: {
-          "access-control-allow-methods": allowed.join(", "),
-          "access-control-allow-headers":
-            "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent",
-          "access-control-max-age": "600",
-        },
-      })
-    }
-
-    const fromFailure = (
-      cause: Cause.Cause<unknown>,
-      request: HttpServerRequest.HttpServerRequest,
-    ): Effect.Effect<Response> => {
-      const error = Cause.squash(cause)
-      if (HttpServerError.isHttpServerError(error)) {
-        const { reason } = error
-        if (reason._tag === "RouteNotFound") {
-          const allowed = methodsOf(request.url)
-          return Effect.succeed(allowed.length === 0 ? bare(404, limit) : notAllowed(allowed))
+      const finish = (
+        exchange: Exchange,
+        fiber: Fiber.Fiber<unknown, unknown>,
+        answer: Response,
+      ) => {
+        if (exchange.endpoint === unmatched) {
+          // No endpoint of the contract: nothing started its metrics.
+          exchange.endpoint = routeLabel(fiber)
+          metrics.httpStarted(exchange.method, exchange.endpoint)
         }
-        if (reason._tag === "RequestParseError") {
-          return Effect.succeed(bare(reason.reason === "BodyTooLarge" ? 413 : 400, limit))
-        }
+        const response = redress(answer, limit)
+        record(exchange, response.status)
+        return HttpServerResponse.setHeaders(response, {
+          ...(isPage(response) ? headers.page(exchange.origin) : headers.json(exchange.origin)),
+          "x-request-id": exchange.request_id,
+          ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
+          ...(response.status < 400 ? undefined : failureHeaders(response)),
+          ...(lifecycle.draining || response.status === 413 ? { connection: "close" } : undefined),
+        })
       }
-      return Effect.as(Effect.logError("request failed", cause), bare(500, limit))
-    }
 
-    const answer = (
-      app: Effect.Effect<Response, Types.unhandled>,
-      request: HttpServerRequest.HttpServerRequest,
-      exchange: Exchange,
-      fiber: Fiber.Fiber<unknown, unknown>,
-    ) =>
-      Effect.matchCauseEffect(app, {
-        onSuccess: (response) => Exit.succeed(finish(exchange, fiber, response)),
-        onFailure: (cause) => {
-          if (Cause.hasInterruptsOnly(cause)) {
-            record(exchange, clientGone)
-            return Effect.failCause(cause)
-          }
-          return Effect.map(fromFailure(cause, request), (response) =>
-            finish(exchange, fiber, response),
-          )
-        },
-      })
+      const record = (exchange: Exchange, status: number) => {
+        exchange.span?.end(exchange.method, exchange.endpoint, status)
+        if (silent.has(exchange.endpoint)) return
+        const elapsed = performance.now() - exchange.started
+        metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
+        accessLog.write({
+          timestamp: clock.currentTimeMillisUnsafe(),
+          request_id: exchange.request_id,
+          user_id: exchange.user_id,
+          method: exchange.method,
+          path: exchange.path,
+          endpoint: exchange.endpoint,
+          status_code: status,
+          duration_ms: elapsed,
+          client_ip: exchange.ip_address,
+          trace_id: exchange.span?.trace_id ?? null,
+          span_id: exchange.span?.span_id ?? null,
+        })
+      }
 
-    let proxySeen = settings.TRUSTED_PROXIES > 0
+      /** What is refused, or answered, before a route is looked for. */
+      const intercept = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
+        const { headers: given, method } = request
+        if (given["host"] === undefined && !isHttp10(request)) {
+          return failure(400, "BAD_REQUEST", "The Host header is missing")
+        }
+        if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
+          return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
+        }
+        if (Number(given["content-length"] ?? 0) > limit) return bare(413, limit)
+        return method === "OPTIONS" ? preflight(request) : undefined
+      }
 
-    return HttpRouter.middleware(
-      (app) =>
-        Effect.withFiber((fiber) => {
-          const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-          const exchange = new Exchange(request, { ...exchangeOptions, started: performance.now() })
-          fiber.setContext(
-            Context.add(
-              Context.add(fiber.context, RequestInfo, exchange),
-              HttpIncomingMessage.MaxBodySize,
-              limitSize,
-            ),
-          )
-          if (begin !== null && !silent.has(exchange.path)) {
-            const { method, path } = exchange
-            exchange.span = begin(fiber, { method, path, headers: request.headers })
+      const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
+        const { headers: given } = request
+        const method = given["access-control-request-method"]
+        const { origin } = given
+        if (origin === undefined || method === undefined) return undefined
+        const allowed = methodsOf(request.url)
+        if (allowed.length === 0) return bare(404, limit)
+        if (!allowed.includes(method)) return notAllowed(allowed)
+        if (!headers.allows(origin)) {
+          return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
+        }
+        return HttpServerResponse.empty({
+          status: 204,
+          headers: {
+            "access-control-allow-methods": allowed.join(", "),
+            "access-control-allow-headers":
+              "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent",
+            "access-control-max-age": "600",
+          },
+        })
+      }
+
+      const fromFailure = (
+        cause: Cause.Cause<unknown>,
+        request: HttpServerRequest.HttpServerRequest,
+      ): Effect.Effect<Response> => {
+        const error = Cause.squash(cause)
+        if (HttpServerError.isHttpServerError(error)) {
+          const { reason } = error
+          if (reason._tag === "RouteNotFound") {
+            const allowed = methodsOf(request.url)
+            return Effect.succeed(allowed.length === 0 ? bare(404, limit) : notAllowed(allowed))
           }
-          const early = intercept(request)
-          if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
-          if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
-            proxySeen = true
-            return Effect.andThen(warnOfProxy, answer(app, request, exchange, fiber))
+          if (reason._tag === "RequestParseError") {
+            return Effect.succeed(bare(reason.reason === "BodyTooLarge" ? 413 : 400, limit))
           }
-          return answer(app, request, exchange, fiber)
-        }),
-      { global: true },
-    )
-  }),
-)
+        }
+        return Effect.as(Effect.logError("request failed", cause), bare(500, limit))
+      }
+
+      const answer = (
+        app: Effect.Effect<Response, Types.unhandled>,
+        request: HttpServerRequest.HttpServerRequest,
+        exchange: Exchange,
+        fiber: Fiber.Fiber<unknown, unknown>,
+      ) =>
+        Effect.matchCauseEffect(app, {
+          onSuccess: (response) => Exit.succeed(finish(exchange, fiber, response)),
+          onFailure: (cause) => {
+            if (Cause.hasInterruptsOnly(cause)) {
+              record(exchange, clientGone)
+              return Effect.failCause(cause)
+            }
+            return Effect.map(fromFailure(cause, request), (response) =>
+              finish(exchange, fiber, response),
+            )
+          },
+        })
+
+      let proxySeen = settings.TRUSTED_PROXIES > 0
+
+      return HttpRouter.middleware(
+        (app) =>
+          Effect.withFiber((fiber) => {
+            const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+            const exchange = new Exchange(request, {
+              ...exchangeOptions,
+              started: performance.now(),
+            })
+            fiber.setContext(
+              Context.add(
+                Context.add(fiber.context, RequestInfo, exchange),
+                HttpIncomingMessage.MaxBodySize,
+                limitSize,
+              ),
+            )
+            if (begin !== null && !silent.has(exchange.path)) {
+              const { method, path } = exchange
+              exchange.span = begin(fiber, { method, path, headers: request.headers })
+            }
+            const early = intercept(request)
+            if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
+            if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
+              proxySeen = true
+              return Effect.andThen(warnOfProxy, answer(app, request, exchange, fiber))
+            }
+            return answer(app, request, exchange, fiber)
+          }),
+        { global: true },
+      )
+    }),
+  )
 /** RFC 9112 §3.2: Host is asked of HTTP/1.1. The health checks of load balancers still speak 1.0. */
 const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
   NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"

@@ -3,7 +3,7 @@ import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Clock, Context, Data, Effect, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
-import { Lifecycle } from "../core/Lifecycle.ts"
+import { drain, Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/Settings.ts"
 import * as Http from "./Http.ts"
 import { routerConfig } from "./Methods.ts"
@@ -19,22 +19,27 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   }
 }
 
-/** Where the server listens; `port` is the bound one, also when PORT is 0. */
+/** Where the process listens; `port` is the bound one, also when it was told 0. */
 export class Address extends Context.Service<Address, { readonly port: number }>()(
   "plinth/api/Server/Address",
 ) {}
 
 /**
- * Listens and serves. Everything is built and the handler attached before the port is bound, so a request is never
+ * Listens and serves, on the port that this variable names. Everything is built and the handler attached before the port is bound, so a request is never
  * accepted that nobody answers: until then connections are refused.
  */
-export const layerOf = <E, R>(routes: Layer.Layer<never, E, R>) =>
-  Layer.effect(Address, start(routes)).pipe(
+export const layerOf = <E, R>(routes: Layer.Layer<never, E, R>, variable: PortVariable) =>
+  Layer.effect(Address, start(routes, variable)).pipe(
     Layer.provide(RawAnswers.layer),
     Layer.provide(NodeHttpServer.layerHttpServices),
   )
 
-const start = Effect.fnUntraced(function* <E, R>(routes: Layer.Layer<never, E, R>) {
+type PortVariable = "PORT" | "WORKER_PORT"
+
+const start = Effect.fnUntraced(function* <E, R>(
+  routes: Layer.Layer<never, E, R>,
+  variable: PortVariable,
+) {
   const settings = yield* Settings
   const lifecycle = yield* Lifecycle
   const rawAnswers = yield* RawAnswers
@@ -59,22 +64,22 @@ const start = Effect.fnUntraced(function* <E, R>(routes: Layer.Layer<never, E, R
     socket.once("close", () => sockets.delete(socket))
   })
 
-  const port = yield* listen(server, settings)
+  const port = yield* listen(server, settings.HOST, settings[variable])
   yield* Effect.addFinalizer(() => stop(server, sockets, settings, lifecycle))
   return { port }
 })
 
 /** All that we serve. */
-export const layer = layerOf(Http.routes)
+export const layer = layerOf(Http.routes, "PORT")
 
-const listen = (server: Server, { HOST, PORT }: Settings["Service"]) =>
+const listen = (server: Server, host: string, port: number) =>
   Effect.callback<number, ListenError>((resume) => {
-    const onError = (cause: Error) => resume(Effect.fail(new ListenError({ port: PORT, cause })))
+    const onError = (cause: Error) => resume(Effect.fail(new ListenError({ port, cause })))
     server.once("error", onError)
-    server.listen({ host: HOST, port: PORT }, () => {
+    server.listen({ host, port }, () => {
       server.off("error", onError)
       const address = server.address()
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : PORT))
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : port))
     })
   })
 
@@ -83,7 +88,8 @@ const lame = 2
 
 /**
  * Drains: readiness fails and every answer closes its connection, while still listening; then no new connections,
- * and what is in flight is finished within the grace; then whatever is left is cut.
+ * and what is in flight is finished within the grace; then whatever is left is cut. Where the drain began elsewhere,
+ * it has been seen by now.
  */
 const stop = Effect.fnUntraced(function* (
   server: Server,
@@ -92,9 +98,9 @@ const stop = Effect.fnUntraced(function* (
   lifecycle: Lifecycle["Service"],
 ) {
   const grace = settings.SHUTDOWN_GRACE_SECONDS
-  lifecycle.draining = true
-  lifecycle.deadline = (yield* Clock.currentTimeMillis) + grace * 1000
-  if (settings.ENVIRONMENT !== "local" || sockets.size > 0) {
+  const isFirst = lifecycle.deadline === null
+  const deadline = yield* drain
+  if (isFirst && (settings.ENVIRONMENT !== "local" || sockets.size > 0)) {
     yield* Effect.sleep(`${Math.min(lame, grace)} seconds`)
   }
   const closed = Effect.callback<void>((resume) => {
@@ -107,6 +113,7 @@ const stop = Effect.fnUntraced(function* (
     Effect.delay("100 millis"),
     Effect.forever,
   )
-  yield* Effect.timeoutOption(Effect.race(closed, idle), `${grace} seconds`)
+  const left = isFirst ? grace * 1000 : deadline - (yield* Clock.currentTimeMillis)
+  yield* Effect.timeoutOption(Effect.race(closed, idle), Math.max(0, left))
   server.closeAllConnections()
 })

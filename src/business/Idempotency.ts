@@ -1,5 +1,6 @@
-import { Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
+import { inBatches } from "../core/InBatches.ts"
 import { ConflictError, type ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { ago, now, type Timestamp } from "../domain/Fields.ts"
 import { IdempotencyRepo, type Row, type Scope } from "./IdempotencyRepo.ts"
@@ -31,8 +32,8 @@ export class Idempotency extends Context.Service<
         readonly replay: (answer: Answer) => A
       },
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
-    /** Forgets what is past its time. */
-    readonly sweep: Effect.Effect<void, ServiceUnavailableError>
+    /** Forgets what is past its time. The number of keys. */
+    readonly sweep: Effect.Effect<number, ServiceUnavailableError>
   }
 >()("plinth/business/Idempotency") {
   static readonly layer = Layer.effect(
@@ -84,23 +85,15 @@ export class Idempotency extends Context.Service<
       }
 
       const sweep = Effect.flatMap(oldest, (than) =>
-        Effect.repeat(repo.removeOlder(than, batch), { while: (removed) => removed === batch }),
+        inBatches((limit) => repo.removeOlder(than, limit)),
       )
 
-      yield* Effect.ignore(sweep).pipe(
-        Effect.delay(sweepEvery),
-        Effect.repeat(Schedule.forever),
-        Effect.forkScoped,
-      )
-
-      return Idempotency.of({ once, sweep: Effect.asVoid(sweep) })
+      return Idempotency.of({ once, sweep })
     }),
   )
 }
 
 const oldest: Effect.Effect<Timestamp> = ago("24 hours")
-const sweepEvery = "10 minutes"
-const batch = 1000
 
 const inProgress = () =>
   Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))

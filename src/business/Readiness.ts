@@ -1,7 +1,8 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
-import { Redis } from "../core/Redis.ts"
+import { jobRunner, Leases } from "../core/Leases.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
+import { Redis } from "../core/Redis.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 
 export interface Component {
@@ -22,7 +23,7 @@ export interface Report {
 
 /**
  * Whether this process should get requests: not while it drains, nor without its database. Without its Redis it is
- * degraded: it goes on, counting and caching for itself.
+ * degraded: it goes on, counting and caching for itself. So it is while no process does jobs: they wait.
  */
 export class Readiness extends Context.Service<
   Readiness,
@@ -33,19 +34,27 @@ export class Readiness extends Context.Service<
     Effect.gen(function* () {
       const { ping } = yield* Database
       const redis = yield* Redis
+      const leases = yield* Leases
       const lifecycle = yield* Lifecycle
 
+      /** By any process. */
+      const isWorked = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
+
       const check = Effect.gen(function* (): Effect.fn.Return<Report> {
-        const [database, cache] = yield* Effect.all(
-          [component(ping), redis === null ? Effect.succeed(notConfigured) : component(redis.ping)],
+        const [database, cache, jobs] = yield* Effect.all(
+          [
+            component(ping),
+            redis === null ? Effect.succeed(notConfigured) : component(redis.ping),
+            component(isWorked),
+          ],
           { concurrency: "unbounded" },
         )
         const isDown = database.status === "unhealthy" || lifecycle.draining
-        const isDegraded = cache.status === "unhealthy"
+        const isDegraded = [cache, jobs].some(({ status }) => status === "unhealthy")
         return {
           status: isDown ? "unhealthy" : isDegraded ? "degraded" : "healthy",
           timestamp: yield* now,
-          components: { database, cache, jobs: notConfigured },
+          components: { database, cache, jobs },
         }
       })
 
@@ -57,9 +66,9 @@ export class Readiness extends Context.Service<
 const notConfigured: Component = { status: "not_configured", latency_ms: null }
 
 /** A check that takes longer than this is a failed one. */
-const patience = "2 seconds"
+const patience = "1500 millis"
 
-const component = <E>(check: Effect.Effect<void, E>) =>
+const component = <E>(check: Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeNanos
     const status = yield* Effect.match(Effect.timeout(check, patience), {

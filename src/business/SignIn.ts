@@ -1,4 +1,6 @@
 import { Clock, Effect, Exit } from "effect"
+import { Database } from "../core/Database.ts"
+import { JobQueue } from "../core/JobQueue.ts"
 import { Metrics } from "../core/Metrics.ts"
 import * as SingleFlight from "../core/SingleFlight.ts"
 import {
@@ -8,7 +10,8 @@ import {
 } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import type { Identity } from "../domain/Identity.ts"
-import type { User } from "../domain/User.ts"
+import { SendWelcomeEmail } from "../domain/Job.ts"
+import type { User, UserId } from "../domain/User.ts"
 import type { UserCache } from "./UserCache.ts"
 import { emailKey, UsersRepo } from "./UsersRepo.ts"
 
@@ -22,6 +25,8 @@ type Failure = ConflictError | AuthorizationError | ServiceUnavailableError
 export const make = Effect.fnUntraced(function* (cache: UserCache) {
   const repo = yield* UsersRepo
   const metrics = yield* Metrics
+  const jobs = yield* JobQueue
+  const { transaction } = yield* Database
   const alone = yield* SingleFlight.make<User, Failure>()
   const refused = new RefusedEmails()
 
@@ -34,13 +39,29 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     return user
   })
 
+  /** A mail to who is here for the first time, if he can be written to. */
+  const greet = (id: UserId, email: string | null) =>
+    email === null ? Effect.void : jobs.enqueue(SendWelcomeEmail, { user_id: id })
+
   const signUp = Effect.fnUntraced(function* (identity: Identity) {
-    const inserted = yield* repo.insertUnlessThere(newUser(identity, yield* now))
+    const { email, sub } = identity
+    const row = newUser(identity, yield* now)
+    const inserted = yield* transaction(
+      Effect.tap(repo.insertUnlessThere(row), (isNew) => (isNew ? greet(sub, email) : Effect.void)),
+    )
     if (inserted) metrics.authEvent("signup", identity.provider)
-    const user = yield* repo.find(identity.sub)
+    const user = yield* repo.find(sub)
     // Neither inserted nor there: what stood in the way is the e-mail.
     return user ?? (yield* new ConflictError({ resource: "User", reason: "email_taken" }))
   })
+
+  /** Whether this token is the first one to count it. */
+  const countLogin = Effect.fnUntraced(function* ({ email, id, login_count }: User, iat: number) {
+    const counted = yield* repo.countLogin(id, { at: yield* now, iat })
+    // Made by an operator, before he came.
+    if (counted && login_count === 0) yield* greet(id, email)
+    return counted
+  }, transaction)
 
   /** The user after what a newer token brings. */
   const followed = Effect.fnUntraced(function* (user: User, identity: Identity) {
@@ -48,7 +69,7 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     const { sub, issued_at } = identity
     const isLogin = isNewer(identity, user)
     if (isLogin && issued_at !== null) {
-      const counted = yield* repo.countLogin(sub, { at: yield* now, iat: issued_at })
+      const counted = yield* countLogin(user, issued_at)
       if (counted) metrics.authEvent("login", identity.provider)
     }
     const moved = hasNewEmail(identity, user) && !refused.has(identity)
@@ -110,6 +131,7 @@ export const blankUser = {
   last_login_at: null,
   login_count: 0,
   last_token_iat: null,
+  closed_at: null,
 } as const
 
 /** His first token is also his first login. */

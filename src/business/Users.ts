@@ -7,7 +7,7 @@ import {
   NotFoundError,
   type ServiceUnavailableError,
 } from "../domain/Errors.ts"
-import { now } from "../domain/Fields.ts"
+import { now, type Timestamp } from "../domain/Fields.ts"
 import type { Identity } from "../domain/Identity.ts"
 import type { Page } from "../domain/Page.ts"
 import {
@@ -107,7 +107,7 @@ export class Users extends Context.Service<
       const change = Effect.fnUntraced(function* <E>(
         actor: Actor,
         id: UserId,
-        patch: AdminUserPatch,
+        patch: AdminUserPatch & { readonly closed_at?: Timestamp },
         judge: (state: UserChange.State) => E | undefined,
       ) {
         const admins = yield* repo.lockAdmins
@@ -116,7 +116,9 @@ export class Users extends Context.Service<
         if (refusal !== undefined) return yield* Effect.fail(refusal)
         const entries = UserChange.entriesOf(target, patch)
         if (entries.length === 0) return target
-        const user = yield* Effect.catchTag(repo.update(id, patch), "ConflictError", Effect.die)
+        // Who is let in again has not closed the account.
+        const columns = patch.is_active === true ? { ...patch, closed_at: null } : patch
+        const user = yield* Effect.catchTag(repo.update(id, columns), "ConflictError", Effect.die)
         yield* Effect.forEach(entries, (entry) => audit.record(actor, entry), { discard: true })
         yield* dropAfterCommit(id)
         return user
@@ -128,7 +130,9 @@ export class Users extends Context.Service<
       )
 
       const deactivateSelf = Effect.fn("Users.deactivateSelf")((user: CurrentUser["Service"]) =>
-        change(user, user.id, { is_active: false }, UserChange.lastAdmin),
+        Effect.flatMap(now, (closed_at) =>
+          change(user, user.id, { is_active: false, closed_at }, UserChange.lastAdmin),
+        ),
       )
 
       const create = Effect.fn("Users.create")(

@@ -22,6 +22,7 @@ export const references = [
   ["audit_logs", "impersonator_id"],
   ["audit_logs", "resource_id"],
   ["idempotency_keys", "user_id"],
+  ["user_exports", "user_id"],
 ] as const
 
 /** E-mails are one when they look the same, whatever their case: the unique `email_key`. */
@@ -40,6 +41,10 @@ export class UsersRepo extends Context.Service<
       email: string,
     ) => Effect.Effect<User | undefined, ServiceUnavailableError>
     readonly search: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
+    readonly countByActivity: Effect.Effect<
+      { readonly active: number; readonly inactive: number },
+      ServiceUnavailableError
+    >
     readonly insert: Rows["insert"]
     /** False when the id or the e-mail is there already. */
     readonly insertUnlessThere: (
@@ -148,11 +153,22 @@ export class UsersRepo extends Context.Service<
         return renamed
       })
 
+      const countByActivity = Effect.map(
+        query(sql<{ readonly active: number; readonly inactive: number }>`
+          SELECT
+            count(CASE WHEN is_active = ${true} THEN 1 END) AS active,
+            count(CASE WHEN is_active = ${false} THEN 1 END) AS inactive
+          FROM users
+        `),
+        ([row]) => row ?? { active: 0, inactive: 0 },
+      )
+
       return UsersRepo.of({
         get,
         find: (id) => Effect.catchTag(get(id), "NotFoundError", () => Effect.undefined),
         findByEmail,
         search,
+        countByActivity,
         insert: rows.insert,
         insertUnlessThere,
         update: (id, patch) => rows.update(null, id, patch),

@@ -3,6 +3,7 @@ import { Effect, Layer, Result } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Database } from "../core/Database.ts"
 import * as Jwks from "../core/Jwks.ts"
+import { jobRunner, Leases } from "../core/Leases.ts"
 import * as Logger from "../core/Logger.ts"
 import { Metrics } from "../core/Metrics.ts"
 import * as Migrations from "../core/Migrations.ts"
@@ -41,13 +42,16 @@ export const examine = Effect.gen(function* () {
     }))
   }
   const settings = built.success
+  const data = yield* database(settings)
   return [
     ok("Settings", settings.ENVIRONMENT, "ENVIRONMENT"),
     dataDirectory(settings),
     secretKey(settings),
-    yield* database(settings),
+    data,
+    yield* jobs(settings, data),
     yield* redis(settings),
     yield* tokens(settings),
+    email(settings),
     logger(settings),
     metrics(settings),
     tracing(settings),
@@ -76,15 +80,17 @@ const broken = (finding: Finding, advice: string): Finding => ({
   advice,
 })
 
-const dataDirectory = ({ DATABASE_URL, DATA_DIR, secretGenerated }: Values) => {
+const dataDirectory = (settings: Values) => {
+  const { DATABASE_URL, DATA_DIR, secretGenerated } = settings
   const kept = [
     ...(secretGenerated ? ["the secret key"] : []),
     ...(DATABASE_URL === null ? ["the database"] : []),
+    ...(writesEmails(settings) ? ["e-mails"] : []),
   ]
-  // Settings refuse one that is needed and cannot be written.
+  // Settings refuse one that cannot be written, unless only e-mails would be.
   return kept.length === 0
-    ? ok("DATA_DIR", "not used", "SECRET_KEY and DATABASE_URL are set")
-    : ok("DATA_DIR", resolve(DATA_DIR), `keeps ${kept.join(" and ")}`)
+    ? ok("DATA_DIR", "not used", "nothing is kept here")
+    : ok("DATA_DIR", resolve(DATA_DIR), `keeps ${kept.join(", ")}`)
 }
 
 const secretKey = ({ secretGenerated, secretKeys }: Values) =>
@@ -112,6 +118,24 @@ const database = Effect.fnUntraced(function* (settings: Values) {
   return pending === 0
     ? finding
     : warning(finding, `migrations are pending (${pending}): plinth migrate, or a start, runs them`)
+})
+
+/** Jobs wait while nobody is there; whoever does them holds a lease. */
+const jobs = Effect.fnUntraced(function* (settings: Values, data: Finding) {
+  const finding = ok(
+    "Jobs",
+    settings.jobsEmbedded ? "in the server" : "in workers",
+    settings.JOBS_EMBEDDED === null ? "DATABASE_URL" : "JOBS_EMBEDDED",
+  )
+  if (settings.jobsEmbedded) return finding
+  // Without all its tables, or without the database, there is nothing to see.
+  if (data.status !== "ok") return warning(finding, "not known: see Database")
+  const probe = Effect.flatMap(Leases, ({ isHeld }) => isHeld(jobRunner))
+  const layer = Leases.layer.pipe(Layer.provide(Database.layer))
+  const seen = yield* Effect.result(Effect.provide(probe, probing(settings, layer)))
+  return Result.isSuccess(seen) && seen.success
+    ? finding
+    : warning(finding, "no worker has been there for 15 s, and jobs wait: run plinth worker")
 })
 
 /** A server starts without it all the same. */
@@ -149,6 +173,21 @@ const tokens = Effect.fnUntraced(function* (settings: Values) {
     ? finding
     : broken(finding, `no keys can be had from ${jwksUrl}: sign-in answers 503`)
 })
+
+const writesEmails = ({ ENVIRONMENT, email }: Values) =>
+  ENVIRONMENT === "local" && email.provider === "console"
+
+/** Whether a provider takes our key is not asked: some keys may only send. */
+const email = (settings: Values) => {
+  const { provider } = settings.email
+  if (provider !== "console") return ok("Email", provider, "EMAIL_PROVIDER")
+  return writesEmails(settings)
+    ? ok("Email", "console: files in DATA_DIR", "ENVIRONMENT, EMAIL_PROVIDER")
+    : warning(
+        ok("Email", "console", "EMAIL_PROVIDER"),
+        "no e-mail is sent: set EMAIL_PROVIDER to resend or sendgrid",
+      )
+}
 
 /** With log lines on stderr, because the findings are on stdout. */
 const probing = <A, E>(settings: Values, layer: Layer.Layer<A, E, Settings | Metrics>) =>

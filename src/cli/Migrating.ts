@@ -1,4 +1,5 @@
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
+import * as JobStores from "../core/JobStores.ts"
 import * as Migrations from "../core/Migrations.ts"
 import { confirm } from "./Confirmation.ts"
 import { CommandFailed, print, table } from "./Output.ts"
@@ -9,6 +10,8 @@ interface Options {
 
 export const run = Effect.fnUntraced(function* ({ json }: Options) {
   const applied = yield* told(Migrations.run())
+  // Where jobs are kept is made when it is opened.
+  yield* Effect.scoped(Layer.build(JobStores.layer))
   yield* print(json, { applied }, () =>
     applied.length === 0 ? "Nothing to migrate" : applied.map((name) => `Ran ${name}`).join("\n"),
   )

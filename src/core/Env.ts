@@ -1,4 +1,5 @@
 import { Config, Option, Redacted, Schema } from "effect"
+import { EmailAddress } from "../domain/Email.ts"
 import { isRate, rateOf } from "../domain/Rate.ts"
 import { databaseSettings } from "./DatabaseSettings.ts"
 
@@ -49,6 +50,15 @@ export const variables = () => ({
   OAUTH_AUDIENCE: optional(line("OAUTH_AUDIENCE")),
   OAUTH_ISSUER: optional(line("OAUTH_ISSUER")),
   AUTH_ROLE_CLAIM: claimPath("AUTH_ROLE_CLAIM"),
+
+  EMAIL_PROVIDER: oneOf("EMAIL_PROVIDER", ["console", "resend", "sendgrid"], "console"),
+  EMAIL_FROM_ADDRESS: emailAddress("EMAIL_FROM_ADDRESS"),
+  EMAIL_FROM_NAME: optional(line("EMAIL_FROM_NAME")),
+  ADMIN_EMAIL: emailAddress("ADMIN_EMAIL"),
+  RESEND_API_KEY: secret("RESEND_API_KEY"),
+  SENDGRID_API_KEY: secret("SENDGRID_API_KEY"),
+  RESEND_BASE_URL: url("RESEND_BASE_URL"),
+  SENDGRID_BASE_URL: url("SENDGRID_BASE_URL"),
 
   METRICS_TOKEN: secret("METRICS_TOKEN"),
   OTEL_ENABLED: flag("OTEL_ENABLED", false),
@@ -118,6 +128,14 @@ const isHttp = (value: string) => /^https?:\/\/\S+$/i.test(value) && URL.canPars
 const url = (name: string) =>
   checked(name, "must be an http:// or https:// URL", isHttp).pipe(
     Config.map((value) => value.replace(/\/+$/, "")),
+    optional,
+  )
+
+const isEmailAddress = Schema.is(EmailAddress)
+
+const emailAddress = (name: string) =>
+  checked(name, "must be an e-mail address, like no-reply@example.com", isEmailAddress).pipe(
+    Config.map((value) => EmailAddress.make(value)),
     optional,
   )
 

@@ -1,16 +1,4 @@
-import {
-  Cause,
-  Clock,
-  Data,
-  Duration,
-  Effect,
-  Exit,
-  Option,
-  Random,
-  Schema,
-  SchemaIssue,
-  Tracer,
-} from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Random, Schema, Tracer } from "effect"
 import {
   backoffOf,
   isRetryable,
@@ -19,6 +7,7 @@ import {
   type JobType,
   policyOf,
 } from "../domain/Job.ts"
+import { issuesOf } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
 import { scrub } from "./Logger.ts"
@@ -66,16 +55,14 @@ export const handler = <Payload, E, R>(
   }))
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 /** Written by a version that knew another form of it, or by hand. Names what is wrong with it, never a value. */
 class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
   readonly cause: Schema.SchemaError
 }> {
   readonly retryable = false
   override get message() {
-    const issues = format(this.cause.issue).issues.map(
-      ({ message, path = [] }) => ["payload", ...path.map(String)].join(".") + `: ${message}`,
+    const issues = issuesOf(this.cause.issue, "payload").map(
+      ({ message, path }) => `${path}: ${message}`,
     )
     return `cannot be read (${issues.join("; ")})`
   }
@@ -84,6 +71,13 @@ class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
 class TimedOut extends Data.TaggedError("TimedOut")<{ readonly timeout: Duration.Duration }> {
   override get message() {
     return `did not end within ${Duration.format(this.timeout)}`
+  }
+}
+
+class UnusableResult extends Data.TaggedError("UnusableResult") {
+  readonly retryable = false
+  override get message() {
+    return "its result is not JSON that can be kept"
   }
 }
 
@@ -109,6 +103,7 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.job(name, "started")
   const started = yield* Clock.currentTimeMillis
   const exit = yield* handler.run(payloadOf(claim.message), { id, attempt, progress }).pipe(
+    Effect.flatMap(resultOf),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => Effect.fail(new JobFailed({ cause: new TimedOut({ timeout }) })),
@@ -129,9 +124,20 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.jobDuration(name, ((yield* Clock.currentTimeMillis) - started) / 1000)
   metrics.job(name, Exit.isSuccess(exit) ? "completed" : "failed")
   return Exit.isSuccess(exit)
-    ? { claim, outcome: "completed" as const, result: exit.value ?? null }
+    ? { claim, outcome: "completed" as const, result: exit.value }
     : yield* failed(claim, policy, exit.cause)
 }, withOrigin)
+
+/** As it will be kept. PostgreSQL takes no NUL and no lone surrogate into JSON. */
+const resultOf = (value: unknown) =>
+  Effect.try({
+    try: (): unknown => {
+      const text = JSON.stringify(value) ?? "null"
+      if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)) throw new Error("not Unicode text")
+      return JSON.parse(text)
+    },
+    catch: () => new JobFailed({ cause: new UnusableResult() }),
+  })
 
 /** Whether there is another attempt, and when. */
 const failed = Effect.fnUntraced(function* (

@@ -5,6 +5,7 @@ import { execute, type JobHandler } from "./JobExecution.ts"
 import { cancellations } from "./JobQueue.ts"
 import { JobSchedules } from "./JobSchedules.ts"
 import { type Claim, JobStore, lease, type Settlement } from "./JobStore.ts"
+import { jobRunner, Leases, renewal as leaseRenewal } from "./Leases.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Metrics } from "./Metrics.ts"
 import { PubSub } from "./PubSub.ts"
@@ -48,6 +49,7 @@ const batch = 100
 export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHandler>) {
   const store = yield* JobStore
   const schedules = yield* JobSchedules
+  const leases = yield* Leases
   const metrics = yield* Metrics
   const lifecycle = yield* Lifecycle
   const { subscribe } = yield* PubSub
@@ -138,7 +140,10 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const settleAll = Effect.gen(function* () {
     yield* maySettle.await
     const now = settled.slice(0, batch)
-    yield* store.settle(now)
+    // A defect here is no reason to hold up the others: the leases end, and count as lost.
+    yield* Effect.catchDefect(store.settle(now), (defect) =>
+      Effect.logError("jobs could not be settled", defect),
+    )
     settled = settled.slice(now.length)
     if (settled.length === 0) maySettle.closeUnsafe()
     for (const { claim } of now) {
@@ -166,6 +171,16 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     }
   })
 
+  let attested = -Infinity
+
+  /** For readiness, everywhere: this process looks for jobs, and can. */
+  const attest = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (now < attested + leaseRenewal) return
+    yield* leases.share(jobRunner)
+    attested = now
+  })
+
   const lookAround = Effect.gen(function* () {
     if (lifecycle.draining) return yield* Effect.sleep(look)
     yield* schedules.tick
@@ -174,6 +189,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
       if (wait === 0) want(name)
       next = Math.min(next, Math.max(wait, soon))
     }
+    yield* attest
     yield* Effect.sleep(next)
   })
 

@@ -55,6 +55,8 @@ export type Settlement = { readonly claim: Claim } & (
 export interface JobsQuery {
   readonly state?: JobState
   readonly name?: string
+  /** Only those whose payload names this user. */
+  readonly user?: string
   /** Only those made before this one. */
   readonly before?: string
   readonly limit: number
@@ -71,6 +73,9 @@ export const payloadOf = (message: unknown): unknown =>
   typeof message === "object" && message !== null && "payload" in message
     ? message.payload
     : message
+
+/** The error of an attempt whose lease ran out. */
+export const lostProcess = "its process was lost"
 
 /** A lease lasts so long after it was given or renewed, in ms. */
 export const lease = 10_000
@@ -93,6 +98,11 @@ export class JobStore extends Context.Service<
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
     readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
+    /** How many wait, now or for their time, for each name that has any: cheap, however many have ended. */
+    readonly waiting: Effect.Effect<
+      ReadonlyArray<{ readonly name: string; readonly count: number }>,
+      ServiceUnavailableError
+    >
     /** One more attempt at least. Undefined when it is neither failed nor cancelled; a conflict by its unique key. */
     readonly retry: (
       id: string,

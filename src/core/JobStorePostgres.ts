@@ -1,12 +1,11 @@
 import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import type { JobWithMetadata } from "pg-boss"
-import type { Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { type Claim, JobStore, payloadOf, type Settlement } from "./JobStore.ts"
+import { JobStore } from "./JobStore.ts"
+import { byTurn, claimOf, jobOf, leaseOf, type Row, settlementOf, stateOf } from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
-import { isUuid, timeOf } from "./Uuid.ts"
+import { isUuid } from "./Uuid.ts"
 
 /**
  * Jobs in the tables of pg-boss: it makes and keeps them, takes jobs in, gives them out and finds those whose process
@@ -31,8 +30,6 @@ export const layer = Layer.effect(
     /** Of the server's microseconds, milliseconds came out. */
     const startedAt = (time: Statement.Fragment) =>
       sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
-    const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
-      Effect.map(rows, ([row]) => row && jobOf(row))
 
     return JobStore.of({
       insert: ({ delay, id, max_attempts, name, priority, unique_key, ...message }) =>
@@ -67,11 +64,12 @@ export const layer = Layer.effect(
           `),
           ([row]) => row && JobId.make(row.id),
         ),
-      list: ({ before, limit, name, state }) => {
+      list: ({ before, limit, name, state, user }) => {
         if (before !== undefined && !isUuid(before)) return Effect.succeed([])
         const conditions = [
           sql`name = queue.name`,
           ...(state === undefined ? [] : [inState(sql, state)]),
+          ...(user === undefined ? [] : [sql`data -> 'payload' ->> 'user_id' = ${user}`]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         // A few of each name by the primary key, however many there are.
@@ -96,6 +94,10 @@ export const layer = Layer.effect(
         `),
         (rows) => rows.map((row) => ({ name: row.name, state: stateOf(row), count: row.count })),
       ),
+      waiting: query(sql<{ name: string; count: number }>`
+        SELECT name, count(*) AS count FROM pgboss.job
+        WHERE state < 'active' AND NOT blocked GROUP BY name
+      `),
       retry: (id) =>
         ofId(
           id,
@@ -199,51 +201,6 @@ export const layer = Layer.effect(
   }),
 ).pipe(Layer.provide(PgBosses.layer))
 
-interface Row {
-  readonly id: string
-  readonly name: string
-  readonly state: "created" | "retry" | "active" | "completed" | "failed" | "cancelled"
-  readonly is_delayed: boolean
-  readonly data: unknown
-  readonly retry_count: number
-  readonly retry_limit: number
-  readonly output: Output | null
-  readonly singleton_key: string | null
-  readonly start_after: Timestamp
-  readonly started_on: Timestamp | null
-  readonly completed_on: Timestamp | null
-}
-
-/** Ours, or that of pg-boss for an attempt whose process was lost. */
-interface Output {
-  readonly result?: unknown
-  readonly error?: string
-  readonly progress?: number
-  readonly value?: { readonly message?: string }
-}
-
-const stateOf = ({ is_delayed, state }: Pick<Row, "is_delayed" | "state">): Job["state"] => {
-  if (state !== "created" && state !== "retry") return state
-  return is_delayed ? "delayed" : "waiting"
-}
-
-const jobOf = (row: Row): Job => ({
-  id: JobId.make(row.id),
-  name: row.name,
-  state: stateOf(row),
-  payload: payloadOf(row.data),
-  attempts: row.retry_count + (row.started_on === null ? 0 : 1),
-  max_attempts: row.retry_limit + 1,
-  progress: row.output?.progress ?? null,
-  error: row.output?.error ?? row.output?.value?.message ?? null,
-  result: row.output?.result ?? null,
-  unique_key: row.singleton_key === row.id ? null : row.singleton_key,
-  created_at: timeOf(row.id),
-  run_at: row.start_after,
-  started_at: row.started_on,
-  finished_at: row.completed_on,
-})
-
 const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statement.Fragment => {
   switch (state) {
     case "waiting":
@@ -255,46 +212,9 @@ const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statement.Fragm
   }
 }
 
-const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
-  id: JobId.make(job.id),
-  name: job.name,
-  attempt: job.retryCount + 1,
-  max_attempts: job.retryLimit + 1,
-  // What @effect/sql-pg makes of it, by our types, is text.
-  started_at: String(job.startedOn),
-  message: job.data,
-})
-
-/** What an UPDATE returns has no order. */
-const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
-  b.priority - a.priority || (a.id < b.id ? -1 : 1)
+const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
+  Effect.map(rows, ([row]) => row && jobOf(row))
 
 /** No job has an id of another form. */
 const ofId = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
   isUuid(id) ? found : Effect.undefined
-
-const leaseOf = ({ attempt, id, name, started_at }: Claim) => ({
-  id,
-  name,
-  retry_count: attempt - 1,
-  started_on: started_at,
-})
-
-const settlementOf = (settlement: Settlement) => {
-  const claimed = leaseOf(settlement.claim)
-  switch (settlement.outcome) {
-    case "completed":
-      return { ...claimed, state: "completed", output: { result: settlement.result } }
-    case "failed":
-      return { ...claimed, state: "failed", output: { error: settlement.error } }
-    case "retry":
-      return {
-        ...claimed,
-        state: "retry",
-        output: { error: settlement.error },
-        delay: settlement.delay,
-      }
-    case "handed_back":
-      return { ...claimed, state: "created" }
-  }
-}

@@ -4,7 +4,7 @@ import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { lease, JobStore, payloadOf, type Claim, type Settlement } from "./JobStore.ts"
+import { lease, lostProcess, JobStore, payloadOf, type Claim, type Settlement } from "./JobStore.ts"
 
 /** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
 export const layer = Layer.effect(
@@ -73,7 +73,7 @@ export const layer = Layer.effect(
         UPDATE jobs SET
           state = CASE WHEN attempts < max_attempts THEN 'waiting' ELSE 'failed' END,
           finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE ${time} END,
-          error = 'its process was lost',
+          error = ${lostProcess},
           run_at = ${time},
           leased_until = NULL
         WHERE state = 'active' AND leased_until < ${time}
@@ -116,11 +116,14 @@ export const layer = Layer.effect(
           `),
           ([row]) => row && JobId.make(row.id),
         ),
-      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted }) {
+      list: Effect.fnUntraced(function* ({ before, limit, name, state: wanted, user }) {
         const time = yield* now
         const conditions = [
           ...(name === undefined ? [] : [sql`name = ${name}`]),
           ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
+          ...(user === undefined
+            ? []
+            : [sql`json_extract(message, '$.payload.user_id') = ${user}`]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`
@@ -131,6 +134,9 @@ export const layer = Layer.effect(
           SELECT name, ${state(time)} AS state, count(*) AS count FROM jobs GROUP BY 1, 2
         `),
       ),
+      waiting: query(sql<{ name: string; count: number }>`
+        SELECT name, count(*) AS count FROM jobs WHERE state = 'waiting' GROUP BY name
+      `),
       retry: Effect.fnUntraced(function* (id) {
         const job = yield* one(
           write("Job")(sql<Row>`
@@ -241,6 +247,4 @@ interface Claimed extends Claim {
 
 /** RETURNING has no order. */
 const byTurn = (a: Claimed, b: Claimed) =>
-  b.priority - a.priority || compare(a.run_at, b.run_at) || compare(a.id, b.id)
-
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+  b.priority - a.priority || (a.run_at + a.id < b.run_at + b.id ? -1 : 1)

@@ -1,10 +1,11 @@
-import { Clock, Data, Duration, Effect, Exit, Schema, Stream } from "effect"
-import { HttpClient, HttpClientError, type HttpClientResponse } from "effect/http"
+import { Clock, Data, Duration, Effect, Exit, Schema } from "effect"
+import { HttpClient, HttpClientError } from "effect/http"
 import type { CryptoKey } from "jose"
 import { importJWK } from "jose/key/import"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Algorithm } from "./Jwt.ts"
 import * as Resilience from "./Resilience.ts"
+import { textUpTo, type TooLongError } from "./ResponseText.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import * as Verdict from "./Verdict.ts"
 
@@ -45,7 +46,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
   let failed = false
 
   const look = client.get(url, { acceptJson: true }).pipe(
-    Effect.flatMap(readText),
+    Effect.flatMap(textUpTo(maxBytes)),
     Effect.flatMap(decodeKeySet),
     Effect.flatMap(({ keys }) => usableKeys(keys, held)),
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
@@ -103,7 +104,7 @@ const unavailable = (millis: number, cause?: unknown) =>
   })
 
 const verdictOf = (
-  error: HttpClientError.HttpClientError | UnusableKeySet | Schema.SchemaError,
+  error: HttpClientError.HttpClientError | TooLongError | UnusableKeySet | Schema.SchemaError,
 ) => {
   if (!HttpClientError.isHttpClientError(error)) return Verdict.unusable
   const { response } = error
@@ -113,21 +114,6 @@ const verdictOf = (
 }
 
 class UnusableKeySet extends Data.TaggedError("UnusableKeySet") {}
-
-const readText = (response: HttpClientResponse.HttpClientResponse) =>
-  response.stream.pipe(
-    Stream.runFoldEffect(
-      () => ({ size: 0, chunks: [] as Array<Uint8Array> }),
-      ({ size, chunks }, chunk) => {
-        chunks.push(chunk)
-        const total = size + chunk.length
-        return total > maxBytes
-          ? Effect.fail(new UnusableKeySet())
-          : Effect.succeed({ size: total, chunks })
-      },
-    ),
-    Effect.map(({ chunks }) => Buffer.concat(chunks).toString()),
-  )
 
 const decodeKeySet = Schema.decodeUnknownEffect(
   Schema.fromJsonString(Schema.Struct({ keys: Schema.Array(Schema.Unknown) })),

@@ -1,4 +1,5 @@
-import { Context, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
+import { Settings } from "./Settings.ts"
 
 /**
  * Whether the process is on its way out. While it drains it still answers, but readiness is 503 and every answer
@@ -14,3 +15,12 @@ export class Lifecycle extends Context.Service<
 >()("plinth/core/Lifecycle") {
   static readonly layer = Layer.sync(this, () => ({ draining: false, deadline: null }))
 }
+
+/** Begins the drain, and tells its deadline. Of several parts that do, the first sets it: there is one grace for all. */
+export const drain = Effect.gen(function* () {
+  const lifecycle = yield* Lifecycle
+  const { SHUTDOWN_GRACE_SECONDS } = yield* Settings
+  lifecycle.draining = true
+  lifecycle.deadline ??= (yield* Clock.currentTimeMillis) + SHUTDOWN_GRACE_SECONDS * 1000
+  return lifecycle.deadline
+})

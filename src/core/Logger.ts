@@ -103,11 +103,15 @@ const printable = (value: unknown): unknown => {
 
 const secretName = /passw(?:or)?d|passphrase|secret|token|api[_-]?key|authorization|cookie/i
 
-const scrubbed = (name: string, value: unknown): unknown => {
-  if (typeof value === "string") return secretName.test(name) ? "<redacted>" : scrub(value)
+/** JSON without secrets: a text is one by its name, or by the name of what it is in. */
+export const scrubbed = (name: string, value: unknown): unknown => {
+  const isSecret = secretName.test(name)
+  if (typeof value === "string") return isSecret ? "<redacted>" : scrub(value)
   if (Array.isArray(value)) return value.map((item) => scrubbed(name, item))
   if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, scrubbed(key, item)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, scrubbed(isSecret ? name : key, item)]),
+  )
 }
 
 /**

@@ -1,7 +1,9 @@
 import { Context, Effect, Layer, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import { kept } from "./Kept.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 import { Settings } from "./Settings.ts"
+import * as SystemSeries from "./SystemSeries.ts"
 
 type Operation = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
 
@@ -59,6 +61,8 @@ export class Metrics extends Context.Service<
     readonly pool: (probe: () => PoolState) => void
     /** Open connections to Redis; read at each scrape. */
     readonly redis: (probe: () => number) => void
+    /** Read at each scrape; undefined where another process tells it. */
+    readonly system: (probe: () => SystemSeries.SystemState | undefined) => void
     /** The Prometheus text format, 0.0.4. */
     readonly render: Effect.Effect<string>
   }
@@ -200,6 +204,7 @@ const make = Effect.gen(function* () {
       connections({ state })(pools.reduce((sum, pool) => sum + pool[state], 0))
     }
   }
+  let systemProbe: (() => SystemSeries.SystemState | undefined) | undefined
   const sampleProcess = yield* ProcessMetrics.make({ counter, gauge, settings })
 
   return Metrics.of({
@@ -241,24 +246,16 @@ const make = Effect.gen(function* () {
     redis: (probe) => {
       redisProbes.push(probe)
     },
+    system: (probe) => {
+      systemProbe = probe
+    },
     render: Effect.sync(() => {
       samplePools()
       sampleRedis()
       sampleProcess()
-      return PrometheusMetrics.formatUnsafe(registry)
+      const text = PrometheusMetrics.formatUnsafe(registry)
+      const system = systemProbe?.()
+      return system === undefined ? text : text + SystemSeries.format(system)
     }),
   })
 })
-
-/** What was made for each key. Nested, this is cheaper than a key joined from several labels. */
-const kept = <Key, Value>(make: (key: Key) => Value) => {
-  const values = new Map<Key, Value>()
-  return (key: Key) => {
-    let value = values.get(key)
-    if (value === undefined) {
-      value = make(key)
-      values.set(key, value)
-    }
-    return value
-  }
-}

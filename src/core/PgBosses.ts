@@ -79,17 +79,19 @@ export class PgBosses extends Context.Service<
         connectionTimeoutMillis: 5000,
       }
 
-      const isReady = Effect.gen(function* () {
-        const boss = yield* started({ db: databaseOf(context) })
+      const onOurPool = started({ db: databaseOf(context) })
+
+      /** Refuses where there are no tables, or old ones. */
+      const asItIs = Effect.gen(function* () {
+        const boss = yield* onOurPool
         const queues = yield* Effect.tryPromise({
           try: () => boss.getQueues(),
           catch: (cause) => new JobsUnavailable({ cause }),
         })
-        return types.every((type) => isUpToDate(queues, type))
-      }).pipe(
-        Effect.scoped,
-        Effect.orElseSucceed(() => false),
-      )
+        const outdated = types.find((type) => !isUpToDate(queues, type))
+        if (outdated === undefined) return boss
+        return yield* new JobsUnavailable({ cause: outdated.identifier })
+      })
 
       /** pg-boss makes its tables by several statements at once, which only its own driver sends. */
       const prepare = Effect.gen(function* () {
@@ -107,8 +109,7 @@ export class PgBosses extends Context.Service<
         })
       }).pipe(Effect.scoped)
 
-      if (!(yield* isReady)) yield* prepare
-      const boss = yield* started({ db: databaseOf(context) })
+      const boss = yield* Effect.catch(asItIs, () => Effect.andThen(prepare, onOurPool))
 
       const call = <A>(f: (boss: PgBoss, db: Db) => Promise<A>) =>
         Effect.flatMap(Effect.context<never>(), (own) =>

@@ -14,6 +14,7 @@ import {
 } from "effect"
 import { authProblems, type AuthSettings, authSettings } from "./AuthSettings.ts"
 import { type DatabaseSettings, databaseSettings } from "./DatabaseSettings.ts"
+import { emailProblems, type EmailSettings, emailSettings } from "./EmailSettings.ts"
 import { type Problem, type Values, variables } from "./Env.ts"
 import { localSecret } from "./LocalSecret.ts"
 
@@ -39,6 +40,7 @@ interface Derived {
   readonly auth: AuthSettings
   /** Jobs run in the server too. */
   readonly jobsEmbedded: boolean
+  readonly email: EmailSettings
   /** OpenAPI document and Swagger UI are served. */
   readonly docs: boolean
 }
@@ -119,7 +121,11 @@ const isComplete = (values: Partial<Values>): values is Values =>
 /** Rules over several variables. One that could not be decoded is undefined here, and reported already. */
 const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
   const { BACKEND_CORS_ORIGINS, DATABASE_URL, DATA_DIR, ENVIRONMENT, SECRET_KEY } = values
-  const problems: Array<Problem> = [...weakSecrets(values), ...authProblems(values)]
+  const problems: Array<Problem> = [
+    ...weakSecrets(values),
+    ...authProblems(values),
+    ...emailProblems(values),
+  ]
   const refuse = (name: keyof Values, message: string) => problems.push({ name, message })
 
   if (SECRET_KEY === null && ENVIRONMENT !== undefined && ENVIRONMENT !== "local") {
@@ -214,6 +220,7 @@ const complete = (values: Values): Values & Derived => {
     database,
     jobsEmbedded: values.JOBS_EMBEDDED ?? database.dialect === "sqlite",
     auth: authSettings(values, secretKeys),
+    email: emailSettings(values),
     docs: values.DOCS_ENABLED ?? values.ENVIRONMENT !== "production",
   }
 }

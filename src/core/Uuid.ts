@@ -24,8 +24,9 @@ export const uuidV7 = () => {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}${randomUUID().slice(18)}`
 }
 
+/** As we write them: PostgreSQL would take upper case for the same, SQLite would not. */
 export const isUuid = (text: string) =>
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text)
 
 /** When a UUIDv7 was made. */
 export const timeOf = (uuid: string): Timestamp =>

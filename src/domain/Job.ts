@@ -37,7 +37,27 @@ export const Job = Schema.Struct({
   /** Of the last attempt. */
   started_at: Schema.NullOr(Timestamp),
   finished_at: Schema.NullOr(Timestamp),
-}).annotate({ identifier: "Job" })
+}).annotate({
+  identifier: "Job",
+  examples: [
+    {
+      id: JobId.make("0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8e"),
+      name: "send_welcome_email",
+      state: "completed",
+      payload: { user_id: "user_2abc" },
+      attempts: 2,
+      max_attempts: 12,
+      progress: null,
+      error: null,
+      result: null,
+      unique_key: null,
+      created_at: Timestamp.make("2026-11-25T09:30:00.000Z"),
+      run_at: Timestamp.make("2026-11-25T09:30:06.000Z"),
+      started_at: Timestamp.make("2026-11-25T09:30:06.010Z"),
+      finished_at: Timestamp.make("2026-11-25T09:30:06.420Z"),
+    },
+  ],
+})
 export type Job = typeof Job.Type
 
 export const JobStats = Schema.Struct({
@@ -141,7 +161,11 @@ export class SendNotificationEmail extends Schema.Class<SendNotificationEmail>(
   { job: email },
 ) {}
 
-/** For `ADMIN_EMAIL`, about the day that ended before `run_at`. */
+export class SendExportReadyEmail extends Schema.Class<SendExportReadyEmail>(
+  "send_export_ready_email",
+)({ user_id: UserId }, { job: email }) {}
+
+/** For ADMIN_EMAIL, about the last 24 hours. */
 export class GenerateDailyReport extends Schema.Class<GenerateDailyReport>("generate_daily_report")(
   {},
   { job: email },
@@ -153,14 +177,20 @@ export class ExportUserData extends Schema.Class<ExportUserData>("export_user_da
 
 export class CleanupOldData extends Schema.Class<CleanupOldData>("cleanup_old_data")({}) {}
 
+export class SweepIdempotencyKeys extends Schema.Class<SweepIdempotencyKeys>(
+  "sweep_idempotency_keys",
+)({}, { job: { retention: "1 day" } }) {}
+
 /** Every kind there is. One that is not here cannot be enqueued, and nothing looks for its jobs. */
 export const JobTypes = Context.Reference<ReadonlyArray<JobType>>("plinth/domain/Job/JobTypes", {
   defaultValue: () => [
     SendWelcomeEmail,
     SendPasswordResetEmail,
     SendNotificationEmail,
+    SendExportReadyEmail,
     GenerateDailyReport,
     ExportUserData,
     CleanupOldData,
+    SweepIdempotencyKeys,
   ],
 })

@@ -54,7 +54,8 @@ const internal = <S extends Schema.Top>(schema: S) =>
 
 /**
  * Whoever signs in. Made on the first request of a `sub`. The e-mail follows the token; name and picture only
- * start from it. `email_key` is the e-mail folded, because e-mails are unique without regard to case.
+ * start from it. `email_key` is the e-mail folded, because e-mails are unique without regard to case. `closed_at`:
+ * when the user closed the account, which is made anonymous a while later.
  * `last_token_iat` is the newest `iat` seen, in Unix seconds: a newer one is a login.
  */
 export class User extends Model.Class<User>("User")({
@@ -75,6 +76,7 @@ export class User extends Model.Class<User>("User")({
   last_login_at: internal(Schema.NullOr(Fields.Timestamp)),
   login_count: internal(Schema.Int),
   last_token_iat: internal(Schema.NullOr(Schema.Int)),
+  closed_at: internal(Schema.NullOr(Fields.Timestamp)),
   created_at: Fields.CreatedAt,
   updated_at: Fields.UpdatedAt,
 }) {}

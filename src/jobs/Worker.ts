@@ -1,14 +1,26 @@
 import { Effect, Layer } from "effect"
 import { JobQueue } from "../core/JobQueue.ts"
 import * as JobRunner from "../core/JobRunner.ts"
-import { CleanupOldData } from "../domain/Job.ts"
-import { cleanupOldData } from "./Cleanup.ts"
+import { Settings } from "../core/Settings.ts"
+import { CleanupOldData, GenerateDailyReport, SweepIdempotencyKeys } from "../domain/Job.ts"
+import * as Data from "./Data.ts"
+import * as Emails from "./Emails.ts"
 
-/** Does the jobs of the product, and enqueues those of its schedules (UTC). */
+/** Does the jobs of the product, and enqueues those of its schedules. */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
-    const queue = yield* JobQueue
-    yield* queue.schedule("cleanup_old_data", "0 0 * * 0", CleanupOldData, {})
-    yield* JobRunner.start(yield* Effect.all([cleanupOldData]))
+    yield* schedules
+    yield* JobRunner.start([...(yield* Emails.handlers), ...(yield* Data.handlers)])
   }),
 )
+
+/** By cron expressions, in UTC. */
+const schedules = Effect.gen(function* () {
+  const { schedule } = yield* JobQueue
+  const { ADMIN_EMAIL } = yield* Settings
+  if (ADMIN_EMAIL !== null) {
+    yield* schedule("generate_daily_report", "0 9 * * *", GenerateDailyReport, {})
+  }
+  yield* schedule("cleanup_old_data", "0 0 * * 0", CleanupOldData, {})
+  yield* schedule("sweep_idempotency_keys", "*/10 * * * *", SweepIdempotencyKeys, {})
+})

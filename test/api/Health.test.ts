@@ -1,7 +1,9 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { Lifecycle } from "../../src/core/Lifecycle.ts"
+import * as Worker from "../../src/jobs/Worker.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
+import { eventually } from "../fixtures/Eventually.ts"
 import { send } from "../fixtures/Http.ts"
 
 const health = "/api/v1/public/health"
@@ -10,7 +12,16 @@ const metrics = "/api/v1/public/metrics"
 
 const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-layer(server(), { excludeTestServices: true })("Probes and metrics", (it) => {
+interface Ready {
+  readonly status: string
+  readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly timestamp: string
+}
+
+/** With somebody who does jobs. */
+const working = Worker.layer.pipe(Layer.provideMerge(server()))
+
+layer(working, { excludeTestServices: true })("Probes and metrics", (it) => {
   it.effect("liveness says that the process answers", () =>
     Effect.gen(function* () {
       const answer = yield* send({ path: health })
@@ -23,23 +34,18 @@ layer(server(), { excludeTestServices: true })("Probes and metrics", (it) => {
 
   it.effect("readiness says what is there", () =>
     Effect.gen(function* () {
+      // When it has looked for jobs.
+      yield* eventually(Effect.map(send({ path: ready }), ({ text }) => !text.includes("unheal")))
       const answer = yield* send({ path: ready })
       assert.strictEqual(answer.status, 200)
-      const {
-        components,
-        timestamp: time,
-        ...rest
-      } = answer.json as {
-        readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-        readonly timestamp: string
-      }
+      const { components, timestamp: time, ...rest } = answer.json as Ready
       assert.deepStrictEqual(rest, { status: "healthy" })
       assert.match(time, timestamp)
       assert.isNumber(components["database"]?.["latency_ms"])
       assert.deepStrictEqual(components, {
         database: { status: "healthy", latency_ms: components["database"]?.["latency_ms"] },
         cache: { status: "not_configured", latency_ms: null },
-        jobs: { status: "not_configured", latency_ms: null },
+        jobs: { status: "healthy", latency_ms: components["jobs"]?.["latency_ms"] },
       })
     }),
   )
@@ -81,6 +87,19 @@ layer(server(), { excludeTestServices: true })("Probes and metrics", (it) => {
       const live = yield* send({ path: health })
       assert.strictEqual(live.status, 200)
       assert.strictEqual(live.headers["connection"], "close")
+    }),
+  )
+})
+
+layer(server(), { excludeTestServices: true })("Where nobody does jobs", (it) => {
+  it.effect("the service is degraded, and ready all the same", () =>
+    Effect.gen(function* () {
+      const answer = yield* send({ path: ready })
+      assert.strictEqual(answer.status, 200)
+      const { components, status } = answer.json as Ready
+      assert.strictEqual(status, "degraded")
+      assert.strictEqual(components["database"]?.["status"], "healthy")
+      assert.strictEqual(components["jobs"]?.["status"], "unhealthy")
     }),
   )
 })

@@ -5,8 +5,8 @@ import { Idempotency } from "../../src/business/Idempotency.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/Http.ts"
+import { eventually } from "../fixtures/Eventually.ts"
 import { TwoServers } from "../fixtures/TwoServers.ts"
-import { sleep } from "../RedisServer.ts"
 import { dialect, runSql } from "../TestDatabase.ts"
 
 const path = "/api/v1/app/projects"
@@ -190,15 +190,27 @@ describe.skipIf(dialect() === "sqlite")("Over two processes", () => {
             const { a, b, database, newCaller } = yield* TwoServers
             const [here, there] = [Context.get(a, Http), Context.get(b, Http)]
             const { token } = yield* newCaller("user")
+            for (const server of [here, there]) yield* server.send({ path, token })
             const locked = yield* Effect.forkChild(
-              runSql(
-                database,
-                "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(0.6); END $$",
+              Effect.ignore(
+                runSql(
+                  database,
+                  "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(9); END $$",
+                ),
               ),
             )
-            yield* sleep(100)
+            const sessions = `FROM pg_stat_activity
+              WHERE datname = current_database() AND pid <> pg_backend_pid()`
+            const waiting = (event: string) =>
+              eventually(
+                Effect.map(
+                  runSql(database, `SELECT 1 ${sessions} AND wait_event_type = '${event}'`),
+                  ({ length }) => length > 0,
+                ),
+              )
+            yield* waiting("Timeout")
             const first = yield* Effect.forkChild(here.send(create(token, "two")))
-            yield* sleep(100)
+            yield* waiting("Lock")
             const meanwhile = yield* Effect.replicateEffect(there.send(create(token, "two")), 30, {
               concurrency: 30,
             })
@@ -206,6 +218,10 @@ describe.skipIf(dialect() === "sqlite")("Over two processes", () => {
               assert.deepStrictEqual([status, headers["retry-after"]], [409, "1"])
             }
             assert.strictEqual((yield* there.send({ path, token })).status, 200)
+            yield* runSql(
+              database,
+              `SELECT pg_cancel_backend(pid) ${sessions} AND wait_event_type = 'Timeout'`,
+            )
             yield* Fiber.join(locked)
             const answer = yield* Fiber.join(first)
             assert.strictEqual(answer.status, 201)

@@ -10,6 +10,7 @@ import { Authentication } from "../../src/api/Authentication.ts"
 import * as AuthenticationHttp from "../../src/api/AuthenticationHttp.ts"
 import { enveloped } from "../../src/api/Envelope.ts"
 import { Limits } from "../../src/api/Limits.ts"
+import { methodsOf } from "../../src/api/Methods.ts"
 import {
   Deprecation,
   Policies,
@@ -98,7 +99,7 @@ const routes = Layer.mergeAll(
     Layer.provide([PoliciesHttp.layer, AuthenticationHttp.layer, AddressLimitHttp.layer]),
     Layer.provide(Limits.layer),
   ),
-  Protocol.layer,
+  Protocol.layerOf(methodsOf(Sample, [])),
 )
 
 const server = Layer.mergeAll(

@@ -8,6 +8,10 @@ const production = {
   ENVIRONMENT: "production",
   OAUTH_ISSUER: "https://issuer.example.com",
   REDIS_URL: "redis://127.0.0.1:1",
+  EMAIL_PROVIDER: "resend",
+  RESEND_API_KEY: "re_3kq9Zx7Lm2",
+  EMAIL_FROM_ADDRESS: "no-reply@example.com",
+  PUBLIC_URL: "https://app.example.com",
 }
 const SECRET_KEY = "4d8fae2c-47b1-4f1e-9a53-8a34e1b6c0f7"
 

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
+import { Jobs } from "../../src/business/Jobs.ts"
 import { Users } from "../../src/business/Users.ts"
 import { type Answer, bodyOf, send } from "../fixtures/Http.ts"
 import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
@@ -41,7 +42,7 @@ describe("test/Verdicts.ts", () => {
   })
 })
 
-/** A fresh owner with one of everything, so that what one cell does is nobody else's business. */
+/** A fresh owner with one of everything, and a job that waits, so that what one cell does is nobody else's business. */
 const newOwner = Effect.gen(function* () {
   const owner = yield* newCaller()
   const ids: Record<string, string> = { id: owner.id }
@@ -49,6 +50,9 @@ const newOwner = Effect.gen(function* () {
     const created = yield* send({ path, token: owner.token, json: bodyFor(body, ids) })
     ids[name] = bodyOf<{ id: string }>(created).id
   }
+  const jobs = yield* Jobs
+  const delay = { delay: "1 hour" } as const
+  ids["job_id"] = (yield* jobs.enqueue("operator", "cleanup_old_data", {}, delay)).job.id
   return { owner, ids }
 })
 
@@ -114,11 +118,12 @@ layer(server(), { excludeTestServices: true })("every caller gets its verdict", 
     it.effect(`${operation.id} tells a user nothing of whom it speaks of`, () =>
       Effect.gen(function* () {
         const { ids, owner } = yield* newOwner
-        const missing = { ...ids, id: SecureRandom.uuidV7Unsafe() }
+        const unknown = SecureRandom.uuidV7Unsafe()
+        const missing = { ...ids, id: unknown, job_id: unknown }
         const token = yield* tokenOf("other", owner)
         assert.deepStrictEqual(
-          shape(yield* call(operation, ids, token), ids["id"]),
-          shape(yield* call(operation, missing, token), missing["id"]),
+          shape(yield* call(operation, ids, token)),
+          shape(yield* call(operation, missing, token)),
         )
       }),
     )

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
 import * as TokenIssuer from "../fixtures/TokenIssuer.ts"
 import * as TestDatabase from "../TestDatabase.ts"
@@ -25,19 +26,27 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase.TestDatabase
+        const sql = yield* SqlClient.SqlClient
+        const worker = { name: "job_runner", holder: "a", expires_at: "2100-01-01T00:00:00.000Z" }
+        yield* sql`INSERT INTO leases ${sql.insert(worker)}`
         const { status, findings } = decode(
           jsonOf(yield* plinth({ DATABASE_URL }, "doctor", "--json")),
         )
+        yield* sql`DELETE FROM leases`
 
         assert.strictEqual(status, "ok")
+        const { live: directory, why } = findings.find(({ part }) => part === "DATA_DIR") ?? {}
+        assert.match(directory ?? "", /\/\.data$/)
+        assert.strictEqual(why, "keeps e-mails")
         const live = Object.fromEntries(findings.map((finding) => [finding.part, finding.live]))
         assert.include(live, {
           Settings: "local",
-          DATA_DIR: "not used",
           SECRET_KEY: "one key",
           Database: TestDatabase.dialect() === "pg" ? "PostgreSQL" : "SQLite",
+          Jobs: TestDatabase.dialect() === "pg" ? "in workers" : "in the server",
           Redis: "none: in memory",
           Tokens: "custom, HS256",
+          Email: "console: files in DATA_DIR",
           Metrics: "open to all",
           Tracing: "off",
         })
@@ -80,6 +89,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
       Effect.gen(function* () {
         const environment = {
           ENVIRONMENT: "staging",
+          JOBS_EMBEDDED: "false",
           DATABASE_URL: yield* TestDatabase.TestDatabase,
           REDIS_URL: "redis://:canary-password@127.0.0.1:1",
           OTEL_ENABLED: "true",
@@ -90,8 +100,9 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.strictEqual(status, "warning")
         assert.deepStrictEqual(
           findings.filter((finding) => finding.status === "warning").map(({ part }) => part),
-          ["Redis", "Tracing", "TRUSTED_PROXIES"],
+          ["Jobs", "Redis", "Email", "Tracing", "TRUSTED_PROXIES"],
         )
+        assert.strictEqual(findings.find(({ part }) => part === "DATA_DIR")?.live, "not used")
       }),
     patience,
   )

@@ -59,6 +59,8 @@ describe("plinth", () => {
           "token mint --sub ada --role superadmin",
           "token mint --sub ada --expires-in 366d",
           "token mint --sub ada --email nobody",
+          "jobs list --state dead",
+          `jobs enqueue send_password_reset_email {"token":"${canary}`,
         ])
 
         for (const { code, stdout } of outcomes) assert.deepStrictEqual([code, stdout], [2, ""])
@@ -72,6 +74,8 @@ describe("plinth", () => {
           'plinth: Invalid value for flag --role: "superadmin". Expected: "user" | "admin"',
           'plinth: Invalid value for flag --expires-in: "366d". Expected: seconds, or 90s, 15m, 12h, 30d; at most 365d',
           'plinth: Invalid value for flag --email: "nobody". Expected: an e-mail address',
+          'plinth: Invalid value for flag --state: "dead". Expected: "waiting" | "delayed" | "active" | "completed" | "failed" | "cancelled"',
+          "plinth: the payload is not JSON",
         ])
       }),
     patience,
@@ -82,7 +86,7 @@ describe("plinth", () => {
     () =>
       Effect.gen(function* () {
         const outcomes = yield* each(
-          ["migrate down", "users deactivate ada", "users relink ada grace"],
+          ["migrate down", "users deactivate ada", "users relink ada grace", "jobs cancel 1"],
           { DATABASE_URL: "sqlite:/dev/null/plinth.db" },
         )
 

@@ -20,6 +20,10 @@ const contract: Readonly<Record<string, ReadonlyArray<string>>> = {
   db_errors_total: ["counter", "error_type"],
   auth_events_total: ["counter", "event provider"],
   auth_failures_total: ["counter", "reason"],
+  background_jobs_total: ["counter", "job_name status"],
+  background_job_duration_seconds: ["histogram", "job_name"],
+  background_job_queue_size: ["gauge", "queue_name"],
+  users_total: ["untyped", "status"],
   process_memory_bytes: ["gauge", "type"],
   process_cpu_seconds_total: ["counter", "mode"],
   process_open_fds: ["gauge", ""],
@@ -51,6 +55,10 @@ const recordAll = (metrics: Metrics["Service"]) => {
   metrics.authEvent("login", "custom")
   metrics.authFailure("expired")
   metrics.pool(() => ({ active: 1, idle: 2, overflow: 0 }))
+  metrics.job("send_welcome_email", "enqueued")
+  metrics.jobDuration("send_welcome_email", 0.2)
+  const users = { active: 2, inactive: 1 }
+  metrics.system(() => ({ users, queues: new Map([["send_welcome_email", 3]]) }))
 }
 
 /** What follows this series, as it is written. */
@@ -78,6 +86,8 @@ describe("Metrics", () => {
         assert.deepStrictEqual(Object.fromEntries(found), contract)
         // One block for each name: Prometheus refuses a second.
         assert.strictEqual(found.length, Object.keys(contract).length)
+        // Unlike a gauge of its name, which Prometheus takes and promtool refuses.
+        assert.strictEqual(valueOf(text, 'users_total{status="inactive"}'), 1)
       }),
     ),
   )

@@ -30,6 +30,10 @@ const production = {
   DATABASE_URL: "postgres://plinth@db.internal/plinth",
   REDIS_URL: "rediss://cache.internal:6379",
   CLERK_ISSUER_URL: "https://clerk.example.com",
+  EMAIL_PROVIDER: "resend",
+  RESEND_API_KEY: "re_3kq9Zx7Lm2",
+  EMAIL_FROM_ADDRESS: "no-reply@example.com",
+  PUBLIC_URL: "https://app.example.com",
 }
 
 describe("defaults", () => {
@@ -45,6 +49,7 @@ describe("defaults", () => {
         filename: join(data, "plinth.db"),
       })
       assert.strictEqual(found.auth.provider, "custom")
+      assert.deepStrictEqual(found.email, { provider: "console" })
       assert.isTrue(found.docs)
       assert.isTrue(found.secretGenerated)
     }),
@@ -135,6 +140,14 @@ describe("bad variables", () => {
     OAUTH_AUDIENCE: wrong,
     OAUTH_ISSUER: wrong,
     AUTH_ROLE_CLAIM: wrong,
+    EMAIL_PROVIDER: wrong,
+    EMAIL_FROM_ADDRESS: wrong,
+    EMAIL_FROM_NAME: wrong,
+    ADMIN_EMAIL: wrong,
+    RESEND_API_KEY: wrong,
+    SENDGRID_API_KEY: wrong,
+    RESEND_BASE_URL: wrong,
+    SENDGRID_BASE_URL: wrong,
     METRICS_TOKEN: wrong,
     OTEL_ENABLED: wrong,
     OTEL_EXPORTER: wrong,
@@ -184,6 +197,10 @@ describe("bad variables", () => {
     { RATE_LIMIT_DEFAULT: "0/minute" },
     { RATE_LIMIT_AI: "10/fortnight" },
     { RATE_LIMIT_AUTH: "5" },
+    { EMAIL_PROVIDER: "smtp" },
+    { EMAIL_FROM_ADDRESS: "no-reply" },
+    { EMAIL_FROM_ADDRESS: "Plinth <no-reply@example.com>" },
+    { ADMIN_EMAIL: "ada@example.com, grace@example.com" },
   ])("%o", (environment: Environment) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refused(environment), Object.keys(environment))
@@ -286,6 +303,46 @@ describe("sign-in", () => {
   )
 })
 
+describe("e-mail", () => {
+  const from = { EMAIL_FROM_ADDRESS: "no-reply@example.com", PUBLIC_URL: "https://example.com" }
+
+  it.effect.each([
+    ["resend", "RESEND_API_KEY", "https://api.resend.com"],
+    ["sendgrid", "SENDGRID_API_KEY", "https://api.sendgrid.com"],
+  ] as const)("by %s needs a key, a sender and a place for its links", ([name, key, baseUrl]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* refused({ EMAIL_PROVIDER: name }),
+        ["EMAIL_FROM_ADDRESS", "PUBLIC_URL", key].toSorted(),
+      )
+      const { email } = yield* settings({ EMAIL_PROVIDER: name, [key]: "key", ...from })
+      assert(email.provider === name)
+      assert.strictEqual(Redacted.value(email.apiKey), "key")
+      assert.strictEqual(email.baseUrl, baseUrl)
+      assert.deepStrictEqual<unknown>(email.from, {
+        address: from.EMAIL_FROM_ADDRESS,
+        name: "Plinth",
+      })
+      assert.notInclude(JSON.stringify(email), '"key"')
+    }),
+  )
+
+  it.effect("comes from the name that is set, and goes where its base URL says", () =>
+    Effect.gen(function* () {
+      const { email } = yield* settings({
+        ...from,
+        EMAIL_PROVIDER: "sendgrid",
+        SENDGRID_API_KEY: "key",
+        EMAIL_FROM_NAME: "Ada",
+        SENDGRID_BASE_URL: "https://api.eu.sendgrid.com/",
+      })
+      assert(email.provider === "sendgrid")
+      assert.strictEqual(email.from.name, "Ada")
+      assert.strictEqual(email.baseUrl, "https://api.eu.sendgrid.com")
+    }),
+  )
+})
+
 describe("production", () => {
   it.effect("starts when it is set up", () =>
     Effect.gen(function* () {
@@ -312,6 +369,9 @@ describe("production", () => {
     [{ METRICS_TOKEN: "prometheus" }, "METRICS_TOKEN"],
     [{ BACKEND_CORS_ORIGINS: '["*"]' }, "BACKEND_CORS_ORIGINS"],
     [{ CLERK_ISSUER_URL: undefined }, "OAUTH_ISSUER"],
+    [{ EMAIL_PROVIDER: "console" }, "EMAIL_PROVIDER"],
+    [{ EMAIL_PROVIDER: undefined }, "EMAIL_PROVIDER"],
+    [{ RESEND_API_KEY: undefined }, "RESEND_API_KEY"],
   ] as ReadonlyArray<[Environment, string]>)("refuses %o", ([environment, name]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refused({ ...production, ...environment }), [name])

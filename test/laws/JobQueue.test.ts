@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Tracer } from "effect"
+import { DateTime, Deferred, Effect, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -180,10 +180,8 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const start = performance.now()
       const job = yield* enqueue("later", { delay: "1500 millis" })
       assert.strictEqual((yield* jobOf(job)).state, "delayed")
-      assert.deepStrictEqual(
-        (yield* queue.list({ state: "delayed", limit: 10 })).map(({ id }) => id),
-        [job.id],
-      )
+      const [newest] = yield* queue.list({ state: "delayed", limit: 1 })
+      assert.strictEqual(newest?.id, job.id)
       yield* becomes(job, "completed")
       const [begun = 0] = tasks.timesOf("later")
       assert.isAtLeast(begun - start, 1490)
@@ -307,6 +305,28 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const job = yield* single("bug")
       yield* becomes(job, "failed")
       assert.strictEqual((yield* jobOf(job)).error, "Error: a bug with password=<redacted>")
+    }),
+  )
+
+  it.effect("whose result cannot be kept fail, and hold up no others", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const circle: { self?: unknown } = {}
+      circle.self = circle
+      const results: ReadonlyArray<unknown> = [circle, 10n, "a\0b", { text: "\ud800" }]
+      for (const [at, result] of results.entries()) {
+        tasks.when(`unusable ${at}`, () => Effect.succeed(result))
+      }
+      tasks.when("usable", () => Effect.succeed({ text: "\\u0000 ü\n", at: undefined }))
+      yield* running(tasks)
+      const bad = yield* Effect.forEach(results.keys(), (at) => enqueue(`unusable ${at}`))
+      const good = yield* enqueue("usable")
+      yield* becomes(good, "completed")
+      assert.deepStrictEqual((yield* jobOf(good)).result, { text: "\\u0000 ü\n" })
+      for (const job of bad) {
+        yield* becomes(job, "failed")
+        assert.match((yield* jobOf(job)).error ?? "", /^UnusableResult: /)
+      }
     }),
   )
 
@@ -484,9 +504,12 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const made = tasks.begun
         .filter(({ task }) => task === "tick")
         .map(({ context }) => context.id)
-      const jobs = yield* Effect.forEach(made, (id) => jobOf({ id }))
-      const seconds = jobs.map(({ created_at }) => created_at.slice(0, 19))
-      assert.strictEqual(new Set(seconds).size, seconds.length, seconds.join())
+      const times = (yield* Effect.forEach(made, (id) => jobOf({ id }))).map(
+        ({ created_at }) => DateTime.makeUnsafe(created_at).epochMilliseconds,
+      )
+      // A tick may be late, and the next one in time.
+      const ticks = (Math.max(...times) - Math.min(...times)) / 1000 + 1
+      assert.isAtMost(times.length, Math.ceil(ticks) + 1)
     }),
   )
 

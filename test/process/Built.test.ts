@@ -5,10 +5,12 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, beforeAll, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { eventually } from "../fixtures/Eventually.ts"
 import { outcomeOf, patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
+import { startPostgres } from "../PostgresServer.ts"
 import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"
 
@@ -46,33 +48,72 @@ const said = (text: () => string, pattern: RegExp): Effect.Effect<RegExpExecArra
       : Effect.succeed(found)
   })
 
+/** A copy of what is built, in a directory where nothing can be found beside it. */
+const alone = Effect.map(directory, (cwd) => {
+  const dist = join(cwd, "dist")
+  execFileSync("cp", ["-r", resolve("dist"), dist])
+  return { cwd, dist }
+})
+
+/** One of its processes, what it says, and what it will have left behind. */
+const running = Effect.fnUntraced(function* (
+  program: string,
+  environment: Readonly<Record<string, string>>,
+) {
+  const { cwd, dist } = yield* alone
+  const child = spawn(process.execPath, [join(dist, program)], {
+    cwd,
+    env: { HOST: "127.0.0.1", ...environment },
+  })
+  let output = ""
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
+  const ended = yield* Effect.forkScoped(outcomeOf(child), { startImmediately: true })
+  return { child, cwd, dist, ended, output: () => output }
+})
+
+beforeAll(() => void execFileSync(process.execPath, ["scripts/Build.ts"]))
+
+const postgres = Effect.acquireRelease(startPostgres, ({ remove }) => remove)
+
+describe.skipIf(!hasProgram("embeddedPostgres"))("The built worker", () => {
+  it.live(
+    "has in itself all that it takes to work on PostgreSQL",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* postgres
+        const { child, ended, output } = yield* running("worker.js", {
+          WORKER_PORT: "0",
+          DATABASE_URL: url("postgres"),
+        })
+        const [, port] = yield* said(output, /working health=http:\/\/localhost:(\d+)/)
+        const ready = (part: string) =>
+          Effect.map(sendTo(Number(port), { path: "/health/ready" }), ({ text }) =>
+            text.includes(part),
+          )
+        yield* eventually(ready('"jobs":{"status":"healthy"'))
+        child.kill("SIGTERM")
+        assert.strictEqual((yield* Fiber.join(ended)).code, 0)
+      }).pipe(Effect.scoped),
+    patience,
+  )
+})
+
 describe.skipIf(!hasProgram("redis"))("The built server", () => {
   layer(RedisServer.layer, { excludeTestServices: true })((it) => {
     it.effect(
       "has in itself all that is loaded on demand: Redis, OpenTelemetry, the documentation, the command line",
       () =>
         Effect.gen(function* () {
-          execFileSync(process.execPath, ["scripts/Build.ts"])
-          const [redis, traces, cwd] = [yield* RedisServer, yield* collector, yield* directory]
-          // Nothing can be found beside it.
-          const dist = join(cwd, "dist")
-          execFileSync("cp", ["-r", resolve("dist"), dist])
-          const child = spawn(process.execPath, [join(dist, "main.js")], {
-            cwd,
-            env: {
-              HOST: "127.0.0.1",
-              PORT: "0",
-              DATABASE_URL: "sqlite::memory:",
-              REDIS_URL: redis.url,
-              OTEL_ENABLED: "true",
-              OTEL_EXPORTER_OTLP_ENDPOINT: traces.url,
-            },
+          const [redis, traces] = [yield* RedisServer, yield* collector]
+          const { child, cwd, dist, ended, output } = yield* running("main.js", {
+            PORT: "0",
+            DATABASE_URL: "sqlite::memory:",
+            REDIS_URL: redis.url,
+            OTEL_ENABLED: "true",
+            OTEL_EXPORTER_OTLP_ENDPOINT: traces.url,
           })
-          let output = ""
-          child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
-          child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
-          const ended = yield* Effect.forkScoped(outcomeOf(child), { startImmediately: true })
-          const [, port] = yield* said(() => output, /listening url=http:\/\/localhost:(\d+)/)
+          const [, port] = yield* said(output, /listening url=http:\/\/localhost:(\d+)/)
 
           const smoke = spawn(
             process.execPath,

@@ -144,6 +144,32 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
   })
 
   it.each([
+    ["deployment.apps/plinth-worker\\n", ["plinth server", "plinth-worker worker"]],
+    ["", ["plinth server"]],
+  ])(
+    "releases the Deployments of Kubernetes: a worker where there is one (%j)",
+    (found, released) => {
+      const { calls, said, status } = run(
+        "deploy",
+        "release",
+        { IMAGE: image, DEPLOY_TARGET: "kubernetes", KUBECONFIG_CONTENT: "config" },
+        { kubectl: `case "$1" in get) printf '${found}' ;; esac` },
+      )
+      assert.strictEqual(status, 0, said)
+      assert.deepStrictEqual(
+        Array.from(
+          calls.matchAll(/set image deployment\/(\S+) (\w+)=/g),
+          ([, deployment, container]) => `${deployment} ${container}`,
+        ),
+        released,
+      )
+      for (const [name] of released.map((words) => words.split(" "))) {
+        assert.include(calls, `kubectl rollout status deployment/${name} --timeout=10m\n`)
+      }
+    },
+  )
+
+  it.each([
     ["live", 0],
     ["update_failed", 1],
   ])(
@@ -157,6 +183,7 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
           DEPLOY_TARGET: "render",
           RENDER_API_KEY: "the-key",
           RENDER_SERVICE_ID: "srv-1",
+          RENDER_WORKER_ID: "srv-2",
         },
         {
           curl: `cat >header; case "$*" in
@@ -170,6 +197,8 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
         calls,
         /https:\/\/api\.render\.com\/v1\/services\/srv-1\/deploys --data \{\n {2}"imageUrl": "ghcr/,
       )
+      // The worker follows when the server is live.
+      assert.strictEqual(calls.includes("/services/srv-2/deploys"), code === 0)
       assert.notInclude(calls + said, "the-key")
     },
   )
@@ -187,10 +216,11 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
 })
 
 /** Two replicas run; `up` brings two more, which are healthy or not. */
-const docker = (upExitCode: number) => `case "$*" in
+const docker = (upExitCode: number, workerExitCode = 0) => `case "$*" in
   "compose ps --quiet server") printf 'old1\\nold2\\n' ;;
   "compose ps --all --quiet server") printf 'old1\\nnew3\\nold2\\nnew4\\n' ;;
   *--scale*) exit ${upExitCode} ;;
+  *"--no-deps worker") exit ${workerExitCode} ;;
 esac`
 
 describe.skipIf(!hasProgram("jq"))("rollout.sh", () => {
@@ -204,7 +234,7 @@ describe.skipIf(!hasProgram("jq"))("rollout.sh", () => {
     assert.strictEqual(status, 0, said)
     assert.match(
       calls,
-      /--no-recreate --scale server=4 server\n(?:docker (?:stop --time 30|rm) old1\n){2}(?:docker (?:stop --time 30|rm) old2\n){2}docker compose up/,
+      /--no-recreate --scale server=4 server\n(?:docker (?:stop --time 30|rm) old1\n){2}(?:docker (?:stop --time 30|rm) old2\n){2}docker compose up --detach --wait --wait-timeout 120 --no-deps worker\ndocker compose up/,
     )
     assert.strictEqual(left(".env"), `PLINTH_IMAGE=${image}\n`)
   })
@@ -219,5 +249,16 @@ describe.skipIf(!hasProgram("jq"))("rollout.sh", () => {
     assert.strictEqual(status, 1, said)
     assert.match(calls, /docker rm --force new3 new4\n$/)
     assert.notInclude(calls, "docker stop")
+  })
+
+  it("fails, with its log, when the new worker is not healthy", () => {
+    const { calls, status } = run(
+      "rollout",
+      "release",
+      { PLINTH_IMAGE: image },
+      { docker: docker(0, 1) },
+    )
+    assert.strictEqual(status, 1)
+    assert.match(calls, /docker compose logs --tail 50 worker\n$/)
   })
 })

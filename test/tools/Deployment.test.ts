@@ -23,14 +23,26 @@ const Service = Schema.Struct({
   ports: Schema.optionalKey(Texts),
   read_only: Schema.optionalKey(Schema.Boolean),
   stop_grace_period: Schema.optionalKey(Schema.String),
-  deploy: Schema.optionalKey(Schema.Struct({ replicas: Schema.Int })),
+  deploy: Schema.optionalKey(
+    Schema.Struct({ replicas: Schema.Union([Schema.Int, Schema.String]) }),
+  ),
   depends_on: Schema.optionalKey(Schema.Unknown),
-  profiles: Schema.optionalKey(Texts),
+  expose: Schema.optionalKey(Texts),
+  healthcheck: Schema.optionalKey(Schema.Struct({ test: Schema.optionalKey(Texts) })),
 })
 
 const { services } = Schema.decodeUnknownSync(
   Schema.Struct({ services: Schema.Record(Schema.String, Service) }),
 )(parse(text("docker-compose.yml"), { merge: true }))
+
+const Prometheus = Schema.Struct({
+  scrape_configs: Schema.Array(
+    Schema.Struct({
+      metrics_path: Schema.String,
+      dns_sd_configs: Schema.Array(Schema.Struct({ names: Texts, port: Schema.Int })),
+    }),
+  ),
+})
 
 const service = (name: string) => {
   const found = services[name]
@@ -89,39 +101,49 @@ describe("The Dockerfile", () => {
   })
 
   it.live("has a health check that tells a server that answers from one that does not", () =>
-    Effect.gen(function* () {
-      const [program = "", ...args] = words(/CMD (\[.*\])$/.exec(all("HEALTHCHECK")[0] ?? "")?.[1])
-      assert.strictEqual(program, "node")
-      const check = (port: number) =>
-        Effect.map(
-          outcomeOf(spawn(process.execPath, args, { env: { PORT: String(port) } })),
-          ({ code }) => code,
-        )
-      const paths: Array<string> = []
-      let status = 200
-      const server = yield* Effect.acquireRelease(
-        Effect.callback<ReturnType<typeof createServer>>((resume) => {
-          const http = createServer((request, response) => {
-            paths.push(request.url ?? "")
-            response.writeHead(status).end()
-          })
-          http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
-        }),
-        (http) => Effect.sync(() => http.close()),
-      )
-      const address = server.address()
-      assert(typeof address === "object" && address !== null)
-
-      const answered = yield* check(address.port)
-      status = 500
-      const broken = yield* check(address.port)
-      server.close()
-      const gone = yield* check(address.port)
-
-      assert.deepStrictEqual([answered, broken, gone], [0, 1, 1])
-      assert.deepStrictEqual(new Set(paths), new Set(["/api/v1/public/health"]))
-    }),
+    tellsHealth(
+      words(/CMD (\[.*\])$/.exec(all("HEALTHCHECK")[0] ?? "")?.[1]),
+      "PORT",
+      "/api/v1/public/health",
+    ),
   )
+})
+
+/** The command of a health check, against somebody who answers, is broken, or is gone. */
+const tellsHealth = Effect.fnUntraced(function* (
+  [program = "", ...args]: ReadonlyArray<string>,
+  variable: string,
+  path: string,
+) {
+  assert.strictEqual(program, "node")
+  const check = (port: number) =>
+    Effect.map(
+      outcomeOf(spawn(process.execPath, args, { env: { [variable]: String(port) } })),
+      ({ code }) => code,
+    )
+  const paths: Array<string> = []
+  let status = 200
+  const server = yield* Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createServer>>((resume) => {
+      const http = createServer((request, response) => {
+        paths.push(request.url ?? "")
+        response.writeHead(status).end()
+      })
+      http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+    }),
+    (http) => Effect.sync(() => http.close()),
+  )
+  const address = server.address()
+  assert(typeof address === "object" && address !== null)
+
+  const answered = yield* check(address.port)
+  status = 500
+  const broken = yield* check(address.port)
+  server.close()
+  const gone = yield* check(address.port)
+
+  assert.deepStrictEqual([answered, broken, gone], [0, 1, 1])
+  assert.deepStrictEqual(new Set(paths), new Set([path]))
 })
 
 describe("The compose file", () => {
@@ -131,7 +153,6 @@ describe("The compose file", () => {
       migrate: { condition: "service_completed_successfully" },
     })
     assert.deepStrictEqual(service("migrate").command, ["plinth", "migrate"])
-    assert.deepStrictEqual(service("worker").profiles, ["worker"])
     assert.deepStrictEqual(
       Object.entries(services).flatMap(([name, { ports }]) => (ports ? [[name, ports]] : [])),
       [
@@ -139,6 +160,36 @@ describe("The compose file", () => {
         ["grafana", ["127.0.0.1:${GRAFANA_PORT:-3001}:3000"]],
       ],
     )
+  })
+
+  it("runs a worker, which is scraped, and no jobs in the servers", () => {
+    const { command, expose, environment } = service("worker")
+    assert.deepStrictEqual(command, ["node", "dist/worker.js"])
+    assert.deepStrictEqual(expose, [String(environment?.["WORKER_PORT"])])
+    assert.deepInclude(service("worker").depends_on, {
+      migrate: { condition: "service_completed_successfully" },
+    })
+    assert.strictEqual(service("server").environment?.["JOBS_EMBEDDED"], "false")
+    const { scrape_configs } = Schema.decodeUnknownSync(Prometheus)(
+      parse(text("grafana/prometheus.yml")),
+    )
+    assert.deepStrictEqual(
+      scrape_configs.flatMap(({ dns_sd_configs, metrics_path }) =>
+        dns_sd_configs.flatMap(({ names, port }) =>
+          names.map((name) => [name, port, metrics_path]),
+        ),
+      ),
+      [
+        ["server", 8000, "/api/v1/public/metrics"],
+        ["worker", 9464, "/metrics"],
+      ],
+    )
+  })
+
+  it.live("has a health check that tells a worker that answers from one that does not", () => {
+    const [kind, ...command] = service("worker").healthcheck?.test ?? []
+    assert.strictEqual(kind, "CMD")
+    return tellsHealth(command, "WORKER_PORT", "/health")
   })
 
   it("gives the server the time it takes to drain, and no file system to write on", () => {

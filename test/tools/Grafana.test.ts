@@ -10,7 +10,8 @@ const text = (file: string) => readFileSync(file, "utf8")
 
 /** Every name that the server exports, with those that Prometheus makes of a histogram. */
 const metricNames = () => {
-  const declared = ["src/core/Metrics.ts", "src/core/ProcessMetrics.ts"].flatMap((file) =>
+  const files = ["Metrics", "ProcessMetrics", "SystemSeries"].map((name) => `src/core/${name}.ts`)
+  const declared = files.flatMap((file) =>
     Array.from(
       text(file).matchAll(/\b(counter|gauge|histogram)\(\s*"(\w+)"/g),
       ([, kind = "", name = ""]) => ({ kind, name }),

@@ -37,7 +37,7 @@ export class HealthApi extends HttpApiGroup.make("health")
       OpenApi.annotations({
         summary: "Readiness",
         description:
-          "503 while the database is down or the process drains; degraded when only a part that can be missed is.",
+          "503 while the database is down or the process drains; degraded when only a part that can be missed is: Redis, or whoever does the jobs.",
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", {

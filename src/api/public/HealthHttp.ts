@@ -10,31 +10,32 @@ import { now } from "../../domain/Fields.ts"
 import { Api } from "../Api.ts"
 import { bearerOf } from "../AuthenticationHttp.ts"
 
-export const layer = HttpApiBuilder.group(
-  Api,
-  "health",
-  Effect.fnUntraced(function* (handlers) {
-    const readiness = yield* Readiness
-    const metrics = yield* Metrics
-    const { ENVIRONMENT, METRICS_TOKEN } = yield* Settings
-    if (ENVIRONMENT === "production" && METRICS_TOKEN === null) {
-      yield* Effect.logWarning("metrics are closed: METRICS_TOKEN is not set")
-    }
+/** The handlers of `HealthApi`, wherever it is served. */
+export const operations = Effect.gen(function* () {
+  const readiness = yield* Readiness
+  const metrics = yield* Metrics
+  const { ENVIRONMENT, METRICS_TOKEN } = yield* Settings
+  if (ENVIRONMENT === "production" && METRICS_TOKEN === null) {
+    yield* Effect.logWarning("metrics are closed: METRICS_TOKEN is not set")
+  }
 
-    const allowed = ({ headers }: HttpServerRequest.HttpServerRequest) => {
-      if (METRICS_TOKEN === null) return ENVIRONMENT !== "production"
-      return equal(bearerOf(headers["authorization"]) ?? "", Redacted.value(METRICS_TOKEN))
-    }
+  const allowed = ({ headers }: HttpServerRequest.HttpServerRequest) => {
+    if (METRICS_TOKEN === null) return ENVIRONMENT !== "production"
+    return equal(bearerOf(headers["authorization"]) ?? "", Redacted.value(METRICS_TOKEN))
+  }
 
-    return handlers.handleAll({
-      live: () => Effect.map(now, (timestamp) => ({ status: "healthy" as const, timestamp })),
-      ready: () => readiness.check,
-      metrics: ({ request }) =>
-        allowed(request)
-          ? Effect.map(metrics.render, prometheus)
-          : Effect.fail(new AuthenticationError({ reason: "invalid_token" })),
-    })
-  }),
+  return {
+    live: () => Effect.map(now, (timestamp) => ({ status: "healthy" as const, timestamp })),
+    ready: () => readiness.check,
+    metrics: ({ request }: { readonly request: HttpServerRequest.HttpServerRequest }) =>
+      allowed(request)
+        ? Effect.map(metrics.render, prometheus)
+        : Effect.fail(new AuthenticationError({ reason: "invalid_token" })),
+  }
+})
+
+export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
+  Effect.map(operations, (all) => handlers.handleAll(all)),
 )
 
 const prometheus = (text: string) =>

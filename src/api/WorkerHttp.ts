@@ -1,0 +1,21 @@
+import { Effect, Layer } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { methodsOf } from "./Methods.ts"
+import * as ObservationHttp from "./ObservationHttp.ts"
+import * as Protocol from "./Protocol.ts"
+import * as HealthHttp from "./public/HealthHttp.ts"
+import * as Server from "./Server.ts"
+import { WorkerApi } from "./WorkerApi.ts"
+
+const health = HttpApiBuilder.group(WorkerApi, "health", (handlers) =>
+  Effect.map(HealthHttp.operations, (all) => handlers.handleAll(all)),
+)
+
+/** Every route the worker has. */
+const routes = Layer.merge(
+  HttpApiBuilder.layer(WorkerApi).pipe(Layer.provide(health), Layer.provide(ObservationHttp.layer)),
+  Protocol.layerOf(methodsOf(WorkerApi, [])),
+)
+
+/** Listens on WORKER_PORT. */
+export const layer = Server.layerOf(routes, "WORKER_PORT")

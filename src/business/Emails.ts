@@ -1,0 +1,130 @@
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import { JobQueue } from "../core/JobQueue.ts"
+import { Settings } from "../core/Settings.ts"
+import {
+  EmailAddress,
+  type EmailContent,
+  type EmailError,
+  EmailNotConfiguredError,
+  EmailRejectedError,
+} from "../domain/Email.ts"
+import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { ago } from "../domain/Fields.ts"
+import type { User, UserId } from "../domain/User.ts"
+import { Email } from "../services/email/Email.ts"
+import { letterheadOf } from "../services/email/templates/Base.ts"
+import { dailyReport } from "../services/email/templates/DailyReport.ts"
+import { exportReady } from "../services/email/templates/ExportReady.ts"
+import { notification } from "../services/email/templates/Notification.ts"
+import { passwordReset } from "../services/email/templates/PasswordReset.ts"
+import { welcome } from "../services/email/templates/Welcome.ts"
+import { ReportRepo } from "./ReportRepo.ts"
+import { Users } from "./Users.ts"
+
+/** What became of a mail. Who has no address, or is deactivated, gets none. */
+export type Sent =
+  | { readonly message_id: string | null }
+  | { readonly skipped: "no_address" | "deactivated" }
+
+type Failure = EmailError | NotFoundError | ServiceUnavailableError
+
+/** Pages of the product that mails lead to, under PUBLIC_URL. */
+const pages = {
+  passwordReset: (token: string) => `/reset-password?token=${encodeURIComponent(token)}`,
+  export: "/account/export",
+}
+
+/**
+ * The mails of the product, to whom they are for. `key` is the same whenever the same mail is sent again: the id of its
+ * job.
+ */
+export class Emails extends Context.Service<
+  Emails,
+  {
+    readonly welcome: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
+    readonly passwordReset: (
+      user: UserId,
+      reset: { readonly token: string; readonly expires_in_minutes: number },
+      key: string,
+    ) => Effect.Effect<Sent, Failure>
+    /** `path`: what it is about, under PUBLIC_URL. */
+    readonly notification: (
+      user: UserId,
+      message: { readonly title: string; readonly body: string; readonly path: string | null },
+      key: string,
+    ) => Effect.Effect<Sent, Failure>
+    readonly exportReady: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
+    /** Numbers of the last 24 hours, to ADMIN_EMAIL. */
+    readonly dailyReport: (key: string) => Effect.Effect<Sent, Failure>
+  }
+>()("plinth/business/Emails") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const users = yield* Users
+      const report = yield* ReportRepo
+      const { stats } = yield* JobQueue
+      const email = yield* Email
+      const letterhead = letterheadOf(settings)
+
+      const send = (to: EmailAddress, content: EmailContent, key: string) =>
+        email.send({ to, ...content }, key).pipe(
+          // It has gone out, and a number or a name in it has changed since.
+          Effect.catchTag("EmailRejectedError", (error) =>
+            error.reason === "key_reused"
+              ? Effect.succeed({ message_id: null })
+              : Effect.fail(error),
+          ),
+        )
+
+      const sendTo = Effect.fnUntraced(function* (
+        id: UserId,
+        key: string,
+        contentFor: (user: User) => EmailContent,
+      ): Effect.fn.Return<Sent, Failure> {
+        const user = yield* users.get(id)
+        if (!user.is_active) return { skipped: "deactivated" }
+        if (user.email === null) return { skipped: "no_address" }
+        const to = Option.getOrUndefined(addressOf(user.email))
+        if (to === undefined) return yield* new EmailRejectedError({ reason: "invalid" })
+        return yield* send(to, contentFor(user), key)
+      })
+
+      return Emails.of({
+        welcome: Effect.fn("Emails.welcome")((user, key) =>
+          sendTo(user, key, ({ full_name }) => welcome(letterhead, { full_name })),
+        ),
+        passwordReset: Effect.fn("Emails.passwordReset")(
+          (user, { expires_in_minutes, token }, key) =>
+            sendTo(user, key, () =>
+              passwordReset(letterhead, { path: pages.passwordReset(token), expires_in_minutes }),
+            ),
+        ),
+        notification: Effect.fn("Emails.notification")((user, { body, path, title }, key) =>
+          sendTo(user, key, () =>
+            notification(letterhead, { title, body, ...(path !== null && { path }) }),
+          ),
+        ),
+        exportReady: Effect.fn("Emails.exportReady")((user, key) =>
+          sendTo(user, key, () => exportReady(letterhead, { path: pages.export })),
+        ),
+        dailyReport: Effect.fn("Emails.dailyReport")(function* (key) {
+          const to = settings.ADMIN_EMAIL
+          if (to === null) return yield* new EmailNotConfiguredError({ reason: "recipient" })
+          const since = yield* ago("24 hours")
+          const { failed, waiting } = yield* stats
+          const numbers = yield* report.since(since)
+          const content = dailyReport(letterhead, {
+            ...numbers,
+            date: since.slice(0, 10),
+            jobs: { failed, waiting },
+          })
+          return yield* send(to, content, key)
+        }),
+      })
+    }),
+  )
+}
+
+const addressOf = Schema.decodeUnknownOption(EmailAddress)

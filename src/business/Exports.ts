@@ -1,0 +1,82 @@
+import { Context, Effect, Layer } from "effect"
+import { Database } from "../core/Database.ts"
+import { JobQueue } from "../core/JobQueue.ts"
+import { NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
+import { ExportUserData, type Job, type JobId, SendExportReadyEmail } from "../domain/Job.ts"
+import type { UserId } from "../domain/User.ts"
+import { ExportsRepo } from "./ExportsRepo.ts"
+
+/** What is held on a user, for him to take along. */
+export class Exports extends Context.Service<
+  Exports,
+  {
+    /** Has one made. While one is being made, this is that one. */
+    readonly request: (
+      user: UserId,
+    ) => Effect.Effect<{ readonly job_id: JobId }, ServiceUnavailableError>
+    /** Gathers all of it, keeps it for the user alone and tells him by e-mail. Until his next one, or for 7 days. */
+    readonly make: (
+      user: UserId,
+    ) => Effect.Effect<{ readonly bytes: number }, ServiceUnavailableError>
+    /** The last one, as JSON text. */
+    readonly get: (user: UserId) => Effect.Effect<string, NotFoundError | ServiceUnavailableError>
+  }
+>()("plinth/business/Exports") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* ExportsRepo
+      const queue = yield* JobQueue
+      const { transaction } = yield* Database
+
+      const request = Effect.fn("Exports.request")(
+        (user: UserId) =>
+          Effect.map(
+            queue.enqueue(ExportUserData, { user_id: user }, { uniqueKey: user }),
+            ({ id }) => ({ job_id: id }),
+          ),
+        transaction,
+      )
+
+      /** Jobs are kept by name, not by user. */
+      const jobsOf = Effect.fnUntraced(function* (user: UserId) {
+        const found: Array<Job> = []
+        let before: string | undefined
+        while (true) {
+          const page = yield* queue.list({
+            limit: pageSize,
+            user,
+            ...(before !== undefined && { before }),
+          })
+          found.push(...page)
+          before = page.at(-1)?.id
+          if (page.length < pageSize) return found
+        }
+      })
+
+      const make = Effect.fn("Exports.make")(function* (user: UserId) {
+        const tables = yield* repo.collect(user)
+        const jobs = yield* jobsOf(user)
+        const exported_at = yield* now
+        const content = JSON.stringify({ exported_at, user_id: user, tables, jobs }, null, 2)
+        yield* transaction(
+          Effect.andThen(
+            repo.put(user, content),
+            queue.enqueue(SendExportReadyEmail, { user_id: user }),
+          ),
+        )
+        return { bytes: Buffer.byteLength(content) }
+      })
+
+      const get = Effect.fn("Exports.get")(function* (user: UserId) {
+        const found = yield* repo.find(user)
+        return found?.content ?? (yield* new NotFoundError({ resource: "Export", id: user }))
+      })
+
+      return Exports.of({ request, make, get })
+    }),
+  )
+}
+
+const pageSize = 500

@@ -1,0 +1,167 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { Database } from "../core/Database.ts"
+import { type EnqueueOptions, JobQueue } from "../core/JobQueue.ts"
+import { scrubbed } from "../core/Logger.ts"
+import { isUuid } from "../core/Uuid.ts"
+import {
+  type ConflictError,
+  type NotFoundError,
+  type ServiceUnavailableError,
+  ValidationError,
+} from "../domain/Errors.ts"
+import { issuesOf } from "../domain/Issues.ts"
+import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
+import { type CursorPage, type Position, toCursor } from "../domain/Page.ts"
+import { type Actor, Audit } from "./Audit.ts"
+
+export interface JobsFilter {
+  readonly state?: JobState
+  readonly name?: string
+  /** Of which the id counts: ids are UUIDv7, which sort by time. */
+  readonly cursor?: Position
+  readonly limit: number
+}
+
+type Missing = NotFoundError | ServiceUnavailableError
+
+/** Jobs as operators see and steer them. Of payloads and results nobody sees what is secret by its name. */
+export class Jobs extends Context.Service<
+  Jobs,
+  {
+    /** Newest first. */
+    readonly list: (filter: JobsFilter) => Effect.Effect<CursorPage<Job>, ServiceUnavailableError>
+    readonly get: (id: string) => Effect.Effect<Job, Missing>
+    readonly stats: Effect.Effect<JobStats, ServiceUnavailableError>
+    /** One that failed or was cancelled, under the same id. */
+    readonly retry: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | Missing>
+    /** One that has not ended; where it runs, it is interrupted within seconds. */
+    readonly cancel: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | Missing>
+    /** By the name of its kind, from JSON. `created` is false when its unique key has a job that waits or runs. */
+    readonly enqueue: (
+      actor: Actor,
+      name: string,
+      payload: unknown,
+      options?: EnqueueOptions,
+    ) => Effect.Effect<
+      { readonly job: Job; readonly created: boolean },
+      ValidationError | ServiceUnavailableError
+    >
+  }
+>()("plinth/business/Jobs") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const audit = yield* Audit
+      const { transaction } = yield* Database
+      const kinds = new Map(
+        (yield* JobTypes).map((type) => [
+          type.identifier,
+          { type, decode: Schema.decodeUnknownEffect(type) },
+        ]),
+      )
+
+      const list = Effect.fn("Jobs.list")(function* ({ cursor, limit, ...filter }: JobsFilter) {
+        const before = cursor?.id || undefined
+        // The cursor of another list: no job comes after it.
+        if (before !== undefined && !isUuid(before)) return { items: [], next_cursor: null, limit }
+        const found = yield* queue.list({
+          ...filter,
+          ...(before !== undefined && { before }),
+          limit: limit + 1,
+        })
+        const items = found.slice(0, limit)
+        const last = items.at(-1)
+        const next_cursor = found.length > limit && last !== undefined ? toCursor(last) : null
+        return { items: items.map(shown), next_cursor, limit }
+      })
+
+      const record = (actor: Actor, change: Change, { id, name, unique_key }: Job) =>
+        audit.record(actor, {
+          action: `job.${change}`,
+          description: descriptions[change],
+          resource_type: "Job",
+          resource_id: id,
+          details: { name, ...(unique_key !== null && { unique_key }) },
+        })
+
+      const retry = Effect.fn("Jobs.retry")(function* (actor: Actor, id: string) {
+        const job = yield* queue.retry(id)
+        yield* record(actor, "retried", job)
+        return shown(job)
+      }, transaction)
+
+      const cancel = Effect.fn("Jobs.cancel")(function* (actor: Actor, id: string) {
+        const job = yield* queue.cancel(id)
+        yield* record(actor, "cancelled", job)
+        return shown(job)
+      }, transaction)
+
+      const enqueue = Effect.fn("Jobs.enqueue")(function* (
+        actor: Actor,
+        name: string,
+        payload: unknown,
+        options?: EnqueueOptions,
+      ) {
+        const kind = kinds.get(name)
+        if (kind === undefined) {
+          const names = [...kinds.keys()].join(", ")
+          return yield* invalid([{ path: "name", message: `must be one of ${names}` }])
+        }
+        const decoded = yield* decodeObject(payload).pipe(
+          Effect.flatMap((json) => kind.decode(json, { errors: "all" })),
+          Effect.mapError(({ issue }) => invalid(issuesOf(issue, "payload"))),
+        )
+        const unstorable = unstorableIn(decoded, "payload")
+        if (unstorable.length > 0) return yield* invalid(unstorable)
+
+        const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
+        const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
+        if (created) yield* record(actor, "enqueued", job)
+        return { job: shown(job), created }
+      }, transaction)
+
+      return Jobs.of({
+        list,
+        get: (id) => Effect.map(queue.get(id), shown),
+        stats: queue.stats,
+        retry,
+        cancel,
+        enqueue,
+      })
+    }),
+  )
+}
+
+type Change = "enqueued" | "retried" | "cancelled"
+
+const descriptions: Record<Change, string> = {
+  enqueued: "Enqueued by hand",
+  retried: "Set to run again",
+  cancelled: "Cancelled",
+}
+
+/** A kind without fields would take anything. */
+const decodeObject = Schema.decodeUnknownEffect(Schema.JsonObject)
+
+const shown = (job: Job): Job => ({
+  ...job,
+  payload: scrubbed("payload", job.payload),
+  result: scrubbed("result", job.result),
+})
+
+type Issues = ValidationError["issues"]
+
+const invalid = (issues: Issues) =>
+  new ValidationError({ issues, field: issues[0]?.path ?? "payload" })
+
+/** PostgreSQL keeps neither in JSON. */
+const unstorableIn = (value: unknown, path: string): Issues => {
+  if (typeof value === "string") {
+    const isStorable = value.isWellFormed() && !value.includes("\0")
+    return isStorable ? [] : [{ path, message: "must be well-formed Unicode without NUL" }]
+  }
+  return Object.entries(Object(value)).flatMap(([key, item]) =>
+    unstorableIn(item, `${path}.${key}`),
+  )
+}

@@ -1,0 +1,50 @@
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { Database } from "../core/Database.ts"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import type { Timestamp } from "../domain/Fields.ts"
+
+export interface Numbers {
+  readonly users: {
+    readonly total: number
+    readonly active: number
+    readonly new_last_24_hours: number
+  }
+  readonly projects: { readonly total: number; readonly new_last_24_hours: number }
+}
+
+/** Counts over all users, for those who run the product. */
+export class ReportRepo extends Context.Service<
+  ReportRepo,
+  {
+    /** `new_last_24_hours` is what was made from then on. */
+    readonly since: (time: Timestamp) => Effect.Effect<Numbers, ServiceUnavailableError>
+  }
+>()("plinth/business/ReportRepo") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { query } = yield* Database
+
+      const since = Effect.fnUntraced(function* (time: Timestamp) {
+        const [users] = yield* query(sql<Numbers["users"]>`
+          SELECT count(*) AS total, count(*) FILTER (WHERE is_active) AS active,
+            count(*) FILTER (WHERE created_at >= ${time}) AS new_last_24_hours
+          FROM users
+        `)
+        const [projects] = yield* query(sql<Numbers["projects"]>`
+          SELECT count(*) AS total,
+            count(*) FILTER (WHERE created_at >= ${time}) AS new_last_24_hours
+          FROM projects WHERE deleted_at IS NULL
+        `)
+        return {
+          users: users ?? { total: 0, active: 0, new_last_24_hours: 0 },
+          projects: projects ?? { total: 0, new_last_24_hours: 0 },
+        }
+      })
+
+      return ReportRepo.of({ since })
+    }),
+  )
+}

@@ -1,0 +1,53 @@
+import { Clock, Effect, Layer, Schedule } from "effect"
+import { JobStore } from "../core/JobStore.ts"
+import { Leases, renewal } from "../core/Leases.ts"
+import { Metrics } from "../core/Metrics.ts"
+import type { SystemState } from "../core/SystemSeries.ts"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { JobTypes } from "../domain/Job.ts"
+import { UsersRepo } from "./UsersRepo.ts"
+
+const lease = "system_metrics"
+
+/** How often it is counted, in ms, however often it is scraped. */
+const interval = 15_000
+
+/**
+ * Counts what is true of the whole system, and exports it, in the one process that holds the lease. Whoever loses it
+ * exports nothing from that moment on, also when he cannot be told.
+ */
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const leases = yield* Leases
+    const store = yield* JobStore
+    const users = yield* UsersRepo
+    const metrics = yield* Metrics
+    const types = yield* JobTypes
+    const clock = yield* Clock.Clock
+
+    const count = Effect.gen(function* (): Effect.fn.Return<SystemState, ServiceUnavailableError> {
+      const none = types.map(({ identifier }) => [identifier, 0] as const)
+      const waiting = (yield* store.waiting).map(({ count, name }) => [name, count] as const)
+      return { users: yield* users.countByActivity, queues: new Map([...none, ...waiting]) }
+    })
+
+    let heldUntil = 0
+    let counted: { readonly at: number; readonly state: SystemState } | undefined
+
+    const lead = Effect.gen(function* () {
+      const until = yield* leases.take(lease)
+      heldUntil = until ?? 0
+      if (until === null) counted = undefined
+      const at = yield* Clock.currentTimeMillis
+      if (until === null || (counted !== undefined && at < counted.at + interval)) return
+      counted = { at, state: yield* count }
+    })
+
+    metrics.system(() => (clock.currentTimeMillisUnsafe() < heldUntil ? counted?.state : undefined))
+    yield* Effect.addFinalizer(() => {
+      heldUntil = 0
+      return Effect.ignoreCause(leases.release(lease))
+    })
+    yield* Effect.ignoreCause(lead).pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)
+  }),
+)

@@ -1,0 +1,98 @@
+import type { JobWithMetadata } from "pg-boss"
+import type { Timestamp } from "../domain/Fields.ts"
+import { type Job, JobId } from "../domain/Job.ts"
+import { type Claim, lostProcess, payloadOf, type Settlement } from "./JobStore.ts"
+import { timeOf } from "./Uuid.ts"
+
+/** Jobs as the tables of pg-boss have them, and as we do. */
+
+/** A row of `pgboss.job`, as far as it is read. */
+export interface Row {
+  readonly id: string
+  readonly name: string
+  readonly state: "created" | "retry" | "active" | "completed" | "failed" | "cancelled"
+  readonly is_delayed: boolean
+  readonly data: unknown
+  readonly retry_count: number
+  readonly retry_limit: number
+  readonly output: Output | null
+  readonly singleton_key: string | null
+  readonly start_after: Timestamp
+  readonly started_on: Timestamp | null
+  readonly completed_on: Timestamp | null
+}
+
+/** Ours, or that of pg-boss for an attempt whose process was lost. */
+interface Output {
+  readonly result?: unknown
+  readonly error?: string
+  readonly progress?: number
+  readonly value?: { readonly message?: string }
+}
+
+export const stateOf = ({ is_delayed, state }: Pick<Row, "is_delayed" | "state">): Job["state"] => {
+  if (state !== "created" && state !== "retry") return state
+  return is_delayed ? "delayed" : "waiting"
+}
+
+const errorOf = (output: Output | null) => {
+  const theirs = output?.value?.message
+  return output?.error ?? (theirs === "job heartbeat timeout" ? lostProcess : theirs) ?? null
+}
+
+export const jobOf = (row: Row): Job => ({
+  id: JobId.make(row.id),
+  name: row.name,
+  state: stateOf(row),
+  payload: payloadOf(row.data),
+  attempts: row.retry_count + (row.started_on === null ? 0 : 1),
+  max_attempts: row.retry_limit + 1,
+  progress: row.output?.progress ?? null,
+  error: errorOf(row.output),
+  result: row.output?.result ?? null,
+  unique_key: row.singleton_key === row.id ? null : row.singleton_key,
+  created_at: timeOf(row.id),
+  run_at: row.start_after,
+  started_at: row.started_on,
+  finished_at: row.completed_on,
+})
+
+export const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
+  id: JobId.make(job.id),
+  name: job.name,
+  attempt: job.retryCount + 1,
+  max_attempts: job.retryLimit + 1,
+  // What @effect/sql-pg makes of it, by our types, is text.
+  started_at: String(job.startedOn),
+  message: job.data,
+})
+
+/** What an UPDATE returns has no order. */
+export const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
+  b.priority - a.priority || (a.id < b.id ? -1 : 1)
+
+export const leaseOf = ({ attempt, id, name, started_at }: Claim) => ({
+  id,
+  name,
+  retry_count: attempt - 1,
+  started_on: started_at,
+})
+
+export const settlementOf = (settlement: Settlement) => {
+  const claimed = leaseOf(settlement.claim)
+  switch (settlement.outcome) {
+    case "completed":
+      return { ...claimed, state: "completed", output: { result: settlement.result } }
+    case "failed":
+      return { ...claimed, state: "failed", output: { error: settlement.error } }
+    case "retry":
+      return {
+        ...claimed,
+        state: "retry",
+        output: { error: settlement.error },
+        delay: settlement.delay,
+      }
+    case "handed_back":
+      return { ...claimed, state: "created" }
+  }
+}

@@ -1,0 +1,19 @@
+import { Effect } from "effect"
+import { Cleanup } from "../business/Cleanup.ts"
+import { Exports } from "../business/Exports.ts"
+import { Idempotency } from "../business/Idempotency.ts"
+import { handler } from "../core/JobExecution.ts"
+import { CleanupOldData, ExportUserData, SweepIdempotencyKeys } from "../domain/Job.ts"
+
+/** What is done to the data itself. */
+export const handlers = Effect.gen(function* () {
+  const cleanup = yield* Cleanup
+  const exports = yield* Exports
+  const idempotency = yield* Idempotency
+
+  return yield* Effect.all([
+    handler(ExportUserData, ({ user_id }) => exports.make(user_id)),
+    handler(CleanupOldData, () => cleanup.run),
+    handler(SweepIdempotencyKeys, () => idempotency.sweep),
+  ])
+})

@@ -1,0 +1,25 @@
+import { Effect } from "effect"
+import { Emails } from "../business/Emails.ts"
+import { handler } from "../core/JobExecution.ts"
+import {
+  GenerateDailyReport,
+  SendExportReadyEmail,
+  SendNotificationEmail,
+  SendPasswordResetEmail,
+  SendWelcomeEmail,
+} from "../domain/Job.ts"
+
+/** A job's id is the key of its mail: a provider that knows keys delivers once, however often it runs. */
+export const handlers = Effect.flatMap(Emails, (emails) =>
+  Effect.all([
+    handler(SendWelcomeEmail, ({ user_id }, { id }) => emails.welcome(user_id, id)),
+    handler(SendPasswordResetEmail, ({ user_id, ...reset }, { id }) =>
+      emails.passwordReset(user_id, reset, id),
+    ),
+    handler(SendNotificationEmail, ({ user_id, ...message }, { id }) =>
+      emails.notification(user_id, message, id),
+    ),
+    handler(SendExportReadyEmail, ({ user_id }, { id }) => emails.exportReady(user_id, id)),
+    handler(GenerateDailyReport, (_, { id }) => emails.dailyReport(id)),
+  ]),
+)

@@ -1,0 +1,83 @@
+import { legible, oneLine } from "../../../domain/Email.ts"
+import { type Html, html } from "./Html.ts"
+import type { Link } from "./Links.ts"
+import { styles } from "./Styles.ts"
+
+/** A part of a mail, in both of its forms. */
+export interface Block {
+  readonly html: Html
+  readonly text: string
+}
+
+/** Prose. An empty line begins another paragraph. */
+export const prose = (words: string): Block => {
+  const text = legible(words).trim()
+  return {
+    text,
+    html: html`${text
+      .split(/\n\s*\n/)
+      .map((paragraph) => html`<p class="ink" style="${styles.prose}">${lines(paragraph)}</p>`)}`,
+  }
+}
+
+/** What is good to know, but not the matter. */
+export const aside = (words: string): Block => ({
+  text: words,
+  html: html`<p class="quiet" style="${styles.aside}">${words}</p>`,
+})
+
+/** The thing to do. The address stands below its button, for programs that show no buttons. */
+export const action = (label: string, link: Link): Block => {
+  const url = link.toString()
+  const words = oneLine(label, 60)
+  return {
+    text: `${words}:\n${url}`,
+    html: html`<table
+        role="presentation"
+        cellpadding="0"
+        cellspacing="0"
+        border="0"
+        style="${styles.button}"
+      >
+        <tr>
+          <td class="button" bgcolor="#1f2937" style="${styles.buttonCell}">
+            <a class="label" href="${url}" style="${styles.label}">${words}</a>
+          </td>
+        </tr>
+      </table>
+      <p class="quiet" style="${styles.address}">
+        Or open this address:<br /><a class="quiet" href="${url}" style="${styles.url}">${url}</a>
+      </p>`,
+  }
+}
+
+export interface Figure {
+  readonly label: string
+  readonly value: number
+}
+
+/** Numbers under a heading of their own. */
+export const figures = (caption: string, rows: ReadonlyArray<Figure>): Block => {
+  const width = Math.max(...rows.map(({ label }) => label.length))
+  return {
+    text: [
+      caption,
+      ...rows.map(({ label, value }) => `  ${label.padEnd(width)}  ${number.format(value)}`),
+    ].join("\n"),
+    html: html`<h2 class="ink" style="${styles.caption}">${caption}</h2>
+      <table width="100%" cellpadding="0" cellspacing="0" border="0" style="${styles.figures}">
+        ${rows.map(
+          ({ label, value }) =>
+            html`<tr>
+              <th class="quiet line" scope="row" style="${styles.figure}">${label}</th>
+              <td class="ink line" style="${styles.value}">${number.format(value)}</td>
+            </tr>`,
+        )}
+      </table>`,
+  }
+}
+
+const number = new Intl.NumberFormat("en-US")
+
+const lines = (text: string) =>
+  text.split("\n").map((line, index) => (index === 0 ? html`${line}` : html`<br />${line}`))

@@ -1,0 +1,54 @@
+import type { EmailContent } from "../../../domain/Email.ts"
+import { compose, type Letterhead } from "./Base.ts"
+import { figures, prose } from "./Block.ts"
+
+export interface DailyReport {
+  /** `2026-11-26` */
+  readonly date: string
+  readonly users: {
+    readonly total: number
+    readonly active: number
+    readonly new_last_24_hours: number
+  }
+  readonly projects: { readonly total: number; readonly new_last_24_hours: number }
+  readonly jobs: {
+    readonly completed_last_24_hours?: number
+    readonly failed: number
+    readonly waiting: number
+  }
+}
+
+/** For ADMIN_EMAIL. */
+export const dailyReport = (
+  letterhead: Letterhead,
+  { date, jobs, projects, users }: DailyReport,
+): EmailContent => {
+  const { project } = letterhead
+  const failures = jobs.failed === 1 ? "1 job has failed" : `${jobs.failed} jobs have failed`
+  const summary = jobs.failed === 0 ? "No job has failed." : `${failures}.`
+  return compose(letterhead, {
+    subject: `${project}: report of ${date}`,
+    preview: summary,
+    heading: `Report of ${date}`,
+    blocks: [
+      prose(summary),
+      figures("Users", [
+        { label: "Total", value: users.total },
+        { label: "Active", value: users.active },
+        { label: "New in 24 hours", value: users.new_last_24_hours },
+      ]),
+      figures("Projects", [
+        { label: "Total", value: projects.total },
+        { label: "New in 24 hours", value: projects.new_last_24_hours },
+      ]),
+      figures("Jobs", [
+        ...(jobs.completed_last_24_hours === undefined
+          ? []
+          : [{ label: "Completed in 24 hours", value: jobs.completed_last_24_hours }]),
+        { label: "Failed", value: jobs.failed },
+        { label: "Waiting", value: jobs.waiting },
+      ]),
+    ],
+    reason: `You get this e-mail because your address is the ADMIN_EMAIL of ${project}.`,
+  })
+}

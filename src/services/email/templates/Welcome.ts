@@ -1,0 +1,25 @@
+import { type EmailContent, oneLine } from "../../../domain/Email.ts"
+import { compose, type Letterhead } from "./Base.ts"
+import { action, prose } from "./Block.ts"
+
+interface Welcome {
+  readonly full_name: string | null
+}
+
+/** The first mail to a new user. */
+export const welcome = (letterhead: Letterhead, { full_name }: Welcome): EmailContent => {
+  const { links, project } = letterhead
+  const name = full_name === null ? "" : oneLine(full_name, 80)
+  return compose(letterhead, {
+    subject: `Welcome to ${project}`,
+    preview: "Your account is ready.",
+    heading: name === "" ? `Welcome to ${project}` : `Welcome, ${name}`,
+    blocks: [
+      prose(
+        `Thank you for signing up. Your account is ready, and everything in ${project} is open to you.`,
+      ),
+      action(`Open ${project}`, links.to("/")),
+    ],
+    reason: `You get this e-mail because an account at ${project} was made with this address.`,
+  })
+}

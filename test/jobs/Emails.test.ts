@@ -1,0 +1,216 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { Users } from "../../src/business/Users.ts"
+import { Database } from "../../src/core/Database.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import {
+  GenerateDailyReport,
+  type Job,
+  type JobId,
+  SendNotificationEmail,
+  SendPasswordResetEmail,
+} from "../../src/domain/Job.ts"
+import type { UserId } from "../../src/domain/User.ts"
+import { identity } from "../fixtures/Business.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { admin, appWithMail, MailServer, publicUrl } from "../fixtures/MailServer.ts"
+import { newUser } from "../TestApp.ts"
+
+const signIn = (id: UserId, email: string | null = `${id}@example.com`, iat = 1000) =>
+  Effect.flatMap(Users, (users) =>
+    users.resolve(identity(id, { email, full_name: "Ada Lovelace", issued_at: iat })),
+  )
+
+/** What the provider took for this address. */
+const mailsTo = (address: string) =>
+  Effect.map(MailServer, ({ mails }) => mails.filter(({ to }) => to.includes(address)))
+
+const jobsOf = (user: UserId) =>
+  Effect.flatMap(JobQueue, (queue) => queue.list({ user, limit: 100 }))
+
+const becomes = (id: JobId, state: Job["state"]) =>
+  eventually(
+    Effect.map(
+      Effect.flatMap(JobQueue, (queue) => queue.get(id)),
+      (job) => job.state === state,
+    ),
+  )
+
+const onlyJobOf = Effect.fnUntraced(function* (user: UserId) {
+  const jobs = yield* jobsOf(user)
+  assert.strictEqual(jobs.length, 1)
+  const [job] = jobs
+  assert(job !== undefined)
+  return job
+})
+
+/** The provider does this with every request, until the scope closes. */
+const answering = (behaviour: MailServer["Service"]["state"]["behaviour"]) =>
+  Effect.flatMap(MailServer, ({ state }) =>
+    Effect.acquireRelease(
+      Effect.sync(() => void (state.behaviour = behaviour)),
+      () => Effect.sync(() => void (state.behaviour = "documented")),
+    ),
+  )
+
+layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails", (it) => {
+  it.effect("welcome whoever signs in for the first time, once", () =>
+    Effect.gen(function* () {
+      const id = newUser()
+      const address = `${id}@example.com`
+      yield* Effect.all([signIn(id), signIn(id), signIn(id, address, 1001)], {
+        concurrency: "unbounded",
+      })
+      const { id: job, name } = yield* onlyJobOf(id)
+      assert.strictEqual(name, "send_welcome_email")
+      yield* becomes(job, "completed")
+      yield* signIn(id, address, 2000)
+      const mails = yield* mailsTo(address)
+      assert.strictEqual(mails.length, 1)
+      assert.include(mails[0]?.html, "Welcome, Ada Lovelace")
+      assert.include(mails[0]?.text, `${publicUrl}/`)
+      assert.strictEqual((yield* jobsOf(id)).length, 1)
+    }),
+  )
+
+  it.effect("welcome nobody whose sign-in did not happen, or who has no address", () =>
+    Effect.gen(function* () {
+      const [rolledBack, nameless] = [newUser(), newUser()]
+      const { transaction } = yield* Database
+      yield* Effect.exit(
+        transaction(Effect.andThen(signIn(rolledBack), Effect.fail("rolled back" as const))),
+      )
+      yield* signIn(nameless, null)
+      assert.deepStrictEqual(yield* jobsOf(rolledBack), [])
+      assert.deepStrictEqual(yield* jobsOf(nameless), [])
+    }),
+  )
+
+  it.effect("welcome whom an operator made when he comes, and not before", () =>
+    Effect.gen(function* () {
+      const id = newUser()
+      const users = yield* Users
+      yield* users.create({ id, email: `${id}@example.com`, full_name: null, role: "user" })
+      assert.deepStrictEqual(yield* jobsOf(id), [])
+      yield* signIn(id)
+      yield* signIn(id, `${id}@example.com`, 2000)
+      const job = yield* onlyJobOf(id)
+      yield* becomes(job.id, "completed")
+      assert.strictEqual((yield* mailsTo(`${id}@example.com`)).length, 1)
+    }),
+  )
+
+  it.effect("are not sent twice by a job that runs again", () =>
+    Effect.gen(function* () {
+      const { state } = yield* MailServer
+      const id = newUser()
+      // Taken, but nobody heard so: as for a worker that was killed then.
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* answering("cut_after")
+          yield* signIn(id)
+          yield* eventually(Effect.sync(() => state.requests.length > 2))
+        }),
+      )
+      const job = yield* onlyJobOf(id)
+      yield* becomes(job.id, "completed")
+      assert.strictEqual((yield* mailsTo(`${id}@example.com`)).length, 1)
+    }),
+  )
+
+  it.effect("that are refused fail at once, and say why without an address", () =>
+    Effect.gen(function* () {
+      const id = newUser()
+      const job = yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* answering({
+            status: 422,
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({
+              statusCode: 422,
+              name: "validation_error",
+              message: `Invalid \`to\` field: ${id}@example.com`,
+            }),
+          })
+          yield* signIn(id)
+          const found = yield* onlyJobOf(id)
+          yield* becomes(found.id, "failed")
+          return found.id
+        }),
+      )
+      const queue = yield* JobQueue
+      const { attempts, error } = yield* queue.get(job)
+      assert.strictEqual(attempts, 1)
+      assert.match(error ?? "", /^EmailRejectedError: /)
+      assert.notInclude(error, id)
+      // An operator mends it and says so.
+      yield* queue.retry(job)
+      yield* becomes(job, "completed")
+      assert.strictEqual((yield* mailsTo(`${id}@example.com`)).length, 1)
+    }),
+  )
+
+  it.effect("go to no address that a header cannot hold, nor to who is deactivated", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const [hostile, gone] = [newUser(), newUser()]
+      yield* signIn(hostile, `"a,b"@example.com`)
+      const bad = yield* onlyJobOf(hostile)
+      yield* becomes(bad.id, "failed")
+
+      yield* signIn(gone)
+      yield* becomes((yield* onlyJobOf(gone)).id, "completed")
+      const users = yield* Users
+      yield* users.deactivate("operator", gone)
+      const { id } = yield* queue.enqueue(SendNotificationEmail, {
+        user_id: gone,
+        title: "News",
+        body: "None",
+        path: null,
+      })
+      yield* becomes(id, "completed")
+      assert.deepStrictEqual((yield* queue.get(id)).result, { skipped: "deactivated" })
+      assert.strictEqual((yield* mailsTo(`${gone}@example.com`)).length, 1)
+    }),
+  )
+
+  it.effect("notify, reset passwords and report, with links under PUBLIC_URL alone", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const { state } = yield* MailServer
+      const user_id = newUser()
+      const address = `${user_id}@example.com`
+      yield* signIn(user_id)
+      const jobs = [
+        yield* queue.enqueue(SendNotificationEmail, {
+          user_id,
+          title: "Line one\r\nBcc: eve@example.com",
+          body: "See <b>this</b>",
+          path: "//evil.example/x",
+        }),
+        yield* queue.enqueue(SendPasswordResetEmail, {
+          user_id,
+          token: "a b&c=d",
+          expires_in_minutes: 30,
+        }),
+        yield* queue.enqueue(GenerateDailyReport, {}),
+      ]
+      for (const { id } of jobs) yield* becomes(id, "completed")
+
+      const mails = yield* mailsTo(address)
+      const found = mails.find(({ subject }) => subject.startsWith("Line one"))
+      assert.strictEqual(found?.subject, "Line one Bcc: eve@example.com")
+      assert.include(found?.html, "See &lt;b&gt;this&lt;/b&gt;")
+      const link = mails.find(({ subject }) => subject.startsWith("Reset"))
+      assert.include(link?.text, `${publicUrl}/reset-password?token=a%20b%26c%3Dd`)
+      const [report] = yield* mailsTo(admin)
+      assert.match(report?.text ?? "", /Total/)
+      for (const { html } of [...mails, ...(report ? [report] : [])]) {
+        for (const [, href = ""] of html.matchAll(/href="([^"]*)"/g)) {
+          assert.isTrue(href.startsWith(`${publicUrl}/`), href)
+        }
+      }
+      assert.deepStrictEqual(state.violations, [])
+    }),
+  )
+})

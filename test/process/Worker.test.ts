@@ -1,0 +1,186 @@
+import { createServer, type Server } from "node:net"
+import { resolve } from "node:path"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Fiber, Layer, Logger } from "effect"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import type { Environment } from "../../src/core/Settings.ts"
+import { CleanupOldData, JobTypes } from "../../src/domain/Job.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { Nap } from "../fixtures/Nap.ts"
+import { patience, plinth, start, startProgram } from "../fixtures/Plinth.ts"
+import { sendTo } from "../fixtures/Remote.ts"
+import { serving } from "../fixtures/Serving.ts"
+import { testAppWith } from "../TestApp.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+/** Who enqueues: a process that does no jobs. */
+const app = testAppWith({}).pipe(
+  Layer.provide(Layer.succeed(JobTypes, [CleanupOldData, Nap])),
+  Layer.provide(Logger.layer([])),
+)
+
+type Start = NonNullable<NonNullable<Parameters<typeof serving>[1]>["by"]>
+
+const asWorker =
+  (begin: Start): Start =>
+  ({ PORT, ...environment }) =>
+    begin({ ...environment, WORKER_PORT: PORT })
+
+const worker = asWorker((environment) => start(environment, "worker"))
+const napping = (word: "serve" | "worker"): Start => {
+  const program = resolve("test/fixtures/NappingProcess.ts")
+  const begin: Start = (environment) => startProgram(program, environment, word)
+  return word === "worker" ? asWorker(begin) : begin
+}
+
+/** On the database of the test. It listens by the time that this ends. */
+const begin = (by: Start, environment: Environment = {}) =>
+  Effect.flatMap(TestDatabase, (DATABASE_URL) => serving({ DATABASE_URL, ...environment }, { by }))
+
+const stateOf = (id: string) =>
+  Effect.flatMap(JobQueue, ({ get }) => Effect.map(get(id), ({ state }) => state))
+
+const untilIts = (state: string, id: string) =>
+  eventually(Effect.map(stateOf(id), (found) => found === state))
+
+const statusOf = (port: number, path: string) =>
+  Effect.map(sendTo(port, { path }), ({ status }) => status)
+
+/** Somebody else listens there. */
+const takenPort = Effect.map(
+  Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = createServer()
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close()),
+  ),
+  (server) => {
+    const address = server.address()
+    assert(typeof address === "object" && address !== null)
+    return address.port
+  },
+)
+
+layer(app, { excludeTestServices: true })("plinth worker", (it) => {
+  it.effect(
+    "does what was enqueued, and tells of itself on its port and of nothing else",
+    () =>
+      Effect.gen(function* () {
+        const { enqueue, get } = yield* JobQueue
+        const { id } = yield* enqueue(CleanupOldData, {})
+        const METRICS_TOKEN = "metrics-token-of-this-test"
+        const { port, stop } = yield* begin(worker, { METRICS_TOKEN })
+        yield* untilIts("completed", id)
+        assert.strictEqual((yield* get(id)).attempts, 1)
+
+        const live = yield* sendTo(port, { path: "/health" })
+        assert.strictEqual(live.status, 200)
+        assert.deepInclude(live.json, { status: "healthy" })
+        const ready = yield* sendTo(port, { path: "/health/ready" })
+        assert.strictEqual(ready.status, 200)
+        assert.match(ready.text, /^\{"status":"healthy",.*"jobs":\{"status":"healthy"/)
+        assert.strictEqual(yield* statusOf(port, "/metrics"), 401)
+        const { text } = yield* sendTo(port, { path: "/metrics", token: METRICS_TOKEN })
+        const labels = 'job_name="cleanup_old_data"'
+        assert.include(text, `background_jobs_total{${labels},status="started"} 1\n`)
+        assert.include(text, `background_jobs_total{${labels},status="completed"} 1\n`)
+        assert.include(text, `background_job_duration_seconds_count{${labels}} 1\n`)
+        // Counted when it began, before or after it took the job.
+        assert.match(text, /^background_job_queue_size\{queue_name="cleanup_old_data"\} [01]$/m)
+        assert.include(text, 'users_total{status="active"} 0\n')
+        for (const path of ["/", "/docs", "/health/", "/api/v1/app"]) {
+          assert.strictEqual(yield* statusOf(port, path), 404)
+        }
+
+        const { code, stderr } = yield* stop
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+      }),
+    patience,
+  )
+
+  it.effect(
+    "told to stop, takes no more jobs, is not ready, lets the one that runs end, and ends with 0",
+    () =>
+      Effect.gen(function* () {
+        const { enqueue, get } = yield* JobQueue
+        const { port, stop } = yield* begin(napping("worker"))
+        const { id } = yield* enqueue(Nap, { millis: 2000 })
+        yield* untilIts("active", id)
+        const ended = yield* Effect.forkScoped(stop, { startImmediately: true })
+        yield* eventually(Effect.map(statusOf(port, "/health/ready"), (status) => status === 503))
+        assert.strictEqual(yield* statusOf(port, "/health"), 200)
+        const late = yield* enqueue(Nap, { millis: 1 })
+        const { code, stderr } = yield* Fiber.join(ended)
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        const { attempts, state } = yield* get(id)
+        assert.deepStrictEqual([state, attempts], ["completed", 1])
+        assert.strictEqual(yield* stateOf(late.id), "waiting")
+      }),
+    patience,
+  )
+
+  it.effect(
+    "hands back what outlasts the grace, as if it had not begun",
+    () =>
+      Effect.gen(function* () {
+        const { cancel, enqueue, get } = yield* JobQueue
+        const { stop } = yield* begin(napping("worker"), { SHUTDOWN_GRACE_SECONDS: "1" })
+        const { id } = yield* enqueue(Nap, { millis: 120_000 })
+        yield* untilIts("active", id)
+        const { code } = yield* stop
+        assert.strictEqual(code, 0)
+        const { attempts, state } = yield* get(id)
+        assert.deepStrictEqual([state, attempts], ["waiting", 0])
+        yield* cancel(id)
+      }),
+    patience,
+  )
+
+  it.effect(
+    "names every bad variable, or the port that is taken, and exits 1",
+    () =>
+      Effect.gen(function* () {
+        const DATABASE_URL = yield* TestDatabase
+        const bad = { WORKER_PORT: "canary-port", JOBS_CONCURRENCY: "0", DATABASE_URL }
+        const settings = yield* plinth(bad, "worker")
+        assert.strictEqual(settings.code, 1)
+        assert.match(settings.stderr, /^plinth: WORKER_PORT: .*\nplinth: JOBS_CONCURRENCY: .*\n$/)
+
+        const port = yield* takenPort
+        const WORKER_PORT = String(port)
+        const taken = yield* plinth(
+          { WORKER_PORT, HOST: "127.0.0.1", LOG_LEVEL: "ERROR", DATABASE_URL },
+          "worker",
+        )
+        assert.strictEqual(taken.code, 1)
+        assert.match(taken.stderr, new RegExp(`^plinth: cannot listen on port ${port}: .+\n$`))
+        assert.strictEqual(taken.stdout, "")
+      }),
+    patience,
+  )
+})
+
+layer(app, { excludeTestServices: true })("plinth serve with JOBS_EMBEDDED", (it) => {
+  it.effect(
+    "does jobs, and ends when its requests and jobs have",
+    () =>
+      Effect.gen(function* () {
+        const { enqueue } = yield* JobQueue
+        const environment = { ENVIRONMENT: "staging", JOBS_EMBEDDED: "true" }
+        const { port, stop } = yield* begin(napping("serve"), environment)
+        const { id } = yield* enqueue(Nap, { millis: 3000 })
+        yield* untilIts("active", id)
+        const path = "/api/v1/public/health/ready"
+        assert.match((yield* sendTo(port, { path })).text, /"jobs":\{"status":"healthy"/)
+        const ended = yield* Effect.forkScoped(stop, { startImmediately: true })
+        yield* eventually(Effect.map(statusOf(port, path), (status) => status === 503))
+        // The drain begins before the wait for jobs.
+        assert.strictEqual(yield* stateOf(id), "active")
+        const { code, stderr } = yield* Fiber.join(ended)
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        assert.strictEqual(yield* stateOf(id), "completed")
+      }),
+    patience,
+  )
+})
