@@ -49,7 +49,11 @@ const start = Effect.fnUntraced(function* <E, R>(
     HttpRouter.RouterConfig,
     routerConfig,
   )
-  const handler = yield* NodeHttpServer.makeHandler(application, { scope })
+  const making = NodeHttpServer.makeHandler(application, { scope })
+  const handler = yield* Effect.updateContext(
+    making,
+    withoutServices<Effect.Services<typeof making>>,
+  )
 
   // A missing Host and an unknown Expect are refused by us, in the envelope, not by Node.
   const server = createServer({ requireHostHeader: false, keepAliveTimeout: 65_000 }, handler)
@@ -68,6 +72,15 @@ const start = Effect.fnUntraced(function* <E, R>(
   yield* Effect.addFinalizer(() => stop(server, sockets, settings, lifecycle))
   return { port }
 })
+
+/**
+ * What a request starts with, and copies whenever something is added to it: so none of our services, which those
+ * who use them have already.
+ */
+const withoutServices = <R>(context: Context.Context<R>): Context.Context<R> =>
+  Context.makeUnsafe(
+    new Map(Array.from(context.mapUnsafe).filter(([key]) => !key.startsWith("plinth/"))),
+  )
 
 /** All that we serve. */
 export const layer = layerOf(Http.routes, "PORT")
