@@ -1,15 +1,15 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { type Job, JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { JobStore } from "./JobStore.ts"
+import { JobStore, lease, lostProcess } from "./JobStore.ts"
 import { byTurn, claimOf, jobOf, leaseOf, type Row, settlementOf, stateOf } from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
 import { isUuid } from "./Uuid.ts"
 
 /**
- * Jobs in the tables of pg-boss: it makes and keeps them, takes jobs in, gives them out and finds those whose process
- * was lost. What it has no call for, or several where one statement does, is SQL of our own on `pgboss.job`, which is
+ * Jobs in the tables of pg-boss: it makes and keeps them, takes jobs in, gives them out and removes old ones.
+ * What it has no call for, or several where one statement does, is SQL of our own on `pgboss.job`, which is
  * why its version is pinned exactly and the laws of `JobStore` run against it. Time is the server's there.
  *
  * Every queue has the policy `exclusive`: one job for each key waits or runs. A job without a key of its own has its id
@@ -30,6 +30,27 @@ export const layer = Layer.effect(
     /** Of the server's microseconds, milliseconds came out. */
     const startedAt = (time: Statement.Fragment) =>
       sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
+
+    /** Of pg-boss itself it would take six statements. What is locked is being settled or renewed. */
+    const rescue = query(sql`
+      WITH lost AS (
+        SELECT name, id FROM pgboss.job
+        WHERE name IN ${names} AND state = 'active'
+          AND heartbeat_on < pgboss.job_now() - ${lease}::float8 * interval '1 ms'
+        FOR UPDATE SKIP LOCKED
+      )
+      UPDATE pgboss.job SET
+        state = CASE
+          WHEN retry_count < retry_limit THEN 'retry'::pgboss.job_state
+          ELSE 'failed'::pgboss.job_state
+        END,
+        completed_on = CASE WHEN retry_count < retry_limit THEN NULL ELSE pgboss.job_now() END,
+        output = ${JSON.stringify({ error: lostProcess })}::text::jsonb,
+        heartbeat_on = NULL,
+        start_after = pgboss.job_now()
+      FROM lost
+      WHERE job.name = lost.name AND job.id = lost.id
+    `)
 
     return JobStore.of({
       insert: ({ delay, id, max_attempts, name, priority, unique_key, ...message }) =>
@@ -196,7 +217,11 @@ export const layer = Layer.effect(
           ) next
           GROUP BY kind.name
         `),
-      attend: bosses.attend,
+      attend: (wake) =>
+        Effect.andThen(
+          bosses.attend(wake),
+          Effect.forkScoped(Effect.repeat(Effect.ignore(rescue), Schedule.spaced("2 seconds"))),
+        ),
     })
   }),
 ).pipe(Layer.provide(PgBosses.layer))

@@ -121,7 +121,7 @@ export class PgBosses extends Context.Service<
         )
 
       const attend = Effect.fnUntraced(function* (wake: (name: string) => void) {
-        yield* started({ ...own, supervise: true, superviseIntervalSeconds: 2 }).pipe(
+        yield* started({ ...own, supervise: true }).pipe(
           Effect.flatMap((listener) => listening(listener, wake)),
           Effect.andThen(Effect.never),
           Effect.scoped,
@@ -153,7 +153,6 @@ const quiet = {
   schedule: false,
   registerInstance: false,
   openTelemetry: { enabled: false },
-  monitorIntervalSeconds: 2,
   queueCacheIntervalSeconds: 15,
   // Else a line every other second of each process.
   warningQueueSize: Number.MAX_SAFE_INTEGER,
@@ -166,8 +165,8 @@ const secondsOf = (duration: Duration.Input) =>
   Math.max(1, Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(duration))))
 
 /**
- * Retries here are those of attempts whose process was lost: of all others, we say when. `expireInSeconds` is for
- * processes that hang and still renew their leases.
+ * Retries here are those of attempts that pg-boss itself ends: of processes that hang and still renew their leases, by
+ * `expireInSeconds`. Of all others, we say when.
  */
 const queueOf = (type: JobType) => {
   const { attempts, retention, timeout } = policyOf(type)

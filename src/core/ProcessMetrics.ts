@@ -58,8 +58,8 @@ export const make = Effect.fnUntraced(function* (options: {
   }
 })
 
-/** How often the event loop is asked, in ms: what it is late by is its lag. */
-const resolution = 20
+/** How often the event loop is asked, in ms: what it is late by is its lag. More often, it would be most of what an idle process does. */
+const resolution = 100
 
 /** Beside `rss` only where there is procfs. */
 const memoryOf = (): Readonly<Record<string, number>> => {

@@ -72,7 +72,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         yield* becomes(deadly, "failed")
         const { attempts, error } = yield* jobOf(deadly)
         assert.strictEqual(attempts, 2)
-        assert.isNotNull(error)
+        assert.strictEqual(error, "its process was lost")
         assert.deepStrictEqual(
           runsOf(deadly).map(({ attempt, how }) => [attempt, how]),
           [
