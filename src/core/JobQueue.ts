@@ -1,4 +1,4 @@
-import { Context, Cron, Duration, Effect, Layer, Schema, Tracer } from "effect"
+import { Context, Cron, DateTime, Duration, Effect, Layer, Schema, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import { ConflictError, NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { type Job, JobId, type JobStats, type JobType, policyOf } from "../domain/Job.ts"
@@ -131,11 +131,14 @@ export class JobQueue extends Context.Service<
             sql.afterCommit(publish(cancellations, id)),
           ),
         schedule: (name, cron, type, payload) =>
-          schedules.set(name, Cron.parseUnsafe(cron, "UTC"), enqueue(type, payload)),
+          schedules.set(name, Cron.parseUnsafe(cron, utc), enqueue(type, payload)),
       })
     }),
   )
 }
+
+/** By its offset: a zone by name would load the tables of all zones, 4 MiB of every process. */
+const utc = DateTime.zoneMakeOffset(0)
 
 const encode = <Payload>(type: JobType<Payload>, payload: Payload) =>
   Schema.encodeEffect(type)(type.make(payload))

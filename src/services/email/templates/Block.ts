@@ -62,7 +62,7 @@ export const figures = (caption: string, rows: ReadonlyArray<Figure>): Block => 
   return {
     text: [
       caption,
-      ...rows.map(({ label, value }) => `  ${label.padEnd(width)}  ${number.format(value)}`),
+      ...rows.map(({ label, value }) => `  ${label.padEnd(width)}  ${grouped(value)}`),
     ].join("\n"),
     html: html`<h2 class="ink" style="${styles.caption}">${caption}</h2>
       <table width="100%" cellpadding="0" cellspacing="0" border="0" style="${styles.figures}">
@@ -70,14 +70,14 @@ export const figures = (caption: string, rows: ReadonlyArray<Figure>): Block => 
           ({ label, value }) =>
             html`<tr>
               <th class="quiet line" scope="row" style="${styles.figure}">${label}</th>
-              <td class="ink line" style="${styles.value}">${number.format(value)}</td>
+              <td class="ink line" style="${styles.value}">${grouped(value)}</td>
             </tr>`,
         )}
       </table>`,
   }
 }
 
-const number = new Intl.NumberFormat("en-US")
+const grouped = (value: number) => value.toLocaleString("en-US")
 
 const lines = (text: string) =>
   text.split("\n").map((line, index) => (index === 0 ? html`${line}` : html`<br />${line}`))
