@@ -2,7 +2,7 @@ import type { EmailContent } from "../../../domain/Email.ts"
 import { compose, type Letterhead } from "./Base.ts"
 import { figures, prose } from "./Block.ts"
 
-export interface DailyReport {
+interface DailyReport {
   /** `2026-11-26` */
   readonly date: string
   readonly users: {
@@ -11,11 +11,7 @@ export interface DailyReport {
     readonly new_last_24_hours: number
   }
   readonly projects: { readonly total: number; readonly new_last_24_hours: number }
-  readonly jobs: {
-    readonly completed_last_24_hours?: number
-    readonly failed: number
-    readonly waiting: number
-  }
+  readonly jobs: { readonly failed: number; readonly waiting: number }
 }
 
 /** For ADMIN_EMAIL. */
@@ -42,9 +38,6 @@ export const dailyReport = (
         { label: "New in 24 hours", value: projects.new_last_24_hours },
       ]),
       figures("Jobs", [
-        ...(jobs.completed_last_24_hours === undefined
-          ? []
-          : [{ label: "Completed in 24 hours", value: jobs.completed_last_24_hours }]),
         { label: "Failed", value: jobs.failed },
         { label: "Waiting", value: jobs.waiting },
       ]),
