@@ -46,6 +46,8 @@ describe("an address", () => {
     "ada\u202e@example.com",
     "ada\u200b@example.com",
     "ada@example.com,mallory@example.com",
+    "ada,mallory@example.com",
+    "ada.,mallory@example.com",
     "ada@example.com;mallory@example.com",
     "Ada <ada@example.com>",
     "<ada@example.com>",
