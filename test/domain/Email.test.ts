@@ -46,6 +46,7 @@ describe("an address", () => {
     "ada\u202e@example.com",
     "ada\u200b@example.com",
     "ada@example.com,mallory@example.com",
+    "ada@example.com,example.org",
     "ada,mallory@example.com",
     "ada.,mallory@example.com",
     "ada@example.com;mallory@example.com",
