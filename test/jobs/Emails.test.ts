@@ -180,10 +180,13 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
   it.effect("go to no address that a header cannot hold, nor to who is deactivated", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
+      const { state } = yield* MailServer
       const [hostile, gone] = [newUser(), newUser()]
+      const asked = state.requests.length
       yield* signIn(hostile, `"a,b"@example.com`)
       const bad = yield* onlyJobOf(hostile)
       yield* becomes(bad.id, "failed")
+      assert.lengthOf(state.requests, asked)
 
       yield* signIn(gone)
       yield* becomes((yield* onlyJobOf(gone)).id, "completed")
