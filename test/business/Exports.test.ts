@@ -10,7 +10,7 @@ layer(TestApp, { excludeTestServices: true })("an export", (it) => {
       const exports = yield* Exports
       const queue = yield* JobQueue
       const [user, other] = [newUser(), newUser()]
-      const asked = yield* Effect.all([user, user, user, other].map(exports.request), {
+      const asked = yield* Effect.forEach([user, user, user, other], exports.request, {
         concurrency: "unbounded",
       })
       const [first, ...ids] = asked.map(({ job_id }) => job_id)
