@@ -47,6 +47,7 @@ describe("an address", () => {
     "ada\u200b@example.com",
     "ada@example.com,mallory@example.com",
     "ada@example.com,example.org",
+    "ada@example,example.org",
     "ada,mallory@example.com",
     "ada.,mallory@example.com",
     "ada@example.com;mallory@example.com",

@@ -177,11 +177,31 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("go to no address that a header cannot hold, nor to who is deactivated", () =>
+  it.effect("come again when the provider takes some again, as it says", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const id = newUser()
+      const job = yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* answering({ status: 429, headers: { "retry-after": "3600" } })
+          yield* signIn(id)
+          const found = yield* onlyJobOf(id)
+          yield* becomes(found.id, "delayed")
+          return yield* queue.get(found.id)
+        }),
+      )
+      assert.strictEqual(job.error, "EmailThrottledError: Too many e-mails")
+      const wait = Date.parse(job.run_at) - Date.parse(job.started_at ?? "")
+      assert.isAtLeast(wait, 3_599_000)
+      assert.isAtMost(wait, 3_660_000)
+    }),
+  )
+
+  it.effect("go to no address that a header cannot hold, nor to who has none or is shut out", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const { state } = yield* MailServer
-      const [hostile, gone] = [newUser(), newUser()]
+      const [hostile, gone, nameless] = [newUser(), newUser(), newUser()]
       const asked = state.requests.length
       yield* signIn(hostile, `"a,b"@example.com`)
       const bad = yield* onlyJobOf(hostile)
@@ -192,14 +212,16 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
       yield* becomes((yield* onlyJobOf(gone)).id, "completed")
       const users = yield* Users
       yield* users.deactivate("operator", gone)
-      const { id } = yield* queue.enqueue(SendNotificationEmail, {
-        user_id: gone,
-        title: "News",
-        body: "None",
-        path: null,
-      })
-      yield* becomes(id, "completed")
-      assert.deepStrictEqual((yield* queue.get(id)).result, { skipped: "deactivated" })
+      yield* signIn(nameless, null)
+      const news = { title: "News", body: "None", path: null }
+      for (const [user_id, skipped] of [
+        [gone, "deactivated"],
+        [nameless, "no_address"],
+      ] as const) {
+        const { id } = yield* queue.enqueue(SendNotificationEmail, { user_id, ...news })
+        yield* becomes(id, "completed")
+        assert.deepStrictEqual((yield* queue.get(id)).result, { skipped })
+      }
       assert.strictEqual((yield* mailsTo(`${gone}@example.com`)).length, 1)
     }),
   )
