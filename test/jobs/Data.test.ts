@@ -146,6 +146,12 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
           ),
         ),
       )
+
+      // The next one takes its place.
+      yield* create(caller, "newest")
+      const again = yield* send({ method: "POST", path, token: caller.token })
+      yield* done(JobId.make(bodyOf<{ job_id: string }>(again).job_id))
+      assert.include((yield* send({ path, token: caller.token })).text, `"newest"`)
       const rows = yield* sql`SELECT user_id FROM user_exports WHERE user_id = ${caller.id}`
       assert.strictEqual(rows.length, 1)
     }),
