@@ -1,7 +1,10 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { GenerateDailyReport } from "../../src/domain/Job.ts"
 import * as Worker from "../../src/jobs/Worker.ts"
+import { eventually } from "../fixtures/Eventually.ts"
 import { appWithMail } from "../fixtures/MailServer.ts"
 import { TestApp } from "../TestApp.ts"
 
@@ -28,13 +31,20 @@ layer(appWithMail, { excludeTestServices: true })("A worker", (it) => {
   )
 })
 
-layer(Worker.layer.pipe(Layer.provideMerge(TestApp)), { excludeTestServices: true })(
-  "A worker without ADMIN_EMAIL",
-  (it) => {
-    it.effect("reports to nobody", () =>
-      Effect.gen(function* () {
-        assert.deepStrictEqual(yield* schedules, cleaning)
-      }),
-    )
-  },
-)
+const withoutAdmin = Worker.layer.pipe(Layer.provideMerge(TestApp), Layer.provide(Logger.layer([])))
+
+layer(withoutAdmin, { excludeTestServices: true })("A worker without ADMIN_EMAIL", (it) => {
+  it.effect("reports to nobody, and says what is missing when it is told to", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* schedules, cleaning)
+
+      const queue = yield* JobQueue
+      const { id } = yield* queue.enqueue(GenerateDailyReport, {})
+      yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "failed"))
+      assert.deepInclude(yield* queue.get(id), {
+        attempts: 1,
+        error: "EmailNotConfiguredError: E-mail is not set up: ADMIN_EMAIL is not set",
+      })
+    }),
+  )
+})

@@ -265,10 +265,10 @@ describe("what the mails say", () => {
       assert.include(page, `>${number}<`)
       assert.include(text, `  ${number}`)
     }
-    assert.include(text, "1 job has failed.")
+    assert.include(text, "1 failed job waits for an operator.")
     const { jobs: _, ...others } = report
     const fine = dailyReport(head, { ...others, jobs: { failed: 0, waiting: 0 } })
-    assert.include(fine.text, "No job has failed.")
+    assert.include(fine.text, "No failed jobs.")
   })
 
   it.effect("leads to this machine where there is no PUBLIC_URL", () =>

@@ -20,8 +20,9 @@ export const dailyReport = (
   { date, jobs, projects, users }: DailyReport,
 ): EmailContent => {
   const { project } = letterhead
-  const failures = jobs.failed === 1 ? "1 job has failed" : `${jobs.failed} jobs have failed`
-  const summary = jobs.failed === 0 ? "No job has failed." : `${failures}.`
+  // Since whenever: they are counted until somebody retries them, or their retention ends.
+  const failures = jobs.failed === 1 ? "1 failed job waits" : `${jobs.failed} failed jobs wait`
+  const summary = jobs.failed === 0 ? "No failed jobs." : `${failures} for an operator.`
   return compose(letterhead, {
     subject: `${project}: report of ${date}`,
     preview: summary,
