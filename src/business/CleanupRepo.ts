@@ -28,7 +28,7 @@ export class CleanupRepo extends Context.Service<
           UPDATE users SET
             email = NULL, email_key = NULL, full_name = NULL, avatar_url = NULL, closed_at = NULL
           WHERE id IN (
-            SELECT id FROM users WHERE closed_at < ${closedBefore} AND NOT is_active
+            SELECT id FROM users WHERE closed_at < ${closedBefore}
             ORDER BY closed_at LIMIT ${limit}
           )
           RETURNING id

@@ -102,9 +102,7 @@ export class Emails extends Context.Service<
             ),
         ),
         notification: Effect.fn("Emails.notification")((user, { body, path, title }, key) =>
-          sendTo(user, key, () =>
-            notification(letterhead, { title, body, ...(path !== null && { path }) }),
-          ),
+          sendTo(user, key, () => notification(letterhead, { title, body, path })),
         ),
         exportReady: Effect.fn("Emails.exportReady")((user, key) =>
           sendTo(user, key, () => exportReady(letterhead, { path: pages.export })),

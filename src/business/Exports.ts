@@ -6,6 +6,8 @@ import { now } from "../domain/Fields.ts"
 import { ExportUserData, type Job, type JobId, SendExportReadyEmail } from "../domain/Job.ts"
 import type { UserId } from "../domain/User.ts"
 import { ExportsRepo } from "./ExportsRepo.ts"
+import { withoutSecrets } from "./Jobs.ts"
+import { Users } from "./Users.ts"
 
 /** What is held on a user, for him to take along. */
 export class Exports extends Context.Service<
@@ -15,10 +17,13 @@ export class Exports extends Context.Service<
     readonly request: (
       user: UserId,
     ) => Effect.Effect<{ readonly job_id: JobId }, ServiceUnavailableError>
-    /** Gathers all of it, keeps it for the user alone and tells him by e-mail. Until his next one, or for 7 days. */
+    /**
+     * Gathers all of it, keeps it for the user alone and tells him by e-mail. Until his next one, or for 7 days. What
+     * opens an account, as the token of a reset does, is not in it.
+     */
     readonly make: (
       user: UserId,
-    ) => Effect.Effect<{ readonly bytes: number }, ServiceUnavailableError>
+    ) => Effect.Effect<{ readonly bytes: number }, NotFoundError | ServiceUnavailableError>
     /** The last one, as JSON text. */
     readonly get: (user: UserId) => Effect.Effect<string, NotFoundError | ServiceUnavailableError>
   }
@@ -28,15 +33,14 @@ export class Exports extends Context.Service<
     Effect.gen(function* () {
       const repo = yield* ExportsRepo
       const queue = yield* JobQueue
+      const users = yield* Users
       const { transaction } = yield* Database
 
-      const request = Effect.fn("Exports.request")(
-        (user: UserId) =>
-          Effect.map(
-            queue.enqueue(ExportUserData, { user_id: user }, { uniqueKey: user }),
-            ({ id }) => ({ job_id: id }),
-          ),
-        transaction,
+      const request = Effect.fn("Exports.request")((user: UserId) =>
+        Effect.map(
+          queue.enqueue(ExportUserData, { user_id: user }, { uniqueKey: user }),
+          ({ id }) => ({ job_id: id }),
+        ),
       )
 
       /** Jobs are kept by name, not by user. */
@@ -49,13 +53,14 @@ export class Exports extends Context.Service<
             user,
             ...(before !== undefined && { before }),
           })
-          found.push(...page)
+          found.push(...page.map(withoutSecrets))
           before = page.at(-1)?.id
           if (page.length < pageSize) return found
         }
       })
 
       const make = Effect.fn("Exports.make")(function* (user: UserId) {
+        yield* users.get(user)
         const tables = yield* repo.collect(user)
         const jobs = yield* jobsOf(user)
         const exported_at = yield* now

@@ -14,7 +14,10 @@ export type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
 export class ExportsRepo extends Context.Service<
   ExportsRepo,
   {
-    /** Complete by construction: from every table that has a user's id (`references`). As one moment has them. */
+    /**
+     * Complete by construction: from every table that has a user's id (`references`). As one moment has them. Who else
+     * was there is told by id alone: his e-mail and his address are not the user's.
+     */
     readonly collect: (user: UserId) => Effect.Effect<Holdings, ServiceUnavailableError>
     /** In place of the one before. */
     readonly put: (user: UserId, content: string) => Effect.Effect<void, ServiceUnavailableError>
@@ -50,7 +53,7 @@ export class ExportsRepo extends Context.Service<
               sql<Row>`SELECT * FROM ${sql(table)}
                        WHERE ${sql.or(names.map((name) => sql`${sql(name)} = ${user}`))}`,
             ),
-            (rows) => [table, rows] as const,
+            (rows) => [table, rows.map((row) => withoutOthers(user, row))] as const,
           ),
         )
         return { users, ...Object.fromEntries(others) }
@@ -77,3 +80,11 @@ export class ExportsRepo extends Context.Service<
     }),
   )
 }
+
+/** An admin acts from his own address, also where he acts as the user. */
+const withoutOthers = (user: UserId, row: Row): Row => ({
+  ...row,
+  ...("actor_email" in row && row["actor_id"] !== user && { actor_email: null }),
+  ...("ip_address" in row &&
+    (row["impersonator_id"] ?? row["actor_id"]) !== user && { ip_address: null }),
+})

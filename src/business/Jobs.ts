@@ -73,7 +73,7 @@ export class Jobs extends Context.Service<
         const items = found.slice(0, limit)
         const last = items.at(-1)
         const next_cursor = found.length > limit && last !== undefined ? toCursor(last) : null
-        return { items: items.map(shown), next_cursor, limit }
+        return { items: items.map(withoutSecrets), next_cursor, limit }
       })
 
       const record = (actor: Actor, change: Change, { id, name, unique_key }: Job) =>
@@ -88,13 +88,13 @@ export class Jobs extends Context.Service<
       const retry = Effect.fn("Jobs.retry")(function* (actor: Actor, id: string) {
         const job = yield* queue.retry(id)
         yield* record(actor, "retried", job)
-        return shown(job)
+        return withoutSecrets(job)
       }, transaction)
 
       const cancel = Effect.fn("Jobs.cancel")(function* (actor: Actor, id: string) {
         const job = yield* queue.cancel(id)
         yield* record(actor, "cancelled", job)
-        return shown(job)
+        return withoutSecrets(job)
       }, transaction)
 
       const enqueue = Effect.fn("Jobs.enqueue")(function* (
@@ -118,12 +118,12 @@ export class Jobs extends Context.Service<
         const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
         if (created) yield* record(actor, "enqueued", job)
-        return { job: shown(job), created }
+        return { job: withoutSecrets(job), created }
       }, transaction)
 
       return Jobs.of({
         list,
-        get: (id) => Effect.map(queue.get(id), shown),
+        get: (id) => Effect.map(queue.get(id), withoutSecrets),
         stats: queue.stats,
         retry,
         cancel,
@@ -144,7 +144,7 @@ const descriptions: Record<Change, string> = {
 /** A kind without fields would take anything. */
 const decodeObject = Schema.decodeUnknownEffect(Schema.JsonObject)
 
-const shown = (job: Job): Job => ({
+export const withoutSecrets = (job: Job): Job => ({
   ...job,
   payload: scrubbed("payload", job.payload),
   result: scrubbed("result", job.result),

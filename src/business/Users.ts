@@ -1,5 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
+import { JobQueue } from "../core/JobQueue.ts"
 import { PubSub } from "../core/PubSub.ts"
 import {
   type AuthorizationError,
@@ -83,6 +84,7 @@ export class Users extends Context.Service<
       const audit = yield* Audit
       const { transaction } = yield* Database
       const { publish, subscribe } = yield* PubSub
+      const jobs = yield* JobQueue
       const cache = new UserCache()
       yield* subscribe(changes, (id) => cache.drop(UserId.make(id)))
 
@@ -167,6 +169,7 @@ export class Users extends Context.Service<
         const user = yield* repo.lock(from)
         if (from === to) return user
         const relinked = yield* repo.rename(user, to)
+        yield* jobs.relink(from, to)
         yield* audit.record("operator", {
           action: "user.relinked",
           description: "Moved to another sign-in",

@@ -102,11 +102,14 @@ const secretKey = ({ secretGenerated, secretKeys }: Values) =>
         "SECRET_KEY",
       )
 
+const byDatabase = ({ DATABASE_URL }: Values) =>
+  DATABASE_URL === null ? "DATABASE_URL is not set" : "DATABASE_URL"
+
 const database = Effect.fnUntraced(function* (settings: Values) {
   const finding = ok(
     "Database",
     settings.database.dialect === "pg" ? "PostgreSQL" : "SQLite",
-    settings.DATABASE_URL === null ? "DATABASE_URL is not set" : "DATABASE_URL",
+    byDatabase(settings),
   )
   const probe = Effect.andThen(
     Effect.flatMap(Database, ({ ping }) => ping),
@@ -125,7 +128,7 @@ const jobs = Effect.fnUntraced(function* (settings: Values, data: Finding) {
   const finding = ok(
     "Jobs",
     settings.jobsEmbedded ? "in the server" : "in workers",
-    settings.JOBS_EMBEDDED === null ? "DATABASE_URL" : "JOBS_EMBEDDED",
+    settings.JOBS_EMBEDDED === null ? byDatabase(settings) : "JOBS_EMBEDDED",
   )
   if (settings.jobsEmbedded) return finding
   // Without all its tables, or without the database, there is nothing to see.

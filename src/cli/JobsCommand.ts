@@ -126,6 +126,12 @@ const retry = Command.make("retry", { id, json }, (options) =>
 ).pipe(
   Command.withShortDescription("Run a failed or cancelled job again"),
   Command.withDescription("Run a job that failed or was cancelled again, under the same id."),
+  Command.withExamples([
+    {
+      command:
+        "plinth jobs list --state failed --json | jq -r '.items[].id' | xargs -n 1 plinth jobs retry",
+    },
+  ]),
 )
 
 const cancel = Command.make("cancel", { id, json, yes }, (options) =>

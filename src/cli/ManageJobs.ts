@@ -1,5 +1,6 @@
 import { Console, Duration, Effect, Option } from "effect"
 import { Jobs } from "../business/Jobs.ts"
+import { oneLine } from "../domain/Email.ts"
 import { NotFoundError, ValidationError } from "../domain/Errors.ts"
 import type { Job, JobState } from "../domain/Job.ts"
 import type { CursorPage, Position } from "../domain/Page.ts"
@@ -86,19 +87,21 @@ const printJob = ({ json }: Json, job: Job) =>
     }),
   )
 
-const columns = ["id", "name", "state", "attempts", "run_at", "finished_at"] as const
+const columns = ["id", "name", "state", "attempts", "run_at", "finished_at", "error"] as const
 
 const people = ({ items, next_cursor }: CursorPage<Job>) => {
   if (items.length === 0) return "No jobs"
   const rows = table(
     columns,
-    items.map(({ attempts, finished_at, id, max_attempts, name, run_at, state }) => [
+    items.map(({ attempts, error, finished_at, id, max_attempts, name, run_at, state }) => [
       id,
       name,
       state,
       `${attempts}/${max_attempts}`,
       run_at,
       finished_at,
+      // All of it is in `show`.
+      error === null ? null : oneLine(error, 80),
     ]),
   )
   return next_cursor === null ? rows : `${rows}\n\nMore: --cursor ${next_cursor}`

@@ -48,6 +48,8 @@ export class JobQueue extends Context.Service<
     readonly retry: (id: string) => Effect.Effect<Job, ConflictError | Missing>
     /** One that has not ended; where it runs, it is interrupted within seconds. */
     readonly cancel: (id: string) => Effect.Effect<Job, ConflictError | Missing>
+    /** Jobs that are about this user (`user_id` of their payload) are about the other one from now on. */
+    readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
     /**
      * Enqueued at each tick of a cron expression (UTC), once over all processes. Of ticks that nobody was there for, the
      * last one is made up for. The name of a schedule is its own; a new expression takes the place of the old one.
@@ -130,6 +132,7 @@ export class JobQueue extends Context.Service<
           Effect.tap(change(id, store.cancel(id), "ended"), () =>
             sql.afterCommit(publish(cancellations, id)),
           ),
+        relink: store.relink,
         schedule: (name, cron, type, payload) =>
           schedules.set(name, Cron.parseUnsafe(cron, utc), enqueue(type, payload)),
       })

@@ -109,6 +109,8 @@ export class JobStore extends Context.Service<
     ) => Effect.Effect<Job | undefined, ConflictError | ServiceUnavailableError>
     /** Undefined when it has ended. */
     readonly cancel: (id: string) => Effect.Effect<Job | undefined, ServiceUnavailableError>
+    /** Payloads that name this user name the other one, in whatever state their jobs are. */
+    readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
 
     /** Leases what may start now: by priority, then first come, first served. */
     readonly claim: (

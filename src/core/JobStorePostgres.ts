@@ -27,6 +27,7 @@ export const layer = Layer.effect(
       `id::text AS id, name, state::text AS state, start_after > pgboss.job_now() AS is_delayed, data,
        retry_count, retry_limit, output, singleton_key, start_after, started_on, completed_on`,
     )
+    const ofUser = (user: string) => sql`data -> 'payload' ->> 'user_id' = ${user}`
     /** Of the server's microseconds, milliseconds came out. */
     const startedAt = (time: Statement.Fragment) =>
       sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
@@ -90,7 +91,7 @@ export const layer = Layer.effect(
         const conditions = [
           sql`name = queue.name`,
           ...(state === undefined ? [] : [inState(sql, state)]),
-          ...(user === undefined ? [] : [sql`data -> 'payload' ->> 'user_id' = ${user}`]),
+          ...(user === undefined ? [] : [ofUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         // A few of each name by the primary key, however many there are.
@@ -142,6 +143,13 @@ export const layer = Layer.effect(
               RETURNING ${columns}
             `),
           ),
+        ),
+      relink: (user, to) =>
+        Effect.asVoid(
+          query(sql`
+            UPDATE pgboss.job SET data = jsonb_set(data, '{payload,user_id}', to_jsonb(${to}::text))
+            WHERE name IN ${names} AND ${ofUser(user)}
+          `),
         ),
       claim: (name, limit) =>
         Effect.map(

@@ -26,6 +26,8 @@ export const layer = Layer.effect(
     const state = (time: Timestamp) =>
       sql`CASE WHEN state = 'waiting' AND run_at > ${time} THEN 'delayed' ELSE state END`
 
+    const ofUser = (user: string) => sql`json_extract(message, '$.payload.user_id') = ${user}`
+
     const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
       const rows = yield* query(
         sql<Row>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
@@ -121,9 +123,7 @@ export const layer = Layer.effect(
         const conditions = [
           ...(name === undefined ? [] : [sql`name = ${name}`]),
           ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
-          ...(user === undefined
-            ? []
-            : [sql`json_extract(message, '$.payload.user_id') = ${user}`]),
+          ...(user === undefined ? [] : [ofUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`
@@ -157,6 +157,13 @@ export const layer = Layer.effect(
               WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS shown
             `),
           ),
+        ),
+      relink: (user, to) =>
+        Effect.asVoid(
+          query(sql`
+            UPDATE jobs SET message = json_set(message, '$.payload.user_id', ${to})
+            WHERE ${ofUser(user)}
+          `),
         ),
       claim: Effect.fnUntraced(function* (name, limit) {
         const time = yield* now

@@ -146,7 +146,14 @@ export class SendWelcomeEmail extends Schema.Class<SendWelcomeEmail>("send_welco
 /** `token` is what the issuer of tokens made for it; it is part of the link. */
 export class SendPasswordResetEmail extends Schema.Class<SendPasswordResetEmail>(
   "send_password_reset_email",
-)({ user_id: UserId, token: Schema.String, expires_in_minutes: Schema.Int }, { job: email }) {}
+)(
+  {
+    user_id: UserId,
+    token: Schema.String,
+    expires_in_minutes: Schema.Int.check(Schema.isGreaterThan(0)),
+  },
+  { job: email },
+) {}
 
 /** `path` is one under PUBLIC_URL. */
 export class SendNotificationEmail extends Schema.Class<SendNotificationEmail>(

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Logger } from "effect"
+import { AuditRepo } from "../../src/business/AuditRepo.ts"
 import { Users } from "../../src/business/Users.ts"
 import { type EnqueueOptions, JobQueue } from "../../src/core/JobQueue.ts"
 import { handler } from "../../src/core/JobExecution.ts"
@@ -66,7 +67,7 @@ const running = Effect.flatMap(
   JobRunner.start,
 ).pipe(Effect.provide(Logger.layer([])))
 
-/** Fifty of each kind, one after the other, but for the reports: a kind ends in one state. */
+/** Fifty of each kind, one after the other, but for the reports. A kind ends in one state; one cleanup is for later. */
 const manyJobs = Effect.gen(function* () {
   const { cancel } = yield* JobQueue
   const made: Array<Pick<Job, "id" | "name" | "state">> = []
@@ -87,6 +88,8 @@ const manyJobs = Effect.gen(function* () {
     const { id } = yield* enqueue(GenerateDailyReport, {})
     made.unshift({ id, name: GenerateDailyReport.identifier, state: "active" })
   }
+  const { id } = yield* enqueue(CleanupOldData, {}, later)
+  made.unshift({ id, name: CleanupOldData.identifier, state: "delayed" })
   return made
 })
 
@@ -96,7 +99,7 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list 
       const admin = yield* newAdmin
       const made = yield* manyJobs
       yield* running
-      const counts = { waiting: 50, delayed: 50, active: 5 }
+      const counts = { waiting: 50, delayed: 51, active: 5 }
       const ended = { completed: 50, failed: 50, cancelled: 50 }
       yield* eventually(Effect.map(statsOf(admin), ({ failed }) => failed === 50))
       yield* eventually(Effect.map(statsOf(admin), ({ completed }) => completed === 50))
@@ -230,6 +233,18 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
       assert.deepInclude(retried.json, { id, state: "waiting", finished_at: null })
       assert.deepStrictEqual((yield* list(admin, "state=cancelled")).items, [])
       assert.deepStrictEqual((yield* send({ path: at, token })).json, retried.json)
+
+      const audit = yield* AuditRepo
+      const { items } = yield* audit.list(null, { skip: 0, limit: 100 })
+      assert.deepStrictEqual(
+        items
+          .filter(({ resource_id }) => resource_id === id)
+          .map(({ action, actor_id }) => [action, actor_id]),
+        [
+          ["job.retried", admin.id],
+          ["job.cancelled", admin.id],
+        ],
+      )
     }),
   )
 

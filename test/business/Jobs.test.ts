@@ -72,6 +72,12 @@ layer(TestApp, { excludeTestServices: true })("jobs of operators", (it) => {
         yield* refused("send_password_reset_email", { user_id: ["canary"], token: 7 }),
         ["payload.user_id", "payload.token", "payload.expires_in_minutes"],
       )
+      for (const expires_in_minutes of [0, -5, 1.5]) {
+        assert.deepStrictEqual(
+          yield* refused("send_password_reset_email", { ...reset("canary"), expires_in_minutes }),
+          ["payload.expires_in_minutes"],
+        )
+      }
       for (const text of ["canary\0", "canary\ud800"]) {
         assert.deepStrictEqual(yield* refused("send_password_reset_email", reset(text)), [
           "payload.token",

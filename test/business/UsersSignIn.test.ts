@@ -1,14 +1,16 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Users } from "../../src/business/Users.ts"
 import { UsersRepo } from "../../src/business/UsersRepo.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
 import { now } from "../../src/domain/Fields.ts"
 import type { Identity } from "../../src/domain/Identity.ts"
 import { UserId } from "../../src/domain/User.ts"
 import * as Business from "../fixtures/Business.ts"
 import { countOf } from "../fixtures/Counts.ts"
+import { dialect } from "../TestDatabase.ts"
 
 const { identity, start } = Business
 const atStart = TestClock.setTime(start * 1000)
@@ -46,6 +48,28 @@ layer(Business.layer)("resolve", (it) => {
         created_at: user.updated_at,
       })
       assert.strictEqual(user.created_at, "1970-01-01T00:16:40.000Z")
+    }),
+  )
+
+  it.effect("makes nobody whom it cannot welcome, and him at the next request", () =>
+    Effect.gen(function* () {
+      yield* atStart
+      const sql = yield* SqlClient.SqlClient
+      const repo = yield* UsersRepo
+      const rename = (from: string, to: string) =>
+        dialect() === "pg"
+          ? sql`ALTER SCHEMA ${sql(from)} RENAME TO ${sql(to)}`
+          : sql`ALTER TABLE ${sql(from)} RENAME TO ${sql(to)}`
+      const jobs = dialect() === "pg" ? "pgboss" : "jobs"
+      const who = identity("unwelcome")
+      yield* rename(jobs, "elsewhere")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(resolve(who))))
+      yield* rename("elsewhere", jobs)
+      assert.isUndefined(yield* repo.find(who.sub))
+
+      yield* resolve(who)
+      const { list } = yield* JobQueue
+      assert.lengthOf(yield* list({ user: who.sub, limit: 10 }), 1)
     }),
   )
 

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Jobs } from "../../src/business/Jobs.ts"
+import { JobStore } from "../../src/core/JobStore.ts"
 import type { Job } from "../../src/domain/Job.ts"
 import { canary, jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
@@ -71,6 +72,13 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         )
         const retried = yield* json(`jobs retry ${second.id}`)
         assert.deepInclude(retried, { id: second.id, state: "waiting", finished_at: null })
+
+        const store = yield* JobStore
+        const [claim] = yield* store.claim("export_user_data", 1)
+        assert(claim !== undefined)
+        yield* store.settle([{ claim, outcome: "failed", error: "Refused: no such user" }])
+        const failures = yield* run("jobs list --state failed")
+        assert.match(failures.stdout, / error\n\S+ +export_user_data .* Refused: no such user\n$/)
       }),
     patience,
   )

@@ -3,12 +3,20 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Users } from "../../src/business/Users.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
-import { CleanupOldData, JobId, SweepIdempotencyKeys } from "../../src/domain/Job.ts"
+import { ago } from "../../src/domain/Fields.ts"
+import {
+  CleanupOldData,
+  ExportUserData,
+  JobId,
+  SendPasswordResetEmail,
+  SweepIdempotencyKeys,
+} from "../../src/domain/Job.ts"
 import { type UserId } from "../../src/domain/User.ts"
 import { type Caller, newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { bodyOf, send } from "../fixtures/Http.ts"
 import { MailServer, publicUrl, serverWithMail } from "../fixtures/MailServer.ts"
+import { newUser } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 
 const path = "/api/v1/app/users/me/export"
@@ -55,6 +63,11 @@ const held = Effect.fnUntraced(function* (id: UserId) {
   return counts
 })
 
+const enqueueReset = (user_id: UserId, token: string) =>
+  Effect.flatMap(JobQueue, ({ enqueue }) =>
+    enqueue(SendPasswordResetEmail, { user_id, token, expires_in_minutes: 5 }, { delay: "1 hour" }),
+  )
+
 /** Runs one to its end, and gives its result. */
 const done = Effect.fnUntraced(function* (id: JobId) {
   const queue = yield* JobQueue
@@ -77,6 +90,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       yield* send({ method: "DELETE", path: `${projects}/${deleted}`, token: caller.token })
       const change = { method: "PATCH", token: admin.token, json: { full_name: "Ada" } }
       yield* send({ ...change, path: `/api/v1/admin/users/${caller.id}` })
+      yield* enqueueReset(caller.id, "canary")
       assert.strictEqual((yield* send({ path, token: caller.token })).status, 404)
 
       const asked = yield* send({ method: "POST", path, token: caller.token })
@@ -110,6 +124,15 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         ["export_user_data", "send_welcome_email"],
       )
       assert.notInclude(file.text, other.id)
+      // What the admin did to him is told, but not the admin's own data, nor what opens the account.
+      assert.deepInclude(tables["audit_logs"]?.at(-1), {
+        action: "user.updated",
+        actor_id: admin.id,
+        actor_email: null,
+        ip_address: null,
+      })
+      assert.include(file.text, "send_password_reset_email")
+      assert.notInclude(file.text, "canary")
 
       assert.strictEqual((yield* send({ path, token: other.token })).status, 404)
       const { mails } = yield* MailServer
@@ -123,8 +146,26 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
           ),
         ),
       )
+
+      // The next one takes its place.
+      yield* create(caller, "newest")
+      const again = yield* send({ method: "POST", path, token: caller.token })
+      yield* done(JobId.make(bodyOf<{ job_id: string }>(again).job_id))
+      assert.include((yield* send({ path, token: caller.token })).text, `"newest"`)
       const rows = yield* sql`SELECT user_id FROM user_exports WHERE user_id = ${caller.id}`
       assert.strictEqual(rows.length, 1)
+    }),
+  )
+
+  it.effect("of nobody is not exported, and the job says why at once", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const { id } = yield* queue.enqueue(ExportUserData, { user_id: newUser() })
+      yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "failed"))
+      assert.deepInclude(yield* queue.get(id), {
+        attempts: 1,
+        error: "NotFoundError: User not found",
+      })
     }),
   )
 
@@ -133,22 +174,43 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
       const users = yield* Users
-      const [caller, closed, banned] = [yield* newCaller(), yield* newCaller(), yield* newCaller()]
-      yield* sql`DELETE FROM user_exports`
-      const long = "2020-01-01T00:00:00.000Z"
+      const [caller, closed, closing, returned, banned] = yield* Effect.all([
+        newCaller(),
+        newCaller(),
+        newCaller(),
+        newCaller(),
+        newCaller(),
+      ])
+      const [day, week, month] = [
+        { gone: yield* ago("25 hours"), kept: yield* ago("23 hours") },
+        { gone: yield* ago("169 hours"), kept: yield* ago("167 hours") },
+        { gone: yield* ago("721 hours"), kept: yield* ago("719 hours") },
+      ]
       const [old, fresh] = [yield* create(caller, "old"), yield* create(caller, "fresh")]
       for (const id of [old, fresh]) {
         yield* send({ method: "DELETE", path: `${projects}/${id}`, token: caller.token })
       }
-      yield* sql`UPDATE projects SET deleted_at = ${long} WHERE id = ${old}`
-      yield* sql`UPDATE idempotency_keys SET created_at = ${long} WHERE key = 'old'`
-      const exported = yield* send({ method: "POST", path, token: caller.token })
-      yield* done(JobId.make(bodyOf<{ job_id: string }>(exported).job_id))
-      yield* sql`UPDATE user_exports SET created_at = ${long}`
-      // Closed by himself, long ago; the other by an operator, who may let him in again.
-      yield* send({ method: "DELETE", path: "/api/v1/app/users/me", token: closed.token })
-      yield* sql`UPDATE users SET closed_at = ${long} WHERE id = ${closed.id}`
-      yield* users.deactivate("operator", banned.id)
+      yield* sql`UPDATE projects SET deleted_at = ${month.gone} WHERE id = ${old}`
+      yield* sql`UPDATE projects SET deleted_at = ${month.kept} WHERE id = ${fresh}`
+      yield* sql`UPDATE idempotency_keys SET created_at = ${day.gone} WHERE key = 'old'`
+      yield* sql`UPDATE idempotency_keys SET created_at = ${day.kept} WHERE key = 'fresh'`
+      yield* sql`DELETE FROM user_exports`
+      yield* sql`INSERT INTO user_exports ${sql.insert([
+        { user_id: caller.id, content: "{}", created_at: week.gone },
+        { user_id: banned.id, content: "{}", created_at: week.kept },
+        { user_id: closed.id, content: "{}", created_at: week.kept },
+      ])}`
+      // Closed by themselves, one let in again since; who is shut out by an operator may be, too.
+      for (const [{ id, token }, time] of [
+        [closed, month.gone],
+        [closing, month.kept],
+        [returned, month.gone],
+      ] as const) {
+        yield* send({ method: "DELETE", path: "/api/v1/app/users/me", token })
+        yield* sql`UPDATE users SET closed_at = ${time} WHERE id = ${id}`
+      }
+      yield* users.activate("operator", returned.id)
+      for (const { id } of [returned, banned]) yield* users.deactivate("operator", id)
 
       const { id } = yield* queue.enqueue(CleanupOldData, {})
       assert.deepStrictEqual(yield* done(id), {
@@ -164,7 +226,14 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         left.map((row) => row.id),
         [fresh],
       )
-      assert.strictEqual((yield* send({ path, token: caller.token })).status, 404)
+      const exports = yield* sql<{ user_id: string }>`SELECT user_id FROM user_exports`
+      assert.deepStrictEqual(
+        exports.map(({ user_id }) => user_id),
+        [banned.id],
+      )
+      for (const { id } of [closing, returned]) {
+        assert.deepInclude(yield* users.get(id), { email: `${id}@example.com` })
+      }
       assert.deepInclude(yield* users.get(closed.id), { email: null, is_active: false })
       assert.deepInclude(yield* users.get(banned.id), { email: `${banned.id}@example.com` })
       const rows = yield* sql<Row>`SELECT * FROM audit_logs WHERE actor_id = ${closed.id}`
@@ -188,12 +257,13 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
       const caller = yield* newCaller()
-      const [first] = [yield* create(caller, "swept"), yield* create(caller, "held")]
-      const long = "2020-01-01T00:00:00.000Z"
-      yield* sql`UPDATE idempotency_keys SET created_at = ${long} WHERE key = 'swept'`
+      const [first, second] = [yield* create(caller, "swept"), yield* create(caller, "held")]
+      yield* sql`UPDATE idempotency_keys SET created_at = ${yield* ago("25 hours")} WHERE key = 'swept'`
+      yield* sql`UPDATE idempotency_keys SET created_at = ${yield* ago("23 hours")} WHERE key = 'held'`
       const { id } = yield* queue.enqueue(SweepIdempotencyKeys, {})
       assert.strictEqual(yield* done(id), 1)
       assert.notStrictEqual(yield* create(caller, "swept"), first)
+      assert.strictEqual(yield* create(caller, "held"), second)
     }),
   )
 })

@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { Projects } from "../../src/business/Projects.ts"
 import { Users } from "../../src/business/Users.ts"
 import { Database } from "../../src/core/Database.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
@@ -10,6 +12,7 @@ import {
   SendNotificationEmail,
   SendPasswordResetEmail,
 } from "../../src/domain/Job.ts"
+import { ago } from "../../src/domain/Fields.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { identity } from "../fixtures/Business.ts"
 import { eventually } from "../fixtures/Eventually.ts"
@@ -118,6 +121,30 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
+  it.effect("have been sent when they went out before a name in them was changed", () =>
+    Effect.gen(function* () {
+      const { state } = yield* MailServer
+      const queue = yield* JobQueue
+      const users = yield* Users
+      const id = newUser()
+      const job = yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* answering("cut_after")
+          yield* signIn(id)
+          const found = yield* onlyJobOf(id)
+          yield* becomes(found.id, "delayed")
+          return found.id
+        }),
+      )
+      yield* users.update(id, { full_name: "Ada King" })
+      yield* queue.cancel(job)
+      yield* queue.retry(job)
+      yield* becomes(job, "completed")
+      assert.include(state.requests.at(-1)?.body, "Ada King")
+      assert.strictEqual((yield* mailsTo(`${id}@example.com`)).length, 1)
+    }),
+  )
+
   it.effect("that are refused fail at once, and say why without an address", () =>
     Effect.gen(function* () {
       const id = newUser()
@@ -150,27 +177,113 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("go to no address that a header cannot hold, nor to who is deactivated", () =>
+  it.effect("come again when the provider takes some again, as it says", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
-      const [hostile, gone] = [newUser(), newUser()]
+      const id = newUser()
+      const job = yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* answering({ status: 429, headers: { "retry-after": "3600" } })
+          yield* signIn(id)
+          const found = yield* onlyJobOf(id)
+          yield* becomes(found.id, "delayed")
+          return yield* queue.get(found.id)
+        }),
+      )
+      assert.strictEqual(job.error, "EmailThrottledError: Too many e-mails")
+      const wait = Date.parse(job.run_at) - Date.parse(job.started_at ?? "")
+      assert.isAtLeast(wait, 3_599_000)
+      assert.isAtMost(wait, 3_660_000)
+    }),
+  )
+
+  it.effect("go to no address that a header cannot hold, nor to who has none or is shut out", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const { state } = yield* MailServer
+      const [hostile, gone, nameless] = [newUser(), newUser(), newUser()]
+      const asked = state.requests.length
       yield* signIn(hostile, `"a,b"@example.com`)
       const bad = yield* onlyJobOf(hostile)
       yield* becomes(bad.id, "failed")
+      assert.lengthOf(state.requests, asked)
 
       yield* signIn(gone)
       yield* becomes((yield* onlyJobOf(gone)).id, "completed")
       const users = yield* Users
       yield* users.deactivate("operator", gone)
-      const { id } = yield* queue.enqueue(SendNotificationEmail, {
-        user_id: gone,
-        title: "News",
-        body: "None",
-        path: null,
-      })
-      yield* becomes(id, "completed")
-      assert.deepStrictEqual((yield* queue.get(id)).result, { skipped: "deactivated" })
+      yield* signIn(nameless, null)
+      const news = { title: "News", body: "None", path: null }
+      for (const [user_id, skipped] of [
+        [gone, "deactivated"],
+        [nameless, "no_address"],
+      ] as const) {
+        const { id } = yield* queue.enqueue(SendNotificationEmail, { user_id, ...news })
+        yield* becomes(id, "completed")
+        assert.deepStrictEqual((yield* queue.get(id)).result, { skipped })
+      }
       assert.strictEqual((yield* mailsTo(`${gone}@example.com`)).length, 1)
+    }),
+  )
+
+  it.effect("follow a user whom an operator gives another sign-in", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const users = yield* Users
+      const [before, id, other] = [newUser(), newUser(), newUser()]
+      const address = `${before}@example.com`
+      for (const one of [before, other]) {
+        yield* signIn(one)
+        yield* becomes((yield* onlyJobOf(one)).id, "completed")
+      }
+      const news = { title: "News", body: "None", path: null }
+      const later = { delay: "1 hour" } as const
+      const note = yield* queue.enqueue(SendNotificationEmail, { user_id: before, ...news }, later)
+      yield* users.relink(before, id)
+
+      assert.deepStrictEqual(yield* jobsOf(before), [])
+      assert.lengthOf(yield* jobsOf(id), 2)
+      assert.lengthOf(yield* jobsOf(other), 1)
+      assert.deepStrictEqual((yield* queue.get(note.id)).payload, { user_id: id, ...news })
+      yield* queue.cancel(note.id)
+      yield* queue.retry(note.id)
+      yield* becomes(note.id, "completed")
+      assert.strictEqual((yield* mailsTo(address)).at(-1)?.subject, "News")
+    }),
+  )
+
+  it.effect("report what came and what there is, without what was deleted", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const projects = yield* Projects
+      const sql = yield* SqlClient.SqlClient
+      const [first, second] = [newUser(), newUser()]
+      for (const id of [first, second]) yield* signIn(id)
+      const make = (name: string) => projects.create(first, { name, description: null })
+      const [old, deleted] = [yield* make("old"), yield* make("deleted"), yield* make("new")]
+      yield* projects.remove(first, deleted.id)
+      const long = yield* ago("25 hours")
+      yield* sql`UPDATE users SET created_at = ${long} WHERE id <> ${second}`
+      yield* sql`UPDATE users SET is_active = ${false} WHERE id NOT IN (${first}, ${second})`
+      yield* sql`UPDATE projects SET created_at = ${long} WHERE id = ${old.id}`
+      const all = yield* sql`SELECT id FROM users`
+
+      const before = (yield* mailsTo(admin)).length
+      const { id } = yield* queue.enqueue(GenerateDailyReport, {})
+      yield* becomes(id, "completed")
+      const [report] = (yield* mailsTo(admin)).slice(before)
+      assert.deepStrictEqual(
+        [...(report?.text ?? "").matchAll(/^ {2}(\w.*\w) +(\d+)$/gm)]
+          .slice(0, 5)
+          .map(([, label, value]) => [label?.trim(), Number(value)]),
+        [
+          ["Total", all.length],
+          ["Active", 2],
+          ["New in 24 hours", 1],
+          ["Total", 2],
+          ["New in 24 hours", 1],
+        ],
+      )
     }),
   )
 

@@ -58,7 +58,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       OpenApi.annotations({
         summary: "Get your data",
         description:
-          "The last export, as a JSON file: every row that speaks of the caller, by table, and the jobs. Kept for 7 days; 404 when there is none.",
+          "The last export, as a JSON file: every row that speaks of the caller, by table, and the jobs. Without e-mails and addresses of others, and with values under names like token, secret or password as `<redacted>`. Kept for 7 days; 404 when there is none.",
       }),
     ),
     HttpApiEndpoint.delete("removeMe", "/me", {

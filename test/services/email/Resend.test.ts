@@ -45,6 +45,7 @@ describe("a mail by Resend", () => {
       const from = "Plinth <no-reply@example.com>"
       assert.deepStrictEqual<unknown>(mails, [{ from, to: [to], subject, html, text }])
       assert.strictEqual(state.requests[0]?.headers["idempotency-key"], "job-1")
+      assert.strictEqual(state.requests[0]?.headers["user-agent"], "plinth")
       assert.strictEqual(message_id, "49a3999c-0ce1-4ea6-ab68-000000000001")
       assert.strictEqual(yield* counted("success"), 1)
       assert.include(

@@ -2,7 +2,7 @@ import type { EmailContent } from "../../../domain/Email.ts"
 import { compose, type Letterhead } from "./Base.ts"
 import { figures, prose } from "./Block.ts"
 
-export interface DailyReport {
+interface DailyReport {
   /** `2026-11-26` */
   readonly date: string
   readonly users: {
@@ -11,11 +11,7 @@ export interface DailyReport {
     readonly new_last_24_hours: number
   }
   readonly projects: { readonly total: number; readonly new_last_24_hours: number }
-  readonly jobs: {
-    readonly completed_last_24_hours?: number
-    readonly failed: number
-    readonly waiting: number
-  }
+  readonly jobs: { readonly failed: number; readonly waiting: number }
 }
 
 /** For ADMIN_EMAIL. */
@@ -24,8 +20,9 @@ export const dailyReport = (
   { date, jobs, projects, users }: DailyReport,
 ): EmailContent => {
   const { project } = letterhead
-  const failures = jobs.failed === 1 ? "1 job has failed" : `${jobs.failed} jobs have failed`
-  const summary = jobs.failed === 0 ? "No job has failed." : `${failures}.`
+  // Since whenever: they are counted until somebody retries them, or their retention ends.
+  const failures = jobs.failed === 1 ? "1 failed job waits" : `${jobs.failed} failed jobs wait`
+  const summary = jobs.failed === 0 ? "No failed jobs." : `${failures} for an operator.`
   return compose(letterhead, {
     subject: `${project}: report of ${date}`,
     preview: summary,
@@ -42,9 +39,6 @@ export const dailyReport = (
         { label: "New in 24 hours", value: projects.new_last_24_hours },
       ]),
       figures("Jobs", [
-        ...(jobs.completed_last_24_hours === undefined
-          ? []
-          : [{ label: "Completed in 24 hours", value: jobs.completed_last_24_hours }]),
         { label: "Failed", value: jobs.failed },
         { label: "Waiting", value: jobs.waiting },
       ]),

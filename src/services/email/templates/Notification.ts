@@ -7,9 +7,7 @@ interface Notification {
   /** Plain text; an empty line begins another paragraph. */
   readonly body: string
   /** What it is about. */
-  readonly path?: string
-  /** What the button says, when there is a path. */
-  readonly action?: string
+  readonly path: string | null
 }
 
 export const notification = (letterhead: Letterhead, data: Notification): EmailContent => {
@@ -22,9 +20,7 @@ export const notification = (letterhead: Letterhead, data: Notification): EmailC
     heading: title,
     blocks: [
       prose(data.body),
-      ...(data.path === undefined
-        ? []
-        : [action(data.action ?? `Open ${project}`, links.to(data.path))]),
+      ...(data.path === null ? [] : [action(`Open ${project}`, links.to(data.path))]),
     ],
     reason: `You get this e-mail because of your account at ${project}.`,
   })

@@ -1,0 +1,50 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import { SqlClient } from "effect/sql"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { GenerateDailyReport } from "../../src/domain/Job.ts"
+import * as Worker from "../../src/jobs/Worker.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { appWithMail } from "../fixtures/MailServer.ts"
+import { TestApp } from "../TestApp.ts"
+
+/** Seconds, minutes, hours, days, months and weekdays of each; the laws of `JobQueue` prove that they fire then. */
+const schedules = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ name: string; cron: string }>`SELECT name, cron FROM job_schedules`
+  return Object.fromEntries(rows.map(({ cron, name }) => [name, cron]))
+})
+
+const cleaning = {
+  cleanup_old_data: "0 0 0 * * 0",
+  sweep_idempotency_keys: "0 0,10,20,30,40,50 * * * *",
+}
+
+layer(appWithMail, { excludeTestServices: true })("A worker", (it) => {
+  it.effect("reports at nine, cleans up on Sundays and sweeps every ten minutes", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* schedules, {
+        ...cleaning,
+        generate_daily_report: "0 0 9 * * *",
+      })
+    }),
+  )
+})
+
+const withoutAdmin = Worker.layer.pipe(Layer.provideMerge(TestApp), Layer.provide(Logger.layer([])))
+
+layer(withoutAdmin, { excludeTestServices: true })("A worker without ADMIN_EMAIL", (it) => {
+  it.effect("reports to nobody, and says what is missing when it is told to", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* schedules, cleaning)
+
+      const queue = yield* JobQueue
+      const { id } = yield* queue.enqueue(GenerateDailyReport, {})
+      yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "failed"))
+      assert.deepInclude(yield* queue.get(id), {
+        attempts: 1,
+        error: "EmailNotConfiguredError: E-mail is not set up: ADMIN_EMAIL is not set",
+      })
+    }),
+  )
+})
