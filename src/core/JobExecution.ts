@@ -168,7 +168,7 @@ const pauseOf = (error: unknown) =>
 /** What operators read. Nothing secret, whoever put it into a message. */
 const textOf = (error: unknown) => {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : typeof error
-  return scrub(text).replaceAll("\0", "").toWellFormed().slice(0, 2000)
+  return scrub(text).replaceAll("\0", "").slice(0, 2000).toWellFormed()
 }
 
 const decodeOrigin = Schema.decodeUnknownOption(

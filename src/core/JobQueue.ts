@@ -41,8 +41,6 @@ export class JobQueue extends Context.Service<
     readonly get: (id: string) => Effect.Effect<Job, Missing>
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
-    /** How many of each name in each state. */
-    readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
     readonly stats: Effect.Effect<JobStats, ServiceUnavailableError>
     /** One that failed or was cancelled, again, under the same id. Another state is a conflict. */
     readonly retry: (id: string) => Effect.Effect<Job, ConflictError | Missing>
@@ -124,7 +122,6 @@ export class JobQueue extends Context.Service<
         enqueue,
         get,
         list: store.list,
-        counts: store.counts,
         stats: Effect.map(store.counts, statsOf),
         retry: (id) =>
           change(id, Effect.catchTag(store.retry(id), "ConflictError", isThere), "not_failed"),

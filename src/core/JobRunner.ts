@@ -61,10 +61,11 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
       { handler, free: policyOf(handler.type).concurrency },
     ]),
   )
-  const running = new Map<string, Running>()
+  /** Of one job there may be two: an attempt whose lease ran out has not ended yet, and this process takes the next. */
+  const running = new Set<Running>()
   /** Names of which there may be more. */
   const wanted = new Set<string>()
-  let settled: ReadonlyArray<Settlement> = []
+  let settled: ReadonlyArray<{ readonly job: Running; readonly settlement: Settlement }> = []
   let stopping = false
   const mayTake = yield* Latch.make(false)
   const maySettle = yield* Latch.make(false)
@@ -76,13 +77,13 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     mayTake.openUnsafe()
   }
 
-  const settle = (settlement: Settlement) => {
-    settled = [...settled, settlement]
+  const settle = (job: Running, settlement: Settlement) => {
+    settled = [...settled, { job, settlement }]
     maySettle.openUnsafe()
   }
 
   const release = (job: Running) => {
-    running.delete(job.claim.id)
+    running.delete(job)
     job.kind.free += 1
     if (running.size === 0) isIdle.openUnsafe()
     mayTake.openUnsafe()
@@ -94,24 +95,31 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     job.fiber?.interruptUnsafe()
   }
 
+  const lose = (id: string) => {
+    for (const job of running) if (job.claim.id === id) letGo(job, "lost")
+  }
+
   const run = Effect.fnUntraced(function* (claim: Claim, kind: Kind, leasedUntil: number) {
     const job: Running = { claim, kind, fiber: undefined, leasedUntil, letGo: undefined }
-    running.set(claim.id, job)
+    lose(claim.id)
+    running.add(job)
     kind.free -= 1
     isIdle.closeUnsafe()
     const progress = (percent: number) => Effect.ignore(store.progress(claim, percent))
     job.fiber = yield* execute({ claim, handler: kind.handler, metrics, progress }).pipe(
-      Effect.map(settle),
+      Effect.map((settlement) => settle(job, settlement)),
       Effect.onInterrupt(() =>
         Effect.sync(() =>
-          job.letGo === "handed_back" ? settle({ claim, outcome: "handed_back" }) : release(job),
+          job.letGo === "handed_back" ? settle(job, handedBack(claim)) : release(job),
         ),
       ),
       Effect.forkDetach,
     )
+    // It may have been cancelled meanwhile.
+    if (job.letGo !== undefined) job.fiber.interruptUnsafe()
   })
 
-  /** As many as there is room for. Not to be interrupted: what was claimed is run. */
+  /** As many as there is room for. Not to be interrupted: what was claimed is run, or handed back. */
   const takeOf = Effect.fnUntraced(function* (name: string, kind: Kind) {
     const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
     if (room <= 0) return
@@ -121,6 +129,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const claims = yield* Effect.tapCause(store.claim(name, room), () =>
       Effect.sync(() => want(name)),
     )
+    if (stopping) return yield* store.settle(claims.map(handedBack))
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
     // Behind the others, if there may be more.
     if (claims.length === room) want(name)
@@ -141,32 +150,29 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     yield* maySettle.await
     const now = settled.slice(0, batch)
     // A defect here is no reason to hold up the others: the leases end, and count as lost.
-    yield* Effect.catchDefect(store.settle(now), (defect) =>
+    yield* Effect.catchDefect(store.settle(now.map(({ settlement }) => settlement)), (defect) =>
       Effect.logError("jobs could not be settled", defect),
     )
     settled = settled.slice(now.length)
     if (settled.length === 0) maySettle.closeUnsafe()
-    for (const { claim } of now) {
-      const job = running.get(claim.id)
-      if (job !== undefined) release(job)
-    }
+    for (const { job } of now) release(job)
   })
 
   const renew = Effect.gen(function* () {
-    const jobs = [...running.values()].filter(({ letGo }) => letGo === undefined)
+    const jobs = [...running].filter(({ letGo }) => letGo === undefined)
     if (jobs.length === 0) return
     const leasedUntil = (yield* Clock.currentTimeMillis) + lease
     const held = yield* store.renew(jobs.map(({ claim }) => claim))
     for (const job of jobs) {
       if (held.has(job.claim.id)) job.leasedUntil = leasedUntil
       // It may have been settled meanwhile.
-      else if (running.get(job.claim.id) === job) letGo(job, "lost")
+      else if (running.has(job)) letGo(job, "lost")
     }
   })
 
   /** Nobody else may begin what still runs here. */
   const letGoOfExpired = Effect.map(Clock.currentTimeMillis, (now) => {
-    for (const job of running.values()) {
+    for (const job of running) {
       if (job.leasedUntil <= now + margin) letGo(job, "lost")
     }
   })
@@ -198,15 +204,12 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const now = yield* Clock.currentTimeMillis
     const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
     yield* Effect.timeoutOption(isIdle.await, Math.max(0, grace))
-    for (const job of running.values()) letGo(job, "handed_back")
+    for (const job of running) letGo(job, "handed_back")
     yield* Effect.timeoutOption(isIdle.await, patience)
   })
 
   yield* store.attend(want)
-  yield* subscribe(cancellations, (id) => {
-    const job = running.get(id)
-    if (job !== undefined) letGo(job, "lost")
-  })
+  yield* subscribe(cancellations, lose)
   yield* steadily("taking jobs", take)
   yield* steadily("settling jobs", settleAll)
   yield* steadily("looking for jobs", lookAround)
@@ -216,6 +219,8 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   // Runs before the fibers above are interrupted.
   yield* Effect.addFinalizer(() => handBack)
 })
+
+const handedBack = (claim: Claim): Settlement => ({ claim, outcome: "handed_back" })
 
 /** Over and over. A failure is told when it begins, and tried again after a while. */
 const steadily = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {

@@ -1,4 +1,4 @@
-import { Context, type Effect, type Scope } from "effect"
+import { Context, type Duration, Effect, Schedule, type Scope } from "effect"
 import type { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Job, JobId, JobState } from "../domain/Job.ts"
 
@@ -63,7 +63,6 @@ export interface JobsQuery {
 }
 
 export interface JobCount {
-  readonly name: string
   readonly state: JobState
   readonly count: number
 }
@@ -97,6 +96,7 @@ export class JobStore extends Context.Service<
     ) => Effect.Effect<JobId | undefined, ServiceUnavailableError>
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
+    /** Of a state there may be several. */
     readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
     /** How many wait, now or for their time, for each name that has any: cheap, however many have ended. */
     readonly waiting: Effect.Effect<
@@ -142,3 +142,14 @@ export class JobStore extends Context.Service<
     readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("plinth/core/JobStore") {}
+
+/** Again and again until the scope closes, also after a defect: nobody else would begin it again. */
+export const upkeep = (
+  interval: Duration.Input,
+  effect: Effect.Effect<unknown, ServiceUnavailableError>,
+) =>
+  Effect.ignore(effect).pipe(
+    Effect.ignoreCause({ log: "Error", message: "jobs are not looked after" }),
+    Effect.repeat(Schedule.spaced(interval)),
+    Effect.forkScoped,
+  )

@@ -1,8 +1,8 @@
-import { Effect, Layer, Schedule } from "effect"
+import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { type Job, JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { JobStore, lease, lostProcess } from "./JobStore.ts"
+import { JobStore, lease, lostProcess, upkeep } from "./JobStore.ts"
 import { byTurn, claimOf, jobOf, leaseOf, type Row, settlementOf, stateOf } from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
 import { isUuid } from "./Uuid.ts"
@@ -110,11 +110,11 @@ export const layer = Layer.effect(
       },
       counts: Effect.map(
         query(sql<Row & { readonly count: number }>`
-          SELECT name, state::text AS state, start_after > pgboss.job_now() AS is_delayed,
+          SELECT state::text AS state, start_after > pgboss.job_now() AS is_delayed,
             count(*) AS count
-          FROM pgboss.job GROUP BY 1, 2, 3
+          FROM pgboss.job GROUP BY 1, 2
         `),
-        (rows) => rows.map((row) => ({ name: row.name, state: stateOf(row), count: row.count })),
+        (rows) => rows.map((row) => ({ state: stateOf(row), count: row.count })),
       ),
       waiting: query(sql<{ name: string; count: number }>`
         SELECT name, count(*) AS count FROM pgboss.job
@@ -127,7 +127,7 @@ export const layer = Layer.effect(
             write("Job")(sql<Row>`
               UPDATE pgboss.job SET
                 state = 'retry', retry_limit = GREATEST(retry_limit, retry_count + 1),
-                start_after = pgboss.job_now(), completed_on = NULL
+                start_after = pgboss.job_now(), completed_on = NULL, output = output - 'progress'
               WHERE name IN ${names} AND id = ${id} AND state IN ('failed', 'cancelled')
               RETURNING ${columns}
             `),
@@ -225,11 +225,7 @@ export const layer = Layer.effect(
           ) next
           GROUP BY kind.name
         `),
-      attend: (wake) =>
-        Effect.andThen(
-          bosses.attend(wake),
-          Effect.forkScoped(Effect.repeat(Effect.ignore(rescue), Schedule.spaced("2 seconds"))),
-        ),
+      attend: (wake) => Effect.andThen(bosses.attend(wake), upkeep("2 seconds", rescue)),
     })
   }),
 ).pipe(Layer.provide(PgBosses.layer))

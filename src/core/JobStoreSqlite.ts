@@ -1,10 +1,17 @@
-import { DateTime, type Duration, Effect, Layer, Schedule } from "effect"
+import { DateTime, Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { lease, lostProcess, JobStore, payloadOf, type Claim, type Settlement } from "./JobStore.ts"
+import {
+  type Claim,
+  JobStore,
+  lease,
+  lostProcess,
+  payloadOf,
+  type Settlement,
+  upkeep,
+} from "./JobStore.ts"
 
 /** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
 export const layer = Layer.effect(
@@ -38,7 +45,7 @@ export const layer = Layer.effect(
     const settle = Effect.fnUntraced(function* (settlement: Settlement) {
       const { attempt } = settlement.claim
       const time = yield* now
-      const end = { finished_at: time, leased_until: null }
+      const end = { finished_at: time, leased_until: null, progress: null }
       const set = (values: Readonly<Record<string, unknown>>) =>
         query(sql`UPDATE jobs SET ${sql.update(values)} WHERE ${isHeld(settlement.claim)}`)
       switch (settlement.outcome) {
@@ -57,6 +64,7 @@ export const layer = Layer.effect(
             error: settlement.error,
             run_at: yield* fromNow(settlement.delay),
             leased_until: null,
+            progress: null,
           })
         case "handed_back":
           return yield* set({
@@ -77,7 +85,8 @@ export const layer = Layer.effect(
           finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE ${time} END,
           error = ${lostProcess},
           run_at = ${time},
-          leased_until = NULL
+          leased_until = NULL,
+          progress = NULL
         WHERE state = 'active' AND leased_until < ${time}
       `)
     })
@@ -130,8 +139,8 @@ export const layer = Layer.effect(
         return yield* jobs(sql`${where} ORDER BY id DESC LIMIT ${limit}`)
       }),
       counts: Effect.flatMap(now, (time) =>
-        query(sql<{ name: string; state: Job["state"]; count: number }>`
-          SELECT name, ${state(time)} AS state, count(*) AS count FROM jobs GROUP BY 1, 2
+        query(sql<{ state: Job["state"]; count: number }>`
+          SELECT ${state(time)} AS state, count(*) AS count FROM jobs GROUP BY 1
         `),
       ),
       waiting: query(sql<{ name: string; count: number }>`
@@ -206,8 +215,8 @@ export const layer = Layer.effect(
           Effect.sync(() => listeners.add(wake)),
           () => Effect.sync(() => listeners.delete(wake)),
         )
-        yield* every("2 seconds", rescue)
-        yield* every("1 hour", forget)
+        yield* upkeep("2 seconds", rescue)
+        yield* upkeep("1 hour", forget)
       }),
     })
   }),
@@ -215,9 +224,6 @@ export const layer = Layer.effect(
 
 const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
   Effect.map(rows, ([row]) => row && jobOf(row))
-
-const every = (interval: Duration.Input, effect: Effect.Effect<unknown, ServiceUnavailableError>) =>
-  Effect.ignore(effect).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
 
 interface Row extends Omit<Job, "payload" | "state"> {
   readonly message: unknown

@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Exit, Fiber } from "effect"
+import { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/core/JobQueue.ts"
-import { JobStore } from "../../src/core/JobStore.ts"
+import { type Claim, JobStore } from "../../src/core/JobStore.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { jobs, running, Task, Tasks } from "../fixtures/Jobs.ts"
 
@@ -32,6 +33,135 @@ layer(jobs(), { excludeTestServices: true })("A worker", (it) => {
         tasks.begun.map(({ task }) => task),
         ["first", "second"],
       )
+    }),
+  )
+
+  it.effect("hands back what it was taking when it was told to stop, without beginning it", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      const store = yield* JobStore
+      const taken = yield* Deferred.make<void>()
+      const told = yield* Deferred.make<void>()
+      const { stop } = yield* running(tasks).pipe(
+        Effect.provideService(JobStore, {
+          ...store,
+          claim: (name, limit) =>
+            Effect.tap(store.claim(name, limit), () =>
+              Effect.andThen(Deferred.succeed(taken, undefined), Deferred.await(told)),
+            ),
+        }),
+      )
+      const { id } = yield* queue.enqueue(Task, { task: "late" })
+      yield* Deferred.await(taken)
+      const stopped = yield* Effect.forkScoped(stop, { startImmediately: true })
+      yield* Deferred.succeed(told, undefined)
+      yield* Fiber.join(stopped)
+      assert.deepInclude(yield* queue.get(id), { state: "waiting", attempts: 0 })
+      assert.deepStrictEqual(tasks.begun, [])
+      yield* queue.cancel(id)
+    }),
+  )
+
+  it.effect(
+    "keeps its hold on a job that it takes again before it could say how the last try ended",
+    () =>
+      Effect.gen(function* () {
+        const tasks = new Tasks()
+        const queue = yield* JobQueue
+        const store = yield* JobStore
+        const sql = yield* SqlClient.SqlClient
+        const ended = yield* Deferred.make<void>()
+        const told = yield* Deferred.make<void>()
+        const renewed: Array<Claim> = []
+        const release = yield* Deferred.make<void>()
+        tasks.when("again", ({ attempt }) =>
+          attempt === 1 ? Effect.void : Deferred.await(release),
+        )
+        yield* running(tasks).pipe(
+          Effect.provideService(JobStore, {
+            ...store,
+            settle: (settlements) =>
+              Effect.andThen(
+                Effect.andThen(Deferred.succeed(ended, undefined), Deferred.await(told)),
+                store.settle(settlements),
+              ),
+            renew: (claims) => {
+              renewed.push(...claims)
+              return store.renew(claims)
+            },
+          }),
+        )
+        const { id } = yield* queue.enqueue(Task, { task: "again" })
+        yield* Deferred.await(ended)
+        // Its lease ran out.
+        yield* sql`UPDATE jobs SET leased_until = created_at WHERE id = ${id}`
+        yield* eventually(Effect.sync(() => tasks.begun.length === 2))
+        yield* Deferred.succeed(told, undefined)
+        renewed.length = 0
+        yield* eventually(Effect.sync(() => renewed.some(({ attempt }) => attempt === 2)))
+        yield* Deferred.succeed(release, undefined)
+        yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "completed"))
+
+        // And no room was lost.
+        const open = yield* Deferred.make<void>()
+        const four = ["a", "b", "c", "d"]
+        for (const task of four) {
+          tasks.when(task, () => Deferred.await(open))
+          yield* queue.enqueue(Task, { task })
+        }
+        yield* eventually(Effect.sync(() => tasks.begun.length === 2 + four.length))
+        yield* Deferred.succeed(open, undefined)
+      }),
+  )
+
+  it.effect(
+    "is told of jobs that are cancelled or set to run again, without looking for them",
+    () =>
+      Effect.gen(function* () {
+        const tasks = new Tasks()
+        const queue = yield* JobQueue
+        const store = yield* JobStore
+        const interrupted = yield* Deferred.make<void>()
+        tasks.when("stubborn", ({ attempt }) =>
+          attempt === 1
+            ? Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+            : Effect.void,
+        )
+        yield* running(tasks).pipe(
+          Effect.provideService(JobStore, {
+            ...store,
+            due: () => Effect.succeed([]),
+            renew: (claims) => Effect.succeed(new Set(claims.map(({ id }) => id))),
+          }),
+        )
+        const { id } = yield* queue.enqueue(Task, { task: "stubborn" })
+        yield* eventually(Effect.sync(() => tasks.begun.length === 1))
+        yield* queue.cancel(id)
+        yield* Deferred.await(interrupted)
+        yield* queue.retry(id)
+        yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "completed"))
+      }),
+  )
+
+  it.effect("looks after lost attempts and old jobs, also when it could not for a while", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      const store = yield* JobStore
+      const sql = yield* SqlClient.SqlClient
+      const old = yield* queue.enqueue(Task, { task: "old" })
+      const lost = yield* queue.enqueue(Task, { task: "lost" })
+      yield* store.claim("test_task", 2)
+      yield* queue.cancel(old.id)
+      yield* sql`UPDATE jobs SET finished_at = '2020-01-01T00:00:00.000Z' WHERE id = ${old.id}`
+      yield* sql`UPDATE jobs SET leased_until = created_at WHERE id = ${lost.id}`
+      yield* sql`ALTER TABLE jobs RENAME COLUMN leased_until TO away`
+      yield* running(tasks)
+      yield* eventually(Effect.map(Effect.exit(queue.get(old.id)), Exit.isFailure))
+      yield* sql`ALTER TABLE jobs RENAME COLUMN away TO leased_until`
+      yield* eventually(Effect.map(queue.get(lost.id), ({ state }) => state === "completed"))
+      assert.deepInclude(yield* queue.get(lost.id), { attempts: 2 })
     }),
   )
 })

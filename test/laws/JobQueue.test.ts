@@ -1,11 +1,13 @@
 import { assert, layer } from "@effect/vitest"
-import { DateTime, Deferred, Effect, Tracer } from "effect"
+import { Cron, DateTime, Deferred, Effect, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
 import { type EnqueueOptions, JobQueue } from "../../src/core/JobQueue.ts"
+import { JobSchedules } from "../../src/core/JobSchedules.ts"
 import { JobStore } from "../../src/core/JobStore.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
+import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { type Job, JobId } from "../../src/domain/Job.ts"
 import { RequestInfo } from "../../src/domain/RequestInfo.ts"
 import { eventually } from "../fixtures/Eventually.ts"
@@ -190,17 +192,19 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
 
   it.effect("go by priority, then by their age", () =>
     Effect.gen(function* () {
-      const tasks = new Tasks()
-      const order = ["low", "first", "second", "high"]
       const priorities = { low: -1, first: 0, second: 0, high: 5 }
-      for (const [task, priority] of Object.entries(priorities)) yield* single(task, { priority })
-      yield* running(tasks)
-      yield* begins(tasks, "low")
-      assert.deepStrictEqual(
-        tasks.begun.map(({ task }) => task),
-        ["high", "first", "second", "low"],
-      )
-      assert.strictEqual(order.length, tasks.begun.length)
+      // Taken one by one, and all at once.
+      for (const add of [single, enqueue]) {
+        const tasks = new Tasks()
+        for (const [task, priority] of Object.entries(priorities)) yield* add(task, { priority })
+        const { stop } = yield* running(tasks)
+        yield* begins(tasks, "low")
+        assert.deepStrictEqual(
+          tasks.begun.map(({ task }) => task),
+          ["high", "first", "second", "low"],
+        )
+        yield* stop
+      }
     }),
   )
 
@@ -330,6 +334,19 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
+  it.effect("whose error is too long to be kept have its beginning", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      // Cut in the middle of a character.
+      const message = `${"x".repeat(1990)}😀`
+      tasks.when("long", () => Effect.fail(new Refused({ message })))
+      yield* running(tasks)
+      const job = yield* enqueue("long")
+      yield* becomes(job, "failed")
+      assert.match((yield* jobOf(job)).error ?? "", /^Refused: x{1990}\ufffd$/)
+    }),
+  )
+
   it.effect("that failed run again under the same id when an operator says so", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
@@ -339,13 +356,14 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         broken ? Effect.fail(new Refused({ message: "not yet" })) : Effect.succeed({ done: 7 }),
       )
       yield* running(tasks)
-      const job = yield* enqueue("again", { uniqueKey: "again" })
+      const job = yield* single("again", { uniqueKey: "again" })
       yield* becomes(job, "failed")
       assert.strictEqual((yield* Effect.flip(queue.cancel(job.id)))._tag, "ConflictError")
 
       broken = false
       const retried = yield* queue.retry(job.id)
       assert.deepInclude(retried, { id: job.id, state: "waiting", finished_at: null })
+      assert.deepInclude(retried, { attempts: 1, max_attempts: 2 })
       yield* becomes(job, "completed")
       assert.deepInclude(yield* jobOf(job), { attempts: 2, error: null, result: { done: 7 } })
       assert.strictEqual((yield* Effect.flip(queue.retry(job.id)))._tag, "ConflictError")
@@ -393,7 +411,11 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         Effect.flatMap(JobQueue, ({ cancel }) => cancel(active.id)),
         yield* anotherProcess,
       )
-      yield* eventually(Effect.sync(() => interrupted === 1))
+      // Before its lease ends.
+      yield* eventually(
+        Effect.sync(() => interrupted === 1),
+        6,
+      )
       const here = yield* enqueue("active")
       yield* begins(tasks, "active", 2)
       yield* queue.cancel(here.id)
@@ -460,6 +482,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       yield* Deferred.succeed(release, undefined)
       yield* becomes(job, "completed")
       assert.deepStrictEqual(seen, [["request-1", traceId]])
+      assert.strictEqual((yield* jobOf(job)).progress, null)
     }),
   )
 
@@ -472,6 +495,11 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         const add = n % 2 === 0 ? enqueue : single
         ids.unshift((yield* add("listed", { delay: "1 hour" })).id)
       }
+      const waiting = yield* enqueue("listed")
+      const first = { state: "waiting", limit: 1 } as const
+      assert.strictEqual((yield* queue.list(first))[0]?.id, waiting.id)
+      yield* queue.cancel(waiting.id)
+      assert.notStrictEqual((yield* queue.list(first))[0]?.id, waiting.id)
       const pages: Array<string> = []
       while (pages.length < ids.length) {
         const last = pages.at(-1)
@@ -486,7 +514,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const after = yield* queue.stats
       assert.strictEqual(after.delayed - before.delayed, ids.length)
       for (const id of ids) yield* queue.cancel(JobId.make(id))
-      assert.strictEqual((yield* queue.stats).cancelled - before.cancelled, ids.length)
+      assert.strictEqual((yield* queue.stats).cancelled - before.cancelled, ids.length + 1)
     }),
   )
 
@@ -500,7 +528,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       for (const process of processes) {
         yield* Effect.provide(Effect.andThen(schedule, running(tasks)), process)
       }
-      yield* begins(tasks, "tick", 4)
+      yield* begins(tasks, "tick", 6)
       const made = tasks.begun
         .filter(({ task }) => task === "tick")
         .map(({ context }) => context.id)
@@ -533,6 +561,29 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         SELECT next_run_at FROM job_schedules WHERE name = 'daily'
       `
       assert.isAbove(Number(row?.next_run_at.slice(0, 4)), 2025)
+    }),
+  )
+
+  it.effect("of a tick are not lost when they could not be enqueued", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schedules = yield* JobSchedules
+      let isAway = true
+      let enqueued = 0
+      const cron = Cron.parseUnsafe("0 9 * * *", "UTC")
+      const away = new ServiceUnavailableError({ service: "database" })
+      yield* schedules.set(
+        "flaky",
+        cron,
+        Effect.suspend(() => (isAway ? Effect.fail(away) : Effect.sync(() => enqueued++))),
+      )
+      const due = "2020-01-01T09:00:00.000Z"
+      yield* sql`UPDATE job_schedules SET next_run_at = ${due} WHERE name = 'flaky'`
+      assert.strictEqual((yield* Effect.flip(schedules.tick))._tag, "ServiceUnavailableError")
+      isAway = false
+      yield* schedules.tick
+      yield* schedules.tick
+      assert.strictEqual(enqueued, 1)
     }),
   )
 

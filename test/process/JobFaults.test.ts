@@ -35,7 +35,10 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         )
         for (const job of lostOnes) yield* begins(job)
         const other = yield* start(Killed, few)
-        const others = yield* Effect.forEach(three, () => enqueue(Killed, "sleep", 1000))
+        // One outlasts its first lease.
+        const others = yield* Effect.forEach([1000, 1000, 11_000], (millis) =>
+          enqueue(Killed, "sleep", millis),
+        )
         for (const job of others) yield* begins(job)
         const killed = yield* Clock.currentTimeMillis
         yield* victim.signal("SIGKILL")

@@ -32,7 +32,11 @@ const assertDone = Effect.fnUntraced(function* (jobs: ReadonlyArray<Enqueued>) {
   const sql = yield* SqlClient.SqlClient
   const { runsOf } = yield* Workers
   yield* eventually(
-    Effect.map(queue.stats, ({ active, delayed, waiting }) => active + delayed + waiting === 0),
+    queue.stats.pipe(
+      Effect.map(({ active, delayed, waiting }) => active + delayed + waiting === 0),
+      // A connection that was being opened while PostgreSQL stood still may time out after that.
+      Effect.catchTag("ServiceUnavailableError", () => Effect.succeed(false)),
+    ),
     (3 * lost) / 1000,
   )
   assert.deepInclude(yield* queue.stats, { failed: 0, cancelled: 0 })
