@@ -98,7 +98,7 @@ export class JobStore extends Context.Service<
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
     /** Of a state there may be several. */
     readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
-    /** How many wait, now or for their time, for each name that has any: cheap, however many have ended. */
+    /** How many wait, now or for their time, by name, without the names of which none does: cheap, however many have ended. */
     readonly waiting: Effect.Effect<
       ReadonlyArray<{ readonly name: string; readonly count: number }>,
       ServiceUnavailableError
@@ -128,7 +128,7 @@ export class JobStore extends Context.Service<
       claim: Claim,
       percent: number,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** For each name that has any: how long until its next job may start, in ms; 0 when it may now. */
+    /** How long until the next job of each name may start, in ms; 0 when it may now. Without the names of which none waits. */
     readonly due: (
       names: ReadonlyArray<string>,
     ) => Effect.Effect<

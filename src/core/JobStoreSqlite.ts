@@ -3,15 +3,8 @@ import { SqlClient, type Statement } from "effect/sql"
 import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import {
-  type Claim,
-  JobStore,
-  lease,
-  lostProcess,
-  payloadOf,
-  type Settlement,
-  upkeep,
-} from "./JobStore.ts"
+import { type Claim, JobStore, lease, lostProcess, type Settlement, upkeep } from "./JobStore.ts"
+import { byTurn, changeOf, type Claimed, jobOf, type Row } from "./SqliteJob.ts"
 
 /** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
 export const layer = Layer.effect(
@@ -42,39 +35,10 @@ export const layer = Layer.effect(
       return rows.map(jobOf)
     })
 
-    const settle = Effect.fnUntraced(function* (settlement: Settlement) {
-      const { attempt } = settlement.claim
-      const time = yield* now
-      const end = { finished_at: time, leased_until: null, progress: null }
-      const set = (values: Readonly<Record<string, unknown>>) =>
-        query(sql`UPDATE jobs SET ${sql.update(values)} WHERE ${isHeld(settlement.claim)}`)
-      switch (settlement.outcome) {
-        case "completed":
-          return yield* set({
-            ...end,
-            state: "completed",
-            error: null,
-            result: JSON.stringify(settlement.result),
-          })
-        case "failed":
-          return yield* set({ ...end, state: "failed", error: settlement.error })
-        case "retry":
-          return yield* set({
-            state: "waiting",
-            error: settlement.error,
-            run_at: yield* fromNow(settlement.delay),
-            leased_until: null,
-            progress: null,
-          })
-        case "handed_back":
-          return yield* set({
-            state: "waiting",
-            attempts: attempt - 1,
-            started_at: null,
-            leased_until: null,
-          })
-      }
-    })
+    const settle = (settlement: Settlement) =>
+      Effect.flatMap(changeOf(settlement), (change) =>
+        query(sql`UPDATE jobs SET ${sql.update(change)} WHERE ${isHeld(settlement.claim)}`),
+      )
 
     /** An attempt whose process said nothing for so long is over: it counts. */
     const rescue = Effect.gen(function* () {
@@ -225,39 +189,7 @@ export const layer = Layer.effect(
 const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
   Effect.map(rows, ([row]) => row && jobOf(row))
 
-interface Row extends Omit<Job, "payload" | "state"> {
-  readonly message: unknown
-  /** With `delayed`, which only the time tells from `waiting`. */
-  readonly shown: Job["state"]
-}
-
-const jobOf = ({ message, shown, ...row }: Row): Job => ({
-  id: row.id,
-  name: row.name,
-  state: shown,
-  payload: payloadOf(message),
-  attempts: row.attempts,
-  max_attempts: row.max_attempts,
-  progress: row.progress,
-  error: row.error,
-  result: row.result,
-  unique_key: row.unique_key,
-  created_at: row.created_at,
-  run_at: row.run_at,
-  started_at: row.started_at,
-  finished_at: row.finished_at,
-})
-
 const inState = (sql: SqlClient.SqlClient, state: Job["state"], time: Timestamp) => {
   if (state === "waiting") return sql`state = 'waiting' AND run_at <= ${time}`
   return state === "delayed" ? sql`state = 'waiting' AND run_at > ${time}` : sql`state = ${state}`
 }
-
-interface Claimed extends Claim {
-  readonly priority: number
-  readonly run_at: string
-}
-
-/** RETURNING has no order. */
-const byTurn = (a: Claimed, b: Claimed) =>
-  b.priority - a.priority || (a.run_at + a.id < b.run_at + b.id ? -1 : 1)

@@ -1,21 +1,13 @@
 import { Context, Effect, Layer, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { kept } from "./Kept.ts"
+import { familiesOf } from "./MetricFamilies.ts"
+import * as PoolMetrics from "./PoolMetrics.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 import { Settings } from "./Settings.ts"
 import * as SystemSeries from "./SystemSeries.ts"
 
 type Operation = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
-
-/** A metric, from the labels of a series to what records it. Making a series costs more than recording: keep it. */
-export type Family<Input> = (labels: Readonly<Record<string, string>>) => (value: Input) => void
-
-/** Connections of a pool: reserved or waiting for an answer, unused, and beyond the pool's size. */
-export interface PoolState {
-  readonly active: number
-  readonly idle: number
-  readonly overflow: number
-}
 
 export type CircuitState = "closed" | "half_open" | "open"
 
@@ -58,7 +50,7 @@ export class Metrics extends Context.Service<
     /** An attempt, whatever came of it. */
     readonly jobDuration: (name: string, seconds: number) => void
     /** Read at each scrape. */
-    readonly pool: (probe: () => PoolState) => void
+    readonly pool: (probe: () => PoolMetrics.PoolState) => void
     /** Open connections to Redis; read at each scrape. */
     readonly redis: (probe: () => number) => void
     /** Read at each scrape; undefined where another process tells it. */
@@ -81,22 +73,7 @@ const databaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const registry = Context.make(Metric.MetricRegistry, new Map())
-
-  // A metric of its own for each series: one that is shared computes the key of a series anew at every change of labels.
-  const family =
-    <Input, State>(
-      make: (attributes: Readonly<Record<string, string>>) => Metric.Metric<Input, State>,
-    ): Family<Input> =>
-    (labels) => {
-      const series = make(labels)
-      return (value) => series.updateUnsafe(value, registry)
-    }
-  const counter = (name: string, description: string) =>
-    family((attributes) => Metric.counter(name, { description, attributes, incremental: true }))
-  const gauge = (name: string, description: string) =>
-    family((attributes) => Metric.gauge(name, { description, attributes }))
-  const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
-    family((attributes) => Metric.histogram(name, { description, attributes, boundaries }))
+  const { counter, gauge, histogram } = familiesOf(registry)
 
   const requests = counter("http_requests_total", "Requests answered.")
   const requestTimes = histogram(
@@ -188,22 +165,7 @@ const make = Effect.gen(function* () {
   )
   const jobTimesOf = kept((job_name: string) => jobTimes({ job_name }))
 
-  const redisConnections = gauge("redis_connections", "Open connections to Redis.")
-  const redisProbes: Array<() => number> = []
-  const sampleRedis = () => {
-    if (redisProbes.length > 0) {
-      redisConnections({})(redisProbes.reduce((sum, probe) => sum + probe(), 0))
-    }
-  }
-  const connections = gauge("db_pool_connections", "Database connections by state.")
-  const probes: Array<() => PoolState> = []
-  const samplePools = () => {
-    if (probes.length === 0) return
-    const pools = probes.map((probe) => probe())
-    for (const state of ["active", "idle", "overflow"] as const) {
-      connections({ state })(pools.reduce((sum, pool) => sum + pool[state], 0))
-    }
-  }
+  const pools = PoolMetrics.make(gauge)
   let systemProbe: (() => SystemSeries.SystemState | undefined) | undefined
   const sampleProcess = yield* ProcessMetrics.make({ counter, gauge, settings })
 
@@ -240,18 +202,13 @@ const make = Effect.gen(function* () {
     circuitBreaker: (service, state) => breakerOf(service)(circuitStates[state]),
     job: (name, status) => jobsOf(name)(status)(1),
     jobDuration: (name, seconds) => jobTimesOf(name)(seconds),
-    pool: (probe) => {
-      probes.push(probe)
-    },
-    redis: (probe) => {
-      redisProbes.push(probe)
-    },
+    pool: pools.pool,
+    redis: pools.redis,
     system: (probe) => {
       systemProbe = probe
     },
     render: Effect.sync(() => {
-      samplePools()
-      sampleRedis()
+      pools.sample()
       sampleProcess()
       const text = PrometheusMetrics.formatUnsafe(registry)
       const system = systemProbe?.()

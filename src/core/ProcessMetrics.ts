@@ -2,10 +2,8 @@ import { readdirSync, readFileSync } from "node:fs"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Effect } from "effect"
 import { version } from "../domain/Version.ts"
-import type { Family } from "./Metrics.ts"
+import type { Define } from "./MetricFamilies.ts"
 import type { Settings } from "./Settings.ts"
-
-type Define = (name: string, description: string) => Family<number>
 
 /** What the process uses, read when it is scraped. */
 export const make = Effect.fnUntraced(function* (options: {

@@ -25,14 +25,9 @@ export const startBare = async (connectionString: string, way: Way): Promise<Bar
   await boss.createQueue(queue, { notify: true, heartbeatSeconds: 10, retryLimit: 2 })
 
   const send = async (count: number, concurrency: number) => {
-    let left = count
-    const sender = async () => {
-      while (left > 0) {
-        left -= 1
-        // oxlint-disable-next-line no-await-in-loop -- each sender sends one after the other
-        await boss.send(queue, { n: left })
-      }
-    }
+    // One iterator for all: each sender takes the next when it has sent.
+    const numbers = Array.from({ length: count }, (_, n) => n).values()
+    const sender = () => Array.fromAsync(numbers, (n) => boss.send(queue, { n }))
     await Promise.all(Array.from({ length: concurrency }, sender))
   }
 

@@ -13,6 +13,7 @@ import { measureJobs } from "./Jobs.ts"
 import { measureScale } from "./Scale.ts"
 import { type Server, start } from "./Processes.ts"
 import { report } from "./Report.ts"
+import { alternating, inTurn } from "./Rounds.ts"
 import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 
 /**
@@ -93,12 +94,10 @@ const compare = async (database: string, create: (name: string) => Promise<strin
   const ours = await plinth(urls[0])
   const theirs = await fastify(urls[1])
   try {
-    for (const work of works) {
-      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+    await inTurn(works, async (work) => {
       await sameAnswers(ours, theirs, work.text)
-      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
       await alternate(database, work, [ours, theirs])
-    }
+    })
   } finally {
     await Promise.all([ours.stop(), theirs.stop()])
   }
@@ -134,18 +133,13 @@ const alternate = async (
   { name, text, status }: (typeof works)[number],
   servers: ReadonlyArray<Server>,
 ) => {
-  const figures = servers.map((): Array<number> => [])
-  for (let round = -1; round < rounds; round += 1) {
-    for (const [at, server] of servers.entries()) {
-      const before = server.cpu()
-      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
-      await load({ port: server.port, text, status }, requests)
-      // Round -1 warms up.
-      if (round >= 0) figures[at]?.push(((server.cpu() - before) / requests) * 1e6)
-      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
-      await setTimeout(20)
-    }
-  }
+  const figures = await alternating(servers, rounds, async (server) => {
+    const before = server.cpu()
+    await load({ port: server.port, text, status }, requests)
+    const used = ((server.cpu() - before) / requests) * 1e6
+    await setTimeout(20)
+    return used
+  })
   for (const [at, server] of servers.entries()) {
     report(`${database} ${name} ${server.name}`, figures[at] ?? [], "µs")
   }
@@ -171,22 +165,24 @@ const measureProcesses = async (DATABASE_URL: string) => {
 const measureStart = async () => {
   const database = join(directory, "start.db")
   await seed(`sqlite:${database}`)
-  const times: Array<number> = []
-  const memory: Array<number> = []
-  for (let n = 0; n < 11; n += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
-    const server = await plinth(`sqlite:${database}`)
-    // The first fills the compile cache.
-    if (n > 0) {
-      times.push(server.started)
-      memory.push(server.memory().now)
-    }
-    // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
+  // The first, which does not count, fills the compile cache.
+  const [starts = []] = await alternating([`sqlite:${database}`], 10, async (url) => {
+    const server = await plinth(url)
+    const seen = { time: server.started, memory: server.memory().now }
     await server.stop()
-  }
+    return seen
+  })
   report("node alone, start to end", nodeAlone(), "ms")
-  report("start to first answer", times, "ms")
-  report("memory then", memory, "MiB")
+  report(
+    "start to first answer",
+    starts.map(({ time }) => time),
+    "ms",
+  )
+  report(
+    "memory then",
+    starts.map(({ memory }) => memory),
+    "MiB",
+  )
 }
 
 /** What of a start is Node's own on this machine. */
@@ -204,14 +200,14 @@ const measureLargeBody = async () => {
   const token = tokenOf(writer)
   await load({ port: server.port, text: works[0]?.text ?? "", status: 200 }, 2000)
   const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`
-  for (const framing of [`Content-Length: ${hundredMegabytes}`, "Transfer-Encoding: chunked"]) {
+  const framings = [`Content-Length: ${hundredMegabytes}`, "Transfer-Encoding: chunked"]
+  await inTurn(framings, async (framing) => {
     server.forget()
     const before = server.memory().now
-    // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
     const status = await pour(server.port, `${head}${framing}\r\n\r\n`, framing.startsWith("T"))
     const grown = server.memory().peak - before
     process.stdout.write(`100 MB body, ${framing}: ${status}, memory +${grown.toFixed(1)} MiB\n`)
-  }
+  })
   await server.stop()
 }
 

@@ -15,6 +15,7 @@ import type { PostgresServer } from "../PostgresServer.ts"
 import { startBare, type Way } from "./BarePgBoss.ts"
 import { cpuOf } from "./Processes.ts"
 import { report } from "./Report.ts"
+import { alternating, inTurn } from "./Rounds.ts"
 import { secret } from "./Seed.ts"
 
 /**
@@ -35,10 +36,8 @@ class Many extends Schema.Class<Many>("bench_many")(
 export const measureJobs = async (server: PostgresServer) => {
   const admin = postgres(server.url("postgres"), { max: 1 })
   try {
-    for (const name of ["single", "batches", "ours", "pick_up", "idle"]) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      await admin.unsafe(`CREATE DATABASE ${name}`)
-    }
+    const databases = ["single", "batches", "ours", "pick_up", "idle"]
+    await inTurn(databases, (name) => admin.unsafe(`CREATE DATABASE ${name}`))
     await measureThroughput(server)
     await measurePickUp(server.url("pick_up"))
     await measureIdle(server.url("idle"), admin)
@@ -61,15 +60,7 @@ const measureThroughput = async ({ url }: PostgresServer) => {
     { name: "ours, ten at once", round: () => ourRound(url("ours"), Ten) },
     { name: "ours, 32 at once", round: () => ourRound(url("ours"), Many) },
   ]
-  const figures = contestants.map((): Array<Rates> => [])
-  // Round -1 warms up.
-  for (let round = -1; round < rounds; round += 1) {
-    for (const [at, contestant] of contestants.entries()) {
-      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
-      const rates = await contestant.round()
-      if (round >= 0) figures[at]?.push(rates)
-    }
-  }
+  const figures = await alternating(contestants, rounds, ({ round }) => round())
   for (const [at, { name }] of contestants.entries()) {
     for (const what of ["enqueued", "run", "both"] as const) {
       const rates = (figures[at] ?? []).map((rate) => rate[what])
@@ -164,8 +155,7 @@ const idleSeconds = 20
 const measureIdle = async (DATABASE_URL: string, admin: postgres.Sql) => {
   const kinds = faultJobs.map(({ identifier }) => identifier)
   const child = spawn(process.execPath, [resolve("test/fixtures/FaultWorker.ts"), ...kinds], {
-    // oxlint-disable-next-line no-process-env -- PATH and the like go to the child
-    env: { ...process.env, DATABASE_URL, SECRET_KEY: secret },
+    env: { DATABASE_URL, SECRET_KEY: secret },
     stdio: ["ignore", "pipe", "inherit"],
   })
   try {

@@ -35,8 +35,7 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
   const errors = `/tmp/plinth-bench-${name}-${port}.log`
   const begun = performance.now()
   const child = spawn(process.execPath, [entry], {
-    // oxlint-disable-next-line no-process-env -- PATH and the like go to the child
-    env: { ...process.env, ...env, PORT: String(port) },
+    env: { ...env, PORT: String(port) },
     stdio: ["ignore", output, openSync(errors, "w")],
   })
   await answered(child, port).catch((cause: unknown) => {
@@ -74,13 +73,10 @@ export const cpuOf = (pid: number | undefined) => {
 }
 
 const answered = async (child: ChildProcess, port: number): Promise<void> => {
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
-    // oxlint-disable-next-line no-await-in-loop -- one look after the other
-    if (await answers(port)) return
-    // oxlint-disable-next-line no-await-in-loop -- one look after the other
-    await setTimeout(1)
-  }
+  if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
+  if (await answers(port)) return
+  await setTimeout(1)
+  await answered(child, port)
 }
 
 const answers = (port: number) =>

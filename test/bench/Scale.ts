@@ -4,6 +4,7 @@ import { Redis } from "ioredis"
 import { RedisServer } from "../RedisServer.ts"
 import { load, type Request } from "./Load.ts"
 import type { Server } from "./Processes.ts"
+import { inTurn } from "./Rounds.ts"
 
 type Start = (env: Readonly<Record<string, string>>) => Promise<Server>
 
@@ -40,13 +41,11 @@ const measured = async (
     await run()
     const cpuBefore = total(servers)
     const before = await scripts(redis)
-    const rates: Array<number> = []
-    for (let round = 0; round < rounds; round += 1) {
+    const rates = await inTurn(Array.from({ length: rounds }), async () => {
       const begun = performance.now()
-      // oxlint-disable-next-line no-await-in-loop -- one thing is measured at a time
       await run()
-      rates.push(requests / ((performance.now() - begun) / 1000))
-    }
+      return requests / ((performance.now() - begun) / 1000)
+    })
     const sent = (await scripts(redis)) - before
     const cpu = ((total(servers) - cpuBefore) / (requests * rounds)) * 1e6
     const rate = rates.toSorted((a, b) => a - b)[Math.floor(rounds / 2)] ?? 0

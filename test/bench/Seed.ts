@@ -73,8 +73,7 @@ const script = (active: string) =>
 /** Migrates and fills an empty database. */
 export const seed = async (url: string) => {
   execFileSync(process.execPath, ["dist/cli.js", "migrate"], {
-    // oxlint-disable-next-line no-process-env -- PATH and the like go to the child
-    env: { ...process.env, DATABASE_URL: url, SECRET_KEY: secret },
+    env: { DATABASE_URL: url, SECRET_KEY: secret },
     stdio: ["ignore", "ignore", "inherit"],
   })
   if (url.startsWith("sqlite:")) {

@@ -6,23 +6,27 @@ import { type Claim, JobStore } from "../../src/core/JobStore.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { jobs, running, Task, Tasks } from "../fixtures/Jobs.ts"
 
+/** Claims that say when they have taken jobs, and give them to the worker once it is told. */
+const heldClaims = Effect.gen(function* () {
+  const store = yield* JobStore
+  const taken = yield* Deferred.make<void>()
+  const told = yield* Deferred.make<void>()
+  const claim: typeof store.claim = (name, limit) =>
+    Effect.tap(store.claim(name, limit), () =>
+      Effect.andThen(Deferred.succeed(taken, undefined), Deferred.await(told)),
+    )
+  return { claim, taken, told }
+})
+
 layer(jobs(), { excludeTestServices: true })("A worker", (it) => {
   it.effect("takes a job that it is told of while it takes another, without looking for it", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const queue = yield* JobQueue
       const store = yield* JobStore
-      const taken = yield* Deferred.make<void>()
-      const told = yield* Deferred.make<void>()
+      const { claim, taken, told } = yield* heldClaims
       yield* running(tasks).pipe(
-        Effect.provideService(JobStore, {
-          ...store,
-          due: () => Effect.succeed([]),
-          claim: (name, limit) =>
-            Effect.tap(store.claim(name, limit), () =>
-              Effect.andThen(Deferred.succeed(taken, undefined), Deferred.await(told)),
-            ),
-        }),
+        Effect.provideService(JobStore, { ...store, due: () => Effect.succeed([]), claim }),
       )
       yield* queue.enqueue(Task, { task: "first" })
       yield* Deferred.await(taken)
@@ -41,16 +45,9 @@ layer(jobs(), { excludeTestServices: true })("A worker", (it) => {
       const tasks = new Tasks()
       const queue = yield* JobQueue
       const store = yield* JobStore
-      const taken = yield* Deferred.make<void>()
-      const told = yield* Deferred.make<void>()
+      const { claim, taken, told } = yield* heldClaims
       const { stop } = yield* running(tasks).pipe(
-        Effect.provideService(JobStore, {
-          ...store,
-          claim: (name, limit) =>
-            Effect.tap(store.claim(name, limit), () =>
-              Effect.andThen(Deferred.succeed(taken, undefined), Deferred.await(told)),
-            ),
-        }),
+        Effect.provideService(JobStore, { ...store, claim }),
       )
       const { id } = yield* queue.enqueue(Task, { task: "late" })
       yield* Deferred.await(taken)

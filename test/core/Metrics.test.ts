@@ -219,7 +219,7 @@ describe("Metrics", () => {
       Effect.gen(function* () {
         recordAll(metrics)
         const input = yield* metrics.render
-        // Throws with promtool's words when it has any.
+        // Throws, with its words, when promtool objects.
         const said = execFileSync(program("promtool") ?? "", ["check", "metrics"], {
           input,
           encoding: "utf8",

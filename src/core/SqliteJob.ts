@@ -1,0 +1,71 @@
+import { Effect } from "effect"
+import { fromNow, now } from "../domain/Fields.ts"
+import type { Job } from "../domain/Job.ts"
+import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
+
+/** Jobs as the table of SQLite has them, and as we do. */
+
+/** A row of `jobs`. */
+export interface Row extends Omit<Job, "payload" | "state"> {
+  readonly message: unknown
+  /** With `delayed`, which only the time tells from `waiting`. */
+  readonly shown: Job["state"]
+}
+
+export const jobOf = ({ message, shown, ...row }: Row): Job => ({
+  id: row.id,
+  name: row.name,
+  state: shown,
+  payload: payloadOf(message),
+  attempts: row.attempts,
+  max_attempts: row.max_attempts,
+  progress: row.progress,
+  error: row.error,
+  result: row.result,
+  unique_key: row.unique_key,
+  created_at: row.created_at,
+  run_at: row.run_at,
+  started_at: row.started_at,
+  finished_at: row.finished_at,
+})
+
+export interface Claimed extends Claim {
+  readonly priority: number
+  readonly run_at: string
+}
+
+/** RETURNING has no order. */
+export const byTurn = (a: Claimed, b: Claimed) =>
+  b.priority - a.priority || (a.run_at + a.id < b.run_at + b.id ? -1 : 1)
+
+/** What a settlement makes of the row. */
+export const changeOf = Effect.fnUntraced(function* (settlement: Settlement) {
+  const time = yield* now
+  const end = { finished_at: time, leased_until: null, progress: null }
+  switch (settlement.outcome) {
+    case "completed":
+      return {
+        ...end,
+        state: "completed",
+        error: null,
+        result: JSON.stringify(settlement.result),
+      }
+    case "failed":
+      return { ...end, state: "failed", error: settlement.error }
+    case "retry":
+      return {
+        state: "waiting",
+        error: settlement.error,
+        run_at: yield* fromNow(settlement.delay),
+        leased_until: null,
+        progress: null,
+      }
+    case "handed_back":
+      return {
+        state: "waiting",
+        attempts: settlement.claim.attempt - 1,
+        started_at: null,
+        leased_until: null,
+      }
+  }
+})
