@@ -10,7 +10,7 @@ const text = (file: string) => readFileSync(file, "utf8")
 
 /** Every name that the server exports, with those that Prometheus makes of a histogram. */
 const metricNames = () => {
-  const files = ["Metrics", "ProcessMetrics", "SystemSeries"].map((name) => `src/core/${name}.ts`)
+  const files = readdirSync("src/core").map((name) => `src/core/${name}`)
   const declared = files.flatMap((file) =>
     Array.from(
       text(file).matchAll(/\b(counter|gauge|histogram)\(\s*"(\w+)"/g),
