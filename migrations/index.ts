@@ -6,6 +6,7 @@ import * as auditLogs from "./0003_audit_logs.ts"
 import * as idempotencyKeys from "./0004_idempotency_keys.ts"
 import * as jobs from "./0005_jobs.ts"
 import * as closedAccounts from "./0006_closed_accounts.ts"
+import * as usage from "./0007_usage.ts"
 
 /** One step of the schema: `up` takes it, `down` takes it back. Both run whole or not at all. */
 export interface Migration {
@@ -21,4 +22,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0004_idempotency_keys": idempotencyKeys,
   "0005_jobs": jobs,
   "0006_closed_accounts": closedAccounts,
+  "0007_usage": usage,
 }

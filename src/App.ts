@@ -5,6 +5,7 @@ import { AuditRepo } from "./business/AuditRepo.ts"
 import { Cleanup } from "./business/Cleanup.ts"
 import { CleanupRepo } from "./business/CleanupRepo.ts"
 import { Emails } from "./business/Emails.ts"
+import { Entitlements } from "./business/Entitlements.ts"
 import { Exports } from "./business/Exports.ts"
 import { ExportsRepo } from "./business/ExportsRepo.ts"
 import { Idempotency } from "./business/Idempotency.ts"
@@ -14,6 +15,8 @@ import { Projects } from "./business/Projects.ts"
 import { ProjectsRepo } from "./business/ProjectsRepo.ts"
 import { Readiness } from "./business/Readiness.ts"
 import { ReportRepo } from "./business/ReportRepo.ts"
+import { Usage } from "./business/Usage.ts"
+import { UsageRepo } from "./business/UsageRepo.ts"
 import { Users } from "./business/Users.ts"
 import { UsersRepo } from "./business/UsersRepo.ts"
 import { AccessLog } from "./core/AccessLog.ts"
@@ -53,6 +56,7 @@ const repos = Layer.mergeAll(
   ExportsRepo.layer,
   CleanupRepo.layer,
   ReportRepo.layer,
+  UsageRepo.layer,
 )
 
 const business = Layer.mergeAll(
@@ -64,7 +68,7 @@ const business = Layer.mergeAll(
   Jobs.layer,
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer)),
-  Layer.provideMerge(Audit.layer),
+  Layer.provideMerge(Layer.mergeAll(Audit.layer, Usage.layer, Entitlements.layer)),
 )
 
 /**

@@ -21,6 +21,10 @@ const wire = <Code extends string>(code: Code) =>
 const classes: Readonly<Record<string, { readonly code: string; readonly example: object }>> = {
   BadRequestError: { code: "BAD_REQUEST", example: { reason: "Malformed JSON body" } },
   AuthenticationError: { code: "AUTHENTICATION_ERROR", example: { reason: "invalid_token" } },
+  QuotaExceededError: {
+    code: "QUOTA_EXCEEDED",
+    example: { metric: "ai_tokens", limit: 100_000, used: 100_012 },
+  },
   AuthorizationError: { code: "AUTHORIZATION_ERROR", example: { reason: "role_required" } },
   NotFoundError: {
     code: "NOT_FOUND",

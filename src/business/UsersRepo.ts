@@ -23,6 +23,9 @@ export const references = [
   ["audit_logs", "resource_id"],
   ["idempotency_keys", "user_id"],
   ["user_exports", "user_id"],
+  ["usage_events", "user_id"],
+  ["usage_daily", "user_id"],
+  ["usage_reservations", "user_id"],
 ] as const
 
 /** E-mails are one when they look the same, whatever their case: the unique `email_key`. */

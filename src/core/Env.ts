@@ -1,5 +1,6 @@
 import { Config, Option, Redacted, Schema } from "effect"
 import { EmailAddress } from "../domain/Email.ts"
+import { overridden, PlanLimitsOverride, planLimits } from "../domain/Plan.ts"
 import { isRate, rateOf } from "../domain/Rate.ts"
 import { databaseSettings } from "./DatabaseSettings.ts"
 
@@ -59,6 +60,9 @@ export const variables = () => ({
   SENDGRID_API_KEY: secret("SENDGRID_API_KEY"),
   RESEND_BASE_URL: url("RESEND_BASE_URL"),
   SENDGRID_BASE_URL: url("SENDGRID_BASE_URL"),
+
+  PLAN_LIMITS: limits("PLAN_LIMITS"),
+  USAGE_TRACKING_ENABLED: flag("USAGE_TRACKING_ENABLED", true),
 
   METRICS_TOKEN: secret("METRICS_TOKEN"),
   OTEL_ENABLED: flag("OTEL_ENABLED", false),
@@ -181,4 +185,18 @@ const claimPath = (name: string) =>
     checked(name, "must be names joined by dots, like app_metadata.role", (value) =>
       /^[^\s.\p{Cc}]+(?:\.[^\s.\p{Cc}]+)*$/u.test(value),
     ),
+  )
+
+const overridesOf = Schema.decodeUnknownOption(Schema.fromJsonString(PlanLimitsOverride), {
+  onExcessProperty: "error",
+})
+
+const limits = (name: string) =>
+  checked(
+    name,
+    'must be a JSON object of plans and their limits, like {"free":{"ai_tokens":5000,"projects":null}}',
+    (value) => Option.isSome(overridesOf(value)),
+  ).pipe(
+    Config.map((value) => overridden(Option.getOrElse(overridesOf(value), () => ({})))),
+    Config.withDefault(planLimits),
   )

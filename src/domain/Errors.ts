@@ -93,6 +93,18 @@ export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()
   }
 }
 
+/** The plan gives no more. `limit` and `used` in the unit of the metric; used is reserved, too. */
+export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>()(
+  "QuotaExceededError",
+  { metric: Schema.String, limit: Schema.Int, used: Schema.Int },
+  { httpApiStatus: 402 },
+) {
+  readonly retryable = false
+  override get message() {
+    return `The plan's limit of ${this.metric} is reached`
+  }
+}
+
 /** What is wrong with an input, by place (a dotted path). Never the value itself. `field` is the first path. */
 export class ValidationError extends Schema.TaggedError<ValidationError>()(
   "ValidationError",

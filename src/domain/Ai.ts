@@ -1,0 +1,80 @@
+import { Schema } from "effect"
+
+/** `google` is Gemini. `echo` needs no account: it repeats what it was told, for who tries things out. */
+export const AiProviderName = Schema.Literals(["openai", "anthropic", "google", "echo"])
+export type AiProviderName = typeof AiProviderName.Type
+
+export const Complexity = Schema.Literals(["simple", "moderate", "complex", "search"])
+export type Complexity = typeof Complexity.Type
+
+export const FinishReason = Schema.Literals(["stop", "length", "content_filter"])
+export type FinishReason = typeof FinishReason.Type
+
+export interface AiMessage {
+  readonly role: "system" | "user" | "assistant"
+  readonly content: string
+}
+
+/** What a model of a provider is asked. `key`: the same for the same call; null where nobody repeats it. */
+export interface AiCall {
+  readonly model: string
+  readonly messages: ReadonlyArray<AiMessage>
+  readonly temperature: number
+  readonly max_tokens: number
+  readonly key: string | null
+}
+
+/** What the provider counted. Null: it did not say, which is another thing than 0. */
+export interface AiTokens {
+  readonly prompt: number | null
+  readonly completion: number | null
+}
+
+export interface AiAnswer {
+  readonly content: string
+  /** The one that answered, by the provider's own words. */
+  readonly model: string
+  readonly finish_reason: FinishReason
+  readonly tokens: AiTokens
+}
+
+/** A part of a streamed answer; what is not told in it is null, and what is told later holds. */
+export interface AiPart {
+  readonly text: string
+  readonly model: string | null
+  readonly finish_reason: FinishReason | null
+  readonly tokens: AiTokens | null
+}
+
+const failures = {
+  invalid_request: "the request is not valid for this model",
+  content_policy: "the request is against the content policy",
+  context_length: "the messages are longer than the model can read",
+  authentication: "the API key is not accepted",
+  rate_limited: "too many requests",
+  overloaded: "it is overloaded",
+  unavailable: "it did not answer as it should",
+}
+
+/**
+ * A call that came to nothing, or a stream that broke. By `reason` is decided what comes next: another provider, or
+ * the caller. `retry_after` in seconds, when it is known. `cause` holds no text of the provider's: it may repeat a prompt.
+ */
+export class AiError extends Schema.TaggedError<AiError>()("AiError", {
+  provider: AiProviderName,
+  reason: Schema.Literals([
+    "invalid_request",
+    "content_policy",
+    "context_length",
+    "authentication",
+    "rate_limited",
+    "overloaded",
+    "unavailable",
+  ]),
+  retry_after: Schema.optionalKey(Schema.Int),
+  cause: Schema.optionalKey(Schema.Defect()),
+}) {
+  override get message() {
+    return `${this.provider}: ${failures[this.reason]}`
+  }
+}
