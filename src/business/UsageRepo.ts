@@ -22,7 +22,7 @@ export class UsageRepo extends Context.Service<
       const { query } = yield* Database
 
       const append = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
-        const rows = events.map((event) => Object.assign({ id: uuidV7() }, event))
+        const rows = Array.map(events, rowOf)
         if (!Array.isReadonlyArrayNonEmpty(rows)) return
         const added = yield* query(sql<{ readonly source: string }>`
           INSERT INTO usage_events ${sql.insert(rows)} ON CONFLICT (source) DO NOTHING RETURNING source
@@ -42,6 +42,10 @@ export class UsageRepo extends Context.Service<
   )
 }
 
+type Row = Record<string, unknown>
+
+const rowOf = (event: UsageEvent): Row => ({ id: uuidV7(), ...event })
+
 /** One row for each day, in an order that is the same for everybody who writes them: none waits for the other in turn. */
 const sumsOf = (events: ReadonlyArray<UsageEvent>) => {
   const sums = new Map<string, Sum>()
@@ -56,6 +60,6 @@ const sumsOf = (events: ReadonlyArray<UsageEvent>) => {
     .map(([, sum]) => sum)
 }
 
-type Sum = Pick<UsageEvent, "user_id" | "metric" | "dimension" | "quantity"> & {
-  readonly day: string
+interface Sum extends Row {
+  readonly quantity: number
 }
