@@ -78,3 +78,44 @@ export class AiError extends Schema.TaggedError<AiError>()("AiError", {
     return `${this.provider}: ${failures[this.reason]}`
   }
 }
+
+/** What a caller asks of the gateway. `model` null: chosen by `complexity`, or else the default one. */
+export interface AiRequest {
+  readonly messages: ReadonlyArray<AiMessage>
+  readonly model: string | null
+  readonly complexity: Complexity | null
+  readonly temperature: number
+  readonly max_tokens: number
+}
+
+/** In tokens; estimated where the provider did not say. */
+export const AiUsage = Schema.Struct({
+  prompt_tokens: Schema.Int,
+  completion_tokens: Schema.Int,
+  total_tokens: Schema.Int,
+}).annotate({ identifier: "AiUsage" })
+export type AiUsage = typeof AiUsage.Type
+
+/** A whole answer. `latency_ms` from the request to the end of the answer, all attempts included. */
+export const AiCompletion = Schema.Struct({
+  content: Schema.String,
+  model: Schema.String,
+  provider: AiProviderName,
+  usage: AiUsage,
+  finish_reason: FinishReason,
+  latency_ms: Schema.Int,
+}).annotate({ identifier: "AiCompletion" })
+export type AiCompletion = typeof AiCompletion.Type
+
+/** Of a streamed answer: texts, and at its end what it took. */
+export type AiEvent =
+  | { readonly _tag: "delta"; readonly text: string }
+  | ({ readonly _tag: "end" } & Omit<AiCompletion, "content">)
+
+export const AiStatus = Schema.Struct({
+  available: Schema.Boolean,
+  providers: Schema.Array(AiProviderName),
+  default_provider: AiProviderName,
+  default_model: Schema.String,
+}).annotate({ identifier: "AiStatus" })
+export type AiStatus = typeof AiStatus.Type
