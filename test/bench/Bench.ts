@@ -1,14 +1,15 @@
 // @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { Effect } from "effect"
 import postgres from "postgres"
-import { startPostgres } from "../PostgresServer.ts"
+import { type PostgresServer, startPostgres } from "../PostgresServer.ts"
+import { measureLargeBody } from "./LargeBody.ts"
 import { ask, load, textOf } from "./Load.ts"
+import { measureAi } from "./Ai.ts"
 import { measureJobs } from "./Jobs.ts"
 import { measureScale } from "./Scale.ts"
 import { type Server, start } from "./Processes.ts"
@@ -19,11 +20,12 @@ import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 /**
  * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written Fastify server that
  * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server; then
- * jobs. `npm run bench -- jobs`: those alone. Linux.
+ * jobs and the AI gateway. `npm run bench -- jobs`, `npm run bench -- ai`: those alone. Linux.
  */
 
 const words = process.argv.slice(2)
-const [rounds = 7, requests = 8000] = words[0] === "jobs" ? [] : words.map(Number)
+const only = words.find((word) => word === "jobs" || word === "ai")
+const [rounds = 7, requests = 8000] = only === undefined ? words.map(Number) : []
 const directory = mkdtempSync(join(tmpdir(), "plinth-bench-"))
 const path = "/api/v1/app/projects"
 const body = JSON.stringify({
@@ -58,17 +60,35 @@ const environment = {
 }
 
 const main = async () => {
-  if (words[0] !== "jobs") await measureServers()
+  process.stdout.write(execFileSync(process.execPath, ["scripts/Build.ts"], { encoding: "utf8" }))
+  if (only === undefined) await measureServers()
   const server = await Effect.runPromise(startPostgres)
   try {
-    await measureJobs(server)
+    if (only !== "ai") await measureJobs(server)
+    if (only !== "jobs") await measureGateway(server)
   } finally {
     await Effect.runPromise(server.remove)
+    rmSync(directory, { recursive: true, force: true })
   }
 }
 
+/** On a database of its own. */
+const measureGateway = async (server: PostgresServer) => {
+  const sql = postgres(server.url("postgres"), { max: 1 })
+  await sql.unsafe("CREATE DATABASE gateway")
+  await sql.end()
+  const DATABASE_URL = server.url("gateway")
+  await seed(DATABASE_URL)
+  await measureAi((env) =>
+    start({
+      name: "plinth",
+      entry: "dist/main.js",
+      env: { ...environment, DATABASE_URL, ...env },
+    }),
+  )
+}
+
 const measureServers = async () => {
-  process.stdout.write(execFileSync(process.execPath, ["scripts/Build.ts"], { encoding: "utf8" }))
   const server = await Effect.runPromise(startPostgres)
   try {
     await compare("sqlite", (name) => Promise.resolve(`sqlite:${join(directory, `${name}.db`)}`))
@@ -80,10 +100,9 @@ const measureServers = async () => {
     })
     await measureProcesses(server.url("ours"))
     await measureStart()
-    await measureLargeBody()
+    await measureLargeBody(() => plinth(`sqlite:${join(directory, "start.db")}`))
   } finally {
     await Effect.runPromise(server.remove)
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 
@@ -191,53 +210,6 @@ const nodeAlone = () =>
     const begun = performance.now()
     execFileSync(process.execPath, ["--eval", "0"])
     return performance.now() - begun
-  })
-
-const hundredMegabytes = 100_000_000
-
-const measureLargeBody = async () => {
-  const server = await plinth(`sqlite:${join(directory, "start.db")}`)
-  const token = tokenOf(writer)
-  await load({ port: server.port, text: works[0]?.text ?? "", status: 200 }, 2000)
-  const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`
-  const framings = [`Content-Length: ${hundredMegabytes}`, "Transfer-Encoding: chunked"]
-  await inTurn(framings, async (framing) => {
-    server.forget()
-    const before = server.memory().now
-    const status = await pour(server.port, `${head}${framing}\r\n\r\n`, framing.startsWith("T"))
-    const grown = server.memory().peak - before
-    process.stdout.write(`100 MB body, ${framing}: ${status}, memory +${grown.toFixed(1)} MiB\n`)
-  })
-  await server.stop()
-}
-
-/** Sends 100 MB as fast as they are taken, whatever the answer; its status line. */
-const pour = (port: number, head: string, chunked: boolean) =>
-  new Promise<string>((resolve) => {
-    const socket = connect({ port, host: "127.0.0.1" })
-    const part = Buffer.alloc(65_536, "a")
-    const framed = chunked
-      ? Buffer.concat([Buffer.from("10000\r\n"), part, Buffer.from("\r\n")])
-      : part
-    let answer = ""
-    let sent = 0
-    const end = () => {
-      socket.destroy()
-      resolve(`${answer.split("\r\n")[0]} after ${Math.round(sent / 1e6)} MB`)
-    }
-    const send = () => {
-      while (sent < hundredMegabytes && !socket.destroyed) {
-        sent += part.length
-        if (!socket.write(framed)) return
-      }
-      if (sent >= hundredMegabytes) setTimeout(500).then(end, end)
-    }
-    socket.on("data", (data) => (answer += data.toString("latin1")))
-    socket.on("drain", send)
-    socket.on("error", () => undefined)
-    socket.on("close", end)
-    socket.write(head)
-    send()
   })
 
 await main()

@@ -1,0 +1,190 @@
+// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+import { spawn } from "node:child_process"
+import { Agent, request } from "node:http"
+import { createInterface } from "node:readline"
+import OpenAI from "openai"
+import { type Server } from "./Processes.ts"
+import { report } from "./Report.ts"
+import { alternating, inTurn } from "./Rounds.ts"
+import { tokenOf, writer } from "./Seed.ts"
+
+/**
+ * The gateway beside the vendor's own SDK, on the same provider: what it adds to a call, what a chunk of a stream
+ * costs, how many go through one process, and whether memory grows with the number of streams.
+ */
+
+const rounds = 5
+const parallel = 20
+const calls = 400
+const streams = 20
+const manyStreams = 10_000
+
+export const measureAi = async (
+  start: (env: Readonly<Record<string, string>>) => Promise<Server>,
+) => {
+  const provider = spawn(process.execPath, ["test/bench/AiMock.ts"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  })
+  const url = `${await firstLine(provider.stdout)}/v1`
+  const gateway = await start({
+    OPENAI_API_KEY: "bench",
+    OPENAI_BASE_URL: url,
+    RATE_LIMIT_AI: "1000000/second",
+    PLAN_LIMITS: '{"free":{"ai_tokens":1000000000}}',
+  })
+  try {
+    await compare({ gateway, url })
+    await measureMemory(gateway)
+  } finally {
+    await gateway.stop()
+    provider.kill()
+  }
+}
+
+const firstLine = async (output: NodeJS.ReadableStream) => {
+  for await (const line of createInterface({ input: output })) return line
+  throw new Error("the provider did not start")
+}
+
+const compare = async ({ gateway, url }: { readonly gateway: Server; readonly url: string }) => {
+  const sdk = new OpenAI({ apiKey: "bench", baseURL: url, maxRetries: 0 })
+  const agent = new Agent({ keepAlive: true })
+  const through = {
+    call: () => ask({ port: gateway.port, agent, prompt: "think", stream: false }),
+    stream: () => ask({ port: gateway.port, agent, prompt: "long", stream: true }),
+    cpu: gateway.cpu,
+  }
+  const direct = {
+    call: () => sdk.chat.completions.create(bodyOf("think")).then(() => 1),
+    stream: async () => {
+      let chunks = 0
+      const parts = await sdk.chat.completions.create({
+        ...bodyOf("long"),
+        stream: true,
+        stream_options: { include_usage: true },
+      })
+      for await (const _ of parts) chunks += 1
+      return chunks
+    },
+    cpu: () => {
+      const { system, user } = process.cpuUsage()
+      return (system + user) / 1e6
+    },
+  }
+  const contestants = [through, direct]
+  const latencies = await alternating(contestants, rounds, ({ call }) => median(call))
+  const [ours = [], theirs = []] = latencies
+  report("ai: call through the gateway, p50", ours, "ms", 2)
+  report("ai: call by the SDK, p50", theirs, "ms", 2)
+  report(
+    "ai: added, p50 at 20 parallel",
+    ours.map((time, at) => time - (theirs[at] ?? Number.NaN)),
+    "ms",
+    2,
+  )
+  const flows = await alternating(contestants, rounds, async ({ cpu, stream }) => {
+    const [begun, before] = [performance.now(), cpu()]
+    const counts = await Promise.all(Array.from({ length: streams }, stream))
+    const chunks = counts.reduce((sum, count) => sum + count, 0)
+    const seconds = (performance.now() - begun) / 1000
+    return { rate: chunks / seconds, cost: ((cpu() - before) / chunks) * 1e6 }
+  })
+  for (const [at, name] of ["the gateway", "the SDK"].entries()) {
+    const flow = flows[at] ?? []
+    report(
+      `ai: chunks through ${name}`,
+      flow.map(({ rate }) => rate),
+      "/s",
+      0,
+    )
+    report(
+      `ai: CPU of a chunk, ${name}`,
+      flow.map(({ cost }) => cost),
+      "µs",
+    )
+  }
+  agent.destroy()
+}
+
+/** Of `calls` calls, `parallel` at once, in ms. */
+const median = async (call: () => Promise<unknown>) => {
+  const times: Array<number> = []
+  await Promise.all(
+    Array.from({ length: parallel }, () =>
+      inTurn(Array.from({ length: calls / parallel }), async () => {
+        const begun = performance.now()
+        await call()
+        times.push(performance.now() - begun)
+      }),
+    ),
+  )
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
+}
+
+/** After so many streams, in tenths. */
+const measureMemory = async (gateway: Server) => {
+  const agent = new Agent({ keepAlive: true })
+  const sizes = await inTurn(Array.from({ length: 10 }), async () => {
+    await Promise.all(
+      Array.from({ length: streams }, () =>
+        inTurn(Array.from({ length: manyStreams / 10 / streams }), () =>
+          ask({ port: gateway.port, agent, prompt: "short", stream: true }),
+        ),
+      ),
+    )
+    return gateway.memory().now
+  })
+  agent.destroy()
+  const shown = sizes.map((size) => size.toFixed(0)).join(" ")
+  process.stdout.write(`ai: memory after each tenth of ${manyStreams} streams, MiB: ${shown}\n`)
+}
+
+const bodyOf = (content: string) => ({
+  model: "gpt-4o",
+  messages: [{ role: "user" as const, content }],
+})
+
+const d = 100
+
+/** The number of events, more or less; 1 where it is not a stream. */
+const ask = ({ agent, port, prompt, stream }: Call) =>
+  new Promise<number>((resolve, reject) => {
+    const body = JSON.stringify({ prompt, model: "gpt-4o", max_tokens: 4096, stream })
+    const outgoing = request(
+      {
+        agent,
+        port,
+        host: "127.0.0.1",
+        method: "POST",
+        path: "/api/v1/app/ai/chat",
+        headers: {
+          authorization: `Bearer ${tokenOf(writer)}`,
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(body),
+        },
+      },
+      (incoming) => {
+        let events = 0
+        let end = ""
+        incoming.on("data", (chunk: Buffer) => {
+          // The texts have no d, so that `data` alone has one.
+          for (const byte of chunk) if (byte === d) events += 1
+          end = chunk.toString("latin1").slice(-200)
+        })
+        incoming.on("end", () => {
+          const isWhole = stream ? end.endsWith("data: [DONE]\n\n") : incoming.statusCode === 200
+          if (isWhole) resolve(stream ? events : 1)
+          else reject(new Error(`${incoming.statusCode}: ${end}`))
+        })
+      },
+    )
+    outgoing.on("error", reject)
+    outgoing.end(body)
+  })
+
+interface Call {
+  readonly agent: Agent
+  readonly port: number
+  readonly prompt: string
+  readonly stream: boolean
+}
