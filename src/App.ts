@@ -79,6 +79,7 @@ export const layer = business.pipe(
   Layer.provideMerge(repos),
   Layer.provideMerge(jobs),
   Layer.provideMerge(Adapters.email),
+  Layer.provideMerge(Adapters.ai),
   Layer.provideMerge(core),
   Layer.provideMerge(FetchHttpClient.layer),
   Layer.provideMerge(telemetry),

@@ -2,6 +2,7 @@ import { Config, Option, Redacted, Schema } from "effect"
 import { EmailAddress } from "../domain/Email.ts"
 import { overridden, PlanLimitsOverride, planLimits } from "../domain/Plan.ts"
 import { isRate, rateOf } from "../domain/Rate.ts"
+import { aiChoicesOf, aiProviderOf, type AiRoutes, aiRoutesOf } from "./AiSettings.ts"
 import { databaseSettings } from "./DatabaseSettings.ts"
 
 /** One bad variable. Its value is never part of it. */
@@ -60,6 +61,17 @@ export const variables = () => ({
   SENDGRID_API_KEY: secret("SENDGRID_API_KEY"),
   RESEND_BASE_URL: url("RESEND_BASE_URL"),
   SENDGRID_BASE_URL: url("SENDGRID_BASE_URL"),
+
+  AI_DEFAULT_PROVIDER: aiProvider("AI_DEFAULT_PROVIDER"),
+  AI_DEFAULT_MODEL: optional(line("AI_DEFAULT_MODEL")),
+  AI_ROUTES: aiRoutes("AI_ROUTES"),
+  AI_FALLBACK_PROVIDERS: aiChoices("AI_FALLBACK_PROVIDERS"),
+  OPENAI_API_KEY: secret("OPENAI_API_KEY"),
+  ANTHROPIC_API_KEY: secret("ANTHROPIC_API_KEY"),
+  GOOGLE_API_KEY: secret("GOOGLE_API_KEY"),
+  OPENAI_BASE_URL: url("OPENAI_BASE_URL"),
+  ANTHROPIC_BASE_URL: url("ANTHROPIC_BASE_URL"),
+  GOOGLE_BASE_URL: url("GOOGLE_BASE_URL"),
 
   PLAN_LIMITS: limits("PLAN_LIMITS"),
   USAGE_TRACKING_ENABLED: flag("USAGE_TRACKING_ENABLED", true),
@@ -185,6 +197,33 @@ const claimPath = (name: string) =>
     checked(name, "must be names joined by dots, like app_metadata.role", (value) =>
       /^[^\s.\p{Cc}]+(?:\.[^\s.\p{Cc}]+)*$/u.test(value),
     ),
+  )
+
+const aiProvider = (name: string) =>
+  checked(
+    name,
+    "must be one of openai, anthropic, google, echo",
+    (value) => aiProviderOf(value) !== null,
+  ).pipe(Config.map(aiProviderOf), optional)
+
+const aiRoutes = (name: string) =>
+  checked(
+    name,
+    'must be a JSON object from simple, moderate, complex or search to a model, like {"complex":"openai/gpt-4.1"}',
+    (value) => aiRoutesOf(value) !== null,
+  ).pipe(
+    Config.map((value): AiRoutes => aiRoutesOf(value) ?? {}),
+    Config.withDefault({}),
+  )
+
+const aiChoices = (name: string) =>
+  checked(
+    name,
+    "must be a list of providers, like anthropic,google/gemini-2.5-pro",
+    (value) => aiChoicesOf(value) !== null,
+  ).pipe(
+    Config.map((value) => aiChoicesOf(value) ?? []),
+    Config.withDefault([]),
   )
 
 const overridesOf = Schema.decodeUnknownOption(Schema.fromJsonString(PlanLimitsOverride), {

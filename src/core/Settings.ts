@@ -12,6 +12,7 @@ import {
   Result,
   SchemaIssue,
 } from "effect"
+import { aiProblems, type AiSettings, aiSettings } from "./AiSettings.ts"
 import { authProblems, type AuthSettings, authSettings } from "./AuthSettings.ts"
 import { type DatabaseSettings, databaseSettings } from "./DatabaseSettings.ts"
 import { emailProblems, type EmailSettings, emailSettings } from "./EmailSettings.ts"
@@ -41,6 +42,7 @@ interface Derived {
   /** Jobs run in the server too. */
   readonly jobsEmbedded: boolean
   readonly email: EmailSettings
+  readonly ai: AiSettings
   /** OpenAPI document and Swagger UI are served. */
   readonly docs: boolean
 }
@@ -125,6 +127,7 @@ const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
     ...weakSecrets(values),
     ...authProblems(values),
     ...emailProblems(values),
+    ...aiProblems(values),
   ]
   const refuse = (name: keyof Values, message: string) => problems.push({ name, message })
 
@@ -221,6 +224,7 @@ const complete = (values: Values): Values & Derived => {
     jobsEmbedded: values.JOBS_EMBEDDED ?? database.dialect === "sqlite",
     auth: authSettings(values, secretKeys),
     email: emailSettings(values),
+    ai: aiSettings(values),
     docs: values.DOCS_ENABLED ?? values.ENVIRONMENT !== "production",
   }
 }

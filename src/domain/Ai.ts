@@ -4,6 +4,14 @@ import { Schema } from "effect"
 export const AiProviderName = Schema.Literals(["openai", "anthropic", "google", "echo"])
 export type AiProviderName = typeof AiProviderName.Type
 
+/** By the name of a model, whose it is; null: not to be told from it. */
+export const familyOf = (model: string): AiProviderName | null => {
+  if (/^(?:gpt-|chatgpt-|o\d)/.test(model)) return "openai"
+  if (model.startsWith("claude-")) return "anthropic"
+  if (model.startsWith("gemini-")) return "google"
+  return model === "echo" ? "echo" : null
+}
+
 export const Complexity = Schema.Literals(["simple", "moderate", "complex", "search"])
 export type Complexity = typeof Complexity.Type
 

@@ -1,7 +1,13 @@
 import { Effect, Layer } from "effect"
 import type { HttpClient } from "effect/http"
+import type { AiSettings } from "../core/AiSettings.ts"
 import type { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
+import { Ai } from "./ai/Ai.ts"
+import * as Anthropic from "./ai/Anthropic.ts"
+import * as Echo from "./ai/Echo.ts"
+import * as Google from "./ai/Google.ts"
+import * as OpenAi from "./ai/OpenAi.ts"
 import * as Console from "./email/Console.ts"
 import type { Email } from "./email/Email.ts"
 import * as Resend from "./email/Resend.ts"
@@ -22,3 +28,28 @@ export const email = Layer.unwrap(
     }
   }),
 )
+
+/** Those that are set up; the SDKs of the others are not loaded. */
+export const ai = Layer.effect(
+  Ai,
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const providers = yield* Effect.forEach(settings.ai.providers, providerBy, {
+      concurrency: "unbounded",
+    })
+    return Ai.of({ providers: new Map(providers.map((provider) => [provider.name, provider])) })
+  }),
+)
+
+const providerBy = (settings: AiSettings["providers"][number]) => {
+  switch (settings.provider) {
+    case "openai":
+      return OpenAi.make(settings)
+    case "anthropic":
+      return Anthropic.make(settings)
+    case "google":
+      return Google.make(settings)
+    case "echo":
+      return Effect.succeed(Echo.provider)
+  }
+}

@@ -1,0 +1,37 @@
+import { Effect, Stream } from "effect"
+import type { AiAnswer, AiCall } from "../../domain/Ai.ts"
+import type { AiProvider } from "./Ai.ts"
+
+/** Repeats the last message of the user, word by word. A word is a token. */
+export const provider: AiProvider = {
+  name: "echo",
+  complete: (call) => {
+    const { parts, ...answer } = answered(call)
+    return Effect.succeed<AiAnswer>({ ...answer, content: parts.join("") })
+  },
+  stream: (call) => {
+    const { finish_reason, model, parts, tokens } = answered(call)
+    const texts = parts.map((text) => ({ text, model, finish_reason: null, tokens: null }))
+    return Effect.succeed(
+      Stream.fromIterable([...texts, { text: "", model, finish_reason, tokens }]),
+    )
+  },
+}
+
+const answered = ({ max_tokens, messages }: AiCall) => {
+  const last = messages.findLast(({ role }) => role === "user")?.content ?? ""
+  const all = wordsOf(`You said: ${last}`)
+  const parts = all.slice(0, max_tokens)
+  return {
+    parts,
+    model: "echo",
+    finish_reason: parts.length < all.length ? ("length" as const) : ("stop" as const),
+    tokens: {
+      prompt: messages.reduce((sum, { content }) => sum + wordsOf(content).length, 0),
+      completion: parts.length,
+    },
+  }
+}
+
+/** Each with the white space before it. */
+const wordsOf = (text: string): ReadonlyArray<string> => text.match(/\s*\S+/g) ?? []

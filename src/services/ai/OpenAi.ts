@@ -1,0 +1,110 @@
+import { Effect, Option, Redacted, Result, Schema } from "effect"
+import type { AiVendorSettings } from "../../core/AiSettings.ts"
+import type { AiCall, AiTokens, FinishReason } from "../../domain/Ai.ts"
+import * as Failure from "./Failure.ts"
+import * as Provider from "./Provider.ts"
+import { fetching } from "./Transport.ts"
+
+/** https://platform.openai.com/docs/api-reference/chat. Many others speak it, too: OPENAI_BASE_URL. */
+export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSettings) {
+  const fetch = yield* fetching
+  const { OpenAI } = yield* Effect.promise(() => import("openai"))
+  // What is not told here is read from the environment.
+  const client = new OpenAI({
+    apiKey: Redacted.value(apiKey),
+    baseURL: baseUrl ?? "https://api.openai.com/v1",
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    webhookSecret: null,
+    maxRetries: 0,
+    timeout: Provider.sdkTimeout,
+    logLevel: "off",
+    fetch,
+  })
+
+  return yield* Provider.make({
+    provider: "openai",
+    complete: (call, signal) =>
+      client.chat.completions.create(bodyOf(call), optionsOf(call, signal)),
+    stream: (call, signal) =>
+      client.chat.completions.create(
+        { ...bodyOf(call), stream: true, stream_options: { include_usage: true } },
+        optionsOf(call, signal),
+      ),
+    answerOf: (body) => {
+      const decoded = Schema.decodeUnknownOption(Answer)(body)
+      if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
+      const { choices, model, usage } = decoded.value
+      const [{ finish_reason, message }] = choices
+      return Result.succeed({
+        content: message.content ?? message.refusal ?? "",
+        model,
+        finish_reason: finishOf(finish_reason ?? "stop"),
+        tokens: tokensOf(usage) ?? { prompt: null, completion: null },
+      })
+    },
+    partOf: (chunk) => {
+      const decoded = Schema.decodeUnknownOption(Chunk)(chunk)
+      if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
+      const { choices, model, usage } = decoded.value
+      // The chunk with the usage has no choice.
+      const [choice] = choices
+      const finish = choice?.finish_reason ?? null
+      return Result.succeed({
+        text: choice?.delta.content ?? choice?.delta.refusal ?? "",
+        model,
+        finish_reason: finish === null ? null : finishOf(finish),
+        tokens: tokensOf(usage),
+      })
+    },
+  })
+})
+
+const optionsOf = ({ key }: AiCall, signal: AbortSignal) => ({
+  signal,
+  ...(key !== null && { headers: { "Idempotency-Key": key } }),
+})
+
+/** Models that reason take neither a temperature nor `max_tokens`. */
+const reasons = /^(?:o\d|gpt-5)/
+
+const bodyOf = ({ max_tokens, messages, model, temperature }: AiCall) => ({
+  model,
+  messages: messages.map(({ content, role }) => ({ role, content })),
+  ...(reasons.test(model) ? { max_completion_tokens: max_tokens } : { max_tokens, temperature }),
+})
+
+const Text = Schema.optional(Schema.NullOr(Schema.String))
+const Said = Schema.Struct({ content: Text, refusal: Text })
+const Usage = Schema.optional(
+  Schema.NullOr(
+    Schema.Struct({
+      prompt_tokens: Schema.optional(Schema.Unknown),
+      completion_tokens: Schema.optional(Schema.Unknown),
+    }),
+  ),
+)
+
+const Answer = Schema.Struct({
+  model: Schema.String,
+  choices: Schema.NonEmptyArray(Schema.Struct({ message: Said, finish_reason: Text })),
+  usage: Usage,
+})
+
+const Chunk = Schema.Struct({
+  model: Schema.String,
+  choices: Schema.Array(Schema.Struct({ delta: Said, finish_reason: Text })),
+  usage: Usage,
+})
+
+const tokensOf = (usage: typeof Usage.Type): AiTokens | null =>
+  usage
+    ? {
+        prompt: Provider.countOf(usage.prompt_tokens),
+        completion: Provider.countOf(usage.completion_tokens),
+      }
+    : null
+
+const finishOf = (reason: string): FinishReason =>
+  reason === "length" || reason === "content_filter" ? reason : "stop"
