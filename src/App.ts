@@ -1,5 +1,8 @@
 import { Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
+import { AiGateway } from "./business/AiGateway.ts"
+import { AiReservations } from "./business/AiReservations.ts"
+import { AiReservationsRepo } from "./business/AiReservationsRepo.ts"
 import { Audit } from "./business/Audit.ts"
 import { AuditRepo } from "./business/AuditRepo.ts"
 import { Cleanup } from "./business/Cleanup.ts"
@@ -57,6 +60,7 @@ const repos = Layer.mergeAll(
   CleanupRepo.layer,
   ReportRepo.layer,
   UsageRepo.layer,
+  AiReservationsRepo.layer,
 )
 
 const business = Layer.mergeAll(
@@ -66,8 +70,9 @@ const business = Layer.mergeAll(
   Exports.layer,
   Cleanup.layer,
   Jobs.layer,
+  AiGateway.layer,
 ).pipe(
-  Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer)),
+  Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer, AiReservations.layer)),
   Layer.provideMerge(Layer.mergeAll(Audit.layer, Usage.layer, Entitlements.layer)),
 )
 

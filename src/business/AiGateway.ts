@@ -1,14 +1,23 @@
-import { Context, type Effect, type Scope, type Stream } from "effect"
-import type { AiCompletion, AiEvent, AiRequest, AiStatus } from "../domain/Ai.ts"
+import { Clock, Context, Effect, Layer, type Scope, Stream } from "effect"
+import { Settings } from "../core/Settings.ts"
+import {
+  type AiCompletion,
+  AiError,
+  type AiEvent,
+  type AiPart,
+  type AiRequest,
+  type AiStatus,
+} from "../domain/Ai.ts"
 import type {
   ExternalServiceError,
   QuotaExceededError,
   ServiceUnavailableError,
   ValidationError,
 } from "../domain/Errors.ts"
-import type { CurrentUser } from "../domain/User.ts"
-
-export type AiCaller = Pick<CurrentUser["Service"], "id" | "plan">
+import { Ai } from "../services/ai/Ai.ts"
+import type { AiCaller } from "./AiReservations.ts"
+import { brokenOf } from "./AiRouting.ts"
+import * as AiRuns from "./AiRuns.ts"
 
 type Broken = ExternalServiceError | ServiceUnavailableError
 type Failure = Broken | QuotaExceededError | ValidationError
@@ -31,4 +40,67 @@ export class AiGateway extends Context.Service<
       request: AiRequest,
     ) => Effect.Effect<Stream.Stream<AiEvent, Broken>, Failure, Scope.Scope>
   }
->()("plinth/business/AiGateway") {}
+>()("plinth/business/AiGateway") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const { ask, run, settle } = yield* AiRuns.make
+      const { providers } = yield* Ai
+      const { ai: settings } = yield* Settings
+
+      const complete: AiGateway["Service"]["complete"] = Effect.fnUntraced(
+        function* (caller, request) {
+          const current = yield* run(caller, request)
+          yield* ask(current, (provider, call) =>
+            Effect.map(provider.complete(call), (answer) => current.meter.addWhole(answer)),
+          )
+          return yield* Effect.uninterruptible(settle(current))
+        },
+        Effect.scoped,
+      )
+
+      const stream: AiGateway["Service"]["stream"] = Effect.fnUntraced(function* (caller, request) {
+        const current = yield* run(caller, request)
+        const parts = yield* ask(current, (provider, call) => provider.stream(call))
+
+        const metered = (part: AiPart): Effect.Effect<AiPart, AiError> =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            current.meter.add(part)
+            return now - current.started > longest ? Effect.fail(tooLong(current)) : Effect.succeed(part)
+          })
+        const end = Effect.map(
+          Effect.uninterruptible(settle(current)),
+          ({ content: _, ...rest }): AiEvent => ({ _tag: "end", ...rest }),
+        )
+        return parts.pipe(
+          Stream.mapEffect(metered),
+          Stream.filter(({ text }) => text !== ""),
+          Stream.map(({ text }): AiEvent => ({ _tag: "delta", text })),
+          Stream.mapError((error) => {
+            current.isBroken = true
+            return brokenOf(error)
+          }),
+          Stream.concat(Stream.fromEffect(end)),
+        )
+      })
+
+      const { model, provider } = settings.default
+      return AiGateway.of({
+        status: {
+          available: providers.size > 0,
+          providers: Array.from(providers.keys()),
+          default_provider: provider,
+          default_model: model,
+        },
+        complete,
+        stream,
+      })
+    }),
+  )
+}
+
+/** In ms, of a whole stream; its reservation lasts longer. */
+const longest = 10 * 60_000
+
+const tooLong = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>
+  new AiError({ provider: (meter.from ?? chosen)?.provider ?? "echo", reason: "unavailable" })

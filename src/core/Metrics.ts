@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import * as AiMetrics from "./AiMetrics.ts"
 import { kept } from "./Kept.ts"
 import { familiesOf } from "./MetricFamilies.ts"
 import * as PoolMetrics from "./PoolMetrics.ts"
@@ -49,6 +50,8 @@ export class Metrics extends Context.Service<
     readonly job: (name: string, status: "enqueued" | "started" | "completed" | "failed") => void
     /** An attempt, whatever came of it. */
     readonly jobDuration: (name: string, seconds: number) => void
+    readonly llmRequest: AiMetrics.AiMetrics["llmRequest"]
+    readonly llmTokens: AiMetrics.AiMetrics["llmTokens"]
     /** Read at each scrape. */
     readonly pool: (probe: () => PoolMetrics.PoolState) => void
     /** Open connections to Redis; read at each scrape. */
@@ -165,6 +168,7 @@ const make = Effect.gen(function* () {
   )
   const jobTimesOf = kept((job_name: string) => jobTimes({ job_name }))
 
+  const ai = AiMetrics.make({ counter, histogram })
   const pools = PoolMetrics.make(gauge)
   let systemProbe: (() => SystemSeries.SystemState | undefined) | undefined
   const sampleProcess = yield* ProcessMetrics.make({ counter, gauge, settings })
@@ -202,6 +206,8 @@ const make = Effect.gen(function* () {
     circuitBreaker: (service, state) => breakerOf(service)(circuitStates[state]),
     job: (name, status) => jobsOf(name)(status)(1),
     jobDuration: (name, seconds) => jobTimesOf(name)(seconds),
+    llmRequest: ai.llmRequest,
+    llmTokens: ai.llmTokens,
     pool: pools.pool,
     redis: pools.redis,
     system: (probe) => {

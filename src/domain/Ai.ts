@@ -1,7 +1,8 @@
 import { Schema } from "effect"
 
 /** `google` is Gemini. `echo` needs no account: it repeats what it was told, for who tries things out. */
-export const AiProviderName = Schema.Literals(["openai", "anthropic", "google", "echo"])
+export const aiProviders = ["openai", "anthropic", "google", "echo"] as const
+export const AiProviderName = Schema.Literals(aiProviders)
 export type AiProviderName = typeof AiProviderName.Type
 
 /** By the name of a model, whose it is; null: not to be told from it. */
@@ -11,6 +12,28 @@ export const familyOf = (model: string): AiProviderName | null => {
   if (model.startsWith("gemini-")) return "google"
   return model === "echo" ? "echo" : null
 }
+
+/** Those that a metric tells by name, beside the ones of the settings: their number is bounded. */
+export const knownModels: ReadonlyArray<string> = [
+  "gpt-4o",
+  "gpt-4o-mini",
+  "gpt-4.1",
+  "gpt-4.1-mini",
+  "gpt-4.1-nano",
+  "gpt-5",
+  "gpt-5-mini",
+  "gpt-5-nano",
+  "o3",
+  "o3-mini",
+  "o4-mini",
+  "claude-opus-4-1",
+  "claude-sonnet-4-5",
+  "claude-haiku-4-5",
+  "gemini-2.5-pro",
+  "gemini-2.5-flash",
+  "gemini-2.5-flash-lite",
+  "echo",
+]
 
 export const Complexity = Schema.Literals(["simple", "moderate", "complex", "search"])
 export type Complexity = typeof Complexity.Type

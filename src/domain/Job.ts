@@ -188,6 +188,12 @@ export class SweepIdempotencyKeys extends Schema.Class<SweepIdempotencyKeys>(
   "sweep_idempotency_keys",
 )({}, { job: { retention: "1 day" } }) {}
 
+/** Calls of models whose process died before they were settled. */
+export class SweepAiReservations extends Schema.Class<SweepAiReservations>("sweep_ai_reservations")(
+  {},
+  { job: { retention: "1 day" } },
+) {}
+
 /** Every kind there is. One that is not here cannot be enqueued, and nothing looks for its jobs. */
 export const JobTypes = Context.Reference<ReadonlyArray<JobType>>("plinth/domain/Job/JobTypes", {
   defaultValue: () => [
@@ -199,5 +205,6 @@ export const JobTypes = Context.Reference<ReadonlyArray<JobType>>("plinth/domain
     ExportUserData,
     CleanupOldData,
     SweepIdempotencyKeys,
+    SweepAiReservations,
   ],
 })

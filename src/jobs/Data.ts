@@ -1,12 +1,14 @@
 import { Effect } from "effect"
+import { AiReservations } from "../business/AiReservations.ts"
 import { Cleanup } from "../business/Cleanup.ts"
 import { Exports } from "../business/Exports.ts"
 import { Idempotency } from "../business/Idempotency.ts"
 import { handler } from "../core/JobExecution.ts"
-import { CleanupOldData, ExportUserData, SweepIdempotencyKeys } from "../domain/Job.ts"
+import { CleanupOldData, ExportUserData, SweepAiReservations, SweepIdempotencyKeys } from "../domain/Job.ts"
 
 /** What is done to the data itself. */
 export const handlers = Effect.gen(function* () {
+  const reservations = yield* AiReservations
   const cleanup = yield* Cleanup
   const exports = yield* Exports
   const idempotency = yield* Idempotency
@@ -15,5 +17,6 @@ export const handlers = Effect.gen(function* () {
     handler(ExportUserData, ({ user_id }) => exports.make(user_id)),
     handler(CleanupOldData, () => cleanup.run),
     handler(SweepIdempotencyKeys, () => idempotency.sweep),
+    handler(SweepAiReservations, () => reservations.sweep),
   ])
 })

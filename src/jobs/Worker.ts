@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { JobQueue } from "../core/JobQueue.ts"
 import * as JobRunner from "../core/JobRunner.ts"
 import { Settings } from "../core/Settings.ts"
-import { CleanupOldData, GenerateDailyReport, SweepIdempotencyKeys } from "../domain/Job.ts"
+import { CleanupOldData, GenerateDailyReport, SweepAiReservations, SweepIdempotencyKeys } from "../domain/Job.ts"
 import * as Data from "./Data.ts"
 import * as Emails from "./Emails.ts"
 
@@ -23,4 +23,5 @@ const schedules = Effect.gen(function* () {
   }
   yield* schedule("cleanup_old_data", "0 0 * * 0", CleanupOldData, {})
   yield* schedule("sweep_idempotency_keys", "*/10 * * * *", SweepIdempotencyKeys, {})
+  yield* schedule("sweep_ai_reservations", "*/5 * * * *", SweepAiReservations, {})
 })

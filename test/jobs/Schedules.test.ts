@@ -18,10 +18,11 @@ const schedules = Effect.gen(function* () {
 const cleaning = {
   cleanup_old_data: "0 0 0 * * 0",
   sweep_idempotency_keys: "0 0,10,20,30,40,50 * * * *",
+  sweep_ai_reservations: "0 0,5,10,15,20,25,30,35,40,45,50,55 * * * *",
 }
 
 layer(appWithMail, { excludeTestServices: true })("A worker", (it) => {
-  it.effect("reports at nine, cleans up on Sundays and sweeps every ten minutes", () =>
+  it.effect("reports at nine, cleans up on Sundays and sweeps every few minutes", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* schedules, {
         ...cleaning,

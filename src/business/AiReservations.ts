@@ -1,0 +1,129 @@
+import { Context, Effect, Layer, Schedule } from "effect"
+import { Database } from "../core/Database.ts"
+import { Settings } from "../core/Settings.ts"
+import { uuidV7 } from "../core/Uuid.ts"
+import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
+import { fromNow, now, type Timestamp } from "../domain/Fields.ts"
+import type { UsageEvent } from "../domain/Usage.ts"
+import type { CurrentUser } from "../domain/User.ts"
+import { AiReservationsRepo, type Reservation } from "./AiReservationsRepo.ts"
+import { Entitlements } from "./Entitlements.ts"
+import { Usage } from "./Usage.ts"
+
+export type AiCaller = Pick<CurrentUser["Service"], "id" | "plan">
+
+/** What a call took. `estimated`: the provider did not say all of it. */
+export interface Spent {
+  readonly model: string
+  readonly tokens: number
+  readonly estimated: boolean
+}
+
+/** In ms; longer than a call may last, so that a call that still runs is never swept. */
+const lifetime = 15 * 60_000
+const batch = 100
+
+/**
+ * Tokens are reserved before a call and settled after it: by the call itself, or, when its process died, by the sweep,
+ * which takes the whole reservation for spent. Whoever removes the reservation writes the ledger, so it is written once.
+ */
+export class AiReservations extends Context.Service<
+  AiReservations,
+  {
+    /** While there is anything left this month: a call goes over the limit by its reservation at most. */
+    readonly reserve: (
+      caller: AiCaller,
+      call: { readonly model: string; readonly tokens: number },
+    ) => Effect.Effect<string, QuotaExceededError | ServiceUnavailableError>
+    /** Null: nothing was delivered. `also` in the same transaction. Tried for some seconds, then left to the sweep. */
+    readonly settle: (
+      id: string,
+      spent: Spent | null,
+      also: Effect.Effect<void, ServiceUnavailableError>,
+    ) => Effect.Effect<void>
+    /** The number of calls that nobody settled in time. */
+    readonly sweep: Effect.Effect<number, ServiceUnavailableError>
+  }
+>()("plinth/business/AiReservations") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* AiReservationsRepo
+      const usage = yield* Usage
+      const { limitOf } = yield* Entitlements
+      const { transaction } = yield* Database
+      const { USAGE_TRACKING_ENABLED } = yield* Settings
+
+      const guard = Effect.fnUntraced(function* ({ id, plan }: AiCaller, at: Timestamp) {
+        const limit = USAGE_TRACKING_ENABLED ? limitOf(plan, "ai_tokens") : null
+        if (limit === null) return
+        yield* repo.lock(id)
+        const used = yield* repo.used(id, `${at.slice(0, 7)}-01`)
+        if (used >= limit) {
+          return yield* new QuotaExceededError({ metric: "ai_tokens", limit, used })
+        }
+      })
+
+      const reserve: AiReservations["Service"]["reserve"] = Effect.fnUntraced(function* (
+        caller,
+        { model, tokens },
+      ) {
+        const created_at = yield* now
+        yield* guard(caller, created_at)
+        const id = uuidV7()
+        yield* repo.insert({
+          id,
+          user_id: caller.id,
+          quantity: tokens,
+          dimension: model,
+          created_at,
+          expires_at: yield* fromNow(lifetime),
+        })
+        return id
+      }, transaction)
+
+      const write = Effect.fnUntraced(function* (id: string, spent: Spent | null) {
+        const reservation = yield* repo.take(id)
+        if (reservation === undefined || spent === null) return
+        yield* usage.record(eventsOf(reservation, spent, yield* now))
+      })
+
+      const settle: AiReservations["Service"]["settle"] = (id, spent, also) =>
+        Effect.andThen(write(id, spent), also).pipe(
+          transaction,
+          Effect.retry(patience),
+          Effect.catch((error) =>
+            Effect.annotateLogs(Effect.logError("An AI call is left to the sweep", error), {
+              reservation: id,
+            }),
+          ),
+        )
+
+      const sweepOne = ({ dimension, id, quantity }: Reservation) =>
+        transaction(write(id, { model: dimension, tokens: quantity, estimated: true }))
+
+      const sweep: AiReservations["Service"]["sweep"] = Effect.gen(function* () {
+        const found = yield* repo.expired(yield* now, batch)
+        yield* Effect.forEach(found, sweepOne, { discard: true })
+        return found.length < batch ? found.length : found.length + (yield* sweep)
+      })
+
+      return AiReservations.of({ reserve, settle, sweep })
+    }),
+  )
+}
+
+/** About six seconds, for a database that comes back. */
+const patience = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 6 }))
+
+const eventsOf = (
+  { id, user_id }: Reservation,
+  { estimated, model, tokens }: Spent,
+  occurred_at: Timestamp,
+): ReadonlyArray<UsageEvent> => {
+  const event = { user_id, dimension: model, occurred_at }
+  return [
+    { ...event, source: `ai:${id}:tokens`, metric: "ai_tokens", quantity: tokens, estimated },
+    { ...event, source: `ai:${id}:requests`, metric: "ai_requests", quantity: 1, estimated: false },
+  ]
+}

@@ -1,0 +1,87 @@
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { Database } from "../core/Database.ts"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import type { Timestamp } from "../domain/Fields.ts"
+import type { UserId } from "../domain/User.ts"
+
+/** Tokens that a call may use, from before it begins until it is settled. */
+export interface Reservation {
+  readonly id: string
+  readonly user_id: UserId
+  readonly quantity: number
+  /** The model that was chosen. */
+  readonly dimension: string
+  readonly created_at: Timestamp
+  readonly expires_at: Timestamp
+}
+
+type Failure = ServiceUnavailableError
+
+export class AiReservationsRepo extends Context.Service<
+  AiReservationsRepo,
+  {
+    /** Until the transaction ends, nobody else reserves for this user. */
+    readonly lock: (user: UserId) => Effect.Effect<void, Failure>
+    /** Tokens used since that day (`2026-11-01`), and those that are reserved. */
+    readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
+    readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
+    /** Removes it, for one alone; undefined when it was gone already. */
+    readonly take: (id: string) => Effect.Effect<Reservation | undefined, Failure>
+    readonly expired: (
+      at: Timestamp,
+      limit: number,
+    ) => Effect.Effect<ReadonlyArray<Reservation>, Failure>
+  }
+>()("plinth/business/AiReservationsRepo") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { dialect, query } = yield* Database
+
+      return AiReservationsRepo.of({
+        // A transaction on SQLite is the only one from its start.
+        lock: (user) =>
+          dialect === "sqlite"
+            ? Effect.void
+            : Effect.asVoid(
+                query(sql`SELECT pg_advisory_xact_lock(
+                  hashtextextended(${JSON.stringify(["ai_tokens", user])}, 0)
+                )`),
+              ),
+        used: (user, since) =>
+          Effect.map(
+            query(sql<{ readonly used: number }>`
+              SELECT CAST(
+                coalesce((
+                  SELECT sum(quantity) FROM usage_daily
+                  WHERE user_id = ${user} AND metric = 'ai_tokens' AND day >= ${since}
+                ), 0) + coalesce((
+                  SELECT sum(quantity) FROM usage_reservations
+                  WHERE user_id = ${user} AND metric = 'ai_tokens'
+                ), 0) AS BIGINT
+              ) AS used
+            `),
+            ([row]) => row?.used ?? 0,
+          ),
+        insert: (reservation) =>
+          Effect.asVoid(
+            query(
+              sql`INSERT INTO usage_reservations ${sql.insert({ ...reservation, metric: "ai_tokens" })}`,
+            ),
+          ),
+        take: (id) =>
+          Effect.map(
+            query(sql<Reservation>`DELETE FROM usage_reservations WHERE id = ${id} RETURNING *`),
+            ([row]) => row,
+          ),
+        expired: (at, limit) =>
+          query(sql<Reservation>`
+            SELECT * FROM usage_reservations WHERE expires_at <= ${at}
+            ORDER BY expires_at LIMIT ${limit}
+          `),
+      })
+    }),
+  )
+}
