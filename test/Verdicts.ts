@@ -77,6 +77,11 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   "projects.update": ownerOnly(200, { name: "Engine" }),
   "projects.remove": ownerOnly(204),
 
+  "ai.status": activeUsers(200),
+  "ai.complete": activeUsers(200, { messages: [{ role: "user", content: "Hello" }] }),
+  "ai.chat": activeUsers(200, { prompt: "Hello" }),
+  "ai.routed": activeUsers(200, { prompt: "Hello" }),
+
   "adminUsers.list": adminsOnly(200),
   "adminUsers.get": adminsOnly(200),
   "adminUsers.update": adminsOnly(200, { full_name: "Ada" }),

@@ -2,6 +2,7 @@ import { HttpApi } from "effect/http-api"
 import { AddressLimit } from "./AddressLimit.ts"
 import { AdminJobsApi } from "./admin/AdminJobsApi.ts"
 import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
+import { AiApi } from "./app/AiApi.ts"
 import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
 import { Authentication } from "./Authentication.ts"
@@ -23,7 +24,7 @@ class PublicApi extends HttpApi.make("public")
 
 /** Any active user. A group added here cannot forget to authenticate. */
 class AppApi extends HttpApi.make("app")
-  .add(UsersApi, ProjectsApi)
+  .add(UsersApi, ProjectsApi, AiApi)
   .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)

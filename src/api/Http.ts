@@ -5,6 +5,7 @@ import * as AddressLimitHttp from "./AddressLimitHttp.ts"
 import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
 import { Api } from "./Api.ts"
+import * as AiHttp from "./app/AiHttp.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
 import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./AuthenticationHttp.ts"
@@ -22,6 +23,7 @@ const groups = Layer.mergeAll(
   HealthHttp.layer,
   UsersHttp.layer,
   ProjectsHttp.layer,
+  AiHttp.layer,
   AdminUsersHttp.layer,
   AdminJobsHttp.layer,
 )

@@ -48,16 +48,16 @@ export class AiGateway extends Context.Service<
       const { providers } = yield* Ai
       const { ai: settings } = yield* Settings
 
-      const complete: AiGateway["Service"]["complete"] = Effect.fnUntraced(
-        function* (caller, request) {
-          const current = yield* run(caller, request)
-          yield* ask(current, (provider, call) =>
-            Effect.map(provider.complete(call), (answer) => current.meter.addWhole(answer)),
-          )
-          return yield* Effect.uninterruptible(settle(current))
-        },
-        Effect.scoped,
-      )
+      const complete: AiGateway["Service"]["complete"] = Effect.fnUntraced(function* (
+        caller,
+        request,
+      ) {
+        const current = yield* run(caller, request)
+        yield* ask(current, (provider, call) =>
+          Effect.map(provider.complete(call), (answer) => current.meter.addWhole(answer)),
+        )
+        return yield* Effect.uninterruptible(settle(current))
+      }, Effect.scoped)
 
       const stream: AiGateway["Service"]["stream"] = Effect.fnUntraced(function* (caller, request) {
         const current = yield* run(caller, request)
@@ -66,12 +66,14 @@ export class AiGateway extends Context.Service<
         const metered = (part: AiPart): Effect.Effect<AiPart, AiError> =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             current.meter.add(part)
-            return now - current.started > longest ? Effect.fail(tooLong(current)) : Effect.succeed(part)
+            return now - current.started > longest
+              ? Effect.fail(tooLong(current))
+              : Effect.succeed(part)
           })
-        const end = Effect.map(
-          Effect.uninterruptible(settle(current)),
-          ({ content: _, ...rest }): AiEvent => ({ _tag: "end", ...rest }),
-        )
+        const end = Effect.map(Effect.uninterruptible(settle(current)), (completion): AiEvent => ({
+          _tag: "end",
+          completion,
+        }))
         return parts.pipe(
           Stream.mapEffect(metered),
           Stream.filter(({ text }) => text !== ""),

@@ -78,7 +78,7 @@ export const make = Effect.gen(function* () {
     const from = meter.from ?? settings.default
     const completion: AiCompletion = {
       content: meter.text,
-      model: meter.model ?? from.model,
+      model: meter.model || from.model,
       provider: from.provider,
       usage,
       finish_reason: meter.finish_reason ?? "stop",
@@ -93,12 +93,7 @@ export const make = Effect.gen(function* () {
     )
     if (!isDelivered) return completion
     const label = labelOf(from.model)
-    metrics.llmRequest(
-      from.provider,
-      label,
-      run.isBroken ? "error" : "success",
-      latency_ms / 1000,
-    )
+    metrics.llmRequest(from.provider, label, run.isBroken ? "error" : "success", latency_ms / 1000)
     metrics.llmTokens(from.provider, label, "prompt", usage.prompt_tokens)
     metrics.llmTokens(from.provider, label, "completion", usage.completion_tokens)
     span.attribute("gen_ai.provider.name", providerNames[from.provider])
@@ -113,11 +108,8 @@ export const make = Effect.gen(function* () {
   const run = (
     caller: AiCaller,
     request: AiRequest,
-  ): Effect.Effect<
-    AiRun,
-    Effect.Error<ReturnType<typeof begin>>,
-    Scope.Scope
-  > => Effect.acquireRelease(begin(caller, request), settle)
+  ): Effect.Effect<AiRun, Effect.Error<ReturnType<typeof begin>>, Scope.Scope> =>
+    Effect.acquireRelease(begin(caller, request), settle)
 
   const failed = Effect.fnUntraced(function* ({ model, provider }: AiModel, started: number) {
     const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000

@@ -141,7 +141,7 @@ export type AiCompletion = typeof AiCompletion.Type
 /** Of a streamed answer: texts, and at its end what it took. */
 export type AiEvent =
   | { readonly _tag: "delta"; readonly text: string }
-  | ({ readonly _tag: "end" } & Omit<AiCompletion, "content">)
+  | { readonly _tag: "end"; readonly completion: AiCompletion }
 
 export const AiStatus = Schema.Struct({
   available: Schema.Boolean,

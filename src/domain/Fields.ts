@@ -72,6 +72,14 @@ export const text = (options: {
   }
 }
 
+/** Text for machines: kept as it is, but for what `text` refuses. */
+export const verbatim = ({ example, max }: { readonly max: number; readonly example: string }) =>
+  Schema.String.annotate({ examples: [example] }).check(
+    Schema.makeFilter((value) => textIssue(value, 1, max), {
+      toJsonSchema: () => ({ minLength: 1, maxLength: max }),
+    }),
+  )
+
 const trimmed = SchemaGetter.transform((value: string) => value.trim())
 
 const textIssue = (value: string, min: number, max: number) => {

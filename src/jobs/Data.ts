@@ -4,7 +4,12 @@ import { Cleanup } from "../business/Cleanup.ts"
 import { Exports } from "../business/Exports.ts"
 import { Idempotency } from "../business/Idempotency.ts"
 import { handler } from "../core/JobExecution.ts"
-import { CleanupOldData, ExportUserData, SweepAiReservations, SweepIdempotencyKeys } from "../domain/Job.ts"
+import {
+  CleanupOldData,
+  ExportUserData,
+  SweepAiReservations,
+  SweepIdempotencyKeys,
+} from "../domain/Job.ts"
 
 /** What is done to the data itself. */
 export const handlers = Effect.gen(function* () {

@@ -2,7 +2,12 @@ import { Effect, Layer } from "effect"
 import { JobQueue } from "../core/JobQueue.ts"
 import * as JobRunner from "../core/JobRunner.ts"
 import { Settings } from "../core/Settings.ts"
-import { CleanupOldData, GenerateDailyReport, SweepAiReservations, SweepIdempotencyKeys } from "../domain/Job.ts"
+import {
+  CleanupOldData,
+  GenerateDailyReport,
+  SweepAiReservations,
+  SweepIdempotencyKeys,
+} from "../domain/Job.ts"
 import * as Data from "./Data.ts"
 import * as Emails from "./Emails.ts"
 

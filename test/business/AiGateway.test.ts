@@ -136,9 +136,12 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
       const caller = yield* asCaller
       provider.script = { parts: 1, ending: "stop", tokens: { prompt: 20, completion: 80 } }
       const call = Effect.result(gateway.complete(caller, request))
-      const all = yield* Effect.all(Array.from({ length: 20 }, () => call), {
-        concurrency: "unbounded",
-      })
+      const all = yield* Effect.all(
+        Array.from({ length: 20 }, () => call),
+        {
+          concurrency: "unbounded",
+        },
+      )
       const refused = all.filter(({ _tag }) => _tag === "Failure")
       assert.isAbove(refused.length, 0)
       const { reserved, rows } = yield* ledgerOf(caller.id)

@@ -1,0 +1,60 @@
+import { Cause, Effect, Schedule, Schema, Stream } from "effect"
+import type { AiEvent } from "../../domain/Ai.ts"
+import { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
+import { envelope, enveloped } from "../Envelope.ts"
+
+/** How often a comment tells proxies and clients that somebody is there. */
+const keepAlive = "15 seconds"
+
+type Failure = ExternalServiceError | ServiceUnavailableError
+
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) as bytes. Texts have a space
+ * after the colon, JSON has none: the same to a parser, and skipped by readers of lines that look for text alone.
+ */
+export const bytesOf = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<Uint8Array> =>
+  events.pipe(
+    Stream.map(textOf),
+    Stream.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Stream.failCause(cause)
+        : Stream.fromEffect(
+            Effect.map(publicOf(cause), (told) => `event: error\ndata:${told}\n\n`),
+          ),
+    ),
+    // One write for what is there together.
+    Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
+    Stream.merge(Stream.as(Stream.fromSchedule(Schedule.spaced(keepAlive)), comment), {
+      haltStrategy: "left",
+    }),
+    Stream.orDie,
+  )
+
+const encoder = new TextEncoder()
+const comment = encoder.encode(": keep-alive\n\n")
+
+const textOf = (event: AiEvent) => {
+  if (event._tag === "delta") return framed(event.text)
+  const { content: _content, usage, ...rest } = event.completion
+  return `event: usage\ndata:${JSON.stringify({ ...usage, ...rest })}\n\ndata: [DONE]\n\n`
+}
+
+/** Each line is one of its own; a parser puts them together again. */
+const framed = (text: string) => `data: ${text.replaceAll(/\r\n|\r|\n/g, "\ndata: ")}\n\n`
+
+const encode = Schema.encodeSync(
+  Schema.fromJsonString(
+    Schema.Union([enveloped(ExternalServiceError), enveloped(ServiceUnavailableError)]),
+  ),
+)
+
+/** What anybody may know of it. A bug is told to us. */
+const publicOf = (cause: Cause.Cause<Failure>) => {
+  const error = Cause.squash(cause)
+  return error instanceof ExternalServiceError || error instanceof ServiceUnavailableError
+    ? Effect.succeed(encode(error))
+    : Effect.as(
+        Effect.logError("stream failed", cause),
+        JSON.stringify(envelope("INTERNAL_ERROR", "Internal error")),
+      )
+}

@@ -1,0 +1,58 @@
+import { Effect, Schema } from "effect"
+import { Complexity } from "./Ai.ts"
+import * as Fields from "./Fields.ts"
+
+/** What clients ask of the AI gateway. The limit of bodies is lower than those of the texts. */
+const Text = (example: string) => Fields.verbatim({ max: 1_000_000, example })
+
+const Message = Schema.Struct({
+  role: Schema.Literals(["system", "user", "assistant"]),
+  content: Text("What is an analytical engine?"),
+}).annotate({ identifier: "AiMessage" })
+
+const isSaid = (messages: ReadonlyArray<typeof Message.Type>) =>
+  messages.some(({ role }) => role === "user") || "must have a message of the user"
+
+const Messages = Schema.Array(Message).check(
+  Schema.isMinLength(1),
+  Schema.isMaxLength(1000),
+  Schema.makeFilter(isSaid),
+)
+
+/** Its own name, or `provider/model`. */
+const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
+  Schema.isPattern(/^[\w.:@/-]{1,255}$/),
+)
+
+const settings = {
+  temperature: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 2 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(0.7)),
+  ),
+  max_tokens: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 128_000 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(1024)),
+  ),
+  stream: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false))),
+}
+
+const chat = {
+  prompt: Text("What is an analytical engine?"),
+  system: Schema.optionalKey(Text("Answer in one sentence.")),
+}
+
+export const AiCompletionInput = Schema.Struct({
+  messages: Messages,
+  model: Schema.optionalKey(Model),
+  ...settings,
+}).annotate({ identifier: "AiCompletionInput" })
+
+export const AiChatInput = Schema.Struct({
+  ...chat,
+  model: Schema.optionalKey(Model),
+  ...settings,
+}).annotate({ identifier: "AiChatInput" })
+
+export const AiRoutedInput = Schema.Struct({
+  ...chat,
+  complexity: Complexity.pipe(Schema.withDecodingDefaultKey(Effect.succeed("moderate" as const))),
+  ...settings,
+}).annotate({ identifier: "AiRoutedInput" })

@@ -1,0 +1,170 @@
+import { LLMock } from "@copilotkit/aimock"
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { _iterSSEMessages } from "openai/core/streaming"
+import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
+import { send } from "../fixtures/Http.ts"
+
+/** Providers by others behind the whole application: what clients get, and what the ledger says of it. */
+
+class Providers extends Context.Service<Providers, LLMock>()(
+  "plinth/test/api/AiVendors.test/Providers",
+) {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.acquireRelease(
+      Effect.tap(
+        Effect.sync(() => new LLMock({ port: 0, chunkSize: 6, latency: 0, logLevel: "silent" })),
+        (mock) => Effect.promise(() => mock.start()),
+      ),
+      (mock) => Effect.promise(() => mock.stop()),
+    ),
+  )
+}
+
+const application = Layer.unwrap(
+  Effect.map(Providers, ({ url }) =>
+    server({
+      OPENAI_API_KEY: "canary-openai",
+      OPENAI_BASE_URL: `${url}/v1`,
+      ANTHROPIC_API_KEY: "canary-anthropic",
+      ANTHROPIC_BASE_URL: url,
+      GOOGLE_API_KEY: "canary-google",
+      GOOGLE_BASE_URL: url,
+      AI_FALLBACK_PROVIDERS: "anthropic,google",
+      RATE_LIMIT_AI: "1000000/second",
+    }),
+  ),
+).pipe(Layer.provideMerge(Providers.layer))
+
+const models = [
+  ["openai", "gpt-4o"],
+  ["anthropic", "claude-sonnet-4-5"],
+  ["google", "gemini-2.5-flash"],
+] as const
+
+const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
+
+const ask = (caller: Caller, body: object, path = "chat") =>
+  send({ path: `/api/v1/app/ai/${path}`, token: caller.token, json: body })
+
+const Spent = Schema.Struct({ ai_tokens: Schema.Int, ai_requests: Schema.Int })
+
+/** What the caller is told to have used. */
+const spentBy = (caller: Caller) =>
+  Effect.map(send({ path: "/api/v1/app/usage/current-period", token: caller.token }), ({ json }) =>
+    Schema.decodeUnknownSync(Spent)(json),
+  )
+
+/** By a parser that is not ours. */
+const eventsOf = (text: string) =>
+  Effect.promise(() => Array.fromAsync(_iterSSEMessages(new Response(text), new AbortController())))
+
+layer(application, { excludeTestServices: true })(
+  "the gateway, before providers by others",
+  (it) => {
+    it.effect.each(models)("%s answers, and is metered as it says", ([provider, model]) =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        mock.onMessage(`whole ${provider}`, { content: "Hello there, Ada.", usage })
+        const caller = yield* newCaller()
+        const answer = yield* ask(caller, { prompt: `whole ${provider}`, model })
+        assert.strictEqual(answer.status, 200, answer.text)
+        const { latency_ms: _, ...rest } = Object(answer.json) as Record<string, unknown>
+        assert.deepStrictEqual(rest, {
+          content: "Hello there, Ada.",
+          model,
+          provider,
+          usage,
+          finish_reason: "stop",
+        })
+        assert.deepStrictEqual(yield* spentBy(caller), { ai_tokens: 12, ai_requests: 1 })
+      }),
+    )
+
+    it.effect.each(models)("%s streams, line ends and all", ([provider, model]) =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const content = "One\ntwo\n\n  three: data: [DONE]\n"
+        mock.onMessage(`stream ${provider}`, { content, usage })
+        const caller = yield* newCaller()
+        const answer = yield* ask(caller, { prompt: `stream ${provider}`, model, stream: true })
+        assert.strictEqual(answer.headers["content-type"]?.split(";")[0], "text/event-stream")
+        const events = yield* eventsOf(answer.text)
+        const texts = events.filter(({ event }) => event === null).map(({ data }) => data)
+        assert.strictEqual(texts.pop(), "[DONE]")
+        assert.strictEqual(texts.join(""), content)
+        const told = events.find(({ event }) => event === "usage")
+        assert.include(JSON.parse(told?.data ?? "{}"), { ...usage, provider })
+        assert.deepStrictEqual(yield* spentBy(caller), { ai_tokens: 12, ai_requests: 1 })
+      }),
+    )
+
+    it.effect("a stream that is cut ends in an error, and costs what was delivered", () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const content = "word ".repeat(60)
+        mock.onMessage("cut", { content, usage }, { truncateAfterChunks: 10, latency: 10 })
+        const caller = yield* newCaller()
+        const answer = yield* ask(caller, { prompt: "cut", model: "gpt-4o", stream: true })
+        const events = yield* eventsOf(answer.text)
+        assert.strictEqual(events.at(-1)?.event, "error", answer.text)
+        assert.include(events.at(-1)?.data, "EXTERNAL_SERVICE_ERROR")
+        assert.notInclude(answer.text, "[DONE]")
+        const { ai_tokens, ai_requests } = yield* spentBy(caller)
+        assert.isAbove(ai_tokens, 5)
+        assert.isBelow(ai_tokens, 40)
+        assert.strictEqual(ai_requests, 1)
+      }),
+    )
+
+    it.effect("a provider that fails makes room for the next, and is not paid", () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const failing = { error: { message: "canary: no", type: "server_error" }, status: 500 }
+        mock.addFixture({ match: { userMessage: "fall", model: "gpt-4o" }, response: failing })
+        mock.onMessage("fall", { content: "Caught.", usage })
+        const caller = yield* newCaller()
+        const answer = yield* ask(caller, { prompt: "fall", model: "gpt-4o" })
+        assert.include(Object(answer.json), { provider: "anthropic", content: "Caught." })
+        assert.deepStrictEqual(yield* spentBy(caller), { ai_tokens: 12, ai_requests: 1 })
+      }),
+    )
+
+    it.effect("what no model can answer is told without a word of the provider's", () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        mock.onMessage("policy", {
+          error: {
+            message: "canary",
+            type: "invalid_request_error",
+            code: "content_policy_violation",
+          },
+          status: 400,
+        })
+        const before = mock.getRequests().length
+        const caller = yield* newCaller()
+        const answer = yield* ask(caller, { prompt: "policy", model: "gpt-4o" })
+        assert.strictEqual(answer.status, 422)
+        assert.notInclude(answer.text, "canary")
+        assert.strictEqual(mock.getRequests().length - before, 1)
+        assert.deepStrictEqual(yield* spentBy(caller), { ai_tokens: 0, ai_requests: 0 })
+      }),
+    )
+
+    it.effect("a bad request asks nobody", () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const before = mock.getRequests().length
+        const caller = yield* newCaller()
+        const bad = [
+          { prompt: " " },
+          { prompt: "x", temperature: 3 },
+          { prompt: "x", max_tokens: 0 },
+        ]
+        for (const body of bad) assert.strictEqual((yield* ask(caller, body)).status, 422)
+        assert.strictEqual(mock.getRequests().length, before)
+      }),
+    )
+  },
+)
