@@ -17,6 +17,8 @@ import { Readiness } from "./business/Readiness.ts"
 import { ReportRepo } from "./business/ReportRepo.ts"
 import { Usage } from "./business/Usage.ts"
 import { UsageRepo } from "./business/UsageRepo.ts"
+import { UsageReports } from "./business/UsageReports.ts"
+import { UsageReportsRepo } from "./business/UsageReportsRepo.ts"
 import { Users } from "./business/Users.ts"
 import { UsersRepo } from "./business/UsersRepo.ts"
 import { AccessLog } from "./core/AccessLog.ts"
@@ -57,6 +59,7 @@ const repos = Layer.mergeAll(
   CleanupRepo.layer,
   ReportRepo.layer,
   UsageRepo.layer,
+  UsageReportsRepo.layer,
 )
 
 const business = Layer.mergeAll(
@@ -66,6 +69,7 @@ const business = Layer.mergeAll(
   Exports.layer,
   Cleanup.layer,
   Jobs.layer,
+  UsageReports.layer,
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer)),
   Layer.provideMerge(Layer.mergeAll(Audit.layer, Usage.layer, Entitlements.layer)),

@@ -1,8 +1,10 @@
 import { HttpApi } from "effect/http-api"
 import { AddressLimit } from "./AddressLimit.ts"
 import { AdminJobsApi } from "./admin/AdminJobsApi.ts"
+import { AdminUsageApi } from "./admin/AdminUsageApi.ts"
 import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
 import { ProjectsApi } from "./app/ProjectsApi.ts"
+import { UsageApi } from "./app/UsageApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
 import { Authentication } from "./Authentication.ts"
 import { documentation } from "./Documentation.ts"
@@ -23,7 +25,7 @@ class PublicApi extends HttpApi.make("public")
 
 /** Any active user. A group added here cannot forget to authenticate. */
 class AppApi extends HttpApi.make("app")
-  .add(UsersApi, ProjectsApi)
+  .add(UsersApi, ProjectsApi, UsageApi)
   .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)
@@ -35,6 +37,7 @@ class AdminApi extends HttpApi.make("admin")
   .add(
     AdminUsersApi.annotateEndpoints(RequiredRole, "admin"),
     AdminJobsApi.annotateEndpoints(RequiredRole, "admin"),
+    AdminUsageApi.annotateEndpoints(RequiredRole, "admin"),
   )
   .middleware(Idempotency)
   .middleware(Input)

@@ -3,9 +3,11 @@ import { HttpApiBuilder } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import * as AddressLimitHttp from "./AddressLimitHttp.ts"
 import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
+import * as AdminUsageHttp from "./admin/AdminUsageHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
 import { Api } from "./Api.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
+import * as UsageHttp from "./app/UsageHttp.ts"
 import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./AuthenticationHttp.ts"
 import * as Docs from "./Docs.ts"
@@ -22,8 +24,10 @@ const groups = Layer.mergeAll(
   HealthHttp.layer,
   UsersHttp.layer,
   ProjectsHttp.layer,
+  UsageHttp.layer,
   AdminUsersHttp.layer,
   AdminJobsHttp.layer,
+  AdminUsageHttp.layer,
 )
 
 const middlewares = Layer.mergeAll(
