@@ -69,7 +69,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}' }), { excludeTestServices:
         yield* use(caller, "ai_tokens", 40_000, { dimension: "echo" })
         yield* use(caller, "storage_bytes", 500, { day: "2020-02-29" })
         yield* use(caller, "ai_tokens", 7, { day: "2020-02-29" })
-        const body = yield* get<typeof UsageCurrentPeriod.Type>(caller, `${path}/current-period`)
+        const body = yield* get<UsageCurrentPeriod>(caller, `${path}/current-period`)
         assert.deepInclude(body, { user_id: caller.id, ai_tokens: 40_000, storage_bytes: 500 })
         const { from, to } = Period.monthOf(yield* today)
         assert.deepStrictEqual<unknown>(body.period, {
