@@ -7,10 +7,10 @@ import { defineConfig } from "vitest/config"
 const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
-  "test/jobs/{Emails,Data}.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
-  "test/cli/{Users,Jobs,Migrate,Doctor}*.test.ts",
-  "test/process/{IdempotencyCrash,JobFaults,Worker}.test.ts",
+  "test/jobs/{Emails,Data,Usage}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
+  "test/cli/{Users,Jobs,UsageShow,Migrate,Doctor}*.test.ts",
+  "test/process/{IdempotencyCrash,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]

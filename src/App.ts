@@ -20,6 +20,8 @@ import { Readiness } from "./business/Readiness.ts"
 import { ReportRepo } from "./business/ReportRepo.ts"
 import { Usage } from "./business/Usage.ts"
 import { UsageRepo } from "./business/UsageRepo.ts"
+import { UsageReports } from "./business/UsageReports.ts"
+import { UsageReportsRepo } from "./business/UsageReportsRepo.ts"
 import { Users } from "./business/Users.ts"
 import { UsersRepo } from "./business/UsersRepo.ts"
 import { AccessLog } from "./core/AccessLog.ts"
@@ -61,6 +63,7 @@ const repos = Layer.mergeAll(
   ReportRepo.layer,
   UsageRepo.layer,
   AiReservationsRepo.layer,
+  UsageReportsRepo.layer,
 )
 
 const business = Layer.mergeAll(
@@ -71,6 +74,7 @@ const business = Layer.mergeAll(
   Cleanup.layer,
   Jobs.layer,
   AiGateway.layer,
+  UsageReports.layer,
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer, AiReservations.layer)),
   Layer.provideMerge(Layer.mergeAll(Audit.layer, Usage.layer, Entitlements.layer)),

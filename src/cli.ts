@@ -8,6 +8,7 @@ import * as OpenApiCommand from "./cli/OpenApiCommand.ts"
 import { plain } from "./cli/Output.ts"
 import * as SmokeCommand from "./cli/SmokeCommand.ts"
 import * as TokenCommand from "./cli/TokenCommand.ts"
+import * as UsageCommand from "./cli/UsageCommand.ts"
 import * as UsersCommand from "./cli/UsersCommand.ts"
 import { version } from "./domain/Version.ts"
 import { run } from "./Run.ts"
@@ -68,6 +69,10 @@ const plinth = Command.make("plinth").pipe(
     ),
     Command.provide(
       JobsCommand.command,
+      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
+    ),
+    Command.provide(
+      UsageCommand.command,
       Layer.unwrap(Effect.map(operator, ({ application }) => application)),
     ),
   ]),

@@ -22,6 +22,8 @@ export interface Verdict {
   readonly statuses: Readonly<Record<(typeof callers)[number], number>>
   /** A body the operation takes. */
   readonly body?: Body
+  /** What it must be asked. */
+  readonly query?: string
 }
 
 /** What a user can own: how one is made, each after those above it. */
@@ -81,6 +83,12 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   "ai.complete": activeUsers(200, { messages: [{ role: "user", content: "Hello" }] }),
   "ai.chat": activeUsers(200, { prompt: "Hello" }),
   "ai.routed": activeUsers(200, { prompt: "Hello" }),
+  "usage.currentPeriod": activeUsers(200),
+  "usage.summary": activeUsers(200),
+  "usage.trends": { ...activeUsers(200), query: "metric=ai_tokens" },
+  "usage.daily": { ...activeUsers(200), query: "metric=ai_tokens" },
+  "usage.breakdown": { ...activeUsers(200), query: "metric=ai_tokens" },
+  "usage.metrics": activeUsers(200),
 
   "adminUsers.list": adminsOnly(200),
   "adminUsers.get": adminsOnly(200),
@@ -94,4 +102,11 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   // The job waits: there is nothing to retry.
   "adminJobs.retry": adminsOnly(409),
   "adminJobs.cancel": adminsOnly(200),
+
+  "adminUsage.summary": adminsOnly(200),
+  "adminUsage.trends": { ...adminsOnly(200), query: "metric=ai_tokens" },
+  "adminUsage.daily": { ...adminsOnly(200), query: "metric=ai_tokens" },
+  "adminUsage.breakdown": { ...adminsOnly(200), query: "metric=ai_tokens" },
+  "adminUsage.topUsers": { ...adminsOnly(200), query: "metric=ai_tokens" },
+  "adminUsage.metrics": adminsOnly(200),
 }

@@ -1,9 +1,11 @@
 import { HttpApi } from "effect/http-api"
 import { AddressLimit } from "./AddressLimit.ts"
 import { AdminJobsApi } from "./admin/AdminJobsApi.ts"
+import { AdminUsageApi } from "./admin/AdminUsageApi.ts"
 import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
 import { AiApi } from "./app/AiApi.ts"
 import { ProjectsApi } from "./app/ProjectsApi.ts"
+import { UsageApi } from "./app/UsageApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
 import { Authentication } from "./Authentication.ts"
 import { documentation } from "./Documentation.ts"
@@ -24,7 +26,7 @@ class PublicApi extends HttpApi.make("public")
 
 /** Any active user. A group added here cannot forget to authenticate. */
 class AppApi extends HttpApi.make("app")
-  .add(UsersApi, ProjectsApi, AiApi)
+  .add(UsersApi, ProjectsApi, UsageApi, AiApi)
   .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)
@@ -36,6 +38,7 @@ class AdminApi extends HttpApi.make("admin")
   .add(
     AdminUsersApi.annotateEndpoints(RequiredRole, "admin"),
     AdminJobsApi.annotateEndpoints(RequiredRole, "admin"),
+    AdminUsageApi.annotateEndpoints(RequiredRole, "admin"),
   )
   .middleware(Idempotency)
   .middleware(Input)

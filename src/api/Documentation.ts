@@ -103,11 +103,21 @@ const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
 const integers: Readonly<Record<string, JsonSchema>> = {
   skip: { type: "integer", minimum: 0, default: 0 },
   limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
+  days: { type: "integer", minimum: 1, maximum: 365, default: 30 },
 }
 
-const describeParameters = ({ parameters }: Operation) => {
+/** Where it is not what it is elsewhere. */
+const exceptions: typeof integers = {
+  "usage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
+  "adminUsage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
+  "adminUsage.topUsers?limit": { type: "integer", minimum: 1, maximum: 100, default: 10 },
+}
+
+const describeParameters = ({ operationId, parameters }: Operation) => {
   for (const parameter of parameters) {
-    if (parameter.in === "query") parameter.schema = integers[parameter.name] ?? parameter.schema
+    if (parameter.in !== "query") continue
+    parameter.schema =
+      exceptions[`${operationId}?${parameter.name}`] ?? integers[parameter.name] ?? parameter.schema
   }
 }
 

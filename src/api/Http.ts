@@ -3,10 +3,12 @@ import { HttpApiBuilder } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import * as AddressLimitHttp from "./AddressLimitHttp.ts"
 import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
+import * as AdminUsageHttp from "./admin/AdminUsageHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
 import { Api } from "./Api.ts"
 import * as AiHttp from "./app/AiHttp.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
+import * as UsageHttp from "./app/UsageHttp.ts"
 import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./AuthenticationHttp.ts"
 import * as Docs from "./Docs.ts"
@@ -24,8 +26,10 @@ const groups = Layer.mergeAll(
   UsersHttp.layer,
   ProjectsHttp.layer,
   AiHttp.layer,
+  UsageHttp.layer,
   AdminUsersHttp.layer,
   AdminJobsHttp.layer,
+  AdminUsageHttp.layer,
 )
 
 const middlewares = Layer.mergeAll(

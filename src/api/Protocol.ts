@@ -17,6 +17,7 @@ import {
   HttpServerRequest,
   HttpServerResponse,
 } from "effect/http"
+import { Usage } from "../business/Usage.ts"
 import { AccessLog } from "../core/AccessLog.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Metrics } from "../core/Metrics.ts"
@@ -41,6 +42,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       const metrics = yield* Metrics
       const accessLog = yield* AccessLog
       const lifecycle = yield* Lifecycle
+      const usage = yield* Usage
       const { begin } = yield* Tracing
       const clock = yield* Clock.Clock
       const headers = headerSets(settings)
@@ -72,6 +74,9 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       const record = (exchange: Exchange, status: number) => {
         exchange.span?.end(exchange.method, exchange.endpoint, status)
         if (silent.has(exchange.endpoint)) return
+        if (exchange.user_id !== null && status < 400) {
+          usage.count(exchange.user_id, "api_requests", { dimension: exchange.endpoint })
+        }
         const elapsed = performance.now() - exchange.started
         metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
         accessLog.write({

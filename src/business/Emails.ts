@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schedule, Schema } from "effect"
 import { JobQueue } from "../core/JobQueue.ts"
 import { Settings } from "../core/Settings.ts"
 import {
@@ -9,7 +9,7 @@ import {
   EmailRejectedError,
 } from "../domain/Email.ts"
 import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
-import { ago } from "../domain/Fields.ts"
+import { ago, now } from "../domain/Fields.ts"
 import type { User, UserId } from "../domain/User.ts"
 import { Email } from "../services/email/Email.ts"
 import { letterheadOf } from "../services/email/templates/Base.ts"
@@ -19,6 +19,7 @@ import { notification } from "../services/email/templates/Notification.ts"
 import { passwordReset } from "../services/email/templates/PasswordReset.ts"
 import { welcome } from "../services/email/templates/Welcome.ts"
 import { ReportRepo } from "./ReportRepo.ts"
+import { Usage } from "./Usage.ts"
 import { Users } from "./Users.ts"
 
 /** What became of a mail. Who has no address, or is deactivated, gets none. */
@@ -66,6 +67,7 @@ export class Emails extends Context.Service<
       const report = yield* ReportRepo
       const { stats } = yield* JobQueue
       const email = yield* Email
+      const usage = yield* Usage
       const letterhead = letterheadOf(settings)
 
       const send = (to: EmailAddress, content: EmailContent, key: string) =>
@@ -80,6 +82,7 @@ export class Emails extends Context.Service<
 
       const sendTo = Effect.fnUntraced(function* (
         id: UserId,
+        kind: string,
         key: string,
         contentFor: (user: User) => EmailContent,
       ): Effect.fn.Return<Sent, Failure> {
@@ -88,24 +91,45 @@ export class Emails extends Context.Service<
         if (user.email === null) return { skipped: "no_address" }
         const to = Option.getOrUndefined(addressOf(user.email))
         if (to === undefined) return yield* new EmailRejectedError({ reason: "invalid" })
-        return yield* send(to, contentFor(user), key)
+        const sent = yield* send(to, contentFor(user), key)
+        yield* told(id, kind, key)
+        return sent
       })
+
+      /** It has gone out: the job must not fail of this, and send it again. */
+      const told = (user_id: UserId, kind: string, key: string) =>
+        Effect.flatMap(now, (occurred_at) =>
+          usage.record([
+            {
+              source: `email:${key}`,
+              user_id,
+              metric: "email_sent",
+              quantity: 1,
+              dimension: kind,
+              estimated: false,
+              occurred_at,
+            },
+          ]),
+        ).pipe(
+          Effect.retry({ times: 5, schedule: Schedule.exponential("200 millis") }),
+          Effect.catch((error) => Effect.logError("a mail that was sent is not metered", error)),
+        )
 
       return Emails.of({
         welcome: Effect.fn("Emails.welcome")((user, key) =>
-          sendTo(user, key, ({ full_name }) => welcome(letterhead, { full_name })),
+          sendTo(user, "welcome", key, ({ full_name }) => welcome(letterhead, { full_name })),
         ),
         passwordReset: Effect.fn("Emails.passwordReset")(
           (user, { expires_in_minutes, token }, key) =>
-            sendTo(user, key, () =>
+            sendTo(user, "password_reset", key, () =>
               passwordReset(letterhead, { path: pages.passwordReset(token), expires_in_minutes }),
             ),
         ),
         notification: Effect.fn("Emails.notification")((user, { body, path, title }, key) =>
-          sendTo(user, key, () => notification(letterhead, { title, body, path })),
+          sendTo(user, "notification", key, () => notification(letterhead, { title, body, path })),
         ),
         exportReady: Effect.fn("Emails.exportReady")((user, key) =>
-          sendTo(user, key, () => exportReady(letterhead, { path: pages.export })),
+          sendTo(user, "export_ready", key, () => exportReady(letterhead, { path: pages.export })),
         ),
         dailyReport: Effect.fn("Emails.dailyReport")(function* (key) {
           const to = settings.ADMIN_EMAIL

@@ -1,11 +1,13 @@
-import { Context, Effect, Layer } from "effect"
+import { type Cause, Clock, Context, Effect, Latch, Layer } from "effect"
 import { Database } from "../core/Database.ts"
 import { Settings } from "../core/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import type { UsageEvent } from "../domain/Usage.ts"
+import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
+import type { UserId } from "../domain/User.ts"
+import { flushSize, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
 
-/** What users use, as rows: see `domain/Usage.ts`. */
+/** What users use, as rows: see `domain/Usage.ts`. What is told of a user that is gone is left out. */
 export class Usage extends Context.Service<
   Usage,
   {
@@ -16,6 +18,15 @@ export class Usage extends Context.Service<
     readonly record: (
       events: ReadonlyArray<UsageEvent>,
     ) => Effect.Effect<void, ServiceUnavailableError>
+    /**
+     * For what happens all the time and is not billed by the piece: kept in memory, and written within the window. A
+     * process that is killed loses that much; nothing counts twice. The quantity, 1 unless told, is an integer.
+     */
+    readonly count: (
+      user: UserId,
+      metric: UsageMetric,
+      options?: { readonly quantity?: number; readonly dimension?: string },
+    ) => void
   }
 >()("plinth/business/Usage") {
   static readonly layer = Layer.effect(
@@ -24,11 +35,90 @@ export class Usage extends Context.Service<
       const repo = yield* UsageRepo
       const { transaction } = yield* Database
       const { USAGE_TRACKING_ENABLED } = yield* Settings
+      const clock = yield* Clock.Clock
+
+      const counts = new UsageCounts()
+      /** Taken, and not known to be written: tried again as it is, because it may have been. */
+      let batch: ReadonlyArray<UsageEvent> = []
+      const isCounted = yield* Latch.make(false)
+      const isFull = yield* Latch.make(false)
+
+      const flush = Effect.gen(function* () {
+        while (true) {
+          if (batch.length === 0) batch = counts.take()
+          if (batch.length === 0) return
+          yield* transaction(repo.append(batch)).pipe(
+            // A bug, which would hold up all that comes after it for ever.
+            Effect.catchDefect((defect) =>
+              Effect.logError("counts of usage cannot be written, and are lost", defect),
+            ),
+          )
+          batch = []
+        }
+      })
+
+      let failing = false
+
+      const failed = (cause: Cause.Cause<ServiceUnavailableError>) =>
+        Effect.suspend(() => {
+          const tell = failing
+            ? Effect.void
+            : Effect.logWarning("counts of usage wait for the database", cause)
+          failing = true
+          isCounted.openUnsafe()
+          return tell
+        })
+
+      const written = Effect.suspend(() => {
+        failing = false
+        const { dropped } = counts
+        counts.dropped = 0
+        return dropped === 0
+          ? Effect.void
+          : Effect.logError("usage was lost: too many counts waited for the database").pipe(
+              Effect.annotateLogs({ dropped }),
+            )
+      })
+
+      const round = Effect.gen(function* () {
+        yield* isCounted.await
+        // While the database is away, there is no hurry.
+        yield* failing ? Effect.sleep(window) : Effect.timeoutOption(isFull.await, window)
+        isCounted.closeUnsafe()
+        isFull.closeUnsafe()
+        yield* Effect.matchCauseEffect(flush, { onFailure: failed, onSuccess: () => written })
+      })
+
+      const last = flush.pipe(
+        Effect.interruptible,
+        Effect.timeout(patience),
+        Effect.catchCause((cause) =>
+          Effect.logError("the last counts of usage are lost", cause).pipe(
+            Effect.annotateLogs({ rows: batch.length + counts.size }),
+          ),
+        ),
+      )
+
+      // Runs when the fiber below has ended.
+      yield* Effect.addFinalizer(() => last)
+      yield* Effect.forkScoped(Effect.forever(round))
 
       return Usage.of({
         record: (events) =>
           USAGE_TRACKING_ENABLED ? transaction(repo.append(events)) : Effect.void,
+        count: (user, metric, { dimension = "", quantity = 1 } = {}) => {
+          if (!USAGE_TRACKING_ENABLED) return
+          counts.add(user, metric, dimension, clock.currentTimeMillisUnsafe(), quantity)
+          isCounted.openUnsafe()
+          if (counts.size >= flushSize) isFull.openUnsafe()
+        },
       })
     }),
   )
 }
+
+/** What a process that is killed may lose, beside the time that a flush takes. */
+const window = "5 seconds"
+
+/** For the last flush, when the process ends. */
+const patience = "3 seconds"

@@ -119,7 +119,7 @@ export const relink = Effect.fnUntraced(function* (options: Relink) {
 }, explained)
 
 /** By id, or by e-mail when there is no such id. */
-const find = Effect.fnUntraced(function* (given: string) {
+export const find = Effect.fnUntraced(function* (given: string) {
   const users = yield* Users
   return yield* Effect.catchTag(users.get(UserId.make(given)), "NotFoundError", (error) =>
     given.includes("@") ? users.getByEmail(given) : Effect.fail(error),
@@ -153,7 +153,7 @@ const people = (page: {
 type Expected = NotFoundError | ConflictError | AuthorizationError | ServiceUnavailableError
 
 /** What failed, as one line that says what to do. */
-function explained<A, E, R>(self: Effect.Effect<A, E | Expected, R>) {
+export function explained<A, E, R>(self: Effect.Effect<A, E | Expected, R>) {
   return Effect.mapError(self, (error) =>
     isExpected(error) ? new CommandFailed({ message: explanation(error) }) : error,
   )

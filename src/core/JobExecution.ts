@@ -31,7 +31,7 @@ export interface JobHandler {
 }
 
 /** Any failure of any handler: what is known of it is in the type of its cause. */
-class JobFailed extends Data.TaggedError("JobFailed")<{ readonly cause: unknown }> {}
+export class JobFailed extends Data.TaggedError("JobFailed")<{ readonly cause: unknown }> {}
 
 /**
  * A handler, closed over the services it needs. A job may run more than once, so its effects are those of

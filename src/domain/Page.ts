@@ -11,6 +11,11 @@ const integer = (minimum: number, maximum: number, fallback: number) =>
 export const skip = integer(0, Number.MAX_SAFE_INTEGER, 0)
 export const limit = integer(1, 100, 20)
 
+/** `?days`: the last days, today included. `?limit` of those who lead. */
+export const days = integer(1, 365, 30)
+export const daysOfQuarter = integer(1, 90, 30)
+export const limitOfTop = integer(1, 100, 10)
+
 /** `?search`: a case-insensitive substring. */
 export const search = Schema.optionalKey(text({ max: 255, min: 0, example: "engine" }).input)
 

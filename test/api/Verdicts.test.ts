@@ -45,7 +45,7 @@ describe("test/Verdicts.ts", () => {
 /** A fresh owner with one of everything, and a job that waits, so that what one cell does is nobody else's business. */
 const newOwner = Effect.gen(function* () {
   const owner = yield* newCaller()
-  const ids: Record<string, string> = { id: owner.id }
+  const ids: Record<string, string> = { id: owner.id, user_id: owner.id }
   for (const [name, { body, path }] of Object.entries(owned)) {
     const created = yield* send({ path, token: owner.token, json: bodyFor(body, ids) })
     ids[name] = bodyOf<{ id: string }>(created).id
@@ -77,7 +77,7 @@ const tokenOf = Effect.fnUntraced(function* (caller: (typeof callers)[number], o
 const call = ({ id, method, path }: Operation, ids: Ids, token: string | undefined) =>
   send({
     method,
-    path: path.replaceAll(/:(\w+)/g, (parameter, name: string) => ids[name] ?? parameter),
+    path: `${path.replaceAll(/:(\w+)/g, (parameter, name: string) => ids[name] ?? parameter)}?${verdicts[id]?.query ?? ""}`,
     token,
     ...(verdicts[id]?.body !== undefined && { json: bodyFor(verdicts[id].body, ids) }),
   })

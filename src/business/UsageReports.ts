@@ -1,0 +1,219 @@
+import { Context, Effect, Layer, Record } from "effect"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
+import * as Period from "../domain/Period.ts"
+import type { Limited } from "../domain/Plan.ts"
+import { type UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
+import type {
+  UsageBreakdown,
+  UsageCurrentPeriod,
+  UsageDaily,
+  UsageSummary,
+  UsageTopUsers,
+  UsageTrends,
+} from "../domain/UsageReport.ts"
+import type { SubscriptionPlan, UserId } from "../domain/User.ts"
+import { Entitlements } from "./Entitlements.ts"
+import { ProjectsRepo } from "./ProjectsRepo.ts"
+import { UsageReportsRepo } from "./UsageReportsRepo.ts"
+
+type Report<A> = Effect.Effect<A, ServiceUnavailableError>
+
+/** What users used, by days of UTC. `days` are the last ones, today included. Nothing is asked about the user. */
+export class UsageReports extends Context.Service<
+  UsageReports,
+  {
+    /** Of flows what the month had, of levels what there is; beside what the plan gives. */
+    readonly currentPeriod: (user: {
+      readonly id: UserId
+      readonly plan: SubscriptionPlan
+    }) => Report<UsageCurrentPeriod>
+    /** The days, beside as many before those. */
+    readonly summary: (user: UserId, days: number) => Report<UsageSummary>
+    /** This month, beside the last one. */
+    readonly trends: (user: UserId, metric: UsageMetric) => Report<UsageTrends>
+    readonly daily: (user: UserId, metric: UsageMetric, days: number) => Report<UsageDaily>
+    readonly breakdown: (user: UserId, metric: UsageMetric, days: number) => Report<UsageBreakdown>
+    /** Of this month. */
+    readonly topUsers: (metric: UsageMetric, limit: number) => Report<UsageTopUsers>
+  }
+>()("plinth/business/UsageReports") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const repo = yield* UsageReportsRepo
+      const projects = yield* ProjectsRepo
+      const { limitOf } = yield* Entitlements
+
+      const today = Effect.map(now, Period.dayOf)
+      const lastDays = (days: number) => Effect.map(today, (day) => Period.lastDays(day, days))
+
+      const currentPeriod = Effect.fn("UsageReports.currentPeriod")(function* ({
+        id,
+        plan,
+      }: {
+        readonly id: UserId
+        readonly plan: SubscriptionPlan
+      }) {
+        const day = yield* today
+        const month = Period.monthOf(day)
+        const used = totalsOf([
+          ...(yield* repo.sums(id, flows, month)),
+          ...(yield* repo.sums(id, levels, Period.always)),
+        ])
+        const allowance = (what: Limited, amount: number) => {
+          const limit = limitOf(plan, what)
+          return { limit, remaining: limit === null ? null : Math.max(0, limit - amount) }
+        }
+        return {
+          user_id: id,
+          ...used,
+          period: Period.boundsOf(month),
+          days_remaining: Period.lengthOf({ from: day, to: month.to }) - 1,
+          limits: {
+            projects: allowance("projects", yield* projects.count(id)),
+            ...Record.map(used, (amount, metric) => allowance(metric, amount)),
+          },
+        }
+      })
+
+      const summary = Effect.fn("UsageReports.summary")(function* (user: UserId, days: number) {
+        const period = yield* lastDays(days)
+        const sums = yield* repo.sums(user, usageMetricKeys, period)
+        const before = yield* repo.sums(user, usageMetricKeys, Period.before(period))
+        const current = totalsOf(sums)
+        const previous = totalsOf(before)
+        return {
+          user_id: user,
+          days,
+          period: Period.boundsOf(period),
+          metrics: Record.map(usageMetrics, (_, metric) => ({
+            total: current[metric],
+            breakdown: breakdownOf(sums.filter((sum) => sum.metric === metric)),
+            current_period: current[metric],
+            previous_period: previous[metric],
+            growth_rate: growthOf(current[metric], previous[metric]),
+            daily_average: rounded(current[metric] / days),
+          })),
+        }
+      })
+
+      const trends = Effect.fn("UsageReports.trends")(function* (
+        user: UserId,
+        metric: UsageMetric,
+      ) {
+        const day = yield* today
+        const month = Period.monthOf(day)
+        const { from } = Period.monthBefore(month)
+        const rows = yield* repo.days(user, metric, { from, to: month.to })
+        const here = rows.filter((row) => Period.contains(month, row.day))
+        const current = totalOf(here)
+        const previous = totalOf(rows) - current
+        const growth = growthOf(current, previous)
+        // The first of several.
+        const peak = here.reduce<Peak>((most, row) => (row.quantity > most.quantity ? row : most), {
+          day: null,
+          quantity: 0,
+        })
+        return {
+          metric,
+          current_period: current,
+          previous_period: previous,
+          growth_rate: growth,
+          daily_average: rounded(
+            current / Period.lengthOf({ from: month.from, to: Period.shifted(day, 1) }),
+          ),
+          peak_day: peak.day,
+          peak_value: peak.quantity,
+          trend: trendOf(growth),
+        }
+      })
+
+      const daily = Effect.fn("UsageReports.daily")(function* (
+        user: UserId,
+        metric: UsageMetric,
+        days: number,
+      ) {
+        const period = yield* lastDays(days)
+        const rows = yield* repo.days(user, metric, period)
+        const values = new Map(rows.map(({ day, quantity }) => [day, quantity]))
+        const total = totalOf(rows)
+        return {
+          metric,
+          days,
+          data: Period.daysOf(period).map((date) => ({ date, value: values.get(date) ?? 0 })),
+          total,
+          average: rounded(total / days),
+        }
+      })
+
+      const breakdown = Effect.fn("UsageReports.breakdown")(function* (
+        user: UserId,
+        metric: UsageMetric,
+        days: number,
+      ) {
+        const period = yield* lastDays(days)
+        const sums = yield* repo.sums(user, [metric], period)
+        return {
+          metric,
+          total: totalOf(sums),
+          period: Period.boundsOf(period),
+          breakdown: breakdownOf(sums),
+        }
+      })
+
+      const topUsers = Effect.fn("UsageReports.topUsers")(function* (
+        metric: UsageMetric,
+        limit: number,
+      ) {
+        const month = Period.monthOf(yield* today)
+        const isLevel = usageMetrics[metric].kind === "level"
+        const users = yield* repo.top(metric, isLevel ? Period.always : month, limit)
+        return { metric, period: Period.boundsOf(month), users }
+      })
+
+      return UsageReports.of({ currentPeriod, summary, trends, daily, breakdown, topUsers })
+    }),
+  )
+}
+
+const isFlow = (metric: UsageMetric) => usageMetrics[metric].kind === "flow"
+const flows = usageMetricKeys.filter(isFlow)
+const levels = usageMetricKeys.filter((metric) => !isFlow(metric))
+
+interface Quantity {
+  readonly quantity: number
+}
+
+interface Peak extends Quantity {
+  readonly day: Period.Day | null
+}
+
+const totalOf = (rows: ReadonlyArray<Quantity>) =>
+  rows.reduce((total, { quantity }) => total + quantity, 0)
+
+/** Of every metric there is. */
+const totalsOf = (sums: ReadonlyArray<Quantity & { readonly metric: UsageMetric }>) =>
+  Record.map(usageMetrics, (_, metric) => totalOf(sums.filter((sum) => sum.metric === metric)))
+
+/** What has no dimension is part of the total alone. */
+const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string }>) =>
+  Object.fromEntries(
+    sums
+      .filter(({ dimension }) => dimension !== "")
+      .map(({ dimension, quantity }) => [dimension, quantity]),
+  )
+
+/** In percent. */
+const growthOf = (current: number, previous: number) => {
+  if (previous === 0) return current > 0 ? 100 : 0
+  return rounded(((current - previous) / Math.abs(previous)) * 100)
+}
+
+const rounded = (value: number) => Math.round(value * 100) / 100
+
+/** Five percent are no trend. */
+const trendOf = (growth: number): UsageTrends["trend"] => {
+  if (growth > 5) return "increasing"
+  return growth < -5 ? "decreasing" : "stable"
+}

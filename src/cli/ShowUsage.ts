@@ -1,0 +1,38 @@
+import { Effect } from "effect"
+import { UsageReports } from "../business/UsageReports.ts"
+import type { UsageSummary } from "../domain/UsageReport.ts"
+import { explained, find } from "./ManageUsers.ts"
+import { print, table } from "./Output.ts"
+
+export const show = Effect.fnUntraced(function* (options: {
+  readonly user: string
+  readonly days: number
+  readonly json: boolean
+}) {
+  const reports = yield* UsageReports
+  const { id } = yield* find(options.user)
+  yield* print(options.json, yield* reports.summary(id, options.days), people)
+}, explained)
+
+const columns = ["metric", "total", "before", "growth", "by day", "most by"] as const
+
+const people = ({ metrics }: UsageSummary) =>
+  table(
+    columns,
+    Object.entries(metrics).map(
+      ([metric, { breakdown, daily_average, growth_rate, previous_period, total }]) => [
+        metric,
+        total,
+        previous_period,
+        `${growth_rate} %`,
+        daily_average,
+        leaderOf(breakdown),
+      ],
+    ),
+  )
+
+/** All of them are in `--json`. */
+const leaderOf = (breakdown: Readonly<Record<string, number>>) => {
+  const [leader] = Object.entries(breakdown).toSorted(([, one], [, other]) => other - one)
+  return leader === undefined ? null : leader[0]
+}

@@ -1,0 +1,241 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { Usage } from "../../src/business/Usage.ts"
+import { now, Timestamp } from "../../src/domain/Fields.ts"
+import * as Period from "../../src/domain/Period.ts"
+import { limitedKeys } from "../../src/domain/Plan.ts"
+import { type UsageMetric, usageMetricKeys, usageMetrics } from "../../src/domain/Usage.ts"
+import { UsageCurrentPeriod, UsageSummary } from "../../src/domain/UsageReport.ts"
+import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
+import { document } from "../fixtures/Conformance.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+
+const path = "/api/v1/app/usage"
+const admin = "/api/v1/admin/usage"
+
+const get = <A>({ token }: Caller, where: string) =>
+  Effect.map(send({ path: where, token }), (answer) => {
+    assert.strictEqual(answer.status, 200, answer.text)
+    return bodyOf<A>(answer)
+  })
+
+let told = 0
+
+const use = Effect.fnUntraced(function* (
+  { id }: Caller,
+  metric: UsageMetric,
+  quantity: number,
+  { day, dimension = "" }: { readonly day?: string; readonly dimension?: string } = {},
+) {
+  const { record } = yield* Usage
+  const occurred_at = day === undefined ? yield* now : Timestamp.make(`${day}T12:00:00.000Z`)
+  told += 1
+  yield* record([
+    {
+      source: `test:${told}`,
+      user_id: id,
+      metric,
+      quantity,
+      dimension,
+      estimated: false,
+      occurred_at,
+    },
+  ])
+})
+
+const today = Effect.map(now, Period.dayOf)
+
+interface Daily {
+  readonly data: ReadonlyArray<{ readonly date: string; readonly value: number }>
+  readonly total: number
+  readonly average: number
+}
+
+interface Breakdown {
+  readonly total: number
+  readonly breakdown: Readonly<Record<string, number>>
+}
+
+const schemas: Readonly<Record<string, { readonly required?: ReadonlyArray<string> }>> =
+  document.components.schemas
+
+layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}' }), { excludeTestServices: true })(
+  "/app/usage and /admin/usage",
+  (it) => {
+    it.effect("tell of the month what is used and what remains", () =>
+      Effect.gen(function* () {
+        const caller = yield* newCaller()
+        yield* use(caller, "ai_tokens", 40_000, { dimension: "echo" })
+        yield* use(caller, "storage_bytes", 500, { day: "2020-02-29" })
+        yield* use(caller, "ai_tokens", 7, { day: "2020-02-29" })
+        const body = yield* get<UsageCurrentPeriod>(caller, `${path}/current-period`)
+        assert.deepInclude(body, { user_id: caller.id, ai_tokens: 40_000, storage_bytes: 500 })
+        const { from, to } = Period.monthOf(yield* today)
+        assert.deepStrictEqual<unknown>(body.period, {
+          start: `${from}T00:00:00.000Z`,
+          end: `${to}T00:00:00.000Z`,
+        })
+        assert.deepStrictEqual(body.limits.ai_tokens, { limit: 100_000, remaining: 60_000 })
+        assert.deepStrictEqual(body.limits.projects, { limit: 1, remaining: 1 })
+        assert.deepStrictEqual(body.limits.email_sent, { limit: null, remaining: null })
+      }),
+    )
+
+    it.effect("tell of every metric that is declared, in answers and in the contract", () =>
+      Effect.gen(function* () {
+        const caller = yield* newCaller()
+        const keys = [...usageMetricKeys].toSorted()
+        const period = yield* get<Record<string, unknown>>(caller, `${path}/current-period`)
+        assert.includeMembers(Object.keys(period), keys)
+        assert.sameMembers(Object.keys(period["limits"] ?? {}), [...limitedKeys])
+        const summary = yield* get<{ readonly metrics: object }>(caller, `${path}/summary`)
+        assert.deepStrictEqual(Object.keys(summary.metrics).toSorted(), keys)
+        assert.deepStrictEqual(
+          Object.keys(UsageSummary.fields.metrics.fields),
+          Object.keys(usageMetrics),
+        )
+        assert.includeMembers(Object.keys(UsageCurrentPeriod.fields), keys)
+        assert.includeMembers([...(schemas["UsageCurrentPeriod"]?.required ?? [])], keys)
+        for (const where of [path, admin]) {
+          const asked = where === path ? caller : yield* newCaller("admin")
+          const { metrics } = yield* get<{ metrics: ReadonlyArray<{ key: UsageMetric }> }>(
+            asked,
+            `${where}/metrics`,
+          )
+          assert.deepStrictEqual(
+            metrics,
+            usageMetricKeys.map((key) => {
+              const { description, name, unit } = usageMetrics[key]
+              return { key, name, description, unit }
+            }),
+          )
+          for (const key of keys) yield* get(asked, metricPath(where, key, asked))
+        }
+      }),
+    )
+
+    it.effect("tell an admin the same as the user, and of nobody unknown", () =>
+      Effect.gen(function* () {
+        const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
+        const day = Period.shifted(yield* today, -3)
+        yield* use(caller, "ai_requests", 2, { day, dimension: "gpt-4o" })
+        yield* use(caller, "ai_requests", 1, { dimension: "echo" })
+        yield* use(caller, "ai_requests", 5, { day: Period.shifted(day, -1) })
+        for (const report of [
+          "summary?days=4",
+          "trends?metric=ai_requests",
+          "daily?metric=ai_requests&days=4",
+          "breakdown?metric=ai_requests&days=4",
+        ]) {
+          const [name = "", query] = report.split("?")
+          const mine = yield* get<object>(caller, `${path}/${report}`)
+          const theirs = yield* get<object>(boss, `${admin}/${name}/${caller.id}?${query}`)
+          // The requests of this test itself may be written in between.
+          assert.deepStrictEqual(withoutRequests(theirs), withoutRequests(mine), report)
+          const { token } = boss
+          const nobody = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
+          assert.strictEqual(nobody.status, 404, report)
+        }
+        const daily = yield* get<Daily>(caller, `${path}/daily?metric=ai_requests&days=4`)
+        assert.deepStrictEqual(
+          daily.data.map(({ value }) => value),
+          [2, 0, 0, 1],
+        )
+        assert.deepInclude(daily, { total: 3, average: 0.75 })
+        const { breakdown, total } = yield* get<Breakdown>(
+          caller,
+          `${path}/breakdown?metric=ai_requests`,
+        )
+        assert.deepStrictEqual(
+          { breakdown, total },
+          { breakdown: { "gpt-4o": 2, echo: 1 }, total: 8 },
+        )
+      }),
+    )
+
+    it.effect("lead with who used most", () =>
+      Effect.gen(function* () {
+        const [one, two, boss] = [yield* newCaller(), yield* newCaller(), yield* newCaller("admin")]
+        yield* use(one, "file_downloads", 3)
+        yield* use(two, "file_downloads", 4)
+        const top = `${admin}/top-users?metric=file_downloads`
+        interface Top {
+          readonly users: ReadonlyArray<object>
+        }
+        assert.deepStrictEqual((yield* get<Top>(boss, top)).users, [person(two, 4), person(one, 3)])
+        assert.deepStrictEqual((yield* get<Top>(boss, `${top}&limit=1`)).users, [person(two, 4)])
+      }),
+    )
+
+    it.effect("take the days and metrics that there are", () =>
+      Effect.gen(function* () {
+        const boss = yield* newCaller("admin")
+        const metric = "metric=ai_tokens"
+        for (const [report, ok] of [
+          ["summary?days=365", true],
+          ["summary?days=366", false],
+          ["summary?days=0", false],
+          ["summary?days=1.5", false],
+          ["trends", false],
+          ["trends?metric=nothing", false],
+          ["trends?metric=constructor", false],
+          [`daily?${metric}&days=90`, true],
+          [`daily?${metric}&days=91`, false],
+          ["daily?days=3", false],
+          [`breakdown?${metric}&days=365`, true],
+          [`breakdown?${metric}&days=-1`, false],
+        ] as const) {
+          const { token } = boss
+          const [name = "", query = ""] = report.split("?")
+          for (const where of [`${path}/${report}`, `${admin}/${name}/${boss.id}?${query}`]) {
+            const answer = yield* send({ path: where, token })
+            assert.strictEqual(answer.status, ok ? 200 : 422, where)
+            if (!ok) assert.strictEqual(failureOf(answer).code, "VALIDATION_ERROR")
+          }
+        }
+        for (const query of ["", "?metric=x", `?${metric}&limit=0`, `?${metric}&limit=101`]) {
+          const { status } = yield* send({ path: `${admin}/top-users${query}`, token: boss.token })
+          assert.strictEqual(status, 422, query)
+        }
+      }),
+    )
+
+    it.effect("count the requests of a user that were answered, and no others", () =>
+      Effect.gen(function* () {
+        const caller = yield* newCaller()
+        const { token } = caller
+        const projects = "/api/v1/app/projects"
+        for (let n = 0; n < 3; n += 1) yield* get(caller, projects)
+        yield* send({ path: projects, token, json: { name: "One" } })
+        yield* send({ path: projects, token, json: { name: 1 } })
+        yield* send({ path: `${projects}/missing`, token })
+        yield* send({ path: "/api/v1/admin/users", token })
+        yield* send({ path: projects })
+        yield* send({ path: "/api/v1/public/health", token })
+        const asked = get<Breakdown>(caller, `${path}/breakdown?metric=api_requests`)
+        yield* eventually(
+          Effect.map(asked, ({ breakdown }) => breakdown[projects] === 4),
+          15,
+        )
+        const { breakdown } = yield* asked
+        assert.sameMembers(Object.keys(breakdown), [projects, `${path}/breakdown`])
+      }),
+    )
+  },
+)
+
+const metricPath = (where: string, key: string, { id }: Caller) =>
+  where === path ? `${where}/trends?metric=${key}` : `${where}/trends/${id}?metric=${key}`
+
+const withoutRequests = (body: object) => {
+  const { metrics, ...rest } = structuredClone(body) as { metrics?: Record<string, unknown> }
+  delete metrics?.["api_requests"]
+  return { metrics, ...rest }
+}
+
+const person = ({ id }: Caller, value: number) => ({
+  user_id: id,
+  email: `${id}@example.com`,
+  value,
+})

@@ -1,0 +1,263 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
+import { Usage } from "../../src/business/Usage.ts"
+import { UsageRepo } from "../../src/business/UsageRepo.ts"
+import { Users } from "../../src/business/Users.ts"
+import { Database } from "../../src/core/Database.ts"
+import { Settings } from "../../src/core/Settings.ts"
+import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
+import { Timestamp } from "../../src/domain/Fields.ts"
+import type { UsageEvent } from "../../src/domain/Usage.ts"
+import type { UserId } from "../../src/domain/User.ts"
+import * as Business from "../fixtures/Business.ts"
+import { newUser } from "../TestApp.ts"
+
+/** How often a transaction commits, and its caller does not learn of it. */
+let answersLost = 0
+
+const lossy = Layer.effect(
+  Database,
+  Effect.map(Database, (database) => ({
+    ...database,
+    transaction: (self) =>
+      Effect.flatMap(database.transaction(self), (value) => {
+        if (answersLost === 0) return Effect.succeed(value)
+        answersLost -= 1
+        return Effect.fail(new ServiceUnavailableError({ service: "database" }))
+      }),
+  })),
+)
+
+const settings = Settings.layerFrom({ SECRET_KEY: "k".repeat(32) })
+
+const usage = Usage.layer.pipe(Layer.provide([lossy, settings]))
+
+const tested = usage.pipe(Layer.provideMerge(UsageRepo.layer), Layer.provideMerge(Business.layer))
+
+const newPerson = Effect.gen(function* () {
+  const id = newUser()
+  const users = yield* Users
+  yield* users.create({ id, email: null, full_name: null, role: "user" })
+  return id
+})
+
+interface Sum {
+  readonly metric: string
+  readonly day: string
+  readonly dimension: string
+  readonly quantity: number
+}
+
+/** By metric, day and dimension. */
+const summed = (rows: ReadonlyArray<Sum>) => {
+  const sums = new Map<string, number>()
+  for (const { day, dimension, metric, quantity } of rows) {
+    const key = [metric, day, dimension].join()
+    sums.set(key, (sums.get(key) ?? 0) + quantity)
+  }
+  return [...sums].toSorted(([one], [other]) => (one < other ? -1 : 1))
+}
+
+/** What is kept of a user by the roll-up, which is what the ledger says. */
+const sumsOf = Effect.fnUntraced(function* (user: UserId) {
+  const sql = yield* SqlClient.SqlClient
+  const daily = yield* sql<Sum>`SELECT * FROM usage_daily WHERE user_id = ${user}`
+  const ledger = yield* sql<
+    UsageEvent & { readonly user_id: UserId }
+  >`SELECT * FROM usage_events WHERE user_id = ${user}`
+  const sums = summed(daily)
+  assert.strictEqual(daily.length, sums.length)
+  assert.deepStrictEqual(
+    sums,
+    summed(ledger.map((event) => Object.assign(event, { day: event.occurred_at.slice(0, 10) }))),
+  )
+  return sums
+})
+
+const quantities = (user: UserId) =>
+  Effect.map(sumsOf(user), (sums) => sums.map(([, quantity]) => quantity))
+
+/** Lets go of the clock for what waits on real input and output. */
+const untilWritten = (user: UserId, expected: ReadonlyArray<number>) =>
+  TestClock.withLive(
+    Effect.repeat(Effect.tap(quantities(user), Effect.sleep(20)), {
+      until: (found) => JSON.stringify(found) === JSON.stringify(expected),
+      times: 100,
+    }),
+  ).pipe(Effect.map((found) => assert.deepStrictEqual(found, expected)))
+
+const drafts = Schema.Array(
+  Schema.Struct({
+    metric: Schema.Literals(["ai_tokens", "storage_bytes", "email_sent"]),
+    day: Schema.Literals(["2024-02-28", "2024-02-29", "2024-03-01"]),
+    time: Schema.Literals(["00:00:00.000Z", "12:34:56.789Z", "23:59:59.999Z"]),
+    dimension: Schema.Literals(["", "a", "b"]),
+    quantity: Schema.Int.check(Schema.isBetween({ minimum: -5, maximum: 1_000_000_000_000 })),
+    estimated: Schema.Boolean,
+    /** Each is told three times, in the order of these. */
+    told: Schema.Tuple([Schema.Int, Schema.Int, Schema.Int]),
+  }),
+).check(Schema.isMaxLength(12))
+const portion = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 }))
+
+layer(tested)("usage", (it) => {
+  it.effect.prop(
+    "is the same sums in any order, in any portions, told any number of times",
+    [drafts, portion],
+    ([drafts, portion]) =>
+      Effect.gen(function* () {
+        const { record } = yield* Usage
+        const user_id = yield* newPerson
+        const told = drafts
+          .flatMap(({ day, time, told, ...draft }, n) => {
+            const event: UsageEvent = {
+              ...draft,
+              source: `${user_id}:${n}`,
+              user_id,
+              occurred_at: Timestamp.make(`${day}T${time}`),
+            }
+            return told.map((order) => ({ order, event }))
+          })
+          .toSorted((one, other) => one.order - other.order)
+          .map(({ event }) => event)
+        for (let at = 0; at < told.length; at += portion) {
+          yield* record(told.slice(at, at + portion))
+        }
+        assert.deepStrictEqual(yield* sumsOf(user_id), summed(drafts))
+      }),
+    { arbitrary: { runs: 25 } },
+  )
+
+  it.effect("takes more rows at once than one statement does, and each source of them once", () =>
+    Effect.gen(function* () {
+      const { record } = yield* Usage
+      const user_id = yield* newPerson
+      const events = Array.from({ length: 1203 }, (_, n): UsageEvent => ({
+        source: `${user_id}:many:${n % 1100}`,
+        user_id,
+        metric: "file_uploads",
+        quantity: 1,
+        dimension: String(n % 1100),
+        estimated: false,
+        occurred_at: Timestamp.make("2024-02-29T12:00:00.000Z"),
+      }))
+      yield* record(events)
+      assert.deepStrictEqual(yield* quantities(user_id), Array(1100).fill(1))
+    }),
+  )
+
+  it.effect("is rolled back with its effect", () =>
+    Effect.gen(function* () {
+      const { record } = yield* Usage
+      const { transaction } = yield* Database
+      const user_id = yield* newPerson
+      const event: UsageEvent = {
+        source: `${user_id}:effect`,
+        user_id,
+        metric: "ai_tokens",
+        quantity: 5,
+        dimension: "echo",
+        estimated: false,
+        occurred_at: Timestamp.make("2024-02-29T12:00:00.000Z"),
+      }
+      const failed = yield* Effect.flip(
+        transaction(Effect.andThen(record([event]), Effect.fail("no" as const))),
+      )
+      assert.strictEqual(failed, "no")
+      assert.deepStrictEqual(yield* quantities(user_id), [])
+      yield* transaction(record([event]))
+      assert.deepStrictEqual(yield* quantities(user_id), [5])
+    }),
+  )
+
+  it.effect("that is counted is written 5 s after, by the day on which it happened", () =>
+    Effect.gen(function* () {
+      const { count } = yield* Usage
+      const user = yield* newPerson
+      yield* TestClock.setTime(Date.UTC(1970, 0, 1, 23, 59, 58))
+      count(user, "api_requests", { dimension: "a" })
+      count(user, "api_requests", { dimension: "a", quantity: 4 })
+      count(user, "api_requests", { dimension: "b" })
+      yield* TestClock.adjust("3 seconds")
+      count(user, "api_requests", { dimension: "a" })
+      assert.deepStrictEqual(yield* sumsOf(user), [])
+      yield* TestClock.adjust("2 seconds")
+      yield* untilWritten(user, [5, 1, 1])
+      assert.deepStrictEqual(
+        (yield* sumsOf(user)).map(([key]) => key),
+        ["api_requests,1970-01-01,a", "api_requests,1970-01-01,b", "api_requests,1970-01-02,a"],
+      )
+    }),
+  )
+
+  it.effect("that is counted waits for no window when there are many of it", () =>
+    Effect.gen(function* () {
+      const { count } = yield* Usage
+      const user = yield* newPerson
+      for (let n = 0; n < 10_001; n += 1) count(user, "file_downloads", { dimension: String(n) })
+      yield* TestClock.withLive(
+        Effect.repeat(Effect.tap(quantities(user), Effect.sleep(50)), {
+          until: (found) => found.length >= 10_000,
+          times: 200,
+        }),
+      )
+      yield* TestClock.adjust("5 seconds")
+      yield* untilWritten(user, Array(10_001).fill(1))
+    }),
+  )
+
+  it.effect("whose commit was not answered counts once, and what came after counts too", () =>
+    Effect.gen(function* () {
+      const { count } = yield* Usage
+      const user = yield* newPerson
+      answersLost = 2
+      count(user, "api_requests")
+      yield* TestClock.adjust("5 seconds")
+      yield* untilWritten(user, [1])
+      count(user, "api_requests")
+      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.withLive(Effect.sleep(100))
+      yield* TestClock.adjust("5 seconds")
+      yield* untilWritten(user, [2])
+      assert.strictEqual(answersLost, 0)
+      yield* TestClock.adjust("20 seconds")
+      yield* TestClock.withLive(Effect.sleep(100))
+      assert.deepStrictEqual(yield* quantities(user), [2])
+    }),
+  )
+
+  it.effect("of who is gone meanwhile is left out, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const { count } = yield* Usage
+      const users = yield* Users
+      const [one, other, another] = [yield* newPerson, yield* newPerson, newUser()]
+      count(one, "api_requests")
+      count(other, "api_requests")
+      yield* users.relink(one, another)
+      yield* TestClock.adjust("5 seconds")
+      yield* untilWritten(other, [1])
+      assert.deepStrictEqual(yield* quantities(one), [])
+    }),
+  )
+
+  it.effect(
+    "that is counted is written when its process ends, and nothing is asked when nothing was",
+    () =>
+      Effect.gen(function* () {
+        const user = yield* newPerson
+        const sql = yield* SqlClient.SqlClient
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const context = yield* Layer.build(Layer.fresh(usage))
+            const { count } = yield* Effect.provide(Usage, context)
+            count(user, "websocket_messages", { quantity: 7 })
+          }),
+        )
+        assert.deepStrictEqual(yield* quantities(user), [7])
+        yield* sql`DROP TABLE usage_daily`
+        yield* Effect.scoped(Layer.build(Layer.fresh(usage)))
+      }),
+  )
+})

@@ -1,0 +1,59 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { Usage } from "../../src/business/Usage.ts"
+import { UsageReports } from "../../src/business/UsageReports.ts"
+import { Users } from "../../src/business/Users.ts"
+import { now } from "../../src/domain/Fields.ts"
+import type { UsageEvent } from "../../src/domain/Usage.ts"
+import { UserId } from "../../src/domain/User.ts"
+import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { TestApp } from "../TestApp.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+/** Runs a command of one line against this file's database, which an application has open. */
+const run = (line: string) =>
+  Effect.flatMap(TestDatabase, (DATABASE_URL) => plinth({ DATABASE_URL }, ...line.split(" ")))
+
+layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
+  it.effect(
+    "shows what the API shows, to people and to machines",
+    () =>
+      Effect.gen(function* () {
+        const users = yield* Users
+        const { record } = yield* Usage
+        const { summary } = yield* UsageReports
+        const id = UserId.make("ada")
+        yield* users.create({ id, email: "ada@example.com", full_name: null, role: "user" })
+        const occurred_at = yield* now
+        const tokens = (dimension: string, quantity: number): UsageEvent => ({
+          source: dimension,
+          user_id: id,
+          metric: "ai_tokens",
+          quantity,
+          dimension,
+          estimated: false,
+          occurred_at,
+        })
+        yield* record([tokens("echo", 30), tokens("gpt-4o", 40)])
+
+        const [machines, people, nobody, unclear] = yield* Effect.all(
+          [
+            run("usage show ada@example.com --days 7 --json"),
+            run("usage show ada --days 7"),
+            run("usage show grace"),
+            run("usage show ada --days 366"),
+          ],
+          { concurrency: 2 },
+        )
+        assert.deepStrictEqual<unknown>(jsonOf(machines), yield* summary(id, 7))
+        assert.strictEqual(people.code, 0)
+        assert.match(people.stdout, /^metric +total +before +growth +by day +most by\n/)
+        assert.match(people.stdout, /^ai_tokens +70 +0 +100 % +10 +gpt-4o$/m)
+        assert.match(people.stdout, /^email_sent +0 +0 +0 % +0 +-$/m)
+        assert.deepInclude(nobody, { code: 1, stdout: "" })
+        assert.strictEqual(nobody.stderr, "plinth: no user has the id or e-mail grace\n")
+        assert.deepInclude(unclear, { code: 2, stdout: "" })
+      }),
+    patience,
+  )
+})

@@ -1,0 +1,92 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { Emails } from "../../src/business/Emails.ts"
+import { Users } from "../../src/business/Users.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import {
+  CleanupOldData,
+  ExportUserData,
+  type Job,
+  type JobId,
+  SendNotificationEmail,
+} from "../../src/domain/Job.ts"
+import type { UserId } from "../../src/domain/User.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { appWithMail, MailServer } from "../fixtures/MailServer.ts"
+import { newUser } from "../TestApp.ts"
+
+const newPerson = Effect.gen(function* () {
+  const id = newUser()
+  const users = yield* Users
+  yield* users.create({ id, email: `${id}@example.com`, full_name: null, role: "user" })
+  return id
+})
+
+const becomes = Effect.fnUntraced(function* (id: JobId, state: Job["state"]) {
+  const queue = yield* JobQueue
+  yield* eventually(Effect.map(queue.get(id), (job) => job.state === state))
+})
+
+/** Metric, dimension and quantity of all that the user used. */
+const used = Effect.fnUntraced(function* (user: UserId) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ metric: string; dimension: string; quantity: number }>`
+    SELECT metric, dimension, quantity FROM usage_daily WHERE user_id = ${user}
+    ORDER BY metric, dimension
+  `
+  return rows.map(({ dimension, metric, quantity }) => [metric, dimension, quantity])
+})
+
+const notify = (user_id: UserId) =>
+  Effect.flatMap(JobQueue, ({ enqueue }) =>
+    enqueue(SendNotificationEmail, { user_id, title: "Hello", body: "There", path: null }),
+  )
+
+layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Jobs are usage", (it) => {
+  it.effect("of the user they are about, once, and so are the mails they send", () =>
+    Effect.gen(function* () {
+      const { state } = yield* MailServer
+      const user = yield* newPerson
+      // Its first attempt fails, when the mail has gone out.
+      state.first.push("cut_after", "cut_after", "cut_after", "cut_after")
+      const first = yield* notify(user)
+      yield* becomes(first.id, "completed")
+      const second = yield* notify(user)
+      yield* becomes(second.id, "completed")
+      const { notification } = yield* Emails
+      yield* notification(user, { title: "Hello", body: "There", path: null }, first.id)
+      assert.deepStrictEqual(yield* used(user), [
+        ["background_jobs", "send_notification_email", 2],
+        ["email_sent", "notification", 2],
+      ])
+    }),
+  )
+
+  it.effect("also where no mail went out, which is none then", () =>
+    Effect.gen(function* () {
+      const users = yield* Users
+      const user = yield* newPerson
+      yield* users.deactivate("operator", user)
+      const { id } = yield* notify(user)
+      yield* becomes(id, "completed")
+      assert.deepStrictEqual(yield* used(user), [["background_jobs", "send_notification_email", 1]])
+    }),
+  )
+
+  it.effect("of nobody where they are about nobody, or did not complete", () =>
+    Effect.gen(function* () {
+      const { enqueue } = yield* JobQueue
+      const sql = yield* SqlClient.SqlClient
+      const about = yield* enqueue(CleanupOldData, {})
+      yield* becomes(about.id, "completed")
+      const nobody = newUser()
+      const failed = yield* enqueue(ExportUserData, { user_id: nobody })
+      yield* becomes(failed.id, "failed")
+      const rows = yield* sql`
+        SELECT source FROM usage_events WHERE source IN (${`job:${about.id}`}, ${`job:${failed.id}`})
+      `
+      assert.deepStrictEqual(rows, [])
+    }),
+  )
+})

@@ -1,0 +1,138 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import type { UserId } from "../../src/domain/User.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { patience } from "../fixtures/Plinth.ts"
+import { sendTo } from "../fixtures/Remote.ts"
+import { serving, tokens } from "../fixtures/Serving.ts"
+import { newUser, tokenFor } from "../TestApp.ts"
+import * as TestDatabase from "../TestDatabase.ts"
+
+/** On the database of the test. */
+const serve = Effect.flatMap(TestDatabase.TestDatabase, (DATABASE_URL) => serving({ DATABASE_URL }))
+
+/** So many requests of the user, all of them answered. */
+const ask = Effect.fnUntraced(function* (port: number, user: UserId, times: number) {
+  const token = yield* tokenFor(user)
+  for (let n = 0; n < times; n += 1) {
+    const { status } = yield* sendTo(port, { path: "/api/v1/app/projects", token })
+    assert.strictEqual(status, 200)
+  }
+})
+
+interface Sum {
+  readonly sum: number | null
+}
+
+/** The requests of the user that are kept: of the roll-up, which the ledger must say too. */
+const counted = Effect.fnUntraced(function* (user: UserId) {
+  const sql = yield* SqlClient.SqlClient
+  const [[daily], [ledger]] = yield* sql.withTransaction(
+    Effect.all([
+      sql<Sum>`SELECT CAST(sum(quantity) AS BIGINT) AS sum FROM usage_daily WHERE user_id = ${user}`,
+      sql<Sum>`SELECT CAST(sum(quantity) AS BIGINT) AS sum FROM usage_events WHERE user_id = ${user}`,
+    ]),
+  )
+  return [daily?.sum ?? 0, ledger?.sum ?? 0]
+})
+
+const untilCounted = (user: UserId, expected: number) =>
+  eventually(Effect.map(counted(user), ([daily]) => daily === expected))
+
+/** Until a session does this. Within a transaction PostgreSQL shows what it has shown before, unless told otherwise. */
+const untilActive = Effect.fnUntraced(function* (query: string) {
+  const sql = yield* SqlClient.SqlClient
+  const sessions = sql`
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND state = 'active' AND query LIKE ${query}
+  `
+  yield* eventually(
+    Effect.map(
+      Effect.andThen(sql`SELECT pg_stat_clear_snapshot()`, sessions),
+      (found) => found.length > 0,
+    ),
+  )
+})
+
+const onPostgres = TestDatabase.dialect() === "pg"
+
+layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })(
+  "A server that is killed",
+  (it) => {
+    it.effect(
+      "loses the counts of its last seconds, and nothing of those before; one that is stopped loses none",
+      () =>
+        Effect.gen(function* () {
+          const user = newUser()
+          const first = yield* serve
+          yield* ask(first.port, user, 7)
+          yield* untilCounted(user, 7)
+          yield* ask(first.port, user, 5)
+          yield* first.kill
+          assert.deepStrictEqual(yield* counted(user), [7, 7])
+
+          const second = yield* serve
+          yield* ask(second.port, user, 3)
+          assert.deepInclude(yield* second.stop, { code: 0 })
+          assert.deepStrictEqual(yield* counted(user), [10, 10])
+        }),
+      patience,
+    )
+
+    // On SQLite nothing can be held up between two statements from outside.
+    it.effect.skipIf(!onPostgres)(
+      "between ledger and roll-up has written neither",
+      () =>
+        Effect.gen(function* () {
+          const user = newUser()
+          const sql = yield* SqlClient.SqlClient
+          const first = yield* serve
+          yield* sql.withTransaction(
+            Effect.gen(function* () {
+              yield* sql`LOCK TABLE usage_daily IN SHARE MODE`
+              yield* ask(first.port, user, 4)
+              yield* untilActive("%INSERT INTO usage_daily%")
+              yield* first.kill
+            }),
+          )
+          const second = yield* serve
+          yield* ask(second.port, user, 1)
+          assert.deepInclude(yield* second.stop, { code: 0 })
+          assert.deepStrictEqual(yield* counted(user), [1, 1])
+        }),
+      patience,
+    )
+
+    it.effect.skipIf(!onPostgres)(
+      "while its commit is under way has counted once",
+      () =>
+        Effect.gen(function* () {
+          const user = newUser()
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`
+            CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$
+          `
+          yield* sql`
+            CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON usage_daily
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()
+          `
+          const first = yield* serve
+          yield* ask(first.port, user, 4)
+          yield* untilActive("COMMIT%")
+          assert.deepStrictEqual(yield* counted(user), [0, 0])
+          yield* first.kill
+          yield* untilCounted(user, 4)
+          yield* sql`DROP FUNCTION dawdle CASCADE`
+
+          const second = yield* serve
+          yield* ask(second.port, user, 2)
+          assert.deepInclude(yield* second.stop, { code: 0 })
+          assert.deepStrictEqual(yield* counted(user), [6, 6])
+        }),
+      patience,
+    )
+  },
+)
