@@ -7,6 +7,7 @@ import * as idempotencyKeys from "./0004_idempotency_keys.ts"
 import * as jobs from "./0005_jobs.ts"
 import * as closedAccounts from "./0006_closed_accounts.ts"
 import * as usage from "./0007_usage.ts"
+import * as idempotencyClaims from "./0008_idempotency_claims.ts"
 
 /** One step of the schema: `up` takes it, `down` takes it back. Both run whole or not at all. */
 export interface Migration {
@@ -23,4 +24,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0005_jobs": jobs,
   "0006_closed_accounts": closedAccounts,
   "0007_usage": usage,
+  "0008_idempotency_claims": idempotencyClaims,
 }

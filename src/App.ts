@@ -5,6 +5,7 @@ import { AiReservations } from "./business/AiReservations.ts"
 import { AiReservationsRepo } from "./business/AiReservationsRepo.ts"
 import { Audit } from "./business/Audit.ts"
 import { AuditRepo } from "./business/AuditRepo.ts"
+import { Claims } from "./business/Claims.ts"
 import { Cleanup } from "./business/Cleanup.ts"
 import { CleanupRepo } from "./business/CleanupRepo.ts"
 import { Emails } from "./business/Emails.ts"
@@ -76,7 +77,9 @@ const business = Layer.mergeAll(
   AiGateway.layer,
   UsageReports.layer,
 ).pipe(
-  Layer.provideMerge(Layer.mergeAll(Users.layer, Idempotency.layer, AiReservations.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(Users.layer, Idempotency.layer, Claims.layer, AiReservations.layer),
+  ),
   Layer.provideMerge(Layer.mergeAll(Audit.layer, Usage.layer, Entitlements.layer)),
 )
 

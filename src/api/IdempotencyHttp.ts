@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Claims } from "../business/Claims.ts"
 import * as Business from "../business/Idempotency.ts"
 import { CurrentUser } from "../domain/User.ts"
 import { Idempotency } from "./Idempotency.ts"
@@ -8,9 +9,13 @@ import { Idempotent } from "./Policies.ts"
 
 export const layer = Layer.effect(
   Idempotency,
-  Effect.map(Business.Idempotency, ({ once }) =>
-    Idempotency.of((handler, { endpoint }) => {
-      if (!Context.get(endpoint.annotations, Idempotent)) return handler
+  Effect.gen(function* () {
+    const transactions = yield* Business.Idempotency
+    const claims = yield* Claims
+
+    return Idempotency.of((handler, { endpoint }) => {
+      const way = Context.get(endpoint.annotations, Idempotent)
+      if (way === null) return handler
       const route = `${endpoint.method} ${endpoint.path}`
 
       return Effect.withFiber((fiber) => {
@@ -21,19 +26,27 @@ export const layer = Layer.effect(
           return Effect.fail(Business.invalidKey("must be 1 to 255 printable ASCII characters"))
         }
         const { id: user_id } = Context.getUnsafe(fiber.context, CurrentUser)
-        return Effect.flatMap(Effect.orDie(fingerprintOf(request)), (fingerprint) =>
-          once({ user_id, route, key, fingerprint }, handler, { answerOf, replay }),
-        )
+        return Effect.flatMap(Effect.orDie(request.text), (body) => {
+          const claim = { user_id, route, key, fingerprint: fingerprintOf(request, body) }
+          if (way === "transaction") return transactions.once(claim, handler, { answerOf, replay })
+          return isStreamed(body)
+            ? Effect.fail(Business.invalidKey("cannot be used with stream"))
+            : claims.once(claim, handler, replay)
+        })
       })
-    }),
-  ),
+    })
+  }),
+)
+
+/** What is streamed cannot be given again. */
+const isStreamed = (body: string) => Option.isSome(streamedIn(body))
+const streamedIn = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ stream: Schema.Literal(true) })),
 )
 
 /** `Input` has read the body. Of the URL only path and query: the host may be the name of one of many. */
-const fingerprintOf = (request: HttpServerRequest.HttpServerRequest) =>
-  Effect.map(request.text, (body) =>
-    createHash("sha256").update(`${request.method}\0${request.url}\0${body}`).digest("base64url"),
-  )
+const fingerprintOf = (request: HttpServerRequest.HttpServerRequest, body: string) =>
+  createHash("sha256").update(`${request.method}\0${request.url}\0${body}`).digest("base64url")
 
 /** JSON, or nothing: what else an endpoint answers cannot be kept. */
 const answerOf = ({ body, status }: HttpServerResponse.HttpServerResponse) => {

@@ -22,18 +22,22 @@ export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policie
 /** `default` counts per caller and route pattern, `ai` and `auth` per caller over all routes. */
 export type LimitName = "default" | "ai" | "auth"
 
-/** A repeated `Idempotency-Key` has one effect and the same answer. */
-export const Idempotent = Context.Reference<boolean>("plinth/api/Policies/Idempotent", {
-  defaultValue: () => false,
-})
-
-/** For `annotateMerge`, on every POST that creates or charges. */
-export const idempotent = Context.make(Idempotent, true).pipe(
-  Context.add(OpenApi.Transform, (operation) => ({
-    ...operation,
-    parameters: [...Array.from(Object(operation["parameters"])), idempotencyKey],
-  })),
+/**
+ * How a repeated `Idempotency-Key` has one effect and the same answer: in one transaction with its effect, or, where
+ * another's service is called, by a claim before it. Null: not at all.
+ */
+export const Idempotent = Context.Reference<"transaction" | "claim" | null>(
+  "plinth/api/Policies/Idempotent",
+  { defaultValue: () => null },
 )
+
+const idempotentBy = (way: "transaction" | "claim") =>
+  Context.make(Idempotent, way).pipe(
+    Context.add(OpenApi.Transform, (operation) => ({
+      ...operation,
+      parameters: [...Array.from(Object(operation["parameters"])), idempotencyKey],
+    })),
+  )
 
 const idempotencyKey = {
   name: "Idempotency-Key",
@@ -44,6 +48,12 @@ const idempotencyKey = {
   schema: { type: "string", minLength: 1, maxLength: 255 },
   example: "0b9ad6a1-4c0f-4f5e-8d6e-3e1f6a5c2b7d",
 }
+
+/** For `annotateMerge`, on every POST that creates or charges. */
+export const idempotent = idempotentBy("transaction")
+
+/** The same, on those that call another's service. */
+export const claimed = idempotentBy("claim")
 
 /** For `annotateEndpointsMerge`: no limit, and no word of one in the document. */
 export const unlimited = Context.make(RateLimit, null).pipe(

@@ -93,12 +93,12 @@ export class Idempotency extends Context.Service<
   )
 }
 
-const oldest: Effect.Effect<Timestamp> = ago("24 hours")
+export const oldest: Effect.Effect<Timestamp> = ago("24 hours")
 
-const inProgress = () =>
+export const inProgress = () =>
   Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))
 
-const anotherRequest = () => Effect.fail(invalidKey("was used for another request"))
+export const anotherRequest = () => Effect.fail(invalidKey("was used for another request"))
 
 export const invalidKey = (message: string) =>
   new ValidationError({ issues: [{ path: "Idempotency-Key", message }], field: "Idempotency-Key" })

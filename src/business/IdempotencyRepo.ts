@@ -18,6 +18,9 @@ export interface Row extends Scope {
   readonly status: number
   readonly body: string | null
   readonly created_at: Timestamp
+  /** Of a claim. */
+  readonly claim_id?: string | null
+  readonly leased_until?: Timestamp | null
 }
 
 export class IdempotencyRepo extends Context.Service<
@@ -31,6 +34,17 @@ export class IdempotencyRepo extends Context.Service<
     readonly find: (scope: Scope) => Effect.Effect<Row | undefined, ServiceUnavailableError>
     readonly insert: (row: Row) => Effect.Effect<void, ConflictError | ServiceUnavailableError>
     readonly remove: (scope: Scope) => Effect.Effect<void, ServiceUnavailableError>
+    /** In place of the claim. */
+    readonly answer: (
+      scope: Scope,
+      claim_id: string,
+      answer: Pick<Row, "status" | "body">,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+    /** Gives up a claim without an answer. */
+    readonly release: (
+      scope: Scope,
+      claim_id: string,
+    ) => Effect.Effect<void, ServiceUnavailableError>
     /** At most `limit` of the rows that are older. The number of them. */
     readonly removeOlder: (
       than: Timestamp,
@@ -72,6 +86,20 @@ export class IdempotencyRepo extends Context.Service<
           ),
         remove: (scope) =>
           Effect.asVoid(query(sql`DELETE FROM idempotency_keys WHERE ${at(scope)}`)),
+        answer: (scope, claim_id, { body, status }) =>
+          Effect.asVoid(
+            query(sql`
+              UPDATE idempotency_keys SET status = ${status}, body = ${body}
+              WHERE ${at(scope)} AND claim_id = ${claim_id}
+            `),
+          ),
+        release: (scope, claim_id) =>
+          Effect.asVoid(
+            query(sql`
+              DELETE FROM idempotency_keys
+              WHERE ${at(scope)} AND claim_id = ${claim_id} AND status = 0
+            `),
+          ),
         removeOlder: (than, limit) =>
           sql`
             DELETE FROM idempotency_keys WHERE (user_id, route, key) IN (

@@ -25,7 +25,7 @@ const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
 )
 
 const settings = {
-  temperature: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 2 })).pipe(
+  temperature: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 2 })).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(0.7)),
   ),
   max_tokens: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 128_000 })).pipe(

@@ -1,41 +1,11 @@
-import { LLMock } from "@copilotkit/aimock"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { _iterSSEMessages } from "openai/core/streaming"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
+import { type Caller, newCaller } from "../fixtures/Callers.ts"
+import { application, Providers } from "../fixtures/Gateway.ts"
 import { send } from "../fixtures/Http.ts"
 
 /** Providers by others behind the whole application: what clients get, and what the ledger says of it. */
-
-class Providers extends Context.Service<Providers, LLMock>()(
-  "plinth/test/api/AiVendors.test/Providers",
-) {
-  static readonly layer = Layer.effect(
-    this,
-    Effect.acquireRelease(
-      Effect.tap(
-        Effect.sync(() => new LLMock({ port: 0, chunkSize: 6, latency: 0, logLevel: "silent" })),
-        (mock) => Effect.promise(() => mock.start()),
-      ),
-      (mock) => Effect.promise(() => mock.stop()),
-    ),
-  )
-}
-
-const application = Layer.unwrap(
-  Effect.map(Providers, ({ url }) =>
-    server({
-      OPENAI_API_KEY: "canary-openai",
-      OPENAI_BASE_URL: `${url}/v1`,
-      ANTHROPIC_API_KEY: "canary-anthropic",
-      ANTHROPIC_BASE_URL: url,
-      GOOGLE_API_KEY: "canary-google",
-      GOOGLE_BASE_URL: url,
-      AI_FALLBACK_PROVIDERS: "anthropic,google",
-      RATE_LIMIT_AI: "1000000/second",
-    }),
-  ),
-).pipe(Layer.provideMerge(Providers.layer))
 
 const models = [
   ["openai", "gpt-4o"],

@@ -7,7 +7,7 @@ import {
   ServiceUnavailableError,
 } from "../../domain/Errors.ts"
 import { enveloped } from "../Envelope.ts"
-import { RateLimit } from "../Policies.ts"
+import { claimed, RateLimit } from "../Policies.ts"
 
 /** Written by `AiEvents.ts`. */
 const events = HttpApiSchema.StreamUint8Array({ contentType: "text/event-stream" })
@@ -32,6 +32,7 @@ export class AiApi extends HttpApiGroup.make("ai")
     ),
     HttpApiEndpoint.post("complete", "/completions", { payload: AiCompletionInput, success, error })
       .annotate(RateLimit, "ai")
+      .annotateMerge(claimed)
       .annotateMerge(
         OpenApi.annotations({
           summary: "Complete a conversation",
@@ -40,6 +41,7 @@ export class AiApi extends HttpApiGroup.make("ai")
       ),
     HttpApiEndpoint.post("chat", "/chat", { payload: AiChatInput, success, error })
       .annotate(RateLimit, "ai")
+      .annotateMerge(claimed)
       .annotateMerge(
         OpenApi.annotations({
           summary: "Answer a prompt",
@@ -48,6 +50,7 @@ export class AiApi extends HttpApiGroup.make("ai")
       ),
     HttpApiEndpoint.post("routed", "/chat/routed", { payload: AiRoutedInput, success, error })
       .annotate(RateLimit, "ai")
+      .annotateMerge(claimed)
       .annotateMerge(
         OpenApi.annotations({
           summary: "Answer a prompt by the model for its kind",

@@ -1,0 +1,19 @@
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { columnTypes } from "./Dialect.ts"
+
+/** A claim is a key whose answer is not there yet: its status is 0. Null in both columns: it never was one. */
+export const up = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { timestamp } = yield* columnTypes
+
+  yield* sql`ALTER TABLE idempotency_keys ADD COLUMN claim_id TEXT`
+  yield* sql`ALTER TABLE idempotency_keys ADD COLUMN leased_until ${timestamp}`
+})
+
+export const down = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`DELETE FROM idempotency_keys WHERE status = 0`
+  yield* sql`ALTER TABLE idempotency_keys DROP COLUMN leased_until`
+  yield* sql`ALTER TABLE idempotency_keys DROP COLUMN claim_id`
+})

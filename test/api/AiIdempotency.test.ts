@@ -1,0 +1,119 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { newCaller } from "../fixtures/Callers.ts"
+import { application, Providers } from "../fixtures/Gateway.ts"
+import { failureOf, type Request, send } from "../fixtures/Http.ts"
+
+const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
+
+const ask = (token: string, prompt: string, more: object = {}): Request => ({
+  path: "/api/v1/app/ai/chat",
+  token,
+  json: { prompt, model: "gpt-4o", ...more },
+  headers: { "Idempotency-Key": "k" },
+})
+
+/** The idempotency keys that the provider was called with, for this prompt. */
+const keysOf = (prompt: string) =>
+  Effect.map(Providers, (mock) =>
+    mock
+      .getRequests()
+      .filter(({ body }) => JSON.stringify(body).includes(`"${prompt}"`))
+      .map(({ headers }) => headers["idempotency-key"]),
+  )
+
+const eventsOf = (user: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`SELECT id FROM usage_events WHERE user_id = ${user} AND metric = 'ai_requests'`,
+  )
+
+layer(application, { excludeTestServices: true })("A call of a model with a key", (it) => {
+  it.effect("that comes again gets the same answer, and is asked and charged once", () =>
+    Effect.gen(function* () {
+      const mock = yield* Providers
+      mock.onMessage("again", { content: "Once.", usage })
+      const { id, token } = yield* newCaller()
+      const first = yield* send(ask(token, "again"))
+      const again = yield* send(ask(token, "again"))
+      assert.strictEqual(first.status, 200)
+      assert.deepStrictEqual([again.status, again.text], [200, first.text])
+      assert.strictEqual(again.headers["idempotency-replayed"], "true")
+      assert.lengthOf(yield* keysOf("again"), 1)
+      assert.lengthOf(yield* eventsOf(id), 1)
+    }),
+  )
+
+  it.effect("that comes 20 times at once is asked once", () =>
+    Effect.gen(function* () {
+      const mock = yield* Providers
+      mock.onMessage("at once", { content: "Once.", usage }, { chaos: { latencyMs: 300 } })
+      const { token } = yield* newCaller()
+      const answers = yield* Effect.all(
+        Array.from({ length: 20 }, () => send(ask(token, "at once"))),
+        { concurrency: "unbounded" },
+      )
+      const statuses = answers.map(({ status }) => status)
+      assert.deepStrictEqual(new Set(statuses), new Set([200, 409]))
+      for (const { headers, status } of answers) {
+        if (status === 409) assert.strictEqual(headers["retry-after"], "1")
+      }
+      assert.lengthOf(yield* keysOf("at once"), 1)
+    }),
+  )
+
+  it.effect(
+    "whose process died is asked again when the lease is over, with the key from before",
+    () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const sql = yield* SqlClient.SqlClient
+        mock.onMessage("died", { content: "Once.", usage })
+        const { id, token } = yield* newCaller()
+        yield* send(ask(token, "died"))
+        const left = (until: string) => sql`
+        UPDATE idempotency_keys SET status = 0, body = NULL, leased_until = ${until}
+        WHERE user_id = ${id}`
+        yield* left("2999-01-01T00:00:00.000Z")
+        assert.strictEqual((yield* send(ask(token, "died"))).status, 409)
+        yield* left("2020-01-01T00:00:00.000Z")
+        assert.strictEqual((yield* send(ask(token, "died"))).status, 200)
+        const [first, second, ...more] = yield* keysOf("died")
+        assert.isString(first)
+        assert.strictEqual(second, first)
+        assert.lengthOf(more, 0)
+      }),
+  )
+
+  it.effect("that fails leaves the key free", () =>
+    Effect.gen(function* () {
+      const mock = yield* Providers
+      mock.onMessage("fails", {
+        error: { message: "no", type: "invalid_request_error", code: "content_policy_violation" },
+        status: 400,
+      })
+      const { token } = yield* newCaller()
+      assert.strictEqual((yield* send(ask(token, "fails"))).status, 422)
+      mock.onMessage("works", { content: "Yes.", usage })
+      const other = yield* send(ask(token, "works"))
+      assert.strictEqual(other.status, 200)
+      assert.isUndefined(other.headers["idempotency-replayed"])
+    }),
+  )
+
+  it.effect("cannot be another call, nor streamed", () =>
+    Effect.gen(function* () {
+      const mock = yield* Providers
+      mock.onMessage("one", { content: "One.", usage })
+      const { token } = yield* newCaller()
+      assert.strictEqual((yield* send(ask(token, "one"))).status, 200)
+      for (const refused of [ask(token, "one "), ask(token, "one", { stream: true })]) {
+        const failure = failureOf(yield* send(refused))
+        assert.strictEqual(failure.code, "VALIDATION_ERROR")
+        assert.strictEqual(failure.details["field"], "Idempotency-Key")
+      }
+      assert.lengthOf(yield* keysOf("one"), 1)
+    }),
+  )
+})
