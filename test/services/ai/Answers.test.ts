@@ -106,3 +106,23 @@ describe.each(vendors)("an answer of $provider", (vendor) => {
     }),
   )
 })
+
+describe("Google", () => {
+  it.effect("is called once, though it has more to say", () =>
+    Effect.gen(function* () {
+      const google = vendors.find(({ provider }) => provider === "google")
+      assert(google !== undefined)
+      const { answer, complete, state } = yield* started(google)
+      const candidate = {
+        content: { role: "model", parts: [{ text: "Hello" }] },
+        finishReason: "CONTINUATION",
+        continuationToken: "more",
+      }
+      answer(JSON.stringify({ candidates: [candidate] }))
+      const { content, finish_reason } = yield* complete(callOf(google))
+      assert.strictEqual(content, "Hello")
+      assert.strictEqual(finish_reason, "length")
+      assert.lengthOf(state.requests, 1)
+    }),
+  )
+})

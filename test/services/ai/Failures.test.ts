@@ -149,6 +149,13 @@ describe("a refusal", () => {
   )
 })
 
+/** Those before the first text. */
+const textless = (events: ReadonlyArray<string>) =>
+  events.slice(
+    0,
+    events.findIndex((event) => event.includes("Hello")),
+  )
+
 const overloaded: Readonly<Record<AiVendor["provider"], string>> = {
   openai: `data: {"error":{"message":"canary","type":"overloaded_error","code":null}}\n\n`,
   anthropic: `event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"canary"}}\n\n`,
@@ -161,7 +168,8 @@ describe.each(vendors)("$provider", (vendor) => {
   it.effect("is asked again when it says in a stream, before a text, that it is overloaded", () =>
     Effect.gen(function* () {
       const { read, state, told } = yield* started(vendor)
-      state.script = { parts: [overloaded[vendor.provider]], last: "end" }
+      const parts = [...textless(vendor.events(["Hello"])), overloaded[vendor.provider]]
+      state.script = { parts, last: "silence" }
       assert.strictEqual((yield* failureOf(Effect.asVoid(read(call)))).reason, "overloaded")
       assert.lengthOf(state.requests, 2)
       assert.deepStrictEqual(secretsIn(yield* told), [])
@@ -172,7 +180,7 @@ describe.each(vendors)("$provider", (vendor) => {
     Effect.gen(function* () {
       const { read, state, told } = yield* started(vendor)
       const events = vendor.events(["Hello"])
-      const begun = events.slice(0, events.findIndex((event) => event.includes("Hello")) + 1)
+      const begun = events.slice(0, textless(events).length + 1)
       state.script = { parts: [...begun, overloaded[vendor.provider]], last: "end" }
       const { broken, text } = yield* read(call)
       assert.strictEqual(text, "Hello")
