@@ -9,20 +9,8 @@ import { Metrics } from "../core/Metrics.ts"
 import * as Migrations from "../core/Migrations.ts"
 import { Redis } from "../core/Redis.ts"
 import { Settings } from "../core/Settings.ts"
+import { broken, type Finding, ok, warning } from "./Finding.ts"
 import { pendingOf } from "./Migrating.ts"
-
-export interface Finding {
-  /** The tag, or the variable. */
-  readonly part: string
-  /** `broken`: a server would not start, or would refuse everybody. */
-  readonly status: "ok" | "warning" | "broken"
-  /** Which implementation is live; null when none is. */
-  readonly live: string | null
-  /** What chose it. */
-  readonly why: string | null
-  /** What is wrong and what to do; null when nothing is. */
-  readonly advice: string | null
-}
 
 type Values = Settings["Service"]
 
@@ -52,32 +40,13 @@ export const examine = Effect.gen(function* () {
     yield* redis(settings),
     yield* tokens(settings),
     email(settings),
+    ai(settings),
     logger(settings),
     metrics(settings),
     tracing(settings),
     documentation(settings),
     proxies(settings),
   ]
-})
-
-const ok = (part: string, live: string, why: string): Finding => ({
-  part,
-  status: "ok",
-  live,
-  why,
-  advice: null,
-})
-
-const warning = (finding: Finding, advice: string): Finding => ({
-  ...finding,
-  status: "warning",
-  advice,
-})
-
-const broken = (finding: Finding, advice: string): Finding => ({
-  ...finding,
-  status: "broken",
-  advice,
 })
 
 const dataDirectory = (settings: Values) => {
@@ -190,6 +159,31 @@ const email = (settings: Values) => {
         ok("Email", "console", "EMAIL_PROVIDER"),
         "no e-mail is sent: set EMAIL_PROVIDER to resend or sendgrid",
       )
+}
+
+/** Nor here: every question costs. */
+const ai = ({ ENVIRONMENT, ai: { default: first, fallbacks, providers, routes } }: Values) => {
+  const names = providers.map(({ provider }) => provider)
+  if (names.length === 0) {
+    return warning(
+      ok("AI", "none", "no key is set"),
+      "the AI routes answer 503: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GOOGLE_API_KEY",
+    )
+  }
+  const finding = ok(
+    "AI",
+    `${names.join(", ")}; ${first.provider}/${first.model} by default`,
+    fallbacks.length === 0
+      ? "the keys that are set"
+      : "the keys that are set, AI_FALLBACK_PROVIDERS",
+  )
+  const keyless = [first, ...Object.values(routes)].find(
+    ({ provider }) => !names.includes(provider),
+  )
+  if (keyless !== undefined) return warning(finding, `${keyless.provider} has no key`)
+  return names.includes("echo") && ENVIRONMENT !== "local"
+    ? warning(finding, "echo repeats what it is told: set a key, and name echo nowhere")
+    : finding
 }
 
 /** With log lines on stderr, because the findings are on stdout. */

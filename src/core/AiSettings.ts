@@ -87,8 +87,8 @@ const models: Readonly<
   Record<AiProviderName, { readonly model: string; simple?: string; complex?: string }>
 > = {
   openai: { model: "gpt-4o", simple: "gpt-4o-mini", complex: "gpt-4.1" },
-  anthropic: { model: "claude-sonnet-4-5", simple: "claude-haiku-4-5", complex: "claude-opus-4-1" },
-  google: { model: "gemini-2.5-flash", simple: "gemini-2.5-flash-lite", complex: "gemini-2.5-pro" },
+  anthropic: { model: "claude-sonnet-5-5", simple: "claude-haiku-4-5", complex: "claude-opus-5-5" },
+  google: { model: "gemini-3.8-flash", simple: "gemini-3.5-flash-lite" },
   echo: { model: "echo" },
 }
 

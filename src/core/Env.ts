@@ -219,7 +219,7 @@ const aiRoutes = (name: string) =>
 const aiChoices = (name: string) =>
   checked(
     name,
-    "must be a list of providers, like anthropic,google/gemini-2.5-pro",
+    "must be a list of providers, like anthropic,google/gemini-3.8-flash",
     (value) => aiChoicesOf(value) !== null,
   ).pipe(
     Config.map((value) => aiChoicesOf(value) ?? []),

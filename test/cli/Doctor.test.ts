@@ -47,6 +47,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
           Redis: "none: in memory",
           Tokens: "custom, HS256",
           Email: "console: files in DATA_DIR",
+          AI: "echo; echo/echo by default",
           Metrics: "open to all",
           Tracing: "off",
         })
@@ -100,7 +101,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.strictEqual(status, "warning")
         assert.deepStrictEqual(
           findings.filter((finding) => finding.status === "warning").map(({ part }) => part),
-          ["Jobs", "Redis", "Email", "Tracing", "TRUSTED_PROXIES"],
+          ["Jobs", "Redis", "Email", "AI", "Tracing", "TRUSTED_PROXIES"],
         )
         assert.strictEqual(findings.find(({ part }) => part === "DATA_DIR")?.live, "not used")
       }),

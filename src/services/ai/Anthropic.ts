@@ -5,7 +5,7 @@ import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
 import { fetching } from "./Transport.ts"
 
-/** https://docs.claude.com/en/api/messages and https://docs.claude.com/en/docs/build-with-claude/streaming */
+/** https://platform.claude.com/docs/en/api/messages and /docs/en/build-with-claude/streaming */
 export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSettings) {
   const fetch = yield* fetching
   const { Anthropic } = yield* Effect.promise(() => import("@anthropic-ai/sdk"))
@@ -58,13 +58,15 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
   })
 })
 
-/** Their scale of temperatures ends at 1. */
-const bodyOf = ({ max_tokens, messages, model, temperature }: AiCall) => {
+/**
+ * Without a temperature: since API version 2026-10-21, which the SDK speaks, one is refused
+ * (https://platform.claude.com/docs/en/api/migration-2026-10-21).
+ */
+const bodyOf = ({ max_tokens, messages, model }: AiCall) => {
   const system = messages.filter(({ role }) => role === "system").map(({ content }) => content)
   return {
     model,
     max_tokens,
-    temperature: Math.min(temperature, 1),
     ...(system.length > 0 && { system: system.join("\n\n") }),
     messages: messages
       .filter(({ role }) => role !== "system")

@@ -131,6 +131,7 @@ const filtered = new Set([
 ])
 
 const finishOf = (reason: string): FinishReason => {
-  if (reason === "MAX_TOKENS") return "length"
+  // Of the last, there would be more, for another call.
+  if (reason === "MAX_TOKENS" || reason === "CONTINUATION") return "length"
   return filtered.has(reason) ? "content_filter" : "stop"
 }

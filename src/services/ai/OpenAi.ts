@@ -67,7 +67,7 @@ const optionsOf = ({ key }: AiCall, signal: AbortSignal) => ({
 })
 
 /** Models that reason take neither a temperature nor `max_tokens`. */
-const reasons = /^(?:o\d|gpt-5)/
+const reasons = /^(?:o\d|gpt-(?:[5-9]|\d\d))/
 
 const bodyOf = ({ max_tokens, messages, model, temperature }: AiCall) => ({
   model,

@@ -8,7 +8,6 @@ const sent = new Set([
   "content-type",
   "user-agent",
   "authorization",
-  "x-api-key",
   "x-goog-api-key",
   "anthropic-version",
   "idempotency-key",

@@ -1,0 +1,128 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { FinishReason } from "../../../src/domain/Ai.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
+import * as StreamServer from "../../fixtures/StreamServer.ts"
+
+const started = (vendor: AiVendor) =>
+  Effect.gen(function* () {
+    const { state, url } = yield* StreamServer.make
+    const provider = yield* asking(vendor.provider, vendor.environment(url))
+    const answer = (text: string) => {
+      const headers = { "content-type": "application/json" }
+      state.script = { headers, parts: [text], last: "end" }
+    }
+    return { ...provider, state, answer }
+  })
+
+/** How it says that it ended as usual, and what else it may say. */
+const ends: Readonly<
+  Record<AiVendor["provider"], readonly [string, ReadonlyArray<[string, FinishReason]>]>
+> = {
+  openai: [
+    "stop",
+    [
+      ["length", "length"],
+      ["content_filter", "content_filter"],
+      ["tool_calls", "stop"],
+    ],
+  ],
+  anthropic: [
+    "end_turn",
+    [
+      ["max_tokens", "length"],
+      ["model_context_window_exceeded", "length"],
+      ["refusal", "content_filter"],
+      ["stop_sequence", "stop"],
+    ],
+  ],
+  google: [
+    "STOP",
+    [
+      ["MAX_TOKENS", "length"],
+      ["SAFETY", "content_filter"],
+      ["PROHIBITED_CONTENT", "content_filter"],
+      ["OTHER", "stop"],
+    ],
+  ],
+}
+
+const replaced = (pattern: RegExp | string, by: string) => (text: string) =>
+  text.replaceAll(pattern, by)
+
+const uncounted = replaced(/"usage(?:Metadata)?"/g, `"other"`)
+
+describe.each(vendors)("an answer of $provider", (vendor) => {
+  const call = callOf(vendor)
+  const [usual, others] = ends[vendor.provider]
+
+  it.effect.each(others)("that ended with %s ended with %s", ([word, finish]) =>
+    Effect.gen(function* () {
+      const { answer, complete, read, state } = yield* started(vendor)
+      const ended = replaced(`"${usual}"`, `"${word}"`)
+      answer(ended(JSON.stringify(vendor.answer)))
+      assert.strictEqual((yield* complete(call)).finish_reason, finish)
+      state.script = { parts: vendor.events(["Hello"]).map(ended), last: "end" }
+      assert.strictEqual((yield* read(call)).finish_reason, finish)
+    }),
+  )
+
+  it.effect("of which nothing was counted says so, and not zero", () =>
+    Effect.gen(function* () {
+      const { answer, complete, read, state } = yield* started(vendor)
+      answer(uncounted(JSON.stringify(vendor.answer)))
+      assert.deepStrictEqual((yield* complete(call)).tokens, { prompt: null, completion: null })
+      state.script = { parts: vendor.events(["Hello"]).map(uncounted), last: "end" }
+      const { broken, parts } = yield* read(call)
+      assert.isNull(broken)
+      assert.deepStrictEqual(
+        parts.map(({ tokens }) => tokens).filter((tokens) => tokens?.completion),
+        [],
+      )
+    }),
+  )
+
+  it.effect("may be empty", () =>
+    Effect.gen(function* () {
+      const { read, state } = yield* started(vendor)
+      state.script = { parts: vendor.events([]), last: "end" }
+      const { broken, finish_reason, text, tokens } = yield* read(call)
+      assert.isNull(broken)
+      assert.strictEqual(text, "")
+      assert.strictEqual(finish_reason, "stop")
+      assert.deepStrictEqual(tokens, { prompt: 11, completion: 5 })
+    }),
+  )
+
+  it.effect("that was whole is not broken by what comes after it", () =>
+    Effect.gen(function* () {
+      const { read, state } = yield* started(vendor)
+      const events = vendor.events(["Hello"])
+      const finish = events.findIndex((event) => event.includes(`"${usual}"`))
+      state.script = { parts: events.slice(0, finish + 1), last: "cut" }
+      const { broken, finish_reason } = yield* read(call)
+      assert.isNull(broken)
+      assert.strictEqual(finish_reason, "stop")
+    }),
+  )
+})
+
+describe("Google", () => {
+  it.effect("is called once, though it has more to say", () =>
+    Effect.gen(function* () {
+      const google = vendors.find(({ provider }) => provider === "google")
+      assert(google !== undefined)
+      const { answer, complete, state } = yield* started(google)
+      const candidate = {
+        content: { role: "model", parts: [{ text: "Hello" }] },
+        finishReason: "CONTINUATION",
+        continuationToken: "more",
+      }
+      answer(JSON.stringify({ candidates: [candidate] }))
+      const { content, finish_reason } = yield* complete(callOf(google))
+      assert.strictEqual(content, "Hello")
+      assert.strictEqual(finish_reason, "length")
+      assert.lengthOf(state.requests, 1)
+    }),
+  )
+})
