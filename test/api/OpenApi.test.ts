@@ -109,15 +109,16 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("takes an Idempotency-Key on every POST that creates", () =>
+  it.effect("takes an Idempotency-Key on every POST that creates or charges", () =>
     Effect.gen(function* () {
       for (const { method, operation, path } of operationsOf(yield* served)) {
-        const created = operation.responses["201"] ?? operation.responses["202"]
-        const creates = method === "post" && created !== undefined
+        const { 200: charged, 201: made, 202: created = made } = operation.responses
+        const answered = created ?? (path.startsWith("/api/v1/app/ai/") ? charged : undefined)
+        const creates = method === "post" && answered !== undefined
         const names = (operation.parameters ?? []).map(({ name }) => name)
         assert.strictEqual(names.includes("Idempotency-Key"), creates, `${method} ${path}`)
         if (!creates) continue
-        assert.include(Object.keys(created.headers ?? {}), "Idempotency-Replayed")
+        assert.include(Object.keys(answered.headers ?? {}), "Idempotency-Replayed")
       }
     }),
   )
