@@ -8,7 +8,7 @@ const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
   "test/jobs/{Emails,Data,Usage}.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiIdempotency,AiVendors,Quotas}.test.ts",
   "test/cli/{Users,Jobs,UsageShow,Migrate,Doctor}*.test.ts",
   "test/process/{IdempotencyCrash,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",

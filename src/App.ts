@@ -10,6 +10,7 @@ import { Cleanup } from "./business/Cleanup.ts"
 import { CleanupRepo } from "./business/CleanupRepo.ts"
 import { Emails } from "./business/Emails.ts"
 import { Entitlements } from "./business/Entitlements.ts"
+import { EntitlementsRepo } from "./business/EntitlementsRepo.ts"
 import { Exports } from "./business/Exports.ts"
 import { ExportsRepo } from "./business/ExportsRepo.ts"
 import { Idempotency } from "./business/Idempotency.ts"
@@ -64,6 +65,7 @@ const repos = Layer.mergeAll(
   ReportRepo.layer,
   UsageRepo.layer,
   AiReservationsRepo.layer,
+  EntitlementsRepo.layer,
   UsageReportsRepo.layer,
 )
 

@@ -21,6 +21,7 @@ export const environment: Environment = {
   // Tests of limits set their own.
   RATE_LIMIT_DEFAULT: "1000000/second",
   RATE_LIMIT_AUTH: "1000000/second",
+  PLAN_LIMITS: '{"free":{"projects":null,"api_requests":null}}',
 }
 
 const withDatabase = (more: Environment) =>

@@ -15,8 +15,8 @@ import type {
   ValidationError,
 } from "../domain/Errors.ts"
 import { Ai } from "../services/ai/Ai.ts"
-import type { AiCaller } from "./AiReservations.ts"
 import { brokenOf } from "./AiRouting.ts"
+import type { Subscriber } from "./Entitlements.ts"
 import * as AiRuns from "./AiRuns.ts"
 
 type Broken = ExternalServiceError | ServiceUnavailableError
@@ -28,7 +28,7 @@ export class AiGateway extends Context.Service<
   {
     readonly status: AiStatus
     readonly complete: (
-      caller: AiCaller,
+      caller: Subscriber,
       request: AiRequest,
     ) => Effect.Effect<AiCompletion, Failure>
     /**
@@ -36,7 +36,7 @@ export class AiGateway extends Context.Service<
      * last event, or else when the scope ends: then the request at the provider ends, too.
      */
     readonly stream: (
-      caller: AiCaller,
+      caller: Subscriber,
       request: AiRequest,
     ) => Effect.Effect<Stream.Stream<AiEvent, Broken>, Failure, Scope.Scope>
   }

@@ -5,12 +5,10 @@ import { uuidV7 } from "../core/Uuid.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import type { UsageEvent } from "../domain/Usage.ts"
-import type { CurrentUser } from "../domain/User.ts"
 import { AiReservationsRepo, type Reservation } from "./AiReservationsRepo.ts"
-import { Entitlements } from "./Entitlements.ts"
+import { Entitlements, type Subscriber } from "./Entitlements.ts"
+import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 import { Usage } from "./Usage.ts"
-
-export type AiCaller = Pick<CurrentUser["Service"], "id" | "plan">
 
 /** What a call took. `estimated`: the provider did not say all of it. */
 export interface Spent {
@@ -32,7 +30,7 @@ export class AiReservations extends Context.Service<
   {
     /** While there is anything left this month: a call goes over the limit by its reservation at most. */
     readonly reserve: (
-      caller: AiCaller,
+      caller: Subscriber,
       call: { readonly model: string; readonly tokens: number },
     ) => Effect.Effect<string, QuotaExceededError | ServiceUnavailableError>
     /** Null: nothing was delivered. `also` in the same transaction. Tried for some seconds, then left to the sweep. */
@@ -49,15 +47,16 @@ export class AiReservations extends Context.Service<
     this,
     Effect.gen(function* () {
       const repo = yield* AiReservationsRepo
+      const { lock } = yield* EntitlementsRepo
       const usage = yield* Usage
       const { limitOf } = yield* Entitlements
       const { transaction } = yield* Database
       const { USAGE_TRACKING_ENABLED } = yield* Settings
 
-      const guard = Effect.fnUntraced(function* ({ id, plan }: AiCaller, at: Timestamp) {
+      const guard = Effect.fnUntraced(function* ({ id, plan }: Subscriber, at: Timestamp) {
         const limit = USAGE_TRACKING_ENABLED ? limitOf(plan, "ai_tokens") : null
         if (limit === null) return
-        yield* repo.lock(id)
+        yield* lock(id, "ai_tokens")
         const used = yield* repo.used(id, `${at.slice(0, 7)}-01`)
         if (used >= limit) {
           return yield* new QuotaExceededError({ metric: "ai_tokens", limit, used })

@@ -21,8 +21,6 @@ type Failure = ServiceUnavailableError
 export class AiReservationsRepo extends Context.Service<
   AiReservationsRepo,
   {
-    /** Until the transaction ends, nobody else reserves for this user. */
-    readonly lock: (user: UserId) => Effect.Effect<void, Failure>
     /** Tokens used since that day (`2026-11-01`), and those that are reserved. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
@@ -38,18 +36,9 @@ export class AiReservationsRepo extends Context.Service<
     this,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { dialect, query } = yield* Database
+      const { query } = yield* Database
 
       return AiReservationsRepo.of({
-        // A transaction on SQLite is the only one from its start.
-        lock: (user) =>
-          dialect === "sqlite"
-            ? Effect.void
-            : Effect.asVoid(
-                query(sql`SELECT pg_advisory_xact_lock(
-                  hashtextextended(${JSON.stringify(["ai_tokens", user])}, 0)
-                )`),
-              ),
         used: (user, since) =>
           Effect.map(
             query(sql<{ readonly used: number }>`

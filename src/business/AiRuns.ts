@@ -13,7 +13,8 @@ import {
 import { type Claim, CurrentClaim } from "../domain/Claim.ts"
 import { Ai, type AiProvider } from "../services/ai/Ai.ts"
 import { AiMeter, promptAtMost } from "./AiMeter.ts"
-import { type AiCaller, AiReservations } from "./AiReservations.ts"
+import { AiReservations } from "./AiReservations.ts"
+import type { Subscriber } from "./Entitlements.ts"
 import { type AiFailure, chainOf, failureOf, mayHelp } from "./AiRouting.ts"
 
 /** One request, from its reservation to its settlement. */
@@ -42,7 +43,7 @@ export const make = Effect.gen(function* () {
   /** Clients may name what they like; metrics and names of spans are of a bounded number of models. */
   const labelOf = (model: string) => (named.has(model) ? model : "other")
 
-  const begin = Effect.fnUntraced(function* (caller: AiCaller, request: AiRequest) {
+  const begin = Effect.fnUntraced(function* (caller: Subscriber, request: AiRequest) {
     const chain = chainOf(settings, request)
     const [chosen = settings.default] = chain
     const span = yield* Effect.makeSpanScoped(`chat ${labelOf(chosen.model)}`, {
@@ -106,7 +107,7 @@ export const make = Effect.gen(function* () {
 
   /** In the scope of the caller, whose end settles what is not settled yet. */
   const run = (
-    caller: AiCaller,
+    caller: Subscriber,
     request: AiRequest,
   ): Effect.Effect<AiRun, Effect.Error<ReturnType<typeof begin>>, Scope.Scope> =>
     Effect.acquireRelease(begin(caller, request), settle)

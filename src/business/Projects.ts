@@ -1,6 +1,10 @@
 import { Context, Effect, Layer } from "effect"
 import { uuidV7 } from "../core/Uuid.ts"
-import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import type {
+  NotFoundError,
+  QuotaExceededError,
+  ServiceUnavailableError,
+} from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import { type CursorPage, type Page, type Position, toCursor, type Window } from "../domain/Page.ts"
 import {
@@ -10,6 +14,7 @@ import {
   type ProjectPatch,
 } from "../domain/Project.ts"
 import type { UserId } from "../domain/User.ts"
+import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { ProjectsRepo } from "./ProjectsRepo.ts"
 
 interface Search {
@@ -23,9 +28,9 @@ export class Projects extends Context.Service<
   Projects,
   {
     readonly create: (
-      owner: UserId,
+      owner: Subscriber,
       input: ProjectCreate,
-    ) => Effect.Effect<Project, ServiceUnavailableError>
+    ) => Effect.Effect<Project, QuotaExceededError | ServiceUnavailableError>
     readonly get: (owner: UserId, id: ProjectId) => Effect.Effect<Project, Missing>
     readonly list: (
       owner: UserId,
@@ -48,7 +53,9 @@ export class Projects extends Context.Service<
     Effect.gen(function* () {
       const repo = yield* ProjectsRepo
 
-      const create = (owner: UserId, input: ProjectCreate) =>
+      const { oneMore } = yield* Entitlements
+
+      const insert = (owner: UserId, input: ProjectCreate) =>
         Effect.flatMap(now, (created_at) =>
           Effect.catchTag(
             repo.insert({
@@ -64,7 +71,8 @@ export class Projects extends Context.Service<
         )
 
       return Projects.of({
-        create,
+        create: (owner, input) =>
+          oneMore(owner, "projects", repo.count(owner.id), insert(owner.id, input)),
         get: repo.get,
         // The hot path: what stands here is paid by every list.
         list: (owner, { search, skip, limit }) =>

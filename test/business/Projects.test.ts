@@ -27,7 +27,10 @@ layer(Business.layer)("projects", (it) => {
     Effect.gen(function* () {
       const projects = yield* Projects
       const me = yield* owner("maker")
-      const made = yield* projects.create(me, { name: "Engine", description: null })
+      const made = yield* projects.create(
+        { id: me, plan: "free" },
+        { name: "Engine", description: null },
+      )
       assert.match(made.id, /^[\da-f]{8}-[\da-f]{4}-7/)
       assert.strictEqual(made.owner_id, me)
       assert.strictEqual(made.created_at, made.updated_at)
@@ -56,7 +59,10 @@ layer(Business.layer)("projects", (it) => {
     Effect.gen(function* () {
       const projects = yield* Projects
       const [mine, theirs] = yield* Effect.all([owner("one"), owner("two")])
-      const { id } = yield* projects.create(theirs, { name: "Secret", description: null })
+      const { id } = yield* projects.create(
+        { id: theirs, plan: "free" },
+        { name: "Secret", description: null },
+      )
       const missing = ProjectId.make("0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c")
       const attempts = (target: ProjectId) => [
         projects.get(mine, target),
@@ -75,8 +81,8 @@ layer(Business.layer)("projects", (it) => {
     Effect.gen(function* () {
       const projects = yield* Projects
       const me = yield* owner("searcher")
-      yield* projects.create(me, { name: "Straße", description: null })
-      yield* projects.create(me, { name: "Other", description: "50% done" })
+      yield* projects.create({ id: me, plan: "free" }, { name: "Straße", description: null })
+      yield* projects.create({ id: me, plan: "free" }, { name: "Other", description: "50% done" })
       const found = (search: string) =>
         Effect.gen(function* () {
           const page = yield* projects.list(me, { skip: 0, limit: 20, search })
@@ -96,7 +102,7 @@ layer(Business.layer)("projects", (it) => {
       const projects = yield* Projects
       const me = yield* owner("reader")
       for (let index = 0; index < 5; index += 1) {
-        yield* projects.create(me, { name: `p${index}`, description: null })
+        yield* projects.create({ id: me, plan: "free" }, { name: `p${index}`, description: null })
         if (index % 2 === 0) yield* TestClock.adjust("1 second")
       }
       const { items } = yield* projects.list(me, { skip: 0, limit: 20 })

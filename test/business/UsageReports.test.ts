@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, DateTime, Effect, Layer, Schema } from "effect"
 import { Entitlements } from "../../src/business/Entitlements.ts"
+import { EntitlementsRepo } from "../../src/business/EntitlementsRepo.ts"
 import { Projects } from "../../src/business/Projects.ts"
 import { UsageReports } from "../../src/business/UsageReports.ts"
 import { UsageReportsRepo } from "../../src/business/UsageReportsRepo.ts"
@@ -19,7 +20,12 @@ const settings = Settings.layerFrom({ SECRET_KEY: "k".repeat(32), PLAN_LIMITS })
 
 const tested = UsageReports.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(UsageReportsRepo.layer, UsageRepo.layer)),
-  Layer.provide(Entitlements.layer.pipe(Layer.provide(settings))),
+  Layer.provide(
+    Layer.fresh(Entitlements.layer).pipe(
+      Layer.provide(EntitlementsRepo.layer),
+      Layer.provide(settings),
+    ),
+  ),
   Layer.provideMerge(Business.layer),
 )
 
@@ -212,8 +218,11 @@ layer(tested)("reports on usage", (it) => {
       const reports = yield* UsageReports
       const projects = yield* Projects
       const user = yield* newPerson
-      const { id } = yield* projects.create(user, { name: "One", description: null })
-      yield* projects.create(user, { name: "Other", description: null })
+      const { id } = yield* projects.create(
+        { id: user, plan: "free" },
+        { name: "One", description: null },
+      )
+      yield* projects.create({ id: user, plan: "free" }, { name: "Other", description: null })
       yield* projects.remove(user, id)
       const row = { day: "2024-02-29", dimension: "" }
       yield* use(user, [

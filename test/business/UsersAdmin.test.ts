@@ -262,8 +262,14 @@ layer(Business.layer)("relinking a user to another sub", (it) => {
       const old = yield* users.resolve(Business.identity("old-sub", { role: "admin" }))
       yield* create("bystander")
       yield* change(actor(old), yield* users.get(UserId.make("bystander")), { role: "admin" })
-      const kept = yield* projects.create(old.id, { name: "Kept", description: null })
-      const gone = yield* projects.create(old.id, { name: "Gone", description: null })
+      const kept = yield* projects.create(
+        { id: old.id, plan: "free" },
+        { name: "Kept", description: null },
+      )
+      const gone = yield* projects.create(
+        { id: old.id, plan: "free" },
+        { name: "Gone", description: null },
+      )
       yield* projects.remove(old.id, gone.id)
 
       const newcomer = Business.identity("new-sub", { email: "OLD-SUB@example.com" })

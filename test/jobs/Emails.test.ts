@@ -259,7 +259,8 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
       const sql = yield* SqlClient.SqlClient
       const [first, second] = [newUser(), newUser()]
       for (const id of [first, second]) yield* signIn(id)
-      const make = (name: string) => projects.create(first, { name, description: null })
+      const make = (name: string) =>
+        projects.create({ id: first, plan: "free" }, { name, description: null })
       const [old, deleted] = [yield* make("old"), yield* make("deleted"), yield* make("new")]
       yield* projects.remove(first, deleted.id)
       const long = yield* ago("25 hours")

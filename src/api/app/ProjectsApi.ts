@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
+import { NotFoundError, QuotaExceededError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { Cursor, CursorPage, limit, Page, search, skip } from "../../domain/Page.ts"
 import { Project, ProjectId } from "../../domain/Project.ts"
 import { enveloped } from "../Envelope.ts"
@@ -35,12 +35,12 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
     HttpApiEndpoint.post("create", "/", {
       payload: projectCreate,
       success: project.pipe(HttpApiSchema.status(201)),
-      error: unavailable,
+      error: [enveloped(QuotaExceededError), unavailable],
     })
       .annotateMerge(
         OpenApi.annotations({
           summary: "Create a project",
-          description: "Names need not be unique.",
+          description: "Names need not be unique. 402 when the plan has room for no more.",
         }),
       )
       .annotateMerge(idempotent),

@@ -23,7 +23,7 @@ export const layer = HttpApiBuilder.group(
             : projects.listAfter(id, { ...page, cursor }),
         ),
       create: ({ payload }) =>
-        Effect.flatMap(CurrentUser, ({ id }) => projects.create(id, payload)),
+        Effect.flatMap(CurrentUser, (caller) => projects.create(caller, payload)),
       get: ({ params }) =>
         Effect.flatMap(CurrentUser, ({ id }) => projects.get(id, params.project_id)),
       update: ({ params, payload }) =>

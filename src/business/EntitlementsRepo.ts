@@ -1,0 +1,34 @@
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { Database } from "../core/Database.ts"
+import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import type { Limited } from "../domain/Plan.ts"
+import type { UserId } from "../domain/User.ts"
+
+export class EntitlementsRepo extends Context.Service<
+  EntitlementsRepo,
+  {
+    /** Until the transaction ends, nobody else adds for this user. */
+    readonly lock: (user: UserId, what: Limited) => Effect.Effect<void, ServiceUnavailableError>
+  }
+>()("plinth/business/EntitlementsRepo") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { dialect, query } = yield* Database
+
+      return EntitlementsRepo.of({
+        // A transaction on SQLite is the only one from its start.
+        lock: (user, what) =>
+          dialect === "sqlite"
+            ? Effect.void
+            : Effect.asVoid(
+                query(sql`SELECT pg_advisory_xact_lock(
+                  hashtextextended(${JSON.stringify([what, user])}, 0)
+                )`),
+              ),
+      })
+    }),
+  )
+}

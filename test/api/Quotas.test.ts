@@ -1,0 +1,52 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+
+const create = ({ token }: Caller) =>
+  send({ path: "/api/v1/app/projects", token, json: { name: "Engine" } })
+
+const totalOf = ({ token }: Caller) =>
+  Effect.map(
+    send({ path: "/api/v1/app/projects", token }),
+    (answer) => bodyOf<{ readonly total: number }>(answer).total,
+  )
+
+layer(server({ PLAN_LIMITS: '{"free":{"projects":3}}' }), { excludeTestServices: true })(
+  "A plan with room for three projects",
+  (it) => {
+    it.effect("takes three of twelve that come at once, and says which limit it is", () =>
+      Effect.gen(function* () {
+        const caller = yield* newCaller()
+        const answers = yield* Effect.all(
+          Array.from({ length: 12 }, () => create(caller)),
+          { concurrency: "unbounded" },
+        )
+        const refused = answers.filter(({ status }) => status !== 201)
+        assert.lengthOf(refused, 9)
+        for (const answer of refused) {
+          assert.strictEqual(answer.status, 402)
+          assert.include(failureOf(answer), { code: "QUOTA_EXCEEDED" })
+          assert.deepStrictEqual(failureOf(answer).details, {
+            metric: "projects",
+            limit: 3,
+            used: 3,
+          })
+        }
+        assert.strictEqual(yield* totalOf(caller), 3)
+      }),
+    )
+
+    it.effect("takes another one when one is deleted, and another user's", () =>
+      Effect.gen(function* () {
+        const caller = yield* newCaller()
+        const [first] = yield* Effect.all([create(caller), create(caller), create(caller)])
+        assert.strictEqual((yield* create(caller)).status, 402)
+        assert.strictEqual((yield* create(yield* newCaller())).status, 201)
+        const { id } = bodyOf<{ readonly id: string }>(first)
+        yield* send({ method: "DELETE", path: `/api/v1/app/projects/${id}`, token: caller.token })
+        assert.strictEqual((yield* create(caller)).status, 201)
+      }),
+    )
+  },
+)
