@@ -20,6 +20,7 @@ import { Projects } from "./business/Projects.ts"
 import { ProjectsRepo } from "./business/ProjectsRepo.ts"
 import { Readiness } from "./business/Readiness.ts"
 import { ReportRepo } from "./business/ReportRepo.ts"
+import { RequestQuota } from "./business/RequestQuota.ts"
 import { Usage } from "./business/Usage.ts"
 import { UsageRepo } from "./business/UsageRepo.ts"
 import { UsageReports } from "./business/UsageReports.ts"
@@ -77,6 +78,7 @@ const business = Layer.mergeAll(
   Cleanup.layer,
   Jobs.layer,
   AiGateway.layer,
+  RequestQuota.layer,
   UsageReports.layer,
 ).pipe(
   Layer.provideMerge(

@@ -13,6 +13,7 @@ import { Idempotency } from "./Idempotency.ts"
 import { Input } from "./Input.ts"
 import { Observation } from "./Observation.ts"
 import { Policies, RequiredRole, unlimited } from "./Policies.ts"
+import { Quota } from "./Quota.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
 // The last middleware is the outermost: observe > authenticate > policies > input > idempotency > handler.
@@ -24,9 +25,9 @@ class PublicApi extends HttpApi.make("public")
   .middleware(AddressLimit)
   .prefix("/public") {}
 
-/** Any active user. A group added here cannot forget to authenticate. */
+/** Any active user. A group added here cannot forget to authenticate. `Quota`: closed when the plan is spent. */
 class AppApi extends HttpApi.make("app")
-  .add(UsersApi, ProjectsApi, UsageApi, AiApi)
+  .add(UsersApi, UsageApi, ProjectsApi.middleware(Quota), AiApi.middleware(Quota))
   .middleware(Idempotency)
   .middleware(Input)
   .middleware(Policies)

@@ -19,6 +19,7 @@ import { methodsOf } from "./Methods.ts"
 import * as ObservationHttp from "./ObservationHttp.ts"
 import * as PoliciesHttp from "./PoliciesHttp.ts"
 import * as Protocol from "./Protocol.ts"
+import * as QuotaHttp from "./QuotaHttp.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"
 
 const groups = Layer.mergeAll(
@@ -37,6 +38,7 @@ const middlewares = Layer.mergeAll(
   AddressLimitHttp.layer,
   AuthenticationHttp.layer,
   PoliciesHttp.layer,
+  QuotaHttp.layer,
   InputHttp.layer,
   IdempotencyHttp.layer,
 ).pipe(Layer.provide(Limits.layer))

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Limited } from "../domain/Plan.ts"
+import type { UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
 export class EntitlementsRepo extends Context.Service<
@@ -10,6 +11,12 @@ export class EntitlementsRepo extends Context.Service<
   {
     /** Until the transaction ends, nobody else adds for this user. */
     readonly lock: (user: UserId, what: Limited) => Effect.Effect<void, ServiceUnavailableError>
+    /** Since that day (`2026-11-01`). */
+    readonly usedSince: (
+      user: UserId,
+      metric: UsageMetric,
+      day: string,
+    ) => Effect.Effect<number, ServiceUnavailableError>
   }
 >()("plinth/business/EntitlementsRepo") {
   static readonly layer = Layer.effect(
@@ -19,6 +26,14 @@ export class EntitlementsRepo extends Context.Service<
       const { dialect, query } = yield* Database
 
       return EntitlementsRepo.of({
+        usedSince: (user, metric, day) =>
+          Effect.map(
+            query(sql<{ readonly used: number }>`
+              SELECT CAST(coalesce(sum(quantity), 0) AS BIGINT) AS used FROM usage_daily
+              WHERE user_id = ${user} AND metric = ${metric} AND day >= ${day}
+            `),
+            ([row]) => row?.used ?? 0,
+          ),
         // A transaction on SQLite is the only one from its start.
         lock: (user, what) =>
           dialect === "sqlite"

@@ -1,5 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { Usage } from "../../src/business/Usage.ts"
+import { now } from "../../src/domain/Fields.ts"
+import { eventually } from "../fixtures/Eventually.ts"
 import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
 
@@ -46,6 +49,39 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":3}}' }), { excludeTestServices:
         const { id } = bodyOf<{ readonly id: string }>(first)
         yield* send({ method: "DELETE", path: `/api/v1/app/projects/${id}`, token: caller.token })
         assert.strictEqual((yield* create(caller)).status, 201)
+      }),
+    )
+  },
+)
+
+layer(server({ PLAN_LIMITS: '{"free":{"api_requests":5}}' }), { excludeTestServices: true })(
+  "A plan of five requests a month",
+  (it) => {
+    it.effect("is closed when they are spent, but for what its owner sees and changes it by", () =>
+      Effect.gen(function* () {
+        const caller = yield* newCaller()
+        const ask = (path: string) => send({ path: `/api/v1/app/${path}`, token: caller.token })
+        assert.strictEqual((yield* ask("projects")).status, 200)
+
+        const usage = yield* Usage
+        const at = yield* now
+        yield* usage.record([
+          {
+            source: `test:${caller.id}`,
+            user_id: caller.id,
+            metric: "api_requests",
+            quantity: 5,
+            dimension: "",
+            estimated: false,
+            occurred_at: at,
+          },
+        ])
+        // It is believed for some seconds that something is left.
+        yield* eventually(Effect.map(ask("projects"), ({ status }) => status === 402))
+        assert.include(failureOf(yield* ask("ai/status")), { code: "QUOTA_EXCEEDED" })
+        assert.strictEqual((yield* ask("users/me")).status, 200)
+        assert.strictEqual((yield* ask("usage/current-period")).status, 200)
+        assert.strictEqual((yield* create(yield* newCaller())).status, 201)
       }),
     )
   },

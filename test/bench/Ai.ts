@@ -30,7 +30,7 @@ export const measureAi = async (
     OPENAI_API_KEY: "bench",
     OPENAI_BASE_URL: url,
     RATE_LIMIT_AI: "1000000/second",
-    PLAN_LIMITS: '{"free":{"ai_tokens":1000000000}}',
+    PLAN_LIMITS: '{"free":{"ai_tokens":1000000000,"api_requests":null}}',
   })
   try {
     await compare({ gateway, url })

@@ -57,6 +57,7 @@ const environment = {
   SHUTDOWN_GRACE_SECONDS: "1",
   FASTIFY_USER_CACHE_MS: "2000",
   RATE_LIMIT_DEFAULT: "1000000/second",
+  PLAN_LIMITS: '{"free":{"projects":null,"api_requests":null}}',
 }
 
 const main = async () => {

@@ -29,6 +29,7 @@ const environment = {
   SECRET_KEY: "a-key-for-counting-1234567890-abcdefgh",
   SHUTDOWN_GRACE_SECONDS: "0",
   RATE_LIMIT_DEFAULT: "1000000/second",
+  PLAN_LIMITS: '{"free":{"projects":null,"api_requests":null}}',
   DATABASE_URL: "sqlite::memory:",
 }
 

@@ -59,12 +59,12 @@ interface Used {
   readonly quantity: number
 }
 
-const use = Effect.fnUntraced(function* (user_id: UserId, used: ReadonlyArray<Used>) {
+const use = Effect.fnUntraced(function* (user_id: UserId, used: ReadonlyArray<Used>, name = "") {
   const { append } = yield* UsageRepo
   yield* append(
     used.map(({ day, ...rest }, n): UsageEvent => ({
       ...rest,
-      source: `${user_id}:${n}`,
+      source: `${user_id}:${name}${n}`,
       user_id,
       estimated: false,
       // Both ends of the day belong to it.
@@ -267,6 +267,12 @@ layer(tested)("reports on usage", (it) => {
       const second = { user_id: one, email: `${one}@example.com`, value: 5 }
       assert.deepStrictEqual(rows((yield* top(10)).users), [first, second])
       assert.deepStrictEqual(rows((yield* top(1)).users), [first])
+
+      const kept = { metric: "storage_bytes", day: "2021-01-01", dimension: "" } as const
+      const quantity = 1_000_000_000_000
+      yield* use(one, [{ ...kept, quantity }], "kept")
+      const { users } = yield* at("2023-02-28T12:00:00.000Z", reports.topUsers("storage_bytes", 1))
+      assert.deepStrictEqual(rows(users), [{ ...second, value: quantity }])
     }),
   )
 })

@@ -2,16 +2,19 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Emails } from "../../src/business/Emails.ts"
+import { Usage } from "../../src/business/Usage.ts"
 import { Users } from "../../src/business/Users.ts"
+import { handler } from "../../src/core/JobExecution.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
 import {
   CleanupOldData,
   ExportUserData,
   type Job,
-  type JobId,
+  JobId,
   SendNotificationEmail,
 } from "../../src/domain/Job.ts"
 import type { UserId } from "../../src/domain/User.ts"
+import { metered } from "../../src/jobs/Metered.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { appWithMail, MailServer } from "../fixtures/MailServer.ts"
 import { newUser } from "../TestApp.ts"
@@ -60,6 +63,20 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Jobs a
         ["background_jobs", "send_notification_email", 2],
         ["email_sent", "notification", 2],
       ])
+    }),
+  )
+
+  it.effect("once, however often one is done that its worker could not settle", () =>
+    Effect.gen(function* () {
+      const user = yield* newPerson
+      const done = yield* handler(ExportUserData, () => Effect.succeed("done"))
+      const { run } = metered(yield* Usage)(done)
+      const id = JobId.make(newUser())
+      for (const attempt of [1, 2, 3]) {
+        const context = { id, attempt, progress: () => Effect.void }
+        assert.strictEqual(yield* run({ user_id: user }, context), "done")
+      }
+      assert.deepStrictEqual(yield* used(user), [["background_jobs", "export_user_data", 1]])
     }),
   )
 

@@ -25,6 +25,7 @@ const environment = Effect.gen(function* () {
     DATABASE_URL: yield* TestDatabase,
     REDIS_URL: (yield* RedisServer).url,
     RATE_LIMIT_DEFAULT: "1000000/second",
+    PLAN_LIMITS: '{"free":{"projects":null,"api_requests":null}}',
     TRUSTED_PROXIES: "1",
   }
 })
