@@ -160,28 +160,41 @@ const reading = (
   iterator: AsyncIterator<unknown>,
 ): Effect.Effect<AiPart | null, Failure.Failure> => {
   let ended = false
+  let named = false
   let counted: AiTokens = { prompt: null, completion: null }
 
-  const next: Effect.Effect<AiPart | null, Failure.Failure> = Effect.suspend(() =>
-    asked(() => iterator.next()),
-  ).pipe(
-    Effect.flatMap((step) => {
-      if (step.done === true) return ended ? Effect.succeed(null) : Effect.fail(Failure.garbage)
-      const read = partOf(step.value)
-      if (Result.isFailure(read)) return Effect.fail(read.failure)
-      const part = read.success
-      if (part === null) return next
-      if (part.finish_reason !== null) ended = true
-      if (part.tokens === null) return Effect.succeed(part)
-      counted = {
-        prompt: part.tokens.prompt ?? counted.prompt,
-        completion: part.tokens.completion ?? counted.completion,
+  /** Undefined: nothing in it for us, as while a model thinks. */
+  const read = (chunk: unknown) =>
+    Result.map(partOf(chunk), (part) => {
+      if (part === null) return undefined
+      const { finish_reason, model, text, tokens } = part
+      if (text === "" && finish_reason === null && tokens === null && (named || model === null)) {
+        return undefined
       }
-      return Effect.succeed({ ...part, tokens: counted })
+      named ||= model !== null
+      ended ||= finish_reason !== null
+      if (tokens === null) return part
+      counted = {
+        prompt: tokens.prompt ?? counted.prompt,
+        completion: tokens.completion ?? counted.completion,
+      }
+      return { ...part, tokens: counted }
+    })
+
+  const step = Effect.suspend(() => asked(() => iterator.next())).pipe(
+    Effect.flatMap(({ done, value }): Effect.Effect<AiPart | null | undefined, Failure.Failure> => {
+      if (done === true) return ended ? Effect.succeed(null) : Effect.fail(Failure.garbage)
+      return Effect.fromResult(read(value))
     }),
     Effect.catch((failure) => (ended ? Effect.succeed(null) : Effect.fail(failure))),
   )
-  return next
+
+  return Effect.gen(function* () {
+    for (;;) {
+      const part = yield* step
+      if (part !== undefined) return part
+    }
+  })
 }
 
 const errorOf = (

@@ -107,6 +107,27 @@ describe.each(vendors)("an answer of $provider", (vendor) => {
   )
 })
 
+describe("OpenAI", () => {
+  it.effect("is not repeated where it says nothing, as while it thinks", () =>
+    Effect.gen(function* () {
+      const openai = vendors.find(({ provider }) => provider === "openai")
+      assert(openai !== undefined)
+      const { read, state } = yield* started(openai)
+      const [first = "", ...others] = openai.events(["Hello"])
+      state.script = {
+        parts: [...Array.from({ length: 5000 }, () => first), ...others],
+        last: "end",
+      }
+      const { broken, parts } = yield* read(callOf(openai))
+      assert.isNull(broken)
+      assert.deepStrictEqual(
+        parts.map(({ text }) => text),
+        ["", "Hello", "", ""],
+      )
+    }),
+  )
+})
+
 describe("Google", () => {
   it.effect("is called once, though it has more to say", () =>
     Effect.gen(function* () {
