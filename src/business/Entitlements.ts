@@ -35,16 +35,14 @@ export class Entitlements extends Context.Service<
 
       const limitOf = (plan: SubscriptionPlan, what: Limited) => PLAN_LIMITS[plan][what] ?? null
 
-      const oneMore: Entitlements["Service"]["oneMore"] = Effect.fnUntraced(function* (
-        { id, plan },
-        what,
-        used,
-        add,
-      ) {
+      const oneMore: Entitlements["Service"]["oneMore"] = ({ id, plan }, what, used, add) => {
         const limit = limitOf(plan, what)
-        if (limit === null || (yield* used) < limit - room) return yield* add
-        return yield* transaction(guarded(id, what, limit, used, add))
-      })
+        return limit === null
+          ? add
+          : Effect.flatMap(used, (count) =>
+              count < limit - room ? add : transaction(guarded(id, what, limit, used, add)),
+            )
+      }
 
       const guarded = Effect.fnUntraced(function* <A>(
         id: UserId,

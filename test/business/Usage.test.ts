@@ -204,7 +204,7 @@ layer(tested)("usage", (it) => {
       const early = yield* TestClock.withLive(
         Effect.repeat(Effect.tap(quantities(user), Effect.sleep(50)), {
           until: (found) => found.length >= 10_000,
-          times: 100,
+          times: 400,
         }),
       )
       assert.isAtLeast(early.length, 10_000)
