@@ -1,0 +1,122 @@
+import { connect, type Socket } from "node:net"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import { AiGateway } from "../../src/business/AiGateway.ts"
+import * as Server from "../../src/api/Server.ts"
+import { Http } from "../fixtures/Http.ts"
+import { newCaller } from "../fixtures/Callers.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
+
+const provider = new FakeProvider("openai")
+
+const server = Http.layer.pipe(
+  Layer.provideMerge(Server.layer),
+  Layer.provideMerge(appWithProviders([provider], { RATE_LIMIT_AI: "1000000/second" })),
+)
+
+/** A client that asks for a stream, on a socket of its own. It reads when it is told to. */
+const streaming = Effect.fnUntraced(function* (token: string) {
+  const { port } = yield* Server.Address
+  const body = JSON.stringify({ prompt: "hello", model: "gpt-4o", stream: true })
+  const head = [
+    "POST /api/v1/app/ai/chat HTTP/1.1",
+    "Host: localhost",
+    `Authorization: Bearer ${token}`,
+    "Content-Type: application/json",
+    `Content-Length: ${body.length}`,
+  ]
+  return yield* Effect.acquireRelease(
+    Effect.callback<Socket>((resume) => {
+      const socket = connect({ port, host: "127.0.0.1" }, () => {
+        socket.write(`${head.join("\r\n")}\r\n\r\n${body}`)
+        resume(Effect.succeed(socket))
+      })
+      socket.on("error", () => undefined)
+    }),
+    (socket) => Effect.sync(() => socket.destroy()),
+  )
+})
+
+const tokensOf = (user: string) =>
+  Effect.map(
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql<{ readonly quantity: number }>`
+        SELECT quantity FROM usage_events WHERE user_id = ${user} AND metric = 'ai_tokens'`,
+    ),
+    (rows) => rows.map(({ quantity }) => quantity),
+  )
+
+const unknown = { prompt: null, completion: null }
+
+layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
+  it.effect("of a provider that falls silent ends there within a second of its client", () =>
+    Effect.gen(function* () {
+      const { id, token } = yield* newCaller()
+      Object.assign(provider, { given: 0, script: { parts: 4, ending: "hang", tokens: unknown } })
+      const socket = yield* streaming(token)
+      let received = ""
+      socket.on("data", (data) => (received += data.toString()))
+      yield* eventually(Effect.sync(() => received.split(`data: ${part}`).length === 5))
+      assert.isTrue(provider.isOpen)
+      socket.destroy()
+      yield* eventually(
+        Effect.sync(() => !provider.isOpen),
+        1,
+      )
+      // One for the prompt.
+      yield* eventually(Effect.map(tokensOf(id), ([tokens]) => tokens === 1 + 4))
+    }),
+  )
+
+  it.effect("is made no faster than its clients read it", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller()
+      const clients = 10
+      const parts = 2000
+      const text = "wave ".repeat(13_000)
+      Object.assign(provider, {
+        given: 0,
+        script: { parts, text, ending: "stop", tokens: { prompt: 1, completion: 1 } },
+      })
+      yield* Effect.all(
+        Array.from({ length: clients }, () => streaming(token)),
+        { concurrency: 10 },
+      ).pipe(
+        Effect.tap((sockets) => Effect.sync(() => sockets.forEach((socket) => socket.pause()))),
+      )
+      let before = -1
+      yield* eventually(
+        Effect.suspend(() => {
+          const isStill = provider.given > 0 && provider.given === before
+          before = provider.given
+          return Effect.as(Effect.sleep("300 millis"), isStill)
+        }),
+      )
+      // What fits into the buffers of their sockets, and no more: a quarter of 130 MB each would not.
+      assert.isBelow(provider.given, (clients * parts) / 4)
+    }),
+  )
+
+  it.effect("settles when nobody reads it at all", () =>
+    Effect.gen(function* () {
+      const gateway = yield* AiGateway
+      const { id } = yield* newCaller()
+      Object.assign(provider, { script: { parts: 2, ending: "stop", tokens: unknown } })
+      const request = {
+        messages: [{ role: "user" as const, content: "hello" }],
+        model: "gpt-4o",
+        complexity: null,
+        temperature: 1,
+        max_tokens: 10,
+      }
+      const opened = gateway.stream({ id, plan: "free" }, request)
+      yield* Effect.scoped(Effect.asVoid(opened))
+      assert.deepStrictEqual(yield* tokensOf(id), [1])
+      yield* Effect.scoped(Effect.flatMap(opened, Stream.runDrain))
+      assert.deepStrictEqual((yield* tokensOf(id)).toSorted(), [1, 3])
+    }),
+  )
+})
