@@ -19,9 +19,13 @@ const Messages = Schema.Array(Message).check(
   Schema.makeFilter(isSaid),
 )
 
+const modelName = /^[\w.:@/-]{1,255}$/
+
 /** Its own name, or `provider/model`. */
 const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
-  Schema.isPattern(/^[\w.:@/-]{1,255}$/),
+  Schema.makeFilter((name) => modelName.test(name) || "must be the name of a model", {
+    toJsonSchema: () => ({ pattern: modelName.source }),
+  }),
 )
 
 const settings = {
