@@ -46,7 +46,9 @@ export class Claims extends Context.Service<
           if (row.status !== running) return { answer: row }
           if ((row.leased_until ?? "") > created_at) return yield* inProgress()
         }
-        const id = row?.status === running ? (row.claim_id ?? uuidV7()) : uuidV7()
+        // Vendors refuse a key that they know from another request.
+        const isSame = row?.status === running && row.fingerprint === claim.fingerprint
+        const id = (isSame ? row.claim_id : null) ?? uuidV7()
         if (row !== undefined) yield* repo.remove(claim)
         yield* Effect.catchTag(
           repo.insert({

@@ -86,6 +86,24 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
       }),
   )
 
+  it.effect("of long ago, whose process died, leaves its key to another call, but not its id", () =>
+    Effect.gen(function* () {
+      const mock = yield* Providers
+      const sql = yield* SqlClient.SqlClient
+      mock.onMessage("long ago", { content: "One.", usage })
+      mock.onMessage("another", { content: "Two.", usage })
+      const { id, token } = yield* newCaller()
+      yield* send(ask(token, "long ago"))
+      yield* sql`
+        UPDATE idempotency_keys
+        SET status = 0, body = NULL, created_at = ${past}, leased_until = ${past}
+        WHERE user_id = ${id}`
+      assert.strictEqual((yield* send(ask(token, "another"))).status, 200)
+      const keys = [...(yield* keysOf("long ago")), ...(yield* keysOf("another"))]
+      assert.strictEqual(new Set(keys).size, 2)
+    }),
+  )
+
   it.effect("that fails leaves the key free", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
@@ -117,3 +135,5 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 })
+
+const past = "2020-01-01T00:00:00.000Z"
