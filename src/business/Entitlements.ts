@@ -62,5 +62,5 @@ export class Entitlements extends Context.Service<
   )
 }
 
-/** More than one user adds at the same moment. */
-const room = 50
+/** More than the limit of requests lets one user add at the same moment. */
+const room = 100

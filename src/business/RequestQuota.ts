@@ -6,7 +6,12 @@ import type { UserId } from "../domain/User.ts"
 import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 
-/** In ms: how long is believed what the database said. As much later a plan closes that is spent. */
+interface Known {
+  readonly used: number
+  readonly read_at: number
+}
+
+/** In ms: how long is believed what the database said. As much later a plan closes that is spent, and opens that is new. */
 const lifetime = 5000
 const maxKnown = 10_000
 
@@ -27,28 +32,38 @@ export class RequestQuota extends Context.Service<
       const { limitOf } = yield* Entitlements
       const { USAGE_TRACKING_ENABLED } = yield* Settings
       const repo = yield* EntitlementsRepo
-      /** When it was seen that something is left. */
-      const seen = new Map<UserId, number>()
+      const known = new Map<UserId, Known>()
       const limitFor = ({ plan }: Subscriber) =>
         USAGE_TRACKING_ENABLED ? limitOf(plan, "api_requests") : null
+      const recent = (user: UserId, time: number) => {
+        const entry = known.get(user)
+        return entry !== undefined && time - entry.read_at < lifetime ? entry : undefined
+      }
+
+      const read = Effect.fnUntraced(function* (user: UserId, read_at: number) {
+        const month = `${(yield* now).slice(0, 7)}-01`
+        const used = yield* repo.usedSince(user, "api_requests", month)
+        known.delete(user)
+        const [oldest] = known.size < maxKnown ? [] : known.keys()
+        if (oldest !== undefined) known.delete(oldest)
+        const entry = { used, read_at }
+        known.set(user, entry)
+        return entry
+      })
 
       return RequestQuota.of({
-        isKnownLeft: (user, time) =>
-          limitFor(user) === null || time - (seen.get(user.id) ?? -lifetime) < lifetime,
+        isKnownLeft: (user, time) => {
+          const limit = limitFor(user)
+          return limit === null || (recent(user.id, time)?.used ?? limit) < limit
+        },
         check: Effect.fnUntraced(function* (user) {
           const limit = limitFor(user)
-          if (limit === null) return
           const time = yield* Clock.currentTimeMillis
-          const used = yield* repo.usedSince(
-            user.id,
-            "api_requests",
-            `${(yield* now).slice(0, 7)}-01`,
-          )
+          if (limit === null) return
+          const { used } = recent(user.id, time) ?? (yield* read(user.id, time))
           if (used >= limit) {
             return yield* new QuotaExceededError({ metric: "api_requests", limit, used })
           }
-          if (seen.size >= maxKnown) seen.clear()
-          seen.set(user.id, time)
         }),
       })
     }),

@@ -1,5 +1,5 @@
 import { Cause, Effect, Schedule, Schema, Stream } from "effect"
-import type { AiEvent } from "../../domain/Ai.ts"
+import type { AiCompletion, AiEvent } from "../../domain/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { envelope, enveloped } from "../Envelope.ts"
 
@@ -14,7 +14,7 @@ type Failure = ExternalServiceError | ServiceUnavailableError
  */
 export const bytesOf = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<Uint8Array> =>
   events.pipe(
-    Stream.map(textOf),
+    Stream.map(writer()),
     Stream.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Stream.failCause(cause)
@@ -33,11 +33,20 @@ export const bytesOf = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<
 const encoder = new TextEncoder()
 const comment = encoder.encode(": keep-alive\n\n")
 
-const textOf = (event: AiEvent) => {
-  if (event._tag === "delta") return framed(event.text)
-  const { content: _content, usage, ...rest } = event.completion
-  return `event: usage\ndata:${JSON.stringify({ ...usage, ...rest })}\n\ndata: [DONE]\n\n`
+/** A carriage return at the end of a text waits for the next one, which may have the rest of its line end. */
+const writer = () => {
+  let held = ""
+  return (event: AiEvent) => {
+    const text = event._tag === "delta" ? held + event.text : held
+    held = event._tag === "delta" && text.endsWith("\r") ? "\r" : ""
+    const whole = held === "" ? text : text.slice(0, -1)
+    const written = whole === "" ? "" : framed(whole)
+    return event._tag === "delta" ? written : written + ended(event.completion)
+  }
 }
+
+const ended = ({ content: _content, usage, ...rest }: AiCompletion) =>
+  `event: usage\ndata:${JSON.stringify({ ...usage, ...rest })}\n\ndata: [DONE]\n\n`
 
 /** Each line is one of its own; a parser puts them together again. */
 const framed = (text: string) => `data: ${text.replaceAll(/\r\n|\r|\n/g, "\ndata: ")}\n\n`
