@@ -39,4 +39,3 @@ export const headers = {
 
 /** Of answers that a limit counted. */
 export const limitHeaders = Object.keys(headers).filter((name) => /ratelimit/i.test(name))
-

@@ -36,6 +36,8 @@ const scraped = Effect.map(
 
 const caller = Effect.map(newCaller(), ({ id }) => ({ id, plan: "free" as const }))
 
+const openaiOf = (name: string) => `provider="openai",model="${name}"`
+
 const told = { parts: 2, ending: "stop" as const, tokens: { prompt: 7, completion: 5 } }
 
 layer(appWithProviders([openai, anthropic]), { excludeTestServices: true })(
@@ -56,7 +58,6 @@ layer(appWithProviders([openai, anthropic]), { excludeTestServices: true })(
         assert.strictEqual(provider, "anthropic")
 
         const lines = yield* scraped
-        const openaiOf = (name: string) => `provider="openai",model="${name}"`
         assert.includeMembers(lines, [
           `llm_requests_total{${openaiOf("gpt-4o")},status="success"} 2`,
           `llm_requests_total{${openaiOf("gpt-4o")},status="error"} 1`,
