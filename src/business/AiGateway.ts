@@ -70,18 +70,17 @@ export class AiGateway extends Context.Service<
               ? Effect.fail(tooLong(current))
               : Effect.succeed(part)
           })
-        const end = Effect.map(Effect.uninterruptible(settle(current)), (completion): AiEvent => ({
-          _tag: "end",
-          completion,
-        }))
+        const settled = Effect.uninterruptible(settle(current))
+        const end = Effect.map(settled, (completion): AiEvent => ({ _tag: "end", completion }))
+        const broken = (error: AiError) => {
+          current.isBroken = true
+          return Effect.andThen(settled, Effect.fail(brokenOf(error)))
+        }
         return parts.pipe(
           Stream.mapEffect(metered),
           Stream.filter(({ text }) => text !== ""),
           Stream.map(({ text }): AiEvent => ({ _tag: "delta", text })),
-          Stream.mapError((error) => {
-            current.isBroken = true
-            return brokenOf(error)
-          }),
+          Stream.catch((error) => Stream.fromEffect(broken(error))),
           Stream.concat(Stream.fromEffect(end)),
         )
       })
