@@ -20,6 +20,8 @@ export interface Spent {
 /** In ms; longer than a call may last, so that a call that still runs is never swept. */
 const lifetime = 15 * 60_000
 const batch = 100
+/** More calls than one user begins in the same moment: so far from its limit, none of them can pass it. */
+const atOnce = 64
 
 /**
  * Tokens are reserved before a call and settled after it: by the call itself, or, when its process died, by the sweep,
@@ -53,33 +55,37 @@ export class AiReservations extends Context.Service<
       const { transaction } = yield* Database
       const { USAGE_TRACKING_ENABLED } = yield* Settings
 
-      const guard = Effect.fnUntraced(function* ({ id, plan }: Subscriber, at: Timestamp) {
-        const limit = USAGE_TRACKING_ENABLED ? limitOf(plan, "ai_tokens") : null
-        if (limit === null) return
-        yield* lock(id, "ai_tokens")
-        const used = yield* repo.used(id, `${at.slice(0, 7)}-01`)
-        if (used >= limit) {
-          return yield* new QuotaExceededError({ metric: "ai_tokens", limit, used })
-        }
-      })
+      /** Near the limit, those of one user reserve one after the other. */
+      const inTurn = Effect.fnUntraced(function* (row: Reservation, month: string, limit: number) {
+        yield* lock(row.user_id, "ai_tokens")
+        const used = yield* repo.used(row.user_id, month)
+        if (used < limit) return yield* repo.insert(row)
+        return yield* new QuotaExceededError({ metric: "ai_tokens", limit, used })
+      }, transaction)
 
       const reserve: AiReservations["Service"]["reserve"] = Effect.fnUntraced(function* (
-        caller,
+        { id: user_id, plan },
         { model, tokens },
       ) {
         const created_at = yield* now
-        yield* guard(caller, created_at)
-        const id = uuidV7()
-        yield* repo.insert({
-          id,
-          user_id: caller.id,
+        const row = {
+          id: uuidV7(),
+          user_id,
           quantity: tokens,
           dimension: model,
           created_at,
           expires_at: yield* fromNow(lifetime),
-        })
-        return id
-      }, transaction)
+        }
+        const limit = USAGE_TRACKING_ENABLED ? limitOf(plan, "ai_tokens") : null
+        if (limit === null) {
+          yield* repo.insert(row)
+          return row.id
+        }
+        const month = `${created_at.slice(0, 7)}-01`
+        const isFar = yield* repo.insertIf(row, month, limit - atOnce * tokens)
+        if (!isFar) yield* inTurn(row, month, limit)
+        return row.id
+      })
 
       const write = Effect.fnUntraced(function* (id: string, spent: Spent | null) {
         const reservation = yield* repo.take(id)

@@ -24,6 +24,12 @@ export class AiReservationsRepo extends Context.Service<
     /** Tokens used since that day (`2026-11-01`), and those that are reserved. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
+    /** In one statement, if fewer than `below` are used since that day or reserved; whether it was. */
+    readonly insertIf: (
+      reservation: Reservation,
+      since: string,
+      below: number,
+    ) => Effect.Effect<boolean, Failure>
     /** Removes it, for one alone; undefined when it was gone already. */
     readonly take: (id: string) => Effect.Effect<Reservation | undefined, Failure>
     readonly expired: (
@@ -36,23 +42,38 @@ export class AiReservationsRepo extends Context.Service<
     this,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { query } = yield* Database
+      const { dialect, query } = yield* Database
+      const time = sql.literal(dialect === "pg" ? "TIMESTAMPTZ" : "TEXT")
+
+      const usedBy = (user: UserId, since: string) => sql`
+        CAST(
+          coalesce((
+            SELECT sum(quantity) FROM usage_daily
+            WHERE user_id = ${user} AND metric = 'ai_tokens' AND day >= ${since}
+          ), 0) + coalesce((
+            SELECT sum(quantity) FROM usage_reservations
+            WHERE user_id = ${user} AND metric = 'ai_tokens'
+          ), 0) AS BIGINT
+        )`
 
       return AiReservationsRepo.of({
         used: (user, since) =>
           Effect.map(
-            query(sql<{ readonly used: number }>`
-              SELECT CAST(
-                coalesce((
-                  SELECT sum(quantity) FROM usage_daily
-                  WHERE user_id = ${user} AND metric = 'ai_tokens' AND day >= ${since}
-                ), 0) + coalesce((
-                  SELECT sum(quantity) FROM usage_reservations
-                  WHERE user_id = ${user} AND metric = 'ai_tokens'
-                ), 0) AS BIGINT
-              ) AS used
-            `),
+            query(sql<{ readonly used: number }>`SELECT ${usedBy(user, since)} AS used`),
             ([row]) => row?.used ?? 0,
+          ),
+        insertIf: ({ created_at, dimension, expires_at, id, quantity, user_id }, since, below) =>
+          Effect.map(
+            query(sql`
+              INSERT INTO usage_reservations
+                (id, user_id, metric, quantity, dimension, created_at, expires_at)
+              SELECT id, ${user_id}, 'ai_tokens', CAST(${quantity} AS BIGINT), ${dimension},
+                CAST(${created_at} AS ${time}), CAST(${expires_at} AS ${time})
+              FROM (SELECT ${id} AS id) AS one
+              WHERE ${usedBy(user_id, since)} < CAST(${below} AS BIGINT)
+              RETURNING id
+            `),
+            (inserted) => inserted.length === 1,
           ),
         insert: (reservation) =>
           Effect.asVoid(

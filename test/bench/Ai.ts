@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process"
 import { Agent, request } from "node:http"
 import { createInterface } from "node:readline"
+import { setTimeout } from "node:timers/promises"
 import OpenAI from "openai"
 import { type Server } from "./Processes.ts"
 import { report } from "./Report.ts"
@@ -110,13 +111,15 @@ const compare = async ({ gateway, url }: { readonly gateway: Server; readonly ur
 const median = async (call: () => Promise<unknown>) => {
   const times: Array<number> = []
   await Promise.all(
-    Array.from({ length: parallel }, () =>
-      inTurn(Array.from({ length: calls / parallel }), async () => {
+    Array.from({ length: parallel }, async (_, at) => {
+      // Not all in the same moment, for ever: that would be twenty in a queue.
+      await setTimeout((at * 100) / parallel)
+      return inTurn(Array.from({ length: calls / parallel }), async () => {
         const begun = performance.now()
         await call()
         times.push(performance.now() - begun)
-      }),
-    ),
+      })
+    }),
   )
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
 }
