@@ -21,6 +21,7 @@ const streams = 20
 const manyStreams = 10_000
 
 export const measureAi = async (
+  database: string,
   start: (env: Readonly<Record<string, string>>) => Promise<Server>,
 ) => {
   const provider = spawn(process.execPath, ["test/bench/AiMock.ts"], {
@@ -33,6 +34,7 @@ export const measureAi = async (
     RATE_LIMIT_AI: "1000000/second",
     PLAN_LIMITS: '{"free":{"ai_tokens":1000000000,"api_requests":null}}',
   })
+  process.stdout.write(`ai: on ${database}\n`)
   try {
     await compare({ gateway, url })
     await measureMemory(gateway)

@@ -73,20 +73,25 @@ const main = async () => {
   }
 }
 
-/** On a database of its own. */
+/** On databases of its own. */
 const measureGateway = async (server: PostgresServer) => {
   const sql = postgres(server.url("postgres"), { max: 1 })
   await sql.unsafe("CREATE DATABASE gateway")
   await sql.end()
-  const DATABASE_URL = server.url("gateway")
-  await seed(DATABASE_URL)
-  await measureAi((env) =>
-    start({
-      name: "plinth",
-      entry: "dist/main.js",
-      env: { ...environment, DATABASE_URL, ...env },
-    }),
-  )
+  const databases = [
+    ["sqlite", `sqlite:${join(directory, "gateway.db")}`],
+    ["postgresql", server.url("gateway")],
+  ] as const
+  await inTurn(databases, async ([name, DATABASE_URL]) => {
+    await seed(DATABASE_URL)
+    await measureAi(name, (env) =>
+      start({
+        name: "plinth",
+        entry: "dist/main.js",
+        env: { ...environment, DATABASE_URL, ...env },
+      }),
+    )
+  })
 }
 
 const measureServers = async () => {
