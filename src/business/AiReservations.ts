@@ -4,7 +4,7 @@ import { Settings } from "../core/Settings.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { fromNow, now, type Timestamp } from "../domain/Fields.ts"
-import type { UsageEvent } from "../domain/Usage.ts"
+import type { UsageEntry } from "../domain/Usage.ts"
 import { AiReservationsRepo, type Reservation } from "./AiReservationsRepo.ts"
 import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
@@ -39,7 +39,7 @@ export class AiReservations extends Context.Service<
     readonly settle: (
       id: string,
       spent: Spent | null,
-      also: Effect.Effect<void, ServiceUnavailableError>,
+      also: Effect.Effect<void, ServiceUnavailableError> | null,
     ) => Effect.Effect<void>
     /** The number of calls that nobody settled in time. */
     readonly sweep: Effect.Effect<number, ServiceUnavailableError>
@@ -87,15 +87,12 @@ export class AiReservations extends Context.Service<
         return row.id
       })
 
-      const write = Effect.fnUntraced(function* (id: string, spent: Spent | null) {
-        const reservation = yield* repo.take(id)
-        if (reservation === undefined || spent === null) return
-        yield* usage.record(eventsOf(reservation, spent, yield* now))
-      })
-
-      const settle: AiReservations["Service"]["settle"] = (id, spent, also) =>
-        Effect.andThen(write(id, spent), also).pipe(
-          transaction,
+      const settle: AiReservations["Service"]["settle"] = (id, spent, also) => {
+        const settled =
+          spent === null
+            ? repo.remove(id)
+            : Effect.flatMap(now, (at) => usage.settle(id, entriesOf(id, spent, at)))
+        return (also === null ? settled : transaction(Effect.andThen(settled, also))).pipe(
           Effect.retry(patience),
           Effect.catch((error) =>
             Effect.annotateLogs(Effect.logError("An AI call is left to the sweep", error), {
@@ -103,13 +100,15 @@ export class AiReservations extends Context.Service<
             }),
           ),
         )
+      }
 
-      const sweepOne = ({ dimension, id, quantity }: Reservation) =>
-        transaction(write(id, { model: dimension, tokens: quantity, estimated: true }))
+      const sweepOne = ({ dimension, id, quantity }: Reservation, at: Timestamp) =>
+        usage.settle(id, entriesOf(id, { model: dimension, tokens: quantity, estimated: true }, at))
 
       const sweep: AiReservations["Service"]["sweep"] = Effect.gen(function* () {
-        const found = yield* repo.expired(yield* now, batch)
-        yield* Effect.forEach(found, sweepOne, { discard: true })
+        const at = yield* now
+        const found = yield* repo.expired(at, batch)
+        yield* Effect.forEach(found, (reservation) => sweepOne(reservation, at), { discard: true })
         return found.length < batch ? found.length : found.length + (yield* sweep)
       })
 
@@ -121,14 +120,14 @@ export class AiReservations extends Context.Service<
 /** About six seconds, for a database that comes back. */
 const patience = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 6 }))
 
-const eventsOf = (
-  { id, user_id }: Reservation,
+const entriesOf = (
+  id: string,
   { estimated, model, tokens }: Spent,
   occurred_at: Timestamp,
-): ReadonlyArray<UsageEvent> => {
-  const event = { user_id, dimension: model, occurred_at }
+): ReadonlyArray<UsageEntry> => {
+  const entry = { dimension: model, occurred_at }
   return [
-    { ...event, source: `ai:${id}:tokens`, metric: "ai_tokens", quantity: tokens, estimated },
-    { ...event, source: `ai:${id}:requests`, metric: "ai_requests", quantity: 1, estimated: false },
+    { ...entry, source: `ai:${id}:tokens`, metric: "ai_tokens", quantity: tokens, estimated },
+    { ...entry, source: `ai:${id}:requests`, metric: "ai_requests", quantity: 1, estimated: false },
   ]
 }

@@ -30,8 +30,7 @@ export class AiReservationsRepo extends Context.Service<
       since: string,
       below: number,
     ) => Effect.Effect<boolean, Failure>
-    /** Removes it, for one alone; undefined when it was gone already. */
-    readonly take: (id: string) => Effect.Effect<Reservation | undefined, Failure>
+    readonly remove: (id: string) => Effect.Effect<void, Failure>
     readonly expired: (
       at: Timestamp,
       limit: number,
@@ -81,11 +80,7 @@ export class AiReservationsRepo extends Context.Service<
               sql`INSERT INTO usage_reservations ${sql.insert({ ...reservation, metric: "ai_tokens" })}`,
             ),
           ),
-        take: (id) =>
-          Effect.map(
-            query(sql<Reservation>`DELETE FROM usage_reservations WHERE id = ${id} RETURNING *`),
-            ([row]) => row,
-          ),
+        remove: (id) => Effect.asVoid(query(sql`DELETE FROM usage_reservations WHERE id = ${id}`)),
         expired: (at, limit) =>
           query(sql<Reservation>`
             SELECT * FROM usage_reservations WHERE expires_at <= ${at}

@@ -90,7 +90,7 @@ export const make = Effect.gen(function* () {
     yield* reservations.settle(
       run.reservation,
       isDelivered ? { model: from.model, tokens: usage.total_tokens, estimated } : null,
-      claim === null || !isDelivered ? Effect.void : claim.keep(completion),
+      claim === null || !isDelivered ? null : claim.keep(completion),
     )
     if (!isDelivered) return completion
     const label = labelOf(from.model)

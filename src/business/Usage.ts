@@ -1,8 +1,7 @@
 import { type Cause, Clock, Context, Effect, Latch, Layer } from "effect"
-import { Database } from "../core/Database.ts"
 import { Settings } from "../core/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
+import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import { flushSize, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
@@ -17,6 +16,11 @@ export class Usage extends Context.Service<
      */
     readonly record: (
       events: ReadonlyArray<UsageEvent>,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+    /** The same, for the user of a reservation and in its place; nothing when that is gone. */
+    readonly settle: (
+      reservation: string,
+      entries: ReadonlyArray<UsageEntry>,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /**
      * For what happens all the time and is not billed by the piece: kept in memory, and written within the window. A
@@ -33,7 +37,6 @@ export class Usage extends Context.Service<
     this,
     Effect.gen(function* () {
       const repo = yield* UsageRepo
-      const { transaction } = yield* Database
       const { USAGE_TRACKING_ENABLED } = yield* Settings
       const clock = yield* Clock.Clock
 
@@ -47,7 +50,7 @@ export class Usage extends Context.Service<
         while (true) {
           if (batch.length === 0) batch = counts.take()
           if (batch.length === 0) return
-          yield* transaction(repo.append(batch)).pipe(
+          yield* repo.append(batch).pipe(
             // A bug, which would hold up all that comes after it for ever.
             Effect.catchDefect((defect) =>
               Effect.logError("counts of usage cannot be written, and are lost", defect),
@@ -104,8 +107,9 @@ export class Usage extends Context.Service<
       yield* Effect.forkScoped(Effect.forever(round))
 
       return Usage.of({
-        record: (events) =>
-          USAGE_TRACKING_ENABLED ? transaction(repo.append(events)) : Effect.void,
+        record: (events) => (USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void),
+        settle: (reservation, entries) =>
+          repo.settle(reservation, USAGE_TRACKING_ENABLED ? entries : []),
         count: (user, metric, { dimension = "", quantity = 1 } = {}) => {
           if (!USAGE_TRACKING_ENABLED) return
           counts.add(user, metric, dimension, clock.currentTimeMillisUnsafe(), quantity)

@@ -59,3 +59,6 @@ export interface UsageEvent {
   readonly estimated: boolean
   readonly occurred_at: Timestamp
 }
+
+/** Of somebody whom a reservation knows. */
+export type UsageEntry = Omit<UsageEvent, "user_id">

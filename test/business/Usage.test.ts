@@ -14,21 +14,21 @@ import type { UserId } from "../../src/domain/User.ts"
 import * as Business from "../fixtures/Business.ts"
 import { newUser } from "../TestApp.ts"
 
-/** What befalls the next transactions: they do not begin, or commit and nobody learns of it. */
+/** What befalls the next flushes: they do not begin, or commit and nobody learns of it. */
 let faults: ReadonlyArray<"away" | "unanswered"> = []
 
 const unavailable = Effect.fail(new ServiceUnavailableError({ service: "database" }))
 
 const lossy = Layer.effect(
-  Database,
-  Effect.map(Database, (database) => ({
-    ...database,
-    transaction: (self) =>
+  UsageRepo,
+  Effect.map(UsageRepo, (repo) => ({
+    ...repo,
+    append: (events) =>
       Effect.suspend(() => {
         const [fault] = faults
         faults = faults.slice(1)
         if (fault === "away") return unavailable
-        const done = database.transaction(self)
+        const done = repo.append(events)
         return fault === undefined ? done : Effect.andThen(done, unavailable)
       }),
   })),
