@@ -8,6 +8,7 @@ import * as jobs from "./0005_jobs.ts"
 import * as closedAccounts from "./0006_closed_accounts.ts"
 import * as usage from "./0007_usage.ts"
 import * as idempotencyClaims from "./0008_idempotency_claims.ts"
+import * as usageIndexes from "./0009_usage_indexes.ts"
 
 /** One step of the schema: `up` takes it, `down` takes it back. Both run whole or not at all. */
 export interface Migration {
@@ -25,4 +26,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0006_closed_accounts": closedAccounts,
   "0007_usage": usage,
   "0008_idempotency_claims": idempotencyClaims,
+  "0009_usage_indexes": usageIndexes,
 }

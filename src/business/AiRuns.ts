@@ -137,7 +137,7 @@ export const make = Effect.gen(function* () {
         key,
       }).pipe(
         Effect.tap(() => Effect.sync(() => (meter.from = model))),
-        Effect.withParentSpan(span),
+        Effect.withParentSpan(span, { captureStackTrace: false }),
         Effect.result,
       )
       if (Result.isSuccess(result)) return result.success

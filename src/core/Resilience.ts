@@ -97,10 +97,11 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
               : error,
           ),
           Effect.ensuring(Effect.suspend(() => Effect.annotateCurrentSpan({ attempts: made }))),
-          Effect.withSpan(`${service}.${operation}`, {
-            kind: "client",
-            attributes: { "peer.service": service, operation },
-          }),
+          Effect.withSpan(
+            `${service}.${operation}`,
+            { kind: "client", attributes: { "peer.service": service, operation } },
+            { captureStackTrace: false },
+          ),
         )
       })
 
