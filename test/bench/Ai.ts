@@ -2,21 +2,22 @@
 import { spawn } from "node:child_process"
 import { Agent, request } from "node:http"
 import { createInterface } from "node:readline"
-import { setTimeout } from "node:timers/promises"
 import OpenAI from "openai"
-import { type Server } from "./Processes.ts"
+import { type Server, start as startServer } from "./Processes.ts"
 import { report } from "./Report.ts"
 import { alternating, inTurn } from "./Rounds.ts"
 import { tokenOf, writer } from "./Seed.ts"
+import { promptOf, thinking } from "./Thinking.ts"
 
 /**
- * The gateway beside the vendor's own SDK, on the same provider: what it adds to a call, what a chunk of a stream
- * costs, how many go through one process, and whether memory grows with the number of streams.
+ * The gateway beside the vendor's own SDK, on the same provider: what it adds to a call, beside what any server in
+ * between adds; what a chunk of a stream costs, how many go through one process, and whether memory grows with the
+ * number of streams.
  */
 
 const rounds = 5
 const parallel = 20
-const calls = 400
+const calls = 1000
 const streams = 20
 const manyStreams = 10_000
 
@@ -34,11 +35,19 @@ export const measureAi = async (
     RATE_LIMIT_AI: "1000000/second",
     PLAN_LIMITS: '{"free":{"ai_tokens":1000000000,"api_requests":null}}',
   })
+  const hop = await startServer({
+    name: "hop",
+    entry: "test/bench/BareHop.ts",
+    env: { OPENAI_BASE_URL: url },
+  })
   process.stdout.write(`ai: on ${database}\n`)
   try {
-    await compare({ gateway, url })
+    const sdk = new OpenAI({ apiKey: "bench", baseURL: url, maxRetries: 0 })
+    await compareCalls({ gateway, hop, sdk })
+    await compareStreams({ gateway, sdk })
     await measureMemory(gateway)
   } finally {
+    await hop.stop()
     await gateway.stop()
     provider.kill()
   }
@@ -49,16 +58,34 @@ const firstLine = async (output: NodeJS.ReadableStream) => {
   throw new Error("the provider did not start")
 }
 
-const compare = async ({ gateway, url }: { readonly gateway: Server; readonly url: string }) => {
-  const sdk = new OpenAI({ apiKey: "bench", baseURL: url, maxRetries: 0 })
+interface Contestants {
+  readonly gateway: Server
+  readonly sdk: OpenAI
+}
+
+const compareCalls = async ({ gateway, hop, sdk }: Contestants & { readonly hop: Server }) => {
+  const agent = new Agent({ keepAlive: true })
+  const through = ({ port }: Server) => ({
+    call: (prompt: string) => ask({ port, agent, prompt, stream: false }),
+  })
+  const direct = { call: (prompt: string) => sdk.chat.completions.create(bodyOf(prompt)) }
+  const latencies = await alternating([through(gateway), through(hop), direct], rounds, median)
+  const [ours = [], theirs = [], bare = []] = latencies
+  const added = (times: ReadonlyArray<number>) =>
+    times.map((time, at) => time - (bare[at] ?? Number.NaN))
+  report("ai: call by the SDK, p50", bare, "ms", 2)
+  report("ai: added by the gateway, p50", added(ours), "ms", 2)
+  report("ai: added by a bare hop, p50", added(theirs), "ms", 2)
+  agent.destroy()
+}
+
+const compareStreams = async ({ gateway, sdk }: Contestants) => {
   const agent = new Agent({ keepAlive: true })
   const through = {
-    call: () => ask({ port: gateway.port, agent, prompt: "think", stream: false }),
     stream: () => ask({ port: gateway.port, agent, prompt: "long", stream: true }),
     cpu: gateway.cpu,
   }
   const direct = {
-    call: () => sdk.chat.completions.create(bodyOf("think")).then(() => 1),
     stream: async () => {
       let chunks = 0
       const parts = await sdk.chat.completions.create({
@@ -74,18 +101,7 @@ const compare = async ({ gateway, url }: { readonly gateway: Server; readonly ur
       return (system + user) / 1e6
     },
   }
-  const contestants = [through, direct]
-  const latencies = await alternating(contestants, rounds, ({ call }) => median(call))
-  const [ours = [], theirs = []] = latencies
-  report("ai: call through the gateway, p50", ours, "ms", 2)
-  report("ai: call by the SDK, p50", theirs, "ms", 2)
-  report(
-    "ai: added, p50 at 20 parallel",
-    ours.map((time, at) => time - (theirs[at] ?? Number.NaN)),
-    "ms",
-    2,
-  )
-  const flows = await alternating(contestants, rounds, async ({ cpu, stream }) => {
+  const flows = await alternating([through, direct], rounds, async ({ cpu, stream }) => {
     const [begun, before] = [performance.now(), cpu()]
     const counts = await Promise.all(Array.from({ length: streams }, stream))
     const chunks = counts.reduce((sum, count) => sum + count, 0)
@@ -109,20 +125,18 @@ const compare = async ({ gateway, url }: { readonly gateway: Server; readonly ur
   agent.destroy()
 }
 
-/** Of `calls` calls, `parallel` at once, in ms. */
-const median = async (call: () => Promise<unknown>) => {
-  const times: Array<number> = []
-  await Promise.all(
-    Array.from({ length: parallel }, async (_, at) => {
-      // Not all in the same moment, for ever: that would be twenty in a queue.
-      await setTimeout((at * 100) / parallel)
-      return inTurn(Array.from({ length: calls / parallel }), async () => {
-        const begun = performance.now()
-        await call()
-        times.push(performance.now() - begun)
-      })
-    }),
-  )
+/** Of `calls` calls, `parallel` at once, what they take beside the thinking, in ms. */
+const median = async ({ call }: { readonly call: (prompt: string) => Promise<unknown> }) => {
+  // One iterator for all: each takes the next when it has an answer.
+  const waits = Array.from({ length: calls }, (_, at) => thinking[(at * 20) % thinking.length] ?? 0)
+  const rest = waits.values()
+  const caller = () =>
+    Array.fromAsync(rest, async (wait) => {
+      const begun = performance.now()
+      await call(promptOf(wait))
+      return performance.now() - begun - wait
+    })
+  const times = (await Promise.all(Array.from({ length: parallel }, caller))).flat()
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
 }
 

@@ -1,9 +1,7 @@
 import { LLMock } from "@copilotkit/aimock"
+import { promptOf, thinking } from "./Thinking.ts"
 
 /** Providers by others, in a process of their own: tells its address, and ends with whoever started it. */
-
-/** Half a second of a model that thinks would hide nothing, and takes long: a fifth of that. */
-const thinking = 100
 
 const mock = new LLMock({ port: 0, chunkSize: 5, latency: 0, logLevel: "silent" })
 const usage = (completion_tokens: number) => ({
@@ -13,11 +11,9 @@ const usage = (completion_tokens: number) => ({
 })
 mock.onMessage("short", { content: "tick ".repeat(20), usage: usage(20) })
 mock.onMessage("long", { content: "tick ".repeat(2000), usage: usage(2000) })
-mock.onMessage(
-  "think",
-  { content: "Hi there!", usage: usage(4) },
-  { chaos: { latencyMs: thinking } },
-)
+for (const latencyMs of thinking) {
+  mock.onMessage(promptOf(latencyMs), { content: "Hi!", usage: usage(4) }, { chaos: { latencyMs } })
+}
 await mock.start()
 process.stdout.write(`${mock.url}\n`)
 process.stdin.on("end", () => process.exit(0)).resume()
