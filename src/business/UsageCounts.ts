@@ -4,8 +4,8 @@ import { Timestamp } from "../domain/Fields.ts"
 import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
-/** Rows of one flush, which is one transaction. So many counts do not wait for the window to end. */
-export const flushSize = 10_000
+/** Rows of one flush: a statement which PostgreSQL ends in 0.2 s, of the 4 s that it has. So many wait for no window. */
+export const flushSize = 2000
 
 /** Counts in memory at most, while the database is away: some 25 MB. */
 const most = 100_000
