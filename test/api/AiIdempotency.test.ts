@@ -45,13 +45,13 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 
-  it.effect("that comes 20 times at once is asked once", () =>
+  it.effect("that comes 50 times at once is asked and charged once", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       mock.onMessage("at once", { content: "Once.", usage }, { chaos: { latencyMs: 300 } })
-      const { token } = yield* newCaller()
+      const { id, token } = yield* newCaller()
       const answers = yield* Effect.all(
-        Array.from({ length: 20 }, () => send(ask(token, "at once"))),
+        Array.from({ length: 50 }, () => send(ask(token, "at once"))),
         { concurrency: "unbounded" },
       )
       const statuses = answers.map(({ status }) => status)
@@ -60,6 +60,7 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
         if (status === 409) assert.strictEqual(headers["retry-after"], "1")
       }
       assert.lengthOf(yield* keysOf("at once"), 1)
+      assert.lengthOf(yield* eventsOf(id), 1)
     }),
   )
 

@@ -1,17 +1,24 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../../src/domain/User.ts"
 import { eventually } from "../fixtures/Eventually.ts"
-import { Providers } from "../fixtures/Gateway.ts"
 import { patience, plinth, start } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving, tokens } from "../fixtures/Serving.ts"
+import * as StreamServer from "../fixtures/StreamServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
+/** Falls silent where the test says so. */
+class Vendor extends Context.Service<Vendor, Effect.Success<typeof StreamServer.make>>()(
+  "plinth/test/process/AiCrash.test/Vendor",
+) {
+  static readonly layer = Layer.effect(this, StreamServer.make)
+}
+
 const environment = Effect.gen(function* () {
-  const { url } = yield* Providers
+  const { url } = yield* Vendor
   return {
     DATABASE_URL: yield* TestDatabase.TestDatabase,
     OPENAI_API_KEY: "key",
@@ -43,14 +50,25 @@ const ask = Effect.fnUntraced(function* (port: number, { key, prompt, stream = f
   })
 })
 
-/** What the provider has been asked with this prompt. */
-const askedWith = (prompt: string) =>
-  Effect.map(Providers, (mock) =>
-    mock.getRequests().filter(({ body }) => JSON.stringify(body).includes(`"${prompt}"`)),
-  )
+/** Asks what has no answer yet. */
+const begin = Effect.fnUntraced(function* (port: number, call: Ask) {
+  const { state } = yield* Vendor
+  const before = state.requests.length
+  state.script = { parts: call.stream === true ? [delta] : [], last: "silence" }
+  yield* Effect.forkChild(ask(port, call))
+  yield* eventually(Effect.sync(() => state.requests.length > before))
+})
 
-const untilAsked = (prompt: string) =>
-  eventually(Effect.map(askedWith(prompt), (requests) => requests.length > 0))
+const delta = `data: ${JSON.stringify({
+  model: "gpt-4o",
+  choices: [{ index: 0, delta: { content: "Half of it" } }],
+})}\n\n`
+
+const whole = JSON.stringify({
+  model: "gpt-4o",
+  choices: [{ index: 0, message: { content: "Once." }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 5, completion_tokens: 7 },
+})
 
 interface Event {
   readonly metric: string
@@ -75,23 +93,18 @@ const reservationsOf = (user: UserId) =>
 
 const past = "2020-01-01T00:00:00.000Z"
 
-layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTestServices: true })(
+layer(Layer.mergeAll(tokens, TestDatabase.layer, Vendor.layer), { excludeTestServices: true })(
   "A server that is killed while a model is asked",
   (it) => {
     it.effect(
       "leaves reservations, which are settled in whole, once, by whoever sweeps",
       () =>
         Effect.gen(function* () {
-          const mock = yield* Providers
           const sql = yield* SqlClient.SqlClient
-          mock.onMessage("whole", { content: "Never." }, { chaos: { latencyMs: 60_000 } })
-          mock.onMessage("slow", { content: "word ".repeat(400) }, { latency: 50 })
           const user = newUser()
           const { kill, port } = yield* serve
-          yield* Effect.forkChild(ask(port, { user, prompt: "whole" }))
-          yield* Effect.forkChild(ask(port, { user, prompt: "slow", stream: true }))
-          yield* untilAsked("whole")
-          yield* untilAsked("slow")
+          yield* begin(port, { user, prompt: "whole" })
+          yield* begin(port, { user, prompt: "parts", stream: true })
           yield* kill
 
           const reserved = yield* reservationsOf(user)
@@ -104,7 +117,9 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTest
 
           const variables = yield* environment
           yield* sql`UPDATE usage_reservations SET expires_at = ${past} WHERE user_id = ${user}`
-          const jobs = Array(2).fill(plinth(variables, "jobs", "enqueue", "sweep_ai_reservations"))
+          const jobs = Array.from({ length: 2 }, () =>
+            plinth(variables, "jobs", "enqueue", "sweep_ai_reservations"),
+          )
           const enqueued = yield* Effect.all(jobs, { concurrency: 2 })
           assert.deepStrictEqual(
             enqueued.map(({ code }) => code),
@@ -129,25 +144,29 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTest
       "leaves the key of the request to the next one, after the lease and under the same id",
       () =>
         Effect.gen(function* () {
-          const mock = yield* Providers
+          const { state } = yield* Vendor
           const sql = yield* SqlClient.SqlClient
-          mock.onMessage("killed", { content: "Once." }, { chaos: { latencyMs: 2000 } })
           const user = newUser()
-          const call = { user, prompt: "killed", key: "k" }
+          const call = { user, prompt: "once", key: "k" }
+          const before = state.requests.length
           const first = yield* serve
-          yield* Effect.forkChild(ask(first.port, call))
-          yield* untilAsked("killed")
+          yield* begin(first.port, call)
           yield* first.kill
 
           const { port } = yield* serve
           assert.strictEqual((yield* ask(port, call)).status, 409)
-          assert.lengthOf(yield* askedWith("killed"), 1)
+          assert.lengthOf(state.requests, before + 1)
           yield* sql`UPDATE idempotency_keys SET leased_until = ${past} WHERE user_id = ${user}`
+          state.script = {
+            headers: { "content-type": "application/json" },
+            parts: [whole],
+            last: "end",
+          }
           const taken = yield* ask(port, call)
           assert.strictEqual(taken.status, 200)
           const again = yield* ask(port, call)
           assert.deepStrictEqual([again.status, again.text], [200, taken.text])
-          const keys = (yield* askedWith("killed")).map(({ headers }) => headers["idempotency-key"])
+          const keys = state.requests.slice(before).map(({ headers }) => headers["idempotency-key"])
           assert.lengthOf(keys, 2)
           assert.strictEqual(new Set(keys).size, 1)
           assert.isString(keys[0])
