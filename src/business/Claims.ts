@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import { Database } from "../core/Database.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import { CurrentClaim } from "../domain/Claim.ts"
@@ -9,6 +9,9 @@ import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 
 /** In ms; longer than the longest call of another's service. */
 const lease = 12 * 60_000
+
+/** Of the release of a key: about three seconds, for a database that comes back. */
+const patience = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 5 }))
 
 /** The status of a key whose answer is not there yet. */
 const running = 0
@@ -65,6 +68,15 @@ export class Claims extends Context.Service<
         return { id }
       }, transaction)
 
+      /** Of a claim that was answered nothing is left. */
+      const release = (claim: Claim, id: string) =>
+        repo.release(claim, id).pipe(
+          Effect.retry(patience),
+          Effect.catch((error) =>
+            Effect.logError("An idempotency key is taken until its lease ends", error),
+          ),
+        )
+
       const once: Claims["Service"]["once"] = (claim, effect, replay) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(take(claim), (taken) => {
@@ -76,8 +88,7 @@ export class Claims extends Context.Service<
                 keep: (answer) =>
                   repo.answer(claim, id, { status: 200, body: JSON.stringify(answer) }),
               }),
-              // Of a claim that was answered nothing is left to release.
-              Effect.ensuring(Effect.ignore(repo.release(claim, id))),
+              Effect.ensuring(release(claim, id)),
             )
           }),
         )
