@@ -47,21 +47,24 @@ const failing = Effect.gen(function* () {
   return { first, again: again._tag === "Success" ? again.success : again.failure }
 })
 
-layer(tested, { excludeTestServices: true, timeout: "30 seconds" })("A key whose call fails", (it) => {
-  it.effect("is free again, though the database was away for a moment", () =>
-    Effect.gen(function* () {
-      failures = 2
-      assert.deepStrictEqual(yield* failing, { first: "no", again: "done" })
-      assert.deepStrictEqual(told, [])
-    }),
-  )
+layer(tested, { excludeTestServices: true, timeout: "30 seconds" })(
+  "A key whose call fails",
+  (it) => {
+    it.effect("is free again, though the database was away for a moment", () =>
+      Effect.gen(function* () {
+        failures = 2
+        assert.deepStrictEqual(yield* failing, { first: "no", again: "done" })
+        assert.deepStrictEqual(told, [])
+      }),
+    )
 
-  it.effect("is taken until its lease ends when it cannot be released, and that is told", () =>
-    Effect.gen(function* () {
-      failures = 6
-      const { again } = yield* failing
-      assert.propertyVal(again, "_tag", "ConflictError")
-      assert.strictEqual(told.filter((line) => line.includes("taken until its lease")).length, 1)
-    }),
-  )
-})
+    it.effect("is taken until its lease ends when it cannot be released, and that is told", () =>
+      Effect.gen(function* () {
+        failures = 6
+        const { again } = yield* failing
+        assert.propertyVal(again, "_tag", "ConflictError")
+        assert.strictEqual(told.filter((line) => line.includes("taken until its lease")).length, 1)
+      }),
+    )
+  },
+)
