@@ -1,127 +1,16 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Schema, Stream } from "effect"
+import { DateTime, type Duration, Effect, Fiber, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import { AiReservations } from "../../src/business/AiReservations.ts"
-import type { AiRequest } from "../../src/domain/Ai.ts"
-import type { UserId } from "../../src/domain/User.ts"
-import { newCaller } from "../fixtures/Callers.ts"
+import { Usage } from "../../src/business/Usage.ts"
+import { now, Timestamp } from "../../src/domain/Fields.ts"
+import { asCaller, ledgerOf, request, written } from "../fixtures/AiLedger.ts"
 import { eventually } from "../fixtures/Eventually.ts"
-import { appWithProviders, FakeProvider, part, type Script } from "../fixtures/FakeAi.ts"
+import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
 
 const provider = new FakeProvider("openai")
-
-/** One token of a prompt. */
-const request: AiRequest = {
-  messages: [{ role: "user", content: "hello" }],
-  model: "gpt-4o",
-  complexity: null,
-  temperature: 0.7,
-  max_tokens: 100,
-}
-
-interface Row {
-  readonly metric: string
-  readonly quantity: number
-  readonly estimated: boolean | number
-}
-
-/** What the ledger and the sums say of a user, and what is reserved for him still. */
-const ledgerOf = Effect.fnUntraced(function* (user: UserId) {
-  const sql = yield* SqlClient.SqlClient
-  const rows = yield* sql<Row>`
-    SELECT metric, quantity, estimated FROM usage_events WHERE user_id = ${user} ORDER BY metric`
-  const sums = yield* sql<{ readonly metric: string; readonly quantity: number }>`
-    SELECT metric, sum(quantity) AS quantity FROM usage_daily
-    WHERE user_id = ${user} GROUP BY metric ORDER BY metric`
-  const reserved = yield* sql`SELECT id FROM usage_reservations WHERE user_id = ${user}`
-  for (const { metric, quantity } of sums) {
-    const all = rows.filter((row) => row.metric === metric)
-    assert.strictEqual(
-      Number(quantity),
-      all.reduce((sum, row) => sum + row.quantity, 0),
-    )
-  }
-  return {
-    rows: rows.map(({ estimated, metric, quantity }) => ({
-      metric,
-      quantity,
-      estimated: Boolean(estimated),
-    })),
-    reserved: reserved.length,
-  }
-})
-
-const written = (tokens: number, estimated: boolean) => [
-  { metric: "ai_requests", quantity: 1, estimated: false },
-  { metric: "ai_tokens", quantity: tokens, estimated },
-]
-
-const asCaller = Effect.map(newCaller(), ({ id }) => ({ id, plan: "free" as const }))
-
-const scripts = Schema.Struct({
-  parts: Schema.Literals([0, 1, 2, 3, 4, 5]),
-  ending: Schema.Literals(["stop", "cut", "hang"]),
-  tokens: Schema.Struct({
-    prompt: Schema.NullOr(Schema.Literals([0, 9])),
-    completion: Schema.NullOr(Schema.Literals([0, 11])),
-  }),
-})
-
-/** After so many parts the client reads no more, and goes away. */
-const takings = Schema.Literals([1, 2, 3, 4, 5, 6, 7])
-
-layer(appWithProviders([provider]), { excludeTestServices: true, timeout: "60 seconds" })(
-  "A streamed call",
-  (it) => {
-    it.effect.prop(
-      "costs what the provider gave away, wherever it fails and wherever its client goes away",
-      [scripts, takings],
-      ([script, taken]) =>
-        Effect.gen(function* () {
-          const gateway = yield* AiGateway
-          const caller = yield* asCaller
-          Object.assign(provider, { script, given: 0, isOpen: false })
-          let seen = 0
-          const reading = yield* Effect.forkChild(
-            gateway.stream(caller, request).pipe(
-              Effect.flatMap(
-                Stream.runForEach(({ _tag }) => {
-                  if (_tag === "end") return Effect.void
-                  seen += 1
-                  return seen >= taken ? Effect.never : Effect.void
-                }),
-              ),
-              Effect.scoped,
-            ),
-          )
-          const last = script.ending === "hang" ? Math.min(taken, script.parts) : taken
-          // It has ended, or whatever waits now waits for ever.
-          yield* eventually(
-            Effect.sync(
-              () => reading.pollUnsafe() !== undefined || (provider.isOpen && seen >= last),
-            ),
-          )
-          yield* Fiber.interrupt(reading)
-          assert.isFalse(provider.isOpen)
-          const { reserved, rows } = yield* ledgerOf(caller.id)
-          assert.strictEqual(reserved, 0)
-          assert.deepStrictEqual(rows, expected(script, taken))
-        }),
-      { arbitrary: { runs: 150 } },
-    )
-  },
-)
-
-const expected = (script: Script, taken: number) => {
-  const { ending, parts, tokens } = script
-  if (parts === 0 && ending !== "stop") return []
-  const isWhole = ending === "stop" && taken > parts
-  if (!isWhole) return written(1 + provider.given, true)
-  const prompt = tokens.prompt ?? 1
-  const completion = tokens.completion ?? parts
-  return written(prompt + completion, tokens.prompt === null || tokens.completion === null)
-}
 
 layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }), {
   excludeTestServices: true,
@@ -181,6 +70,99 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
       yield* eventually(Effect.sync(() => provider.calls.length > 0))
       yield* Fiber.interrupt(calling)
       assert.deepStrictEqual(yield* ledgerOf(caller.id), { rows: [], reserved: 0 })
+    }),
+  )
+
+  it.effect("is paid by the month", () =>
+    Effect.gen(function* () {
+      const gateway = yield* AiGateway
+      const { record } = yield* Usage
+      const caller = yield* asCaller
+      provider.script = { parts: 1, ending: "stop", tokens: { prompt: 1, completion: 1 } }
+      const month = (yield* now).slice(0, 7)
+      const used = (source: string, occurred_at: Timestamp) =>
+        record([
+          {
+            source: `${caller.id}:${source}`,
+            user_id: caller.id,
+            metric: "ai_tokens",
+            quantity: 500,
+            dimension: "gpt-4o",
+            estimated: false,
+            occurred_at,
+          },
+        ])
+      const before = DateTime.subtract(DateTime.makeUnsafe(`${month}-01T00:00:00.000Z`), {
+        milliseconds: 1,
+      })
+      yield* used("before", Timestamp.make(DateTime.formatIso(before)))
+      yield* gateway.complete(caller, request)
+      yield* used("now", Timestamp.make(`${month}-01T00:00:00.000Z`))
+      const failure = yield* Effect.flip(gateway.complete(caller, request))
+      assert.include(failure, { _tag: "QuotaExceededError", limit: 500, used: 502 })
+    }),
+  )
+
+  it.effect("that breaks is settled before that is told", () =>
+    Effect.gen(function* () {
+      const gateway = yield* AiGateway
+      const caller = yield* asCaller
+      provider.script = { parts: 2, ending: "cut", tokens: { prompt: null, completion: null } }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const events = yield* gateway.stream(caller, request)
+          yield* Effect.flip(Stream.runDrain(events))
+          const { reserved, rows } = yield* ledgerOf(caller.id)
+          assert.deepStrictEqual({ reserved, rows }, { reserved: 0, rows: written(3, true) })
+        }),
+      )
+    }),
+  )
+
+  it.effect("streams no empty texts", () =>
+    Effect.gen(function* () {
+      const gateway = yield* AiGateway
+      provider.script = { parts: 2, text: "", ending: "stop", tokens: { prompt: 1, completion: 0 } }
+      const events = yield* Effect.scoped(
+        Effect.flatMap(gateway.stream(yield* asCaller, request), Stream.runCollect),
+      )
+      assert.deepStrictEqual(
+        events.map(({ _tag }) => _tag),
+        ["end"],
+      )
+    }),
+  )
+
+  it.effect("streams for ten minutes at most", () =>
+    Effect.gen(function* () {
+      const gateway = yield* AiGateway
+      const caller = yield* asCaller
+      provider.script = { parts: 9, ending: "stop", tokens: { prompt: null, completion: null } }
+      const after = Effect.fnUntraced(function* (wait: Duration.Input) {
+        let seen = 0
+        const reading = Stream.runForEach(() => {
+          seen += 1
+          return seen === 2 ? TestClock.adjust(wait) : Effect.void
+        })
+        return yield* gateway
+          .stream(caller, request)
+          .pipe(
+            Effect.flatMap(reading),
+            Effect.scoped,
+            Effect.provide(TestClock.layer()),
+            Effect.result,
+          )
+      })
+      assert.strictEqual((yield* after("10 minutes"))._tag, "Success")
+      const late = yield* after("601 seconds")
+      assert.include(late._tag === "Failure" && late.failure, { _tag: "ExternalServiceError" })
+      const { rows } = yield* ledgerOf(caller.id)
+      const tokens = rows.filter(({ metric }) => metric === "ai_tokens")
+      // The third comes too late, but it came.
+      assert.sameMembers(
+        tokens.map(({ quantity }) => quantity),
+        [1 + 9, 1 + 3],
+      )
     }),
   )
 
