@@ -148,4 +148,30 @@ layer(tested)("a reservation", (it) => {
       )
     }),
   )
+
+  it.effect("stays where its sums cannot be written", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { append } = yield* UsageRepo
+      const user_id = yield* newPerson
+      const id = yield* reserve(user_id)
+      yield* sql`ALTER TABLE usage_daily RENAME TO away`
+      const event = {
+        source: id,
+        user_id,
+        metric: "ai_tokens" as const,
+        quantity: 1,
+        dimension: "",
+        estimated: false,
+        occurred_at: at,
+      }
+      const exits = [yield* Effect.exit(settle(id)), yield* Effect.exit(append([event]))]
+      yield* sql`ALTER TABLE away RENAME TO usage_daily`
+      assert.deepStrictEqual(
+        exits.map(({ _tag }) => _tag),
+        ["Failure", "Failure"],
+      )
+      assert.deepStrictEqual(yield* told(user_id), [[], [], 1])
+    }),
+  )
 })
