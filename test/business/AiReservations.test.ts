@@ -153,7 +153,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
 layer(
   appWithProviders([provider], {
     USAGE_TRACKING_ENABLED: "false",
-    PLAN_LIMITS: '{"free":{"ai_tokens":1}}',
+    PLAN_LIMITS: '{"free":{"ai_tokens":0}}',
   }),
   { excludeTestServices: true },
 )("Where usage is not tracked, a call", (it) => {
