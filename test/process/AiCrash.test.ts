@@ -1,0 +1,227 @@
+import type { TextResponse } from "@copilotkit/aimock"
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { SweepAiReservations } from "../../src/domain/Job.ts"
+import type { UserId } from "../../src/domain/User.ts"
+import { asking } from "../fixtures/AiSocket.ts"
+import { newCaller } from "../fixtures/Callers.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { Providers } from "../fixtures/Gateway.ts"
+import { canary, patience } from "../fixtures/Plinth.ts"
+import { sendTo } from "../fixtures/Remote.ts"
+import { serving } from "../fixtures/Serving.ts"
+import { testAppWith } from "../TestApp.ts"
+import { dialect, TestDatabase } from "../TestDatabase.ts"
+
+/** A process of its own, on the database of the test, that does one job at a time. */
+const serve = Effect.gen(function* () {
+  const { url } = yield* Providers
+  return yield* serving({
+    DATABASE_URL: yield* TestDatabase,
+    OPENAI_API_KEY: "key",
+    OPENAI_BASE_URL: `${url}/v1`,
+    RATE_LIMIT_AI: "1000000/second",
+    JOBS_EMBEDDED: "true",
+    JOBS_CONCURRENCY: "1",
+  })
+})
+
+/** Who looks at the database, enqueues, and does no jobs. */
+const app = Layer.merge(testAppWith({ SECRET_KEY: canary }), Providers.layer)
+
+const past = "2020-01-01T00:00:00.000Z"
+
+const reservedFor = (user: UserId) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<{ readonly quantity: number }>`
+      SELECT quantity FROM usage_reservations WHERE user_id = ${user}`,
+  )
+
+interface Row {
+  readonly metric: string
+  readonly quantity: number
+  readonly estimated: boolean | number
+}
+
+const ledgerOf = (user: UserId) =>
+  Effect.map(
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql<Row>`
+        SELECT metric, quantity, estimated FROM usage_events
+        WHERE user_id = ${user} AND metric LIKE 'ai_%' ORDER BY metric, quantity`,
+    ),
+    (rows) => rows.map((row) => [row.metric, row.quantity, Boolean(row.estimated)] as const),
+  )
+
+/** Nothing leaves the table of reservations until the effect has ended. On SQLite nothing can be held up. */
+const whileHeld = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    if (dialect() === "sqlite") return yield* effect
+    const sql = yield* SqlClient.SqlClient
+    const [isHeld, isDone] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const holding = yield* Effect.forkChild(
+      sql`LOCK TABLE usage_reservations IN SHARE MODE`.pipe(
+        Effect.andThen(Deferred.succeed(isHeld, undefined)),
+        Effect.andThen(Deferred.await(isDone)),
+        sql.withTransaction,
+      ),
+    )
+    yield* Deferred.await(isHeld)
+    const result = yield* effect
+    yield* eventually(
+      Effect.map(
+        sql`
+          SELECT pid FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        (waiting) => waiting.length === 2,
+      ),
+    )
+    yield* Deferred.succeed(isDone, undefined)
+    yield* Fiber.join(holding)
+    return result
+  })
+
+const enqueueSweep = Effect.flatMap(JobQueue, ({ enqueue }) => enqueue(SweepAiReservations, {}))
+
+const untilDone = ({ id }: Effect.Success<typeof enqueueSweep>) =>
+  Effect.flatMap(JobQueue, ({ get }) =>
+    eventually(Effect.map(get(id), ({ state }) => state === "completed")),
+  )
+
+const Spent = Schema.Struct({ ai_tokens: Schema.Int, ai_requests: Schema.Int })
+const Months = Schema.Struct({
+  metrics: Schema.Struct({ ai_tokens: Schema.Struct({ total: Schema.Int }) }),
+})
+
+/** The idempotency keys that the provider was called with, for this prompt. */
+const keysOf = (prompt: string) =>
+  Effect.map(Providers, (mock) =>
+    mock
+      .getRequests()
+      .filter(({ body }) => JSON.stringify(body).includes(`"${prompt}"`))
+      .map(({ headers }) => headers["idempotency-key"]),
+  )
+
+layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
+  it.effect(
+    "leaves its calls reserved; when their time is over, they are taken for spent, once, whoever sweeps",
+    () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const sql = yield* SqlClient.SqlClient
+        const asked: Array<string> = []
+        mock.onMessage("never", () => {
+          asked.push("never")
+          return new Promise(() => undefined)
+        })
+        mock.onMessage("slow", { content: "word ".repeat(2000) }, { latency: 20 })
+        const { id, token } = yield* newCaller()
+        const first = yield* serve
+        yield* asking(first.port, { token, prompt: "never", stream: false })
+        const streamed = yield* asking(first.port, { token, prompt: "slow" })
+        let received = ""
+        streamed.on("data", (data) => (received += data.toString()))
+        yield* eventually(
+          Effect.sync(() => asked.length === 1 && received.split("data: ").length > 5),
+        )
+        yield* first.kill
+        const reserved = (yield* reservedFor(id)).map(({ quantity }) => quantity)
+        assert.lengthOf(reserved, 2)
+
+        const [one, other] = [yield* serve, yield* serve]
+        yield* untilDone(yield* enqueueSweep)
+        assert.lengthOf(yield* reservedFor(id), 2)
+        assert.deepStrictEqual(yield* ledgerOf(id), [])
+
+        yield* sql`UPDATE usage_reservations SET expires_at = ${past} WHERE user_id = ${id}`
+        const sweeps = yield* whileHeld(Effect.all([enqueueSweep, enqueueSweep]))
+        yield* Effect.forEach(sweeps, untilDone)
+        assert.lengthOf(yield* reservedFor(id), 0)
+        const [less = 0, more = 0] = reserved.toSorted((a, b) => a - b)
+        assert.isAbove(less, 0)
+        assert.deepStrictEqual(yield* ledgerOf(id), [
+          ["ai_requests", 1, false],
+          ["ai_requests", 1, false],
+          ["ai_tokens", less, true],
+          ["ai_tokens", more, true],
+        ])
+
+        for (const { port } of [one, other]) {
+          const current = yield* sendTo(port, {
+            path: "/api/v1/app/usage/current-period",
+            token,
+          })
+          assert.deepStrictEqual(Schema.decodeUnknownSync(Spent)(current.json), {
+            ai_tokens: less + more,
+            ai_requests: 2,
+          })
+          const summary = yield* sendTo(port, { path: "/api/v1/app/usage/summary?days=2", token })
+          const { metrics } = Schema.decodeUnknownSync(Months)(summary.json)
+          assert.strictEqual(metrics.ai_tokens.total, less + more)
+        }
+      }),
+    patience,
+  )
+
+  it.effect(
+    "leaves its key to one of those who ask again, after the lease and not before, under the same id",
+    () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const sql = yield* SqlClient.SqlClient
+        const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
+        const asked: Array<() => void> = []
+        mock.onMessage("died", () => {
+          const { promise, resolve } = Promise.withResolvers<TextResponse>()
+          asked.push(() => resolve({ content: "Once.", usage }))
+          return promise
+        })
+        const { id, token } = yield* newCaller()
+        const ask = {
+          path: "/api/v1/app/ai/chat",
+          token,
+          json: { prompt: "died", model: "gpt-4o" },
+          headers: { "Idempotency-Key": "k" },
+        }
+        const first = yield* serve
+        yield* Effect.forkChild(Effect.exit(sendTo(first.port, ask)))
+        yield* eventually(Effect.sync(() => asked.length === 1))
+        yield* first.kill
+        asked[0]?.()
+
+        const [one, other] = [yield* serve, yield* serve]
+        const refused = yield* sendTo(one.port, ask)
+        assert.strictEqual(refused.status, 409, refused.text)
+        assert.lengthOf(asked, 1)
+
+        yield* sql`UPDATE idempotency_keys SET leased_until = ${past} WHERE user_id = ${id}`
+        const both = yield* Effect.forEach([one, other], ({ port }) =>
+          Effect.forkChild(sendTo(port, ask)),
+        )
+        yield* eventually(
+          Effect.sync(() => both.filter((fiber) => fiber.pollUnsafe() !== undefined).length === 1),
+        )
+        yield* eventually(Effect.sync(() => asked.length === 2))
+        asked[1]?.()
+        const answers = yield* Effect.forEach(both, Fiber.join)
+        assert.deepStrictEqual(answers.map(({ status }) => status).toSorted(), [200, 409])
+        const keys = yield* keysOf("died")
+        assert.lengthOf(keys, 2)
+        assert.isString(keys[0])
+        assert.strictEqual(keys[1], keys[0])
+
+        const answered = answers.find(({ status }) => status === 200)
+        for (const { port } of [one, other]) {
+          const again = yield* sendTo(port, ask)
+          assert.deepStrictEqual([again.status, again.text], [200, answered?.text])
+          assert.strictEqual(again.headers["idempotency-replayed"], "true")
+        }
+        assert.lengthOf(asked, 2)
+      }),
+    patience,
+  )
+})
