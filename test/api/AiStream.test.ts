@@ -1,13 +1,10 @@
-import { connect, type Socket } from "node:net"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import { _iterSSEMessages } from "openai/core/streaming"
-import { bytesOf } from "../../src/api/app/AiEvents.ts"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import * as Server from "../../src/api/Server.ts"
-import type { AiEvent } from "../../src/domain/Ai.ts"
 import { Http } from "../fixtures/Http.ts"
+import { asking } from "../fixtures/AiSocket.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
@@ -19,28 +16,8 @@ const server = Http.layer.pipe(
   Layer.provideMerge(appWithProviders([provider], { RATE_LIMIT_AI: "1000000/second" })),
 )
 
-/** A client that asks for a stream, on a socket of its own. It reads when it is told to. */
-const streaming = Effect.fnUntraced(function* (token: string) {
-  const { port } = yield* Server.Address
-  const body = JSON.stringify({ prompt: "hello", model: "gpt-4o", stream: true })
-  const head = [
-    "POST /api/v1/app/ai/chat HTTP/1.1",
-    "Host: localhost",
-    `Authorization: Bearer ${token}`,
-    "Content-Type: application/json",
-    `Content-Length: ${body.length}`,
-  ]
-  return yield* Effect.acquireRelease(
-    Effect.callback<Socket>((resume) => {
-      const socket = connect({ port, host: "127.0.0.1" }, () => {
-        socket.write(`${head.join("\r\n")}\r\n\r\n${body}`)
-        resume(Effect.succeed(socket))
-      })
-      socket.on("error", () => undefined)
-    }),
-    (socket) => Effect.sync(() => socket.destroy()),
-  )
-})
+const streaming = (token: string) =>
+  Effect.flatMap(Server.Address, ({ port }) => asking(port, { token }))
 
 const tokensOf = (user: string) =>
   Effect.map(
@@ -101,35 +78,6 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
       // What fits into the buffers of their sockets, and no more: a quarter of 130 MB each would not.
       assert.isBelow(provider.given, (clients * parts) / 4)
     }),
-  )
-
-  it.effect.prop(
-    "reads as it was written, wherever its lines end and its pieces begin",
-    [Schema.Array(Schema.Literals(["a", "\n", "\r", "\r\n", " ", "data: x", ": y", ""]))],
-    ([texts]) =>
-      Effect.gen(function* () {
-        const completion = {
-          content: "",
-          model: "m",
-          provider: "echo" as const,
-          usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
-          finish_reason: "stop" as const,
-          latency_ms: 0,
-        }
-        const events: ReadonlyArray<AiEvent> = [
-          ...texts.map((text) => ({ _tag: "delta" as const, text })),
-          { _tag: "end", completion },
-        ]
-        const chunks = yield* Stream.runCollect(bytesOf(Stream.fromIterable(events)))
-        const read = yield* Effect.promise(() =>
-          Array.fromAsync(
-            _iterSSEMessages(new Response(Buffer.concat(chunks)), new AbortController()),
-          ),
-        )
-        const pieces = read.filter(({ event }) => event === null).map(({ data }) => data)
-        assert.strictEqual(pieces.pop(), "[DONE]")
-        assert.strictEqual(pieces.join(""), texts.join("").replaceAll(/\r\n?/g, "\n"))
-      }),
   )
 
   it.effect("settles when nobody reads it at all", () =>
