@@ -42,7 +42,7 @@ const nothingYet = [
   { answer: "nothing", stream: false, parts: [] },
   { answer: "nothing of a stream", stream: true, parts: [] },
   {
-    answer: "the beginning of a stream, without a text",
+    answer: "the head of a stream",
     stream: true,
     parts: vendors[0]?.events([]).slice(0, 1) ?? [],
   },
