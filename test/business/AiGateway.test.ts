@@ -1,7 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Schema, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import * as fc from "fast-check"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import { AiReservations } from "../../src/business/AiReservations.ts"
 import type { AiRequest } from "../../src/domain/Ai.ts"
@@ -60,62 +59,58 @@ const written = (tokens: number, estimated: boolean) => [
 
 const asCaller = Effect.map(newCaller(), ({ id }) => ({ id, plan: "free" as const }))
 
-const scripts = fc.record({
-  parts: fc.integer({ min: 0, max: 5 }),
-  ending: fc.constantFrom<Script["ending"]>("stop", "cut", "hang"),
-  tokens: fc.record({
-    prompt: fc.constantFrom(null, 0, 9),
-    completion: fc.constantFrom(null, 0, 11),
+const upTo = (maximum: number, minimum = 0) =>
+  Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+/** Tokens delivered, where it fails, and where its client goes away: after so many events. */
+const interleaving = Schema.Struct({
+  parts: upTo(5),
+  ending: Schema.Literals(["stop", "cut", "hang"]),
+  tokens: Schema.Struct({
+    prompt: Schema.NullOr(Schema.Literals([0, 9])),
+    completion: Schema.NullOr(Schema.Literals([0, 11])),
   }),
+  taken: upTo(7, 1),
 })
 
-layer(appWithProviders([provider]), { excludeTestServices: true, timeout: "60 seconds" })(
-  "A streamed call",
-  (it) => {
-    it.effect(
-      "costs what the provider gave away, wherever it fails and wherever its client goes away",
-      () =>
-        Effect.gen(function* () {
-          const gateway = yield* AiGateway
-          const run = Effect.fnUntraced(function* (script: Script, taken: number) {
-            const caller = yield* asCaller
-            Object.assign(provider, { script, given: 0 })
-            let seen = 0
-            const reading = yield* Effect.forkChild(
-              gateway.stream(caller, request).pipe(
-                Effect.flatMap(
-                  Stream.runForEach(({ _tag }) => {
-                    if (_tag === "end") return Effect.void
-                    seen += 1
-                    return seen >= taken ? Effect.never : Effect.void
-                  }),
-                ),
-                Effect.scoped,
-              ),
-            )
-            const last = script.ending === "hang" ? Math.min(taken, script.parts) : taken
-            // It has ended, or whatever waits now waits for ever.
-            yield* eventually(
-              Effect.sync(
-                () => reading.pollUnsafe() !== undefined || (provider.isOpen && seen >= last),
-              ),
-            )
-            yield* Fiber.interrupt(reading)
-            assert.isFalse(provider.isOpen)
-            const { reserved, rows } = yield* ledgerOf(caller.id)
-            assert.strictEqual(reserved, 0)
-            assert.deepStrictEqual(rows, expected(script, taken))
-          })
-          for (const [script, taken] of fc.sample(
-            fc.tuple(scripts, fc.integer({ min: 1, max: 7 })),
-            { numRuns: 60, seed: 7 },
-          )) {
-            yield* run(script, taken)
-          }
-        }),
-    )
-  },
-)
+layer(appWithProviders([provider]), { excludeTestServices: true })("A streamed call", (it) => {
+  it.effect.prop(
+    "costs what the provider gave away, wherever it fails and wherever its client goes away",
+    [interleaving],
+    ([{ taken, ...script }]) =>
+      Effect.gen(function* () {
+        const gateway = yield* AiGateway
+        const caller = yield* asCaller
+        Object.assign(provider, { script, given: 0 })
+        let seen = 0
+        const reading = yield* Effect.forkChild(
+          gateway.stream(caller, request).pipe(
+            Effect.flatMap(
+              Stream.runForEach(({ _tag }) => {
+                if (_tag === "end") return Effect.void
+                seen += 1
+                return seen >= taken ? Effect.never : Effect.void
+              }),
+            ),
+            Effect.scoped,
+          ),
+        )
+        const last = script.ending === "hang" ? Math.min(taken, script.parts) : taken
+        // It has ended, or whatever waits now waits for ever.
+        yield* eventually(
+          Effect.sync(
+            () => reading.pollUnsafe() !== undefined || (provider.isOpen && seen >= last),
+          ),
+        )
+        yield* Fiber.interrupt(reading)
+        assert.isFalse(provider.isOpen)
+        const { reserved, rows } = yield* ledgerOf(caller.id)
+        assert.strictEqual(reserved, 0)
+        assert.deepStrictEqual(rows, expected(script, taken))
+      }),
+    { arbitrary: { runs: 150 } },
+  )
+})
 
 const expected = (script: Script, taken: number) => {
   const { ending, parts, tokens } = script
