@@ -22,6 +22,11 @@ const json = (status: number, body: unknown): StreamServer.Script => ({
   last: "end",
 })
 
+const stream = (parts: ReadonlyArray<string>, last: "end" | "cut"): StreamServer.Script => ({
+  parts,
+  last,
+})
+
 const wholeOf = ({ answer }: AiVendor) =>
   json(200, JSON.stringify(answer).replaceAll("Hello", answered))
 
@@ -30,10 +35,6 @@ const failuresOf = (vendor: AiVendor): ReadonlyArray<readonly [boolean, StreamSe
   const refused = (status: number, code = "canary_code") =>
     json(status, vendor.error(`You said: ${asked}`, code))
   const begun = vendor.events([answered]).slice(0, -1)
-  const stream = (parts: ReadonlyArray<string>, last: "end" | "cut"): StreamServer.Script => ({
-    parts,
-    last,
-  })
   const answers = [
     refused(400),
     refused(400, "content_policy_violation"),
@@ -81,13 +82,13 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
             RATE_LIMIT_AI: "1000000/second",
           })
           const token = yield* tokenFor(newUser())
-          const ask = (script: StreamServer.Script, stream: boolean, key?: string) =>
+          const ask = (script: StreamServer.Script, streaming: boolean, key?: string) =>
             Effect.suspend(() => {
               Object.assign(state, { script, requests: [] })
               return sendTo(port, {
                 path: "/api/v1/app/ai/chat",
                 token,
-                json: { prompt: asked, system: asked, model: vendor.model, stream },
+                json: { prompt: asked, system: asked, model: vendor.model, stream: streaming },
                 ...(key !== undefined && { headers: { "Idempotency-Key": key } }),
               })
             })
@@ -97,13 +98,12 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.include((yield* ask(whole, false, "k")).text, answered)
           const streamed = { parts: vendor.events([answered, "."]), last: "end" } as const
           assert.include((yield* ask(streamed, true)).text, answered)
-          const failures = failuresOf(vendor)
-          for (const [stream, script] of failures) {
+          for (const [streaming, script] of failuresOf(vendor)) {
             // So that the breaker stays closed.
             for (let n = 0; n < 2; n += 1) {
               assert.strictEqual((yield* ask(whole, false)).status, 200)
             }
-            const { status, text } = yield* ask(script, stream)
+            const { status, text } = yield* ask(script, streaming)
             assert.isAbove(state.requests.length, 0)
             if (status !== 200) assert.notMatch(text, /canary/i)
           }
