@@ -34,7 +34,8 @@ const wholeOf = ({ answer }: AiVendor) =>
 const failuresOf = (vendor: AiVendor): ReadonlyArray<readonly [boolean, StreamServer.Script]> => {
   const refused = (status: number, code = "canary_code") =>
     json(status, vendor.error(`You said: ${asked}`, code))
-  const begun = vendor.events([answered]).slice(0, -1)
+  const events = vendor.events([answered])
+  const begun = events.slice(0, events.findIndex((event) => event.includes(answered)) + 1)
   const answers = [
     refused(400),
     refused(400, "content_policy_violation"),
@@ -49,15 +50,12 @@ const failuresOf = (vendor: AiVendor): ReadonlyArray<readonly [boolean, StreamSe
   ]
   return [
     ...answers.flatMap((script) => [[false, script] as const, [true, script] as const]),
-    [true, stream(begun.slice(0, -2), "cut")],
-    [true, stream(begun.slice(0, -2), "end")],
-    [true, stream([...begun.slice(0, -2), `data: {"canary": "${answered}\n\n`], "end")],
+    [true, stream(begun, "cut")],
+    [true, stream(begun, "end")],
+    [true, stream([...begun, `data: {"canary": "${answered}\n\n`], "end")],
     [
       true,
-      stream(
-        [...begun.slice(0, -2), `data: ${JSON.stringify(vendor.error(answered, "canary"))}\n\n`],
-        "end",
-      ),
+      stream([...begun, `data: ${JSON.stringify(vendor.error(answered, "canary"))}\n\n`], "end"),
     ],
   ]
 }
