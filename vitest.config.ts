@@ -8,9 +8,9 @@ const onBothDatabases = [
   "test/laws/{Repository,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
   "test/jobs/{Emails,Data,Usage}.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiIdempotency,AiVendors,Quotas}.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,AiVendors,Quotas}.test.ts",
   "test/cli/{Users,Jobs,UsageShow,Migrate,Doctor}*.test.ts",
-  "test/process/{IdempotencyCrash,AiCrash,AiShutdown,JobFaults,UsageFlush,Worker}.test.ts",
+  "test/process/{IdempotencyCrash,AiCrash,AiSecrets,AiShutdown,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]

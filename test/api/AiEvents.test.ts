@@ -1,64 +1,74 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schema, Stream } from "effect"
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { _iterSSEMessages } from "openai/core/streaming"
 import { bytesOf } from "../../src/api/app/AiEvents.ts"
 import type { AiEvent } from "../../src/domain/Ai.ts"
 
-/** As a client of OpenAI's reads it. */
+const end: AiEvent = {
+  _tag: "end",
+  completion: {
+    content: "",
+    model: "m",
+    provider: "echo",
+    usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+    finish_reason: "stop",
+    latency_ms: 0,
+  },
+}
+
+const delta = (text: string): AiEvent => ({ _tag: "delta", text })
+
+/** The data of events without a name, by a parser that is not ours. */
 const read = (bytes: ReadonlyArray<Uint8Array>) =>
-  Effect.promise(() =>
-    Array.fromAsync(_iterSSEMessages(new Response(Buffer.concat(bytes)), new AbortController())),
+  Effect.map(
+    Effect.promise(() =>
+      Array.fromAsync(_iterSSEMessages(new Response(Buffer.concat(bytes)), new AbortController())),
+    ),
+    (events) => events.filter(({ event }) => event === null).map(({ data }) => data),
   )
 
-describe("The events of an answer", () => {
+layer(Layer.empty)("The events of a stream", (it) => {
   it.effect.prop(
-    "read as they were written, wherever lines end and pieces begin",
+    "read as they were written, wherever their lines end and their pieces begin",
     [Schema.Array(Schema.Literals(["a", "\n", "\r", "\r\n", " ", "data: x", ": y", ""]))],
     ([texts]) =>
       Effect.gen(function* () {
-        const completion = {
-          content: "",
-          model: "m",
-          provider: "echo" as const,
-          usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
-          finish_reason: "stop" as const,
-          latency_ms: 0,
-        }
-        const events: ReadonlyArray<AiEvent> = [
-          ...texts.map((text) => ({ _tag: "delta" as const, text })),
-          { _tag: "end", completion },
-        ]
-        const chunks = yield* Stream.runCollect(bytesOf(Stream.fromIterable(events)))
-        const pieces = (yield* read(chunks))
-          .filter(({ event }) => event === null)
-          .map(({ data }) => data)
+        const events = [...texts.map(delta), end]
+        const pieces = yield* read(yield* Stream.runCollect(bytesOf(Stream.fromIterable(events))))
         assert.strictEqual(pieces.pop(), "[DONE]")
         assert.strictEqual(pieces.join(""), texts.join("").replaceAll(/\r\n?/g, "\n"))
       }),
   )
 
-  it.effect("have a comment among them every 15 s, which is no event to a client", () =>
+  it.effect("have comments between them while there is nothing to tell, which parsers skip", () =>
     Effect.gen(function* () {
-      const delta: AiEvent = { _tag: "delta", text: "hello" }
-      const written: Array<Uint8Array> = []
-      const writing = yield* bytesOf(
-        Stream.concat(Stream.make(delta), Stream.fromEffect(Effect.never)),
-      ).pipe(
-        Stream.runForEach((bytes) => Effect.sync(() => written.push(bytes))),
-        Effect.forkChild({ startImmediately: true }),
+      const answered = yield* Deferred.make<void>()
+      const chunks: Array<Uint8Array> = []
+      const comments = () =>
+        chunks.filter((chunk) => Buffer.from(chunk).toString() === ": keep-alive\n\n").length
+      const silence = Stream.drain(Stream.fromEffect(Deferred.await(answered)))
+      const events = Stream.make(delta("one")).pipe(
+        Stream.concat(silence),
+        Stream.concat(Stream.make(delta("two"), end)),
       )
-      const texts = () => written.map((bytes) => Buffer.from(bytes).toString())
+      const writing = yield* Effect.forkChild(
+        Stream.runForEach(bytesOf(events), (chunk) => Effect.sync(() => chunks.push(chunk))),
+      )
       yield* TestClock.adjust("14 seconds")
-      assert.deepStrictEqual(texts(), ["data: hello\n\n"])
-      yield* TestClock.adjust("16 seconds")
-      assert.deepStrictEqual(texts().slice(1), [": keep-alive\n\n", ": keep-alive\n\n"])
-      const events = yield* read(written)
-      assert.deepStrictEqual(
-        events.map(({ data }) => data),
-        ["hello"],
-      )
-      yield* Fiber.interrupt(writing)
+      assert.strictEqual(comments(), 0)
+      assert.lengthOf(chunks, 1)
+      for (let minute = 1; minute <= 3; minute += 1) {
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(comments(), minute * 4)
+      }
+      yield* Deferred.succeed(answered, undefined)
+      yield* Fiber.join(writing)
+      // The last thing is never a comment.
+      assert.include(Buffer.from(chunks.at(-1) ?? []).toString(), "[DONE]")
+      assert.deepStrictEqual(yield* read(chunks), ["one", "two", "[DONE]"])
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(comments(), 12)
     }),
   )
 })

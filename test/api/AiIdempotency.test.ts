@@ -1,9 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Server from "../../src/api/Server.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { application, Providers } from "../fixtures/Gateway.ts"
 import { failureOf, type Request, send } from "../fixtures/Http.ts"
+import { sendTo } from "../fixtures/Remote.ts"
 
 const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
 
@@ -45,22 +47,35 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 
-  it.effect("that comes 50 times at once is asked and charged once", () =>
+  it.effect("that comes 50 times at once is asked and settled once", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
+      const sql = yield* SqlClient.SqlClient
       mock.onMessage("at once", { content: "Once.", usage }, { chaos: { latencyMs: 300 } })
       const { id, token } = yield* newCaller()
+      const { port } = yield* Server.Address
       const answers = yield* Effect.all(
-        Array.from({ length: 50 }, () => send(ask(token, "at once"))),
+        Array.from({ length: 50 }, () => sendTo(port, ask(token, "at once"))),
         { concurrency: "unbounded" },
       )
-      const statuses = answers.map(({ status }) => status)
-      assert.deepStrictEqual(new Set(statuses), new Set([200, 409]))
-      for (const { headers, status } of answers) {
-        if (status === 409) assert.strictEqual(headers["retry-after"], "1")
-      }
+      const [answered, ...replayed] = answers.filter(({ status }) => status === 200)
+      const refused = answers.filter(({ status }) => status === 409)
+      assert.isAbove(refused.length, 0)
+      assert.strictEqual(1 + replayed.length + refused.length, 50)
+      for (const { headers } of refused) assert.strictEqual(headers["retry-after"], "1")
+      for (const { text } of replayed) assert.strictEqual(text, answered?.text)
       assert.lengthOf(yield* keysOf("at once"), 1)
-      assert.lengthOf(yield* eventsOf(id), 1)
+      assert.deepStrictEqual(
+        yield* sql`
+          SELECT metric, quantity FROM usage_events
+          WHERE user_id = ${id} AND metric LIKE 'ai_%' ORDER BY metric`,
+        [
+          { metric: "ai_requests", quantity: 1 },
+          { metric: "ai_tokens", quantity: 12 },
+        ],
+      )
+      const left = yield* sql`SELECT id FROM usage_reservations WHERE user_id = ${id}`
+      assert.lengthOf(left, 0)
     }),
   )
 

@@ -1,10 +1,10 @@
-import { connect, type Socket } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import * as Server from "../../src/api/Server.ts"
 import { Http } from "../fixtures/Http.ts"
+import { asking } from "../fixtures/AiSocket.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
@@ -16,28 +16,8 @@ const server = Http.layer.pipe(
   Layer.provideMerge(appWithProviders([provider], { RATE_LIMIT_AI: "1000000/second" })),
 )
 
-/** A client that asks for a stream, on a socket of its own. It reads when it is told to. */
-const streaming = Effect.fnUntraced(function* (token: string) {
-  const { port } = yield* Server.Address
-  const body = JSON.stringify({ prompt: "hello", model: "gpt-4o", stream: true })
-  const head = [
-    "POST /api/v1/app/ai/chat HTTP/1.1",
-    "Host: localhost",
-    `Authorization: Bearer ${token}`,
-    "Content-Type: application/json",
-    `Content-Length: ${body.length}`,
-  ]
-  return yield* Effect.acquireRelease(
-    Effect.callback<Socket>((resume) => {
-      const socket = connect({ port, host: "127.0.0.1" }, () => {
-        socket.write(`${head.join("\r\n")}\r\n\r\n${body}`)
-        resume(Effect.succeed(socket))
-      })
-      socket.on("error", () => undefined)
-    }),
-    (socket) => Effect.sync(() => socket.destroy()),
-  )
-})
+const streaming = (token: string) =>
+  Effect.flatMap(Server.Address, ({ port }) => asking(port, { token }))
 
 const tokensOf = (user: string) =>
   Effect.map(

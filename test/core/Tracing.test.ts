@@ -1,55 +1,8 @@
-import { createServer, type IncomingMessage } from "node:http"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Exit, Layer, Scope } from "effect"
 import { HttpClient } from "effect/http"
+import { Collector } from "../fixtures/Collector.ts"
 import { baseUrl, newUser, testServerWith, tokenFor } from "../TestApp.ts"
-
-interface Span {
-  readonly name: string
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentSpanId?: string
-  readonly attributes: ReadonlyArray<{ readonly key: string; readonly value: object }>
-}
-
-/** Takes OTLP over HTTP and keeps the spans. */
-class Collector extends Context.Service<
-  Collector,
-  { readonly url: string; readonly spans: Array<Span>; readonly text: () => string }
->()("plinth/test/core/Tracing.test/Collector") {
-  static readonly layer = Layer.effect(
-    this,
-    Effect.gen(function* () {
-      const spans: Array<Span> = []
-      let text = ""
-      const server = createServer((request: IncomingMessage, response) => {
-        let body = ""
-        request.on("data", (chunk: Buffer) => (body += chunk.toString()))
-        request.on("end", () => {
-          if (request.url?.startsWith("/jwks") === true) {
-            response.setHeader("content-type", "application/json").end('{"keys":[]}')
-            return
-          }
-          text += `${request.url}\n${body}`
-          const { resourceSpans } = JSON.parse(body) as {
-            resourceSpans: ReadonlyArray<{ scopeSpans: ReadonlyArray<{ spans: Array<Span> }> }>
-          }
-          for (const { scopeSpans } of resourceSpans) {
-            for (const scope of scopeSpans) spans.push(...scope.spans)
-          }
-          response.setHeader("content-type", "application/json").end("{}")
-        })
-      })
-      yield* Effect.callback<void>((resume) => {
-        server.listen(0, "127.0.0.1", () => resume(Effect.void))
-      })
-      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
-      const address = server.address()
-      const port = typeof address === "object" && address !== null ? address.port : 0
-      return { url: `http://127.0.0.1:${port}`, spans, text: () => text }
-    }),
-  )
-}
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 const unsampled = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"

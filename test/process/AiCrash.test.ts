@@ -1,179 +1,234 @@
+import type { TextResponse } from "@copilotkit/aimock"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { SweepAiReservations } from "../../src/domain/Job.ts"
 import type { UserId } from "../../src/domain/User.ts"
+import { asking } from "../fixtures/AiSocket.ts"
+import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
-import { patience, plinth, start } from "../fixtures/Plinth.ts"
+import { Providers } from "../fixtures/Gateway.ts"
+import { canary, patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import * as StreamServer from "../fixtures/StreamServer.ts"
-import { newUser, tokenFor } from "../TestApp.ts"
-import * as TestDatabase from "../TestDatabase.ts"
+import { serving } from "../fixtures/Serving.ts"
+import { testAppWith } from "../TestApp.ts"
+import { dialect, TestDatabase } from "../TestDatabase.ts"
 
-/** Falls silent where the test says so. */
-class Vendor extends Context.Service<Vendor, Effect.Success<typeof StreamServer.make>>()(
-  "plinth/test/process/AiCrash.test/Vendor",
-) {
-  static readonly layer = Layer.effect(this, StreamServer.make)
-}
-
-const environment = Effect.gen(function* () {
-  const { url } = yield* Vendor
-  return {
-    DATABASE_URL: yield* TestDatabase.TestDatabase,
+/** A process of its own, on the database of the test, that does one job at a time. */
+const serve = Effect.gen(function* () {
+  const { url } = yield* Providers
+  return yield* serving({
+    DATABASE_URL: yield* TestDatabase,
     OPENAI_API_KEY: "key",
     OPENAI_BASE_URL: `${url}/v1`,
-  }
-})
-
-const serve = Effect.flatMap(environment, (variables) => serving(variables))
-
-const work = Effect.flatMap(environment, (variables) =>
-  serving(variables, {
-    by: ({ PORT, ...rest }) => start({ ...rest, WORKER_PORT: PORT }, "worker"),
-  }),
-)
-
-interface Ask {
-  readonly user: UserId
-  readonly prompt: string
-  readonly stream?: boolean
-  readonly key?: string
-}
-
-const ask = Effect.fnUntraced(function* (port: number, { key, prompt, stream = false, user }: Ask) {
-  return yield* sendTo(port, {
-    path: "/api/v1/app/ai/chat",
-    token: yield* tokenFor(user),
-    json: { prompt, model: "gpt-4o", stream, max_tokens: 1000 },
-    headers: key === undefined ? {} : { "Idempotency-Key": key },
+    RATE_LIMIT_AI: "1000000/second",
+    JOBS_EMBEDDED: "true",
+    JOBS_CONCURRENCY: "1",
   })
 })
 
-/** Asks what has no answer yet. */
-const begin = Effect.fnUntraced(function* (port: number, call: Ask) {
-  const { state } = yield* Vendor
-  const before = state.requests.length
-  state.script = { parts: call.stream === true ? [delta] : [], last: "silence" }
-  yield* Effect.forkChild(ask(port, call))
-  yield* eventually(Effect.sync(() => state.requests.length > before))
-})
+/** Who looks at the database, enqueues, and does no jobs. */
+const app = Layer.merge(testAppWith({ SECRET_KEY: canary }), Providers.layer)
 
-const delta = `data: ${JSON.stringify({
-  model: "gpt-4o",
-  choices: [{ index: 0, delta: { content: "Half of it" } }],
-})}\n\n`
+const past = "2020-01-01T00:00:00.000Z"
 
-const whole = JSON.stringify({
-  model: "gpt-4o",
-  choices: [{ index: 0, message: { content: "Once." }, finish_reason: "stop" }],
-  usage: { prompt_tokens: 5, completion_tokens: 7 },
-})
-
-interface Event {
-  readonly metric: string
-  readonly quantity: number
-  readonly estimated: boolean
-}
-
-const ledgerOf = (user: UserId) =>
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql<Event>`
-      SELECT metric, quantity, estimated FROM usage_events
-      WHERE user_id = ${user} AND metric LIKE 'ai%' ORDER BY metric DESC, quantity`,
-  )
-
-const reservationsOf = (user: UserId) =>
+const reservedFor = (user: UserId) =>
   Effect.flatMap(
     SqlClient.SqlClient,
     (sql) => sql<{ readonly quantity: number }>`
       SELECT quantity FROM usage_reservations WHERE user_id = ${user}`,
   )
 
-const past = "2020-01-01T00:00:00.000Z"
+interface Row {
+  readonly metric: string
+  readonly quantity: number
+  readonly estimated: boolean | number
+}
 
-layer(Layer.mergeAll(tokens, TestDatabase.layer, Vendor.layer), { excludeTestServices: true })(
-  "A server that is killed while a model is asked",
-  (it) => {
-    it.effect(
-      "leaves reservations, which are settled in whole, once, by whoever sweeps",
-      () =>
-        Effect.gen(function* () {
-          const sql = yield* SqlClient.SqlClient
-          const user = newUser()
-          const { kill, port } = yield* serve
-          yield* begin(port, { user, prompt: "whole" })
-          yield* begin(port, { user, prompt: "parts", stream: true })
-          yield* kill
+const ledgerOf = (user: UserId) =>
+  Effect.map(
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql<Row>`
+        SELECT metric, quantity, estimated FROM usage_events
+        WHERE user_id = ${user} AND metric LIKE 'ai_%' ORDER BY metric, quantity`,
+    ),
+    (rows) => rows.map((row) => [row.metric, row.quantity, Boolean(row.estimated)] as const),
+  )
 
-          const reserved = yield* reservationsOf(user)
-          assert.deepStrictEqual(
-            reserved.map(({ quantity }) => quantity),
-            // Two for each prompt.
-            [1002, 1002],
-          )
-          assert.deepStrictEqual(yield* ledgerOf(user), [])
-
-          const variables = yield* environment
-          yield* sql`UPDATE usage_reservations SET expires_at = ${past} WHERE user_id = ${user}`
-          const jobs = Array.from({ length: 2 }, () =>
-            plinth(variables, "jobs", "enqueue", "sweep_ai_reservations"),
-          )
-          const enqueued = yield* Effect.all(jobs, { concurrency: 2 })
-          assert.deepStrictEqual(
-            enqueued.map(({ code }) => code),
-            [0, 0],
-          )
-          yield* work
-          yield* work
-          yield* eventually(Effect.map(reservationsOf(user), (left) => left.length === 0))
-          const request = { metric: "ai_requests", quantity: 1, estimated: false }
-          const tokensOfOne = { metric: "ai_tokens", quantity: 1002, estimated: true }
-          assert.deepStrictEqual(yield* ledgerOf(user), [
-            tokensOfOne,
-            tokensOfOne,
-            request,
-            request,
-          ])
-        }),
-      patience,
+/** Nothing leaves the table of reservations until the effect has ended. On SQLite nothing can be held up. */
+const whileHeld = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    if (dialect() === "sqlite") return yield* effect
+    const sql = yield* SqlClient.SqlClient
+    const [isHeld, isDone] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const holding = yield* Effect.forkChild(
+      sql`LOCK TABLE usage_reservations IN SHARE MODE`.pipe(
+        Effect.andThen(Deferred.succeed(isHeld, undefined)),
+        Effect.andThen(Deferred.await(isDone)),
+        sql.withTransaction,
+      ),
     )
-
-    it.effect(
-      "leaves the key of the request to the next one, after the lease and under the same id",
-      () =>
-        Effect.gen(function* () {
-          const { state } = yield* Vendor
-          const sql = yield* SqlClient.SqlClient
-          const user = newUser()
-          const call = { user, prompt: "once", key: "k" }
-          const before = state.requests.length
-          const first = yield* serve
-          yield* begin(first.port, call)
-          yield* first.kill
-
-          const { port } = yield* serve
-          assert.strictEqual((yield* ask(port, call)).status, 409)
-          assert.lengthOf(state.requests, before + 1)
-          yield* sql`UPDATE idempotency_keys SET leased_until = ${past} WHERE user_id = ${user}`
-          state.script = {
-            headers: { "content-type": "application/json" },
-            parts: [whole],
-            last: "end",
-          }
-          const taken = yield* ask(port, call)
-          assert.strictEqual(taken.status, 200)
-          const again = yield* ask(port, call)
-          assert.deepStrictEqual([again.status, again.text], [200, taken.text])
-          const keys = state.requests.slice(before).map(({ headers }) => headers["idempotency-key"])
-          assert.lengthOf(keys, 2)
-          assert.strictEqual(new Set(keys).size, 1)
-          assert.isString(keys[0])
-          const requests = (yield* ledgerOf(user)).filter(({ metric }) => metric === "ai_requests")
-          assert.lengthOf(requests, 1)
-        }),
-      patience,
+    yield* Deferred.await(isHeld)
+    const result = yield* effect
+    yield* eventually(
+      Effect.map(
+        sql`
+          SELECT pid FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        (waiting) => waiting.length === 2,
+      ),
     )
-  },
+    yield* Deferred.succeed(isDone, undefined)
+    yield* Fiber.join(holding)
+    return result
+  })
+
+const enqueueSweep = Effect.flatMap(JobQueue, ({ enqueue }) => enqueue(SweepAiReservations, {}))
+
+const untilDone = ({ id }: Effect.Success<typeof enqueueSweep>) =>
+  Effect.flatMap(JobQueue, ({ get }) =>
+    eventually(Effect.map(get(id), ({ state }) => state === "completed")),
+  )
+
+/** What this process tells of the tokens and calls of a user: of the month, and of two days. */
+const usageAt = Effect.fnUntraced(function* (port: number, token: string) {
+  const path = "/api/v1/app/usage"
+  const month = yield* sendTo(port, { path: `${path}/current-period`, token })
+  const days = yield* sendTo(port, { path: `${path}/summary?days=2`, token })
+  const { metrics } = yield* decodeSummary(days.json)
+  return { ...(yield* decodeMonth(month.json)), tokens: metrics.ai_tokens.total }
+})
+
+const decodeMonth = Schema.decodeUnknownEffect(
+  Schema.Struct({ ai_tokens: Schema.Int, ai_requests: Schema.Int }),
 )
+const decodeSummary = Schema.decodeUnknownEffect(
+  Schema.Struct({
+    metrics: Schema.Struct({ ai_tokens: Schema.Struct({ total: Schema.Int }) }),
+  }),
+)
+
+/** The idempotency keys that the provider was called with, for this prompt. */
+const keysOf = (prompt: string) =>
+  Effect.map(Providers, (mock) =>
+    mock
+      .getRequests()
+      .filter(({ body }) => JSON.stringify(body).includes(`"${prompt}"`))
+      .map(({ headers }) => headers["idempotency-key"]),
+  )
+
+layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
+  it.effect(
+    "leaves its calls reserved; when their time is over, they are taken for spent, once, whoever sweeps",
+    () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const sql = yield* SqlClient.SqlClient
+        const asked: Array<string> = []
+        mock.onMessage("never", () => {
+          asked.push("never")
+          return new Promise(() => undefined)
+        })
+        mock.onMessage("slow", { content: "word ".repeat(2000) }, { latency: 20 })
+        const { id, token } = yield* newCaller()
+        const first = yield* serve
+        yield* asking(first.port, { token, prompt: "never", stream: false })
+        const streamed = yield* asking(first.port, { token, prompt: "slow" })
+        let received = ""
+        streamed.on("data", (data) => (received += data.toString()))
+        yield* eventually(
+          Effect.sync(() => asked.length === 1 && received.split("data: ").length > 5),
+        )
+        yield* first.kill
+        const reserved = (yield* reservedFor(id)).map(({ quantity }) => quantity)
+        assert.lengthOf(reserved, 2)
+
+        const [one, other] = [yield* serve, yield* serve]
+        yield* untilDone(yield* enqueueSweep)
+        assert.lengthOf(yield* reservedFor(id), 2)
+        assert.deepStrictEqual(yield* ledgerOf(id), [])
+
+        yield* sql`UPDATE usage_reservations SET expires_at = ${past} WHERE user_id = ${id}`
+        const sweeps = yield* whileHeld(Effect.all([enqueueSweep, enqueueSweep]))
+        yield* Effect.forEach(sweeps, untilDone)
+        assert.lengthOf(yield* reservedFor(id), 0)
+        const [less = 0, more = 0] = reserved.toSorted((a, b) => a - b)
+        assert.isAbove(less, 0)
+        assert.deepStrictEqual(yield* ledgerOf(id), [
+          ["ai_requests", 1, false],
+          ["ai_requests", 1, false],
+          ["ai_tokens", less, true],
+          ["ai_tokens", more, true],
+        ])
+
+        for (const { port } of [one, other]) {
+          assert.deepStrictEqual(yield* usageAt(port, token), {
+            ai_tokens: less + more,
+            ai_requests: 2,
+            tokens: less + more,
+          })
+        }
+      }),
+    patience,
+  )
+
+  it.effect(
+    "leaves its key to one of those who ask again, after the lease and not before, under the same id",
+    () =>
+      Effect.gen(function* () {
+        const mock = yield* Providers
+        const sql = yield* SqlClient.SqlClient
+        const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
+        const asked: Array<() => void> = []
+        mock.onMessage("died", () => {
+          const { promise, resolve } = Promise.withResolvers<TextResponse>()
+          asked.push(() => resolve({ content: "Once.", usage }))
+          return promise
+        })
+        const { id, token } = yield* newCaller()
+        const ask = {
+          path: "/api/v1/app/ai/chat",
+          token,
+          json: { prompt: "died", model: "gpt-4o" },
+          headers: { "Idempotency-Key": "k" },
+        }
+        const first = yield* serve
+        yield* Effect.forkChild(Effect.exit(sendTo(first.port, ask)))
+        yield* eventually(Effect.sync(() => asked.length === 1))
+        yield* first.kill
+        asked[0]?.()
+
+        const [one, other] = [yield* serve, yield* serve]
+        const refused = yield* sendTo(one.port, ask)
+        assert.strictEqual(refused.status, 409, refused.text)
+        assert.lengthOf(asked, 1)
+
+        yield* sql`UPDATE idempotency_keys SET leased_until = ${past} WHERE user_id = ${id}`
+        const both = yield* Effect.forEach([one, other], ({ port }) =>
+          Effect.forkChild(sendTo(port, ask)),
+        )
+        yield* eventually(
+          Effect.sync(() => both.filter((fiber) => fiber.pollUnsafe() !== undefined).length === 1),
+        )
+        yield* eventually(Effect.sync(() => asked.length === 2))
+        asked[1]?.()
+        const answers = yield* Effect.forEach(both, Fiber.join)
+        assert.deepStrictEqual(answers.map(({ status }) => status).toSorted(), [200, 409])
+        const keys = yield* keysOf("died")
+        assert.lengthOf(keys, 2)
+        assert.isString(keys[0])
+        assert.strictEqual(keys[1], keys[0])
+
+        const answered = answers.find(({ status }) => status === 200)
+        for (const { port } of [one, other]) {
+          const again = yield* sendTo(port, ask)
+          assert.deepStrictEqual([again.status, again.text], [200, answered?.text])
+          assert.strictEqual(again.headers["idempotency-replayed"], "true")
+        }
+        assert.lengthOf(asked, 2)
+      }),
+    patience,
+  )
+})

@@ -1,71 +1,135 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { secretsIn } from "../fixtures/Adapting.ts"
-import { Providers } from "../fixtures/Gateway.ts"
+import { SqlClient } from "effect/sql"
+import { type AiVendor, vendors } from "../fixtures/AiVendors.ts"
+import { Collector } from "../fixtures/Collector.ts"
 import { patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving, tokens } from "../fixtures/Serving.ts"
+import * as StreamServer from "../fixtures/StreamServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
-import { TestDatabase } from "../TestDatabase.ts"
+import * as TestDatabase from "../TestDatabase.ts"
 
-const error = { message: "canary: you said canary", type: "canary", code: "canary" }
+/** Keys, prompts and answers have it in them, and nothing else has. */
+const isSecret = (line: string) => /canary/i.test(line)
+const asked = "canary asked"
+const answered = "canary answered"
 
-layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTestServices: true })(
-  "What is said to a model, and by it,",
+const json = (status: number, body: unknown): StreamServer.Script => ({
+  status,
+  headers: { "content-type": "application/json" },
+  parts: [typeof body === "string" ? body : JSON.stringify(body)],
+  last: "end",
+})
+
+const stream = (parts: ReadonlyArray<string>, last: "end" | "cut"): StreamServer.Script => ({
+  parts,
+  last,
+})
+
+const wholeOf = ({ answer }: AiVendor) =>
+  json(200, JSON.stringify(answer).replaceAll("Hello", answered))
+
+/** All that can come back, with the words of the prompt or of the answer in it. */
+const failuresOf = (vendor: AiVendor): ReadonlyArray<readonly [boolean, StreamServer.Script]> => {
+  const refused = (status: number, code = "canary_code") =>
+    json(status, vendor.error(`You said: ${asked}`, code))
+  const events = vendor.events([answered])
+  const begun = events.slice(0, events.findIndex((event) => event.includes(answered)) + 1)
+  const answers = [
+    refused(400),
+    refused(400, "content_policy_violation"),
+    refused(400, "context_length_exceeded"),
+    refused(401),
+    refused(404),
+    refused(429),
+    refused(500),
+    json(500, `<h1>${asked}</h1>`),
+    json(200, { canary: answered }),
+    json(200, `{"broken": "${answered}`),
+  ]
+  return [
+    ...answers.flatMap((script) => [[false, script] as const, [true, script] as const]),
+    [true, stream(begun, "cut")],
+    [true, stream(begun, "end")],
+    [true, stream([...begun, `data: {"canary": "${answered}\n\n`], "end")],
+    [
+      true,
+      stream([...begun, `data: ${JSON.stringify(vendor.error(answered, "canary"))}\n\n`], "end"),
+    ],
+  ]
+}
+
+layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })(
+  "What is told of calls of models",
   (it) => {
-    it.effect(
-      "is told to nobody else, whatever fails",
-      () =>
+    it.effect.each(vendors)(
+      "has nothing in it of what was asked or answered, nor the key, whatever $provider does",
+      (vendor) =>
         Effect.gen(function* () {
-          const mock = yield* Providers
-          mock.onMessage("canary works", { content: "canary" })
-          mock.onMessage(
-            "canary is cut",
-            { content: "canary".repeat(20) },
-            {
-              truncateAfterChunks: 5,
-              latency: 5,
-            },
-          )
-          mock.onMessage("canary is no JSON", { content: "" }, { chaos: { malformedRate: 1 } })
-          mock.onMessage("canary is wrong", { error, status: 400 })
-          mock.onMessage("canary is nobody", { error, status: 401 })
-          mock.onMessage("canary is early", { error, status: 429 })
-          mock.onMessage("canary is unlucky", { error, status: 500 })
+          const { state, url } = yield* StreamServer.make
+          const collector = yield* Collector
           const { port, stop } = yield* serving({
-            DATABASE_URL: yield* TestDatabase,
+            ...vendor.environment(url),
+            DATABASE_URL: yield* TestDatabase.TestDatabase,
+            ENVIRONMENT: "staging",
             LOG_LEVEL: "DEBUG",
-            OPENAI_API_KEY: "sk-canary",
-            OPENAI_BASE_URL: `${mock.url}/v1`,
+            METRICS_TOKEN: "metrics-token-of-this-test",
+            OTEL_ENABLED: "true",
+            OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+            RATE_LIMIT_AI: "1000000/second",
           })
           const token = yield* tokenFor(newUser())
-          const ask = (prompt: string, stream = false) =>
-            sendTo(port, {
-              path: "/api/v1/app/ai/chat",
-              token,
-              json: { prompt, model: "gpt-4o", stream },
+          const ask = (script: StreamServer.Script, streaming: boolean, key?: string) =>
+            Effect.suspend(() => {
+              Object.assign(state, { script, requests: [] })
+              return sendTo(port, {
+                path: "/api/v1/app/ai/chat",
+                token,
+                json: { prompt: asked, system: asked, model: vendor.model, stream: streaming },
+                ...(key !== undefined && { headers: { "Idempotency-Key": key } }),
+              })
             })
+          const whole = wholeOf(vendor)
 
-          assert.include((yield* ask("canary works")).text, "canary")
-          assert.include((yield* ask("canary works", true)).text, "canary")
-          assert.include((yield* ask("canary is cut", true)).text, "event: error")
-          const refused = yield* Effect.forEach(
-            ["no JSON", "wrong", "nobody", "early", "unlucky"],
-            (what) => ask(`canary is ${what}`),
-          )
-          assert.deepStrictEqual(
-            refused.map(({ status }) => status),
-            [502, 422, 503, 503, 502],
-          )
-          const metrics = yield* sendTo(port, { path: "/api/v1/public/metrics" })
-          assert.include(metrics.text, "llm_requests_total")
+          assert.include((yield* ask(whole, false, "k")).text, answered)
+          assert.include((yield* ask(whole, false, "k")).text, answered)
+          const streamed = { parts: vendor.events([answered, "."]), last: "end" } as const
+          assert.include((yield* ask(streamed, true)).text, answered)
+          for (const [streaming, script] of failuresOf(vendor)) {
+            // So that the breaker stays closed.
+            for (let n = 0; n < 2; n += 1) {
+              assert.strictEqual((yield* ask(whole, false)).status, 200)
+            }
+            const { status, text } = yield* ask(script, streaming)
+            assert.isAbove(state.requests.length, 0)
+            if (status !== 200) assert.notMatch(text, /canary/i)
+          }
 
+          // The answer to keep is a parameter of the transaction that fails.
+          const sql = yield* SqlClient.SqlClient
+          const unsettled = yield* Effect.acquireUseRelease(
+            sql`ALTER TABLE usage_events RENAME TO gone`,
+            () => ask(whole, false, "unsettled"),
+            () => Effect.orDie(sql`ALTER TABLE gone RENAME TO usage_events`),
+          )
+          assert.strictEqual(unsettled.status, 500)
+
+          const metrics = yield* sendTo(port, {
+            path: "/api/v1/public/metrics",
+            token: "metrics-token-of-this-test",
+          })
           const { code, stderr, stdout } = yield* stop
           assert.strictEqual(code, 0)
-          assert.include(stdout + stderr, "AI provider refuses our key")
-          const told = [...refused, metrics].map(({ text }) => text)
-          assert.deepStrictEqual(secretsIn([...told, stdout, stderr].join("\n")), [])
-        }),
+          assert.include(stdout, '"message":"request"')
+          assert.include(stdout, '"exception"')
+          assert.include(stdout, "AI provider refuses our key")
+          assert.include(metrics.text, `llm_requests_total{provider="${vendor.provider}"`)
+          assert.include(collector.text(), "gen_ai.usage.output_tokens")
+          for (const told of [stdout, stderr, metrics.text, collector.text()]) {
+            assert.deepStrictEqual(told.split("\n").filter(isSecret), [])
+          }
+        }).pipe(Effect.provide(Layer.fresh(Collector.layer))),
       patience,
     )
   },

@@ -1,0 +1,96 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { asking } from "../fixtures/AiSocket.ts"
+import { vendors } from "../fixtures/AiVendors.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { patience } from "../fixtures/Plinth.ts"
+import { sendTo } from "../fixtures/Remote.ts"
+import { serving, tokens } from "../fixtures/Serving.ts"
+import * as StreamServer from "../fixtures/StreamServer.ts"
+import { newUser, tokenFor } from "../TestApp.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+const clients = 100
+const MB = 1_000_000
+
+/** 20 MB, in pieces of 4 kB. */
+const long: Iterable<string> = {
+  *[Symbol.iterator]() {
+    const [openai] = vendors
+    const [begin = "", piece = "", ...end] = openai?.events(["wave ".repeat(800)]) ?? []
+    yield begin
+    for (let n = 0; n < 5000; n += 1) yield piece
+    yield* end
+  },
+}
+const all = clients * 20 * MB
+
+const memoryOf = (port: number) =>
+  Effect.map(sendTo(port, { path: "/api/v1/public/metrics" }), ({ text }) =>
+    Number(/^process_memory_bytes\{type="rss"\} (\S+)$/m.exec(text)?.[1]),
+  )
+
+layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })(
+  "A server with a hundred clients that read slowly",
+  (it) => {
+    it.effect(
+      "is given no more by its provider than they read, and keeps it in little memory",
+      () =>
+        Effect.gen(function* () {
+          const { state, url } = yield* StreamServer.make
+          state.script = { parts: long, last: "end" }
+          const { port } = yield* serving({
+            DATABASE_URL: yield* TestDatabase,
+            OPENAI_API_KEY: "key",
+            OPENAI_BASE_URL: `${url}/v1`,
+            RATE_LIMIT_AI: "1000000/second",
+            PLAN_LIMITS: '{"free":{"ai_tokens":null}}',
+          })
+          const token = yield* tokenFor(newUser())
+          const reading = Effect.map(asking(port, { token }), (socket) => socket.pause())
+          /** All buffers on the way are full. */
+          const untilStill = Effect.suspend(() => {
+            let before = -1
+            return eventually(
+              Effect.suspend(() => {
+                const isStill = state.written > 0 && state.written === before
+                before = state.written
+                return Effect.as(Effect.sleep("500 millis"), isStill)
+              }),
+            )
+          })
+          // So that what the first stream loads is there.
+          const first = yield* reading
+          yield* untilStill
+          const before = yield* memoryOf(port)
+
+          const sockets = yield* Effect.all(
+            Array.from({ length: clients }, () => reading),
+            { concurrency: "unbounded" },
+          )
+          yield* untilStill
+          const after = yield* memoryOf(port)
+          // 4 MB of each stream is in the buffers of sockets.
+          assert.isBelow(state.written, all / 2)
+          // Measured: 170 MB, most of it text that the meter will count.
+          assert.isBelow(after - before, all / 4)
+          assert.lengthOf(state.requests, clients + 1)
+
+          let taken = 0
+          for (let round = 0; round < 20; round += 1) {
+            for (const socket of sockets) {
+              const bytes: Buffer | null = socket.read()
+              taken += bytes?.length ?? 0
+            }
+            yield* Effect.sleep("50 millis")
+          }
+          assert.isAbove(taken, clients * 100_000)
+          assert.isBelow((yield* memoryOf(port)) - before, all / 4)
+
+          for (const socket of [first, ...sockets]) socket.destroy()
+          yield* eventually(Effect.sync(() => state.left === clients + 1))
+        }),
+      patience,
+    )
+  },
+)
