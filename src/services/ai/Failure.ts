@@ -34,6 +34,13 @@ export const silent: Failure = {
   verdict: Verdict.unanswered,
 }
 
+/** No connection, or one that ended before an answer began: asked again, as the SDKs would by themselves. */
+export const unreached: Failure = {
+  reason: "unavailable",
+  status: null,
+  verdict: { fault: "theirs", retry: "always" },
+}
+
 /** `retryAfter`: as the header of that name. */
 export const ofAnswer = (status: number, body: string, retryAfter: string | undefined): Failure => {
   const json = Schema.decodeOption(Json)(body)

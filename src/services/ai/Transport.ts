@@ -23,11 +23,15 @@ export const fetching = Effect.map(
     (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
       const headers = [...new Headers(init?.headers)].filter(([name]) => sent.has(name))
       // The prompt would go to whoever is named.
-      return fetch(url, { ...init, headers, redirect: "manual" }).then((response) =>
-        response.ok ? response : refused(response),
+      return fetch(url, { ...init, headers, redirect: "manual" }).then(
+        (response) => (response.ok ? response : refused(response)),
+        (cause: unknown) => Promise.reject(init?.signal?.aborted === true ? cause : lost),
       )
     },
 )
+
+/** As when a connection was kept that the vendor closes in that moment. */
+const lost = new Failure.Refusal({ failure: Failure.unreached })
 
 const refused = (response: Response) =>
   response.text().then((body) => {

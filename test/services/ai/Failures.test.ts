@@ -176,6 +176,22 @@ describe.each(vendors)("$provider", (vendor) => {
     }),
   )
 
+  it.effect("is asked again, once, when its connection is lost before there is an answer", () =>
+    Effect.gen(function* () {
+      const { answer, complete, read, state } = yield* started(vendor)
+      state.lost = 1
+      answer(200, vendor.answer)
+      assert.strictEqual((yield* complete(call)).content, "Hello there")
+      state.lost = 1
+      state.script = { parts: vendor.events(["Hello"]), last: "end" }
+      assert.strictEqual((yield* read(call)).text, "Hello")
+      assert.lengthOf(state.requests, 4)
+      state.lost = 9
+      assert.strictEqual((yield* failureOf(complete(call))).reason, "unavailable")
+      assert.lengthOf(state.requests, 6)
+    }),
+  )
+
   it.effect("breaks the stream when it says so after a text", () =>
     Effect.gen(function* () {
       const { read, state, told } = yield* started(vendor)
