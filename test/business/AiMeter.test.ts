@@ -49,7 +49,7 @@ describe("A prompt is reserved for, without being counted,", () => {
     ["Chinese", "什么是分析机？是谁最先想到的？请用简单的话来解释一下它的原理。"],
     ["Russian", "Что такое аналитическая машина и кто придумал её первым? "],
     ["Thai", "เครื่องวิเคราะห์คืออะไร และใครเป็นคนแรกที่คิดค้นมันขึ้นมา"],
-  ])("by at least what it takes, and at most four times that, in %s", ([, text]) =>
+  ] as const)("by at least what it takes, and at most four times that, in %s", ([, text]) =>
     Effect.gen(function* () {
       const content = text.repeat(20)
       const tokens = yield* tokensIn(content)
