@@ -54,6 +54,9 @@ export class AiMeter {
 const promptOf = (messages: ReadonlyArray<AiMessage>) =>
   messages.map(({ content }) => content).join("\n")
 
-/** At least as many as it will be, or nearly: for a reservation, without a look at the text. */
+/**
+ * Mostly more than it will be: for a reservation, without a look at the text. A token has four bytes of English, and
+ * about three of Chinese, where that is one character.
+ */
 export const promptAtMost = (messages: ReadonlyArray<AiMessage>) =>
-  messages.reduce((sum, { content }) => sum + Math.ceil(content.length / 3), 0)
+  messages.reduce((sum, { content }) => sum + Math.ceil(Buffer.byteLength(content) / 3), 0)

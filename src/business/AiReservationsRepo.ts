@@ -4,6 +4,7 @@ import { Database } from "../core/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
+import { lockKey } from "./EntitlementsRepo.ts"
 
 /** Tokens that a call may use, from before it begins until it is settled. */
 export interface Reservation {
@@ -24,7 +25,10 @@ export class AiReservationsRepo extends Context.Service<
     /** Tokens used since that day (`2026-11-01`), and those that are reserved. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
-    /** In one statement, if fewer than `below` are used since that day or reserved; whether it was. */
+    /**
+     * In one statement, if fewer than `below` are used since that day or reserved, and nobody reserves in turn; whether
+     * it was. Who reserves in turn waits for it, and counts it.
+     */
     readonly insertIf: (
       reservation: Reservation,
       since: string,
@@ -55,6 +59,13 @@ export class AiReservationsRepo extends Context.Service<
           ), 0) AS BIGINT
         )`
 
+      const nobodyInTurn = (user: UserId) =>
+        dialect === "sqlite"
+          ? sql`TRUE`
+          : sql`pg_try_advisory_xact_lock_shared(
+              hashtextextended(${lockKey(user, "ai_tokens")}, 0)
+            )`
+
       return AiReservationsRepo.of({
         used: (user, since) =>
           Effect.map(
@@ -69,7 +80,7 @@ export class AiReservationsRepo extends Context.Service<
               SELECT id, ${user_id}, 'ai_tokens', CAST(${quantity} AS BIGINT), ${dimension},
                 CAST(${created_at} AS ${time}), CAST(${expires_at} AS ${time})
               FROM (SELECT ${id} AS id) AS one
-              WHERE ${usedBy(user_id, since)} < CAST(${below} AS BIGINT)
+              WHERE ${nobodyInTurn(user_id)} AND ${usedBy(user_id, since)} < CAST(${below} AS BIGINT)
               RETURNING id
             `),
             (inserted) => inserted.length === 1,

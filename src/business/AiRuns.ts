@@ -26,6 +26,8 @@ export interface AiRun {
   readonly span: Tracer.Span
   readonly started: number
   readonly meter: AiMeter
+  /** Since when the one that answers is asked. */
+  asked: number
   /** By a fault of the provider's. */
   isBroken: boolean
   /** What was settled. */
@@ -56,13 +58,15 @@ export const make = Effect.gen(function* () {
       },
     })
     const tokens = request.max_tokens + promptAtMost(request.messages)
+    const started = yield* Clock.currentTimeMillis
     const run: AiRun = {
       reservation: yield* reservations.reserve(caller, { model: chosen.model, tokens }),
       chain,
       request,
       claim: yield* CurrentClaim,
       span,
-      started: yield* Clock.currentTimeMillis,
+      started,
+      asked: started,
       meter: new AiMeter(request.messages),
       isBroken: false,
       completion: null,
@@ -75,7 +79,7 @@ export const make = Effect.gen(function* () {
     if (run.completion !== null) return run.completion
     const { claim, meter, span, started } = run
     const { estimated, usage } = yield* meter.usage
-    const latency_ms = (yield* Clock.currentTimeMillis) - started
+    const ended = yield* Clock.currentTimeMillis
     const from = meter.from ?? settings.default
     const completion: AiCompletion = {
       content: meter.text,
@@ -83,7 +87,7 @@ export const make = Effect.gen(function* () {
       provider: from.provider,
       usage,
       finish_reason: meter.finish_reason ?? "stop",
-      latency_ms,
+      latency_ms: ended - started,
     }
     run.completion = completion
     const isDelivered = meter.from !== null
@@ -94,7 +98,8 @@ export const make = Effect.gen(function* () {
     )
     if (!isDelivered) return completion
     const label = labelOf(from.model)
-    metrics.llmRequest(from.provider, label, run.isBroken ? "error" : "success", latency_ms / 1000)
+    const status = run.isBroken ? "error" : "success"
+    metrics.llmRequest(from.provider, label, status, (ended - run.asked) / 1000)
     metrics.llmTokens(from.provider, label, "prompt", usage.prompt_tokens)
     metrics.llmTokens(from.provider, label, "completion", usage.completion_tokens)
     span.attribute("gen_ai.provider.name", providerNames[from.provider])
@@ -119,9 +124,10 @@ export const make = Effect.gen(function* () {
 
   /** One model after the other, until one answers, or until none is left that may help. */
   const ask = Effect.fnUntraced(function* <A, R>(
-    { chain, claim, meter, request, span }: AiRun,
+    run: AiRun,
     call: (provider: AiProvider, call: AiCall) => Effect.Effect<A, AiError, R>,
   ): Effect.fn.Return<A, AiFailure, R> {
+    const { chain, claim, request, span } = run
     const failures: Array<AiError> = []
     for (const model of chain) {
       const provider = providers.get(model.provider)
@@ -136,7 +142,12 @@ export const make = Effect.gen(function* () {
         max_tokens,
         key,
       }).pipe(
-        Effect.tap(() => Effect.sync(() => (meter.from = model))),
+        Effect.tap(() =>
+          Effect.sync(() => {
+            run.meter.from = model
+            run.asked = started
+          }),
+        ),
         Effect.withParentSpan(span, { captureStackTrace: false }),
         Effect.result,
       )

@@ -6,6 +6,9 @@ import type { Limited } from "../domain/Plan.ts"
 import type { UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
+/** Of the lock that those hold who add for one user. */
+export const lockKey = (user: UserId, what: Limited) => JSON.stringify([what, user])
+
 export class EntitlementsRepo extends Context.Service<
   EntitlementsRepo,
   {
@@ -40,7 +43,7 @@ export class EntitlementsRepo extends Context.Service<
             ? Effect.void
             : Effect.asVoid(
                 query(sql`SELECT pg_advisory_xact_lock(
-                  hashtextextended(${JSON.stringify([what, user])}, 0)
+                  hashtextextended(${lockKey(user, what)}, 0)
                 )`),
               ),
       })

@@ -19,7 +19,8 @@ const Messages = Schema.Array(Message).check(
   Schema.makeFilter(isSaid),
 )
 
-const modelName = /^[\w.:@/-]{1,255}$/
+/** SDKs put it into a path: one takes no empty part of it, another one no dots that lead out of it. */
+const modelName = /^(?!.*\.\.)(?=.{1,255}$)[\w.:@-]+(?:\/[\w.:@-]+)*$/
 
 /** Its own name, or `provider/model`. */
 const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(

@@ -122,6 +122,22 @@ layer(application, { excludeTestServices: true })(
       }),
     )
 
+    it.effect.each(["google/", "google/a..b", "google//a", "/a", "a/", "a?b"])(
+      "%s names no model, and closes its provider for nobody",
+      (model) =>
+        Effect.gen(function* () {
+          const mock = yield* Providers
+          mock.onMessage("named", { content: "Hi.", usage })
+          const caller = yield* newCaller()
+          const body = { prompt: "named", model }
+          for (let time = 0; time < 12; time += 1) {
+            assert.strictEqual((yield* ask(caller, body)).status, 422)
+          }
+          const answer = yield* ask(caller, { prompt: "named", model: "gemini-2.5-flash" })
+          assert.include(Object(answer.json), { provider: "google" })
+        }),
+    )
+
     it.effect("a bad request asks nobody", () =>
       Effect.gen(function* () {
         const mock = yield* Providers
@@ -131,6 +147,7 @@ layer(application, { excludeTestServices: true })(
           { prompt: " " },
           { prompt: "x", temperature: 3 },
           { prompt: "x", max_tokens: 0 },
+          { prompt: "x", model: "a".repeat(256) },
         ]
         for (const body of bad) assert.strictEqual((yield* ask(caller, body)).status, 422)
         assert.strictEqual(mock.getRequests().length, before)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { AiMeter } from "../../src/business/AiMeter.ts"
+import { AiMeter, promptAtMost } from "../../src/business/AiMeter.ts"
+import { tokensIn } from "../../src/core/TokenCount.ts"
 import type { AiPart } from "../../src/domain/Ai.ts"
 
 /** " wave" is one token, as is the prompt. */
@@ -38,6 +39,23 @@ describe("What a call took", () => {
         },
         estimated,
       })
+    }),
+  )
+})
+
+describe("A prompt is reserved for, without being counted,", () => {
+  it.effect.each([
+    ["English", "What is an analytical engine, and who has thought of the first one? "],
+    ["Chinese", "什么是分析机？是谁最先想到的？请用简单的话来解释一下它的原理。"],
+    ["Russian", "Что такое аналитическая машина и кто придумал её первым? "],
+    ["Thai", "เครื่องวิเคราะห์คืออะไร และใครเป็นคนแรกที่คิดค้นมันขึ้นมา"],
+  ] as const)("by at least what it takes, and at most four times that, in %s", ([, text]) =>
+    Effect.gen(function* () {
+      const content = text.repeat(20)
+      const tokens = yield* tokensIn(content)
+      const reserved = promptAtMost([{ role: "user", content }])
+      assert.isAtLeast(reserved, tokens)
+      assert.isAtMost(reserved, tokens * 4)
     }),
   )
 })

@@ -6,6 +6,7 @@ import { AiReservations } from "../../src/business/AiReservations.ts"
 import { AiReservationsRepo } from "../../src/business/AiReservationsRepo.ts"
 import { Usage } from "../../src/business/Usage.ts"
 import { UsageRepo } from "../../src/business/UsageRepo.ts"
+import { Database } from "../../src/core/Database.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { Timestamp } from "../../src/domain/Fields.ts"
@@ -112,6 +113,36 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
           5,
         )
       }
+    }),
+  )
+
+  it.effect("is reserved before, by no more than the limit and one, whatever sizes meet", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { transaction } = yield* Database
+      const { reserve } = yield* AiReservations
+      const caller = yield* asCaller
+      const times = (count: number, tokens: number) =>
+        Effect.forEach(Array(count).fill({ model: "gpt-4o", tokens }), (call) =>
+          Effect.result(reserve(caller, call)),
+        )
+      const [areReserved, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
+      const small = yield* times(50, 1).pipe(
+        Effect.andThen(areReserved.open),
+        Effect.andThen(mayEnd.await),
+        transaction,
+        Effect.forkChild,
+      )
+      yield* areReserved.await
+      const large = yield* Effect.forkChild(times(5, 240))
+      // So that they wait for the small ones, where they can.
+      yield* Effect.sleep(200)
+      yield* mayEnd.open
+      yield* Fiber.join(small)
+      yield* Fiber.join(large)
+      const [sum] = yield* sql<{ readonly tokens: number }>`
+        SELECT sum(quantity) AS tokens FROM usage_reservations WHERE user_id = ${caller.id}`
+      assert.strictEqual(Number(sum?.tokens), 50 + 240 + 240)
     }),
   )
 

@@ -1,6 +1,7 @@
 import { inspect } from "node:util"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Stream, Tracer } from "effect"
+import { TestClock } from "effect/testing"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
 import type { AiRequest } from "../../src/domain/Ai.ts"
@@ -68,6 +69,29 @@ layer(appWithProviders([openai, anthropic]), { excludeTestServices: true })(
           `llm_request_duration_seconds_count{${openaiOf("gpt-4o")}} 3`,
         ])
         assert.notInclude(lines.join("\n"), "made-up")
+      }),
+    )
+
+    it.effect("takes the time of the provider that answers, without those before it", () =>
+      Effect.gen(function* () {
+        const gateway = yield* AiGateway
+        const secondsOf = (name: string, lines: ReadonlyArray<string>) => {
+          const line = lines.find((one) => one.startsWith(`llm_request_duration_seconds_sum{${name}`))
+          return Number(line?.split(" ").at(-1) ?? 0)
+        }
+        const { complete } = openai
+        const slowly: typeof complete = (call) =>
+          Effect.andThen(TestClock.adjust("40 seconds"), complete(call))
+        Object.assign(openai, { script: { ...told, refuses: "overloaded" }, complete: slowly })
+        const before = secondsOf('provider="anthropic"', yield* scraped)
+        const { latency_ms } = yield* gateway
+          .complete(yield* caller, request("o4-mini"))
+          .pipe(Effect.provide(TestClock.layer()))
+        Object.assign(openai, { complete })
+        assert.strictEqual(latency_ms, 40_000)
+        const after = yield* scraped
+        assert.strictEqual(secondsOf(openaiOf("o4-mini"), after), 40)
+        assert.isBelow(secondsOf('provider="anthropic"', after) - before, 1)
       }),
     )
 
