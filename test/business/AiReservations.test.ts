@@ -123,8 +123,8 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
       const { reserve } = yield* AiReservations
       const caller = yield* asCaller
       const times = (count: number, tokens: number) =>
-        Effect.forEach(Array(count).fill({ model: "gpt-4o", tokens }), (call) =>
-          Effect.result(reserve(caller, call)),
+        Effect.forEach(Array.from({ length: count }), () =>
+          Effect.result(reserve(caller, { model: "gpt-4o", tokens })),
         )
       const [areReserved, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
       const small = yield* times(50, 1).pipe(
@@ -155,7 +155,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
         SELECT created_at, expires_at FROM usage_reservations WHERE id = ${id}`
       const minutes =
         (Date.parse(row?.expires_at ?? "") - Date.parse(row?.created_at ?? "")) / 60_000
-      assert.strictEqual(minutes, 15)
+      assert.approximately(minutes, 15, 0.1)
     }),
   )
 

@@ -35,6 +35,11 @@ const scraped = Effect.map(
   (text) => text.split("\n").filter((line) => line.startsWith("llm_")),
 )
 
+const secondsOf = (name: string, lines: ReadonlyArray<string>) => {
+  const line = lines.find((one) => one.startsWith(`llm_request_duration_seconds_sum{${name}`))
+  return Number(line?.split(" ").at(-1) ?? 0)
+}
+
 const caller = Effect.map(newCaller(), ({ id }) => ({ id, plan: "free" as const }))
 
 const openaiOf = (name: string) => `provider="openai",model="${name}"`
@@ -75,10 +80,6 @@ layer(appWithProviders([openai, anthropic]), { excludeTestServices: true })(
     it.effect("takes the time of the provider that answers, without those before it", () =>
       Effect.gen(function* () {
         const gateway = yield* AiGateway
-        const secondsOf = (name: string, lines: ReadonlyArray<string>) => {
-          const line = lines.find((one) => one.startsWith(`llm_request_duration_seconds_sum{${name}`))
-          return Number(line?.split(" ").at(-1) ?? 0)
-        }
         const { complete } = openai
         const slowly: typeof complete = (call) =>
           Effect.andThen(TestClock.adjust("40 seconds"), complete(call))
