@@ -146,6 +146,47 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
     }),
   )
 
+  it.effect("is written with what goes with it, or not at all", () =>
+    Effect.gen(function* () {
+      const { reserve, settle } = yield* AiReservations
+      const caller = yield* asCaller
+      const id = yield* reserve(caller, { model: "gpt-4o", tokens: 10 })
+      const spent = { model: "gpt-4o", tokens: 7, estimated: false }
+      yield* Effect.exit(settle(id, spent, Effect.die("no")))
+      assert.deepStrictEqual(yield* ledgerOf(caller.id), { rows: [], reserved: 1 })
+      yield* settle(id, spent, Effect.void)
+      assert.deepStrictEqual(yield* ledgerOf(caller.id), { rows: written(7, false), reserved: 0 })
+    }),
+  )
+
+  it.effect("is reserved before, while anything is left", () =>
+    Effect.gen(function* () {
+      const { reserve } = yield* AiReservations
+      const caller = yield* asCaller
+      yield* reserve(caller, { model: "gpt-4o", tokens: 499 })
+      yield* reserve(caller, { model: "gpt-4o", tokens: 1 })
+      const failure = yield* Effect.flip(reserve(caller, { model: "gpt-4o", tokens: 1 }))
+      assert.include(failure, { metric: "ai_tokens", limit: 500, used: 500 })
+    }),
+  )
+
+  it.effect("is reserved before, by its prompt and all that it may answer", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const gateway = yield* AiGateway
+      const caller = yield* asCaller
+      const { script } = provider
+      provider.script = { ...script, ending: "hang" }
+      const calling = yield* Effect.forkChild(gateway.complete(caller, request))
+      const reserved = sql`
+        SELECT quantity, dimension FROM usage_reservations WHERE user_id = ${caller.id}`
+      yield* eventually(Effect.map(reserved, ({ length }) => length === 1))
+      assert.deepStrictEqual(yield* reserved, [{ quantity: 100 + 2, dimension: "gpt-4o" }])
+      yield* Fiber.interrupt(calling)
+      provider.script = script
+    }),
+  )
+
   it.effect("is reserved for longer than a stream may last", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -141,6 +141,7 @@ layer(appWithProviders(all), { excludeTestServices: true })("A call that is refu
       thrice("overloaded"),
       ["ServiceUnavailableError", "ai", 1],
     ],
+    ["in a second, too", thrice("rate_limited"), ["ServiceUnavailableError", "ai", 1]],
     [
       "that they failed, and who was the last",
       thrice("unavailable"),
@@ -168,6 +169,21 @@ layer(appWithProviders(all), { excludeTestServices: true })("A call that is refu
         .pipe(Effect.flatMap(Stream.runDrain), Effect.scoped, Effect.flip)
       assert.include(failure, { _tag: "ExternalServiceError", service: "openai" })
       assert.deepStrictEqual(asked(), ["openai"])
+    }),
+  )
+})
+
+layer(appWithProviders(all, { AI_FALLBACK_PROVIDERS: "google,openai" }), {
+  excludeTestServices: true,
+})("A call that is too long", (it) => {
+  it.effect("is asked of nobody who reads less, whatever others said meanwhile", () =>
+    Effect.gen(function* () {
+      const gateway = yield* AiGateway
+      scripted([null, { refuses: "context_length" }, { refuses: "overloaded" }])
+      const model = "claude-sonnet-5-5"
+      const failure = yield* Effect.flip(gateway.complete(yield* caller, { ...request, model }))
+      assert.include(failure, { _tag: "ServiceUnavailableError", retry_after: 1 })
+      assert.deepStrictEqual(asked(), ["anthropic", "google"])
     }),
   )
 })

@@ -1,6 +1,7 @@
 import { inspect } from "node:util"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Stream, Tracer } from "effect"
+import { Effect, Option, Stream, Tracer } from "effect"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
@@ -96,17 +97,39 @@ layer(appWithProviders([openai, anthropic]), { excludeTestServices: true })(
       }),
     )
 
+    it.effect("is in the ledger by the model that answered", () =>
+      Effect.gen(function* () {
+        const gateway = yield* AiGateway
+        const sql = yield* SqlClient.SqlClient
+        Object.assign(openai, { script: { ...told, refuses: "overloaded" } })
+        const who = yield* caller
+        const { model } = yield* gateway.complete(who, request("gpt-4o"))
+        const rows = yield* sql`
+          SELECT metric, dimension FROM usage_events WHERE user_id = ${who.id} ORDER BY metric`
+        assert.notStrictEqual(model, "gpt-4o")
+        assert.deepStrictEqual(rows, [
+          { metric: "ai_requests", dimension: model },
+          { metric: "ai_tokens", dimension: model },
+        ])
+      }),
+    )
+
     it.effect("is a span by the conventions for generative AI, without the prompt", () =>
       Effect.gen(function* () {
         const gateway = yield* AiGateway
-        Object.assign(openai, { script: told })
+        const { complete } = openai
+        const attempt: typeof complete = (call) => Effect.withSpan(complete(call), "attempt")
+        Object.assign(openai, { script: told, complete: attempt })
         spans.length = 0
         yield* Effect.provideService(
           gateway.complete(yield* caller, request("gpt-4o")),
           Tracer.Tracer,
           tracer,
         )
+        Object.assign(openai, { complete })
         const span = spans.find(({ name }) => name === "chat gpt-4o")
+        const parent = spans.find(({ name }) => name === "attempt")?.parent
+        assert.strictEqual(parent && Option.getOrThrow(parent), span)
         assert.deepStrictEqual(Object.fromEntries(span?.attributes ?? []), {
           "gen_ai.operation.name": "chat",
           "gen_ai.provider.name": "openai",
