@@ -47,7 +47,10 @@ layer(tested, { excludeTestServices: true })("A claim of a key", (it) => {
       const claim = yield* newClaim
       const first = yield* once(claim, "one")
       assert.strictEqual(first.answer, "one")
-      assert.deepStrictEqual(yield* once(claim, "two"), { id: "replayed with 200", answer: '"one"' })
+      assert.deepStrictEqual(yield* once(claim, "two"), {
+        id: "replayed with 200",
+        answer: '"one"',
+      })
       const failure = yield* Effect.flip(once({ ...claim, fingerprint: "g" }, "two"))
       assert.include(failure, { _tag: "ValidationError", field: "Idempotency-Key" })
       const others = [
@@ -80,7 +83,11 @@ layer(tested, { excludeTestServices: true })("A claim of a key", (it) => {
         yield* Fiber.join(first)
         return yield* Effect.flip(once(claim, "no"))
       })
-      const failure = yield* claimed(claim, Effect.map(second, ({ _tag }) => ({ id: "", answer: _tag })), replayed)
+      const failure = yield* claimed(
+        claim,
+        Effect.map(second, ({ _tag }) => ({ id: "", answer: _tag })),
+        replayed,
+      )
       assert.strictEqual(failure.answer, "ConflictError")
     }),
   )
