@@ -22,7 +22,6 @@ const onPostgres = [
 ]
 
 // @effect-diagnostics-next-line processEnv:off -- there are no Settings here
-// oxlint-disable-next-line no-process-env -- there are no Settings here
 const environment = process.env
 
 const hasPostgres = () => {

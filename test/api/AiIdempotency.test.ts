@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Server from "../../src/api/Server.ts"
 import { newCaller } from "../fixtures/Callers.ts"
-import { application, Providers } from "../fixtures/Gateway.ts"
+import { application, keysOf, Providers } from "../fixtures/Gateway.ts"
 import { failureOf, type Request, send } from "../fixtures/Http.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 
@@ -15,15 +15,6 @@ const ask = (token: string, prompt: string, more: object = {}): Request => ({
   json: { prompt, model: "gpt-4o", ...more },
   headers: { "Idempotency-Key": "k" },
 })
-
-/** The idempotency keys that the provider was called with, for this prompt. */
-const keysOf = (prompt: string) =>
-  Effect.map(Providers, (mock) =>
-    mock
-      .getRequests()
-      .filter(({ body }) => JSON.stringify(body).includes(`"${prompt}"`))
-      .map(({ headers }) => headers["idempotency-key"]),
-  )
 
 const eventsOf = (user: string) =>
   Effect.flatMap(

@@ -26,7 +26,7 @@ declare module "fastify" {
   }
 }
 
-// oxlint-disable-next-line no-process-env -- a server of its own, that has no Settings
+// A server of its own, that has no Settings.
 const settings = process.env as NodeJS.ProcessEnv & Settings
 const counters = new Counters()
 const store = await openStore(settings.DATABASE_URL, counters)

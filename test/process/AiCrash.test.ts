@@ -8,24 +8,17 @@ import type { UserId } from "../../src/domain/User.ts"
 import { asking } from "../fixtures/AiSocket.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
-import { Providers } from "../fixtures/Gateway.ts"
+import { keysOf, Providers, servingModels } from "../fixtures/Gateway.ts"
 import { canary, patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
-import { serving } from "../fixtures/Serving.ts"
 import { testAppWith } from "../TestApp.ts"
-import { dialect, TestDatabase } from "../TestDatabase.ts"
+import { dialect } from "../TestDatabase.ts"
 
-/** A process of its own, on the database of the test, that does one job at a time. */
-const serve = Effect.gen(function* () {
-  const { url } = yield* Providers
-  return yield* serving({
-    DATABASE_URL: yield* TestDatabase,
-    OPENAI_API_KEY: "key",
-    OPENAI_BASE_URL: `${url}/v1`,
-    RATE_LIMIT_AI: "1000000/second",
-    JOBS_EMBEDDED: "true",
-    JOBS_CONCURRENCY: "1",
-  })
+/** It does one job at a time. */
+const serve = servingModels({
+  RATE_LIMIT_AI: "1000000/second",
+  JOBS_EMBEDDED: "true",
+  JOBS_CONCURRENCY: "1",
 })
 
 /** Who looks at the database, enqueues, and does no jobs. */
@@ -109,15 +102,6 @@ const decodeSummary = Schema.decodeUnknownEffect(
     metrics: Schema.Struct({ ai_tokens: Schema.Struct({ total: Schema.Int }) }),
   }),
 )
-
-/** The idempotency keys that the provider was called with, for this prompt. */
-const keysOf = (prompt: string) =>
-  Effect.map(Providers, (mock) =>
-    mock
-      .getRequests()
-      .filter(({ body }) => JSON.stringify(body).includes(`"${prompt}"`))
-      .map(({ headers }) => headers["idempotency-key"]),
-  )
 
 layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
   it.effect(

@@ -3,20 +3,12 @@ import { Effect, Fiber, Layer, Schema } from "effect"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 import { eventually } from "../fixtures/Eventually.ts"
-import { Providers } from "../fixtures/Gateway.ts"
+import { Providers, servingModels } from "../fixtures/Gateway.ts"
 import { patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
+import { tokens } from "../fixtures/Serving.ts"
 
-const serve = Effect.gen(function* () {
-  const { url } = yield* Providers
-  return yield* serving({
-    DATABASE_URL: yield* TestDatabase,
-    OPENAI_API_KEY: "key",
-    OPENAI_BASE_URL: `${url}/v1`,
-    SHUTDOWN_GRACE_SECONDS: "2",
-  })
-})
+const serve = servingModels({ SHUTDOWN_GRACE_SECONDS: "2" })
 
 const Spent = Schema.Struct({ ai_tokens: Schema.Int, ai_requests: Schema.Int })
 
