@@ -42,6 +42,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
   },
   RateLimitError: { code: "RATE_LIMIT_EXCEEDED", example: { retry_after: 12 } },
   ExternalServiceError: { code: "EXTERNAL_SERVICE_ERROR", example: { service: "stripe" } },
+  DeadlineExceededError: { code: "DEADLINE_EXCEEDED", example: { timeout_ms: 2000 } },
   ServiceUnavailableError: {
     code: "SERVICE_UNAVAILABLE",
     example: { service: "database", retry_after: 1 },

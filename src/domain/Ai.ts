@@ -139,9 +139,11 @@ export const AiCompletion = Schema.Struct({
 export type AiCompletion = typeof AiCompletion.Type
 
 /** Of a streamed answer: texts, and at its end what it took. */
-export type AiEvent =
-  | { readonly _tag: "delta"; readonly text: string }
-  | { readonly _tag: "end"; readonly completion: AiCompletion }
+export const AiEvent = Schema.Union([
+  Schema.Struct({ _tag: Schema.Literal("delta"), text: Schema.String }),
+  Schema.Struct({ _tag: Schema.Literal("end"), completion: AiCompletion }),
+])
+export type AiEvent = typeof AiEvent.Type
 
 export const AiStatus = Schema.Struct({
   available: Schema.Boolean,

@@ -146,6 +146,17 @@ export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailab
   }
 }
 
+/** The caller's deadline came before the answer: what was asked for may have happened. */
+export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededError>()(
+  "DeadlineExceededError",
+  { timeout_ms: Schema.Int },
+  { httpApiStatus: 504 },
+) {
+  override get message() {
+    return `No answer within ${this.timeout_ms} ms`
+  }
+}
+
 /** Somebody else's service failed, or did not answer in time. What it said goes in `cause`. */
 export class ExternalServiceError extends Schema.TaggedError<ExternalServiceError>()(
   "ExternalServiceError",

@@ -1,0 +1,42 @@
+import { Schema } from "effect"
+import { RpcGroup } from "effect/rpc"
+import { enveloped } from "../api/Envelope.ts"
+import { AiCompletion, AiEvent, AiStatus, Complexity } from "../domain/Ai.ts"
+import { AiCompletionInput } from "../domain/AiInput.ts"
+import {
+  AuthorizationError,
+  ExternalServiceError,
+  NotFoundError,
+  QuotaExceededError,
+  ServiceUnavailableError,
+} from "../domain/Errors.ts"
+import { UserId } from "../domain/User.ts"
+import { method, streaming } from "./Method.ts"
+
+const error = [
+  enveloped(NotFoundError),
+  enveloped(AuthorizationError),
+  enveloped(QuotaExceededError),
+  enveloped(ExternalServiceError),
+  enveloped(ServiceUnavailableError),
+] as const
+
+const { stream: _stream, ...asked } = AiCompletionInput.fields
+
+/** What the methods take. */
+export const input = {
+  status: Schema.Struct({}),
+  complete: Schema.Struct({
+    user_id: UserId,
+    ...asked,
+    complexity: Schema.optionalKey(Complexity),
+  }),
+}
+
+/** Models, metered on the user they are asked for, who must be active. Without `model`: by `complexity`, or the default. */
+export class AiRpcs extends RpcGroup.make(
+  method("ai.status", { input: input.status, success: AiStatus, error: [] }),
+  method("ai.complete", { input: input.complete, success: AiCompletion, error }),
+  /** Texts as they come; the last event has what the whole took. Who stops reading stops the provider. */
+  streaming("ai.stream", { input: input.complete, success: AiEvent, error }),
+) {}

@@ -1,0 +1,28 @@
+import { Schema } from "effect"
+import { RpcMiddleware } from "effect/rpc"
+import { BadRequestError, enveloped, PayloadTooLargeError } from "../api/Envelope.ts"
+import {
+  AuthenticationError,
+  DeadlineExceededError,
+  RateLimitError,
+  ServiceUnavailableError,
+  ValidationError,
+} from "../domain/Errors.ts"
+
+/** The headers of a call, beside `Authorization: Bearer RPC_TOKEN`, `X-Request-ID` and `traceparent`. */
+export const callerHeader = "x-plinth-caller"
+/** In ms, from now: nobody waits longer for the answer. */
+export const timeoutHeader = "x-plinth-timeout-ms"
+
+/** What can be wrong with every call. Counts it, by the caller's name, and ends it at its deadline. */
+export class Call extends RpcMiddleware.Service<Call>()("plinth/rpc/Call", {
+  error: Schema.Union([
+    enveloped(AuthenticationError),
+    enveloped(BadRequestError),
+    enveloped(DeadlineExceededError),
+    enveloped(PayloadTooLargeError),
+    enveloped(RateLimitError),
+    enveloped(ServiceUnavailableError),
+    enveloped(ValidationError),
+  ]),
+}) {}

@@ -1,0 +1,49 @@
+import { Effect, Schema } from "effect"
+import { RpcGroup } from "effect/rpc"
+import { enveloped } from "../api/Envelope.ts"
+import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { text, verbatim } from "../domain/Fields.ts"
+import { JobId } from "../domain/Job.ts"
+import { UserId } from "../domain/User.ts"
+import { method } from "./Method.ts"
+
+/** Nothing new while a mail of this kind with this key waits or is being sent. */
+const unique_key = Schema.optionalKey(verbatim({ max: 255, example: "invoice-2026-11" }))
+
+/** What the methods take. */
+export const input = {
+  welcome: Schema.Struct({ user_id: UserId, unique_key }),
+  passwordReset: Schema.Struct({
+    user_id: UserId,
+    token: verbatim({ max: 4096, example: "3f1e6a5c2b7d" }),
+    expires_in_minutes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 43_200 })),
+    unique_key,
+  }),
+  notify: Schema.Struct({
+    user_id: UserId,
+    title: text({ max: 150, example: "Your report is ready" }).input,
+    body: text({ max: 10_000, example: "It has all of November." }).input,
+    path: Schema.NullOr(
+      Schema.String.check(
+        Schema.isPattern(/^\/(?![/\\])[\x21-\x7e]{0,2000}$/, {
+          message: "must be a path under PUBLIC_URL",
+        }),
+      ),
+    ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
+    unique_key,
+  }),
+}
+
+const mail = {
+  success: Schema.Struct({ job_id: JobId, created: Schema.Boolean }),
+  error: [enveloped(NotFoundError), enveloped(ServiceUnavailableError)],
+} as const
+
+/** Mails to a user, each a job: sent once it is enqueued, whatever happens to this process. */
+export class EmailRpcs extends RpcGroup.make(
+  method("email.welcome", { input: input.welcome, ...mail }),
+  /** The link leads to a page of the product, with the token of whoever issues them. */
+  method("email.passwordReset", { input: input.passwordReset, ...mail }),
+  /** `path` is what it is about, under PUBLIC_URL. */
+  method("email.notify", { input: input.notify, ...mail }),
+) {}

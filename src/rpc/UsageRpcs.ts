@@ -1,0 +1,70 @@
+import { Effect, Schema } from "effect"
+import { RpcGroup } from "effect/rpc"
+import { enveloped } from "../api/Envelope.ts"
+import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { verbatim } from "../domain/Fields.ts"
+import { UsageMetric } from "../domain/Usage.ts"
+import {
+  UsageBreakdown,
+  UsageCurrentPeriod,
+  UsageDaily,
+  UsageMetrics,
+  UsageSummary,
+  UsageTopUsers,
+  UsageTrends,
+} from "../domain/UsageReport.ts"
+import { UserId } from "../domain/User.ts"
+import { method } from "./Method.ts"
+
+const unavailable = enveloped(ServiceUnavailableError)
+const missing = [enveloped(NotFoundError), unavailable] as const
+
+const integer = (minimum: number, maximum: number, fallback: number) =>
+  Schema.Int.check(Schema.isBetween({ minimum, maximum })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(fallback)),
+  )
+
+const user = { user_id: UserId }
+const days = integer(1, 365, 30)
+const metric = { metric: UsageMetric }
+
+/** What the methods take. */
+export const input = {
+  user: Schema.Struct(user),
+  summary: Schema.Struct({ ...user, days }),
+  trends: Schema.Struct({ ...user, ...metric }),
+  daily: Schema.Struct({ ...user, ...metric, days: integer(1, 90, 30) }),
+  breakdown: Schema.Struct({ ...user, ...metric, days }),
+  topUsers: Schema.Struct({ ...metric, limit: integer(1, 100, 10) }),
+  metrics: Schema.Struct({}),
+  record: Schema.Struct({
+    ...user,
+    ...metric,
+    source: verbatim({ max: 200, example: "render-7f3a" }),
+    quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+    dimension: Schema.String.check(Schema.isMaxLength(200)).pipe(
+      Schema.withDecodingDefaultKey(Effect.succeed("")),
+    ),
+  }),
+}
+
+/** What users used, by days of UTC; `days` are the last ones, today included. */
+export class UsageRpcs extends RpcGroup.make(
+  method("usage.currentPeriod", {
+    input: input.user,
+    success: UsageCurrentPeriod,
+    error: missing,
+  }),
+  method("usage.summary", { input: input.summary, success: UsageSummary, error: missing }),
+  method("usage.trends", { input: input.trends, success: UsageTrends, error: missing }),
+  method("usage.daily", { input: input.daily, success: UsageDaily, error: missing }),
+  method("usage.breakdown", { input: input.breakdown, success: UsageBreakdown, error: missing }),
+  /** Of this month. */
+  method("usage.topUsers", { input: input.topUsers, success: UsageTopUsers, error: [unavailable] }),
+  method("usage.metrics", { input: input.metrics, success: UsageMetrics, error: [] }),
+  /**
+   * What another service gave the user, for the bill: the same `source` again, from the same caller, counts once.
+   * `dimension` is what a breakdown is by.
+   */
+  method("usage.record", { input: input.record, success: Schema.Void, error: missing }),
+) {}

@@ -1,0 +1,76 @@
+import { Effect, Schema } from "effect"
+import { RpcGroup } from "effect/rpc"
+import { enveloped } from "../api/Envelope.ts"
+import {
+  AuthorizationError,
+  ConflictError,
+  NotFoundError,
+  ServiceUnavailableError,
+} from "../domain/Errors.ts"
+import { isEmail, isSubject } from "../domain/Identity.ts"
+import { Page, search } from "../domain/Page.ts"
+import { AdminUser, AdminUserPatch, Role, User, UserId } from "../domain/User.ts"
+import { method, window } from "./Method.ts"
+
+const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const refused = [...missing, enveloped(ConflictError), enveloped(AuthorizationError)] as const
+
+const subject = Schema.String.check(
+  Schema.makeFilter(
+    (text) => isSubject(text) || "must have 1 to 255 characters that are not all blank",
+  ),
+).pipe(Schema.brand("UserId"))
+
+const email = Schema.String.check(
+  Schema.makeFilter((text) => isEmail(text) || "must be an e-mail address"),
+)
+
+/** What the methods take. */
+export const input = {
+  list: Schema.Struct({
+    ...window,
+    is_active: Schema.optionalKey(Schema.Boolean),
+    role: Schema.optionalKey(Role),
+    search,
+  }),
+  one: Schema.Struct({ id: UserId }),
+  getByEmail: Schema.Struct({ email: Schema.String }),
+  create: Schema.Struct({
+    id: subject,
+    email: Schema.NullOr(email).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
+    full_name: User.jsonCreate.fields.full_name,
+    role: Role.pipe(Schema.withDecodingDefaultKey(Effect.succeed("user" as const))),
+  }),
+  update: Schema.Struct({ id: UserId, ...AdminUserPatch.fields }),
+  relink: Schema.Struct({ id: UserId, to: subject }),
+}
+
+/** Users, as operators have them: what is changed is in the audit log, with the name of the caller. */
+export class UsersRpcs extends RpcGroup.make(
+  /** Newest first. */
+  method("users.list", {
+    input: input.list,
+    success: Page(AdminUser),
+    error: [enveloped(ServiceUnavailableError)],
+  }),
+  method("users.get", { input: input.one, success: AdminUser, error: missing }),
+  /** In any case of letters. */
+  method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: missing }),
+  /** Before the first token of `id`, its `sub`. */
+  method("users.create", {
+    input: input.create,
+    success: AdminUser,
+    error: [enveloped(ConflictError), enveloped(ServiceUnavailableError)],
+  }),
+  /** Role, activity and name. The last active admin stays one. */
+  method("users.update", { input: input.update, success: AdminUser, error: refused }),
+  method("users.activate", { input: input.one, success: AdminUser, error: refused }),
+  /** Shut out within 2 seconds, on every process. */
+  method("users.deactivate", { input: input.one, success: AdminUser, error: refused }),
+  /** The user signs in with the `sub` `to` from now on, and keeps everything. */
+  method("users.relink", {
+    input: input.relink,
+    success: AdminUser,
+    error: [...missing, enveloped(ConflictError)],
+  }),
+) {}
