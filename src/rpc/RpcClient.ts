@@ -1,0 +1,96 @@
+import { Clock, Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { RpcClient, type RpcClientError, type RpcGroup, RpcSerialization } from "effect/rpc"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import { Call, callerHeader, timeoutHeader } from "./Call.ts"
+import { Deadline } from "./Deadline.ts"
+import { Rpcs } from "./Rpcs.ts"
+
+export interface Options {
+  /** Of the service, without a path: `http://plinth:8000`. */
+  readonly url: string
+  /** One of its RPC_TOKEN. */
+  readonly token: Redacted.Redacted | string
+  /** Who calls, for its audit log and its metrics: small letters, digits and hyphens, at most 64. */
+  readonly caller: string
+}
+
+export type Methods = RpcGroup.Rpcs<typeof Rpcs>
+
+/**
+ * The methods of the RPC contract: `rpc("users.get", { id })`. They fail as the contract says, with the classes of
+ * `plinth/domain`; with `RpcClientError` where there was no answer, or not one of Plinth's.
+ */
+export class PlinthRpc extends Context.Service<
+  PlinthRpc,
+  RpcClient.RpcClient.Flat<Methods, RpcClientError.RpcClientError>
+>()("plinth/rpc/RpcClient") {
+  /** Over HTTP, by `fetch`. */
+  static readonly layer = (options: Options) =>
+    this.layerHttp(options).pipe(Layer.provide(FetchHttpClient.layer))
+
+  /** Over HTTP, by the client that is given. */
+  static readonly layerHttp = (options: Options) =>
+    Layer.effect(this, RpcClient.make(Rpcs, { flatten: true })).pipe(
+      Layer.provide(
+        Layer.effect(
+          RpcClient.Protocol,
+          Effect.flatMap(HttpClient.HttpClient, (client) =>
+            RpcClient.makeProtocolHttp(callsOf(options, client)),
+          ),
+        ),
+      ),
+      Layer.provide(RpcSerialization.layerNdjson),
+    )
+}
+
+/** Calls in it go out under this id, which stands in the logs and the audit rows of the service. */
+export const withRequestId =
+  (request_id: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.updateService(effect, RequestInfo, (info) => ({ ...info, request_id }))
+
+const callsOf = ({ caller, token, url }: Options, client: HttpClient.HttpClient) =>
+  client.pipe(
+    HttpClient.mapRequestEffect(
+      Effect.fnUntraced(function* (request) {
+        const { request_id } = yield* RequestInfo
+        const left = (yield* Deadline) - (yield* Clock.currentTimeMillis)
+        return request.pipe(
+          HttpClientRequest.setUrl(new URL("/rpc", url)),
+          HttpClientRequest.bearerToken(token),
+          HttpClientRequest.setHeaders({
+            [callerHeader]: caller,
+            ...(request_id !== null && { "x-request-id": request_id }),
+            ...(Number.isFinite(left) && { [timeoutHeader]: String(Math.max(1, Math.ceil(left))) }),
+          }),
+        )
+      }),
+    ),
+    HttpClient.transformResponse(Effect.flatMap(understood)),
+  )
+
+/** What the edge refuses is a failure of the contract too; what is not of Plinth's is none. */
+const understood = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+  yield* Effect.annotateCurrentSpan("request_id", response.headers["x-request-id"])
+  if (response.status === 200) return response
+  const error = yield* Effect.option(Effect.flatMap(response.json, asRefusal))
+  if (Option.isNone(error)) return yield* HttpClientResponse.filterStatusOk(response)
+  const exit = { _tag: "Failure", cause: [{ _tag: "Fail", error: error.value }] }
+  const frames = requestIds(response.request).map(
+    (requestId) => `${JSON.stringify({ _tag: "Exit", requestId, exit })}\n`,
+  )
+  return HttpClientResponse.fromWeb(response.request, new Response(frames.join("")))
+})
+
+const isRefusal = Schema.decodeUnknownEffect(Call.error)
+
+const asRefusal = (json: unknown) => Effect.as(isRefusal(json), json)
+
+const requestIds = ({ body }: HttpClientRequest.HttpClientRequest): ReadonlyArray<unknown> =>
+  body._tag === "Uint8Array"
+    ? new TextDecoder()
+        .decode(body.body)
+        .split("\n")
+        .flatMap((line) => (line === "" ? [] : [Object(JSON.parse(line)).id]))
+    : []
