@@ -140,8 +140,8 @@ export type AiCompletion = typeof AiCompletion.Type
 
 /** Of a streamed answer: texts, and at its end what it took. */
 export const AiEvent = Schema.Union([
-  Schema.Struct({ _tag: Schema.Literal("delta"), text: Schema.String }),
-  Schema.Struct({ _tag: Schema.Literal("end"), completion: AiCompletion }),
+  Schema.TaggedStruct("delta", { text: Schema.String }),
+  Schema.TaggedStruct("end", { completion: AiCompletion }),
 ])
 export type AiEvent = typeof AiEvent.Type
 

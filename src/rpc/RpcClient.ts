@@ -24,7 +24,7 @@ export type Methods = RpcGroup.Rpcs<typeof Rpcs>
 export class PlinthRpc extends Context.Service<
   PlinthRpc,
   RpcClient.RpcClient.Flat<Methods, RpcClientError.RpcClientError>
->()("plinth/rpc/RpcClient") {
+>()("plinth/rpc/RpcClient/PlinthRpc") {
   /** Over HTTP, by `fetch`. */
   static readonly layer = (options: Options) =>
     this.layerHttp(options).pipe(Layer.provide(FetchHttpClient.layer))
