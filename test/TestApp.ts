@@ -2,6 +2,7 @@ import { Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
+import * as Doors from "../src/Doors.ts"
 import { Api } from "../src/api/Api.ts"
 import * as Server from "../src/api/Server.ts"
 import * as App from "../src/App.ts"
@@ -37,10 +38,7 @@ export const testAppWith = (more: Environment) =>
 
 /** The same, listening on a port of 127.0.0.1. */
 export const testServerWith = (more: Environment) =>
-  Server.layer.pipe(
-    Layer.provideMerge(testAppWith(more)),
-    Layer.provideMerge(FetchHttpClient.layer),
-  )
+  Doors.layer.pipe(Layer.provideMerge(testAppWith(more)), Layer.provideMerge(FetchHttpClient.layer))
 
 export const TestApp = testAppWith({})
 export const TestServer = testServerWith({})
