@@ -1,8 +1,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiClient } from "effect/http-api"
-import { Api } from "../src/api/Api.ts"
+import { FetchHttpClient } from "effect/http"
+import { PlinthApi } from "../src/api/ApiClient.ts"
 import * as Server from "../src/api/Server.ts"
 import * as App from "../src/App.ts"
 import * as Migrations from "../src/core/Migrations.ts"
@@ -66,8 +65,5 @@ export const tokenFor = (sub: UserId, options: TokenOptions = {}) =>
 export const clientFor = (sub: UserId, options: TokenOptions = {}) =>
   Effect.gen(function* () {
     const [token, url] = [yield* tokenFor(sub, options), yield* baseUrl]
-    return yield* HttpApiClient.make(Api, {
-      baseUrl: url,
-      transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
-    })
+    return yield* PlinthApi.make({ url, token })
   })
