@@ -9,6 +9,7 @@ import { Metrics } from "./core/Metrics.ts"
 import * as Migrations from "./core/Migrations.ts"
 import { Settings } from "./core/Settings.ts"
 import { Tokens } from "./core/Tokens.ts"
+import * as RpcDirect from "./rpc/RpcDirect.ts"
 
 /** What commands run on: the server's own parts, but for log lines, which go to stderr. */
 const settings = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
@@ -42,8 +43,9 @@ const migrated = Layer.effectDiscard(
   }),
 )
 
-/** The application, on a database that has what it needs. */
-export const application = migrated.pipe(
+/** The methods of the RPC contract, by the application in this process on a database that has what it needs. */
+export const application = RpcDirect.layer.pipe(
+  Layer.provideMerge(migrated),
   Layer.provideMerge(App.layer),
   Layer.provideMerge(settings),
 )

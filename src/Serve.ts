@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import * as Doors from "./Doors.ts"
 import * as Server from "./api/Server.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"
@@ -33,7 +34,7 @@ const ifEmbedded = (jobs: typeof Worker.layer) =>
 /** A server whose jobs end after its requests, within what these left of the grace. */
 export const serveWith = (jobs: typeof Worker.layer) =>
   announce.pipe(
-    Layer.provideMerge(Server.layer),
+    Layer.provideMerge(Doors.layer),
     Layer.provide([ifEmbedded(jobs), SystemMetrics.layer]),
     Layer.provide(Migrations.layer),
     Layer.provide(App.layer),

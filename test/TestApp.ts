@@ -2,6 +2,7 @@ import { Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient } from "effect/http"
 import { PlinthApi } from "../src/api/ApiClient.ts"
+import * as Doors from "../src/Doors.ts"
 import * as Server from "../src/api/Server.ts"
 import * as App from "../src/App.ts"
 import * as Migrations from "../src/core/Migrations.ts"
@@ -36,10 +37,7 @@ export const testAppWith = (more: Environment) =>
 
 /** The same, listening on a port of 127.0.0.1. */
 export const testServerWith = (more: Environment) =>
-  Server.layer.pipe(
-    Layer.provideMerge(testAppWith(more)),
-    Layer.provideMerge(FetchHttpClient.layer),
-  )
+  Doors.layer.pipe(Layer.provideMerge(testAppWith(more)), Layer.provideMerge(FetchHttpClient.layer))
 
 export const TestApp = testAppWith({})
 export const TestServer = testServerWith({})

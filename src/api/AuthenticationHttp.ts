@@ -1,6 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { Users } from "../business/Users.ts"
+import { bearerOf } from "../core/Bearer.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { Tokens } from "../core/Tokens.ts"
 import type { Identity } from "../domain/Identity.ts"
@@ -62,7 +63,3 @@ export const layer = Layer.effect(
     })
   }),
 )
-
-/** RFC 9110 §11.1: the scheme is case-insensitive, credentials follow one or more spaces. */
-export const bearerOf = (authorization: string | undefined) =>
-  authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1]

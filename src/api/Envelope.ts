@@ -1,4 +1,4 @@
-import { Schema, SchemaAST, SchemaTransformation } from "effect"
+import { Predicate, Schema, SchemaAST, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 
 /**
@@ -48,6 +48,11 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
     example: { service: "database", retry_after: 1 },
   },
 }
+
+/** The code of a failure; a bug has one, too. */
+export const codeOf = (failure: unknown) =>
+  (Predicate.hasProperty(failure, "_tag") && classes[String(failure._tag)]?.code) ||
+  "INTERNAL_ERROR"
 
 /** A class of failure: a `Schema.TaggedError` with its status as an annotation. */
 type Failure<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>>> & {
@@ -101,36 +106,3 @@ export const envelope = (
   message: string,
   details: Readonly<Record<string, unknown>> = {},
 ) => ({ error: { code, message, details } })
-
-/** A body that is not JSON, or not such JSON as we take; also bad framing. */
-export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
-  "BadRequestError",
-  { reason: Schema.String },
-  { httpApiStatus: 400 },
-) {
-  override get message() {
-    return this.reason
-  }
-}
-
-/** A body over the limit. `limit` in bytes. */
-export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeError>()(
-  "PayloadTooLargeError",
-  { limit: Schema.Int },
-  { httpApiStatus: 413 },
-) {
-  override get message() {
-    return "The body is over the limit"
-  }
-}
-
-/** A body of another type than the endpoint takes. `accepted` is that type. */
-export class UnsupportedMediaTypeError extends Schema.TaggedError<UnsupportedMediaTypeError>()(
-  "UnsupportedMediaTypeError",
-  { accepted: Schema.String },
-  { httpApiStatus: 415 },
-) {
-  override get message() {
-    return `The body must be ${this.accepted}`
-  }
-}

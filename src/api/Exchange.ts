@@ -45,6 +45,7 @@ export class Exchange implements RequestInfo {
   endpoint = unmatched
   span: RequestSpan | undefined = undefined
   user_id: UserId | null = null
+  caller: string | null = null
   limit: Counted | undefined = undefined
 
   constructor(

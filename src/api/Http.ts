@@ -1,6 +1,5 @@
-import { Effect, Layer } from "effect"
+import { Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Settings } from "../core/Settings.ts"
 import * as AddressLimitHttp from "./AddressLimitHttp.ts"
 import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
 import * as AdminUsageHttp from "./admin/AdminUsageHttp.ts"
@@ -11,14 +10,11 @@ import * as ProjectsHttp from "./app/ProjectsHttp.ts"
 import * as UsageHttp from "./app/UsageHttp.ts"
 import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./AuthenticationHttp.ts"
-import * as Docs from "./Docs.ts"
 import * as IdempotencyHttp from "./IdempotencyHttp.ts"
 import * as InputHttp from "./InputHttp.ts"
 import { Limits } from "./Limits.ts"
-import { methodsOf } from "./Methods.ts"
 import * as ObservationHttp from "./ObservationHttp.ts"
 import * as PoliciesHttp from "./PoliciesHttp.ts"
-import * as Protocol from "./Protocol.ts"
 import * as QuotaHttp from "./QuotaHttp.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"
 
@@ -43,13 +39,8 @@ const middlewares = Layer.mergeAll(
   IdempotencyHttp.layer,
 ).pipe(Layer.provide(Limits.layer))
 
-const protocol = Layer.unwrap(
-  Effect.map(Settings, (settings) => Protocol.layerOf(methodsOf(Api, Docs.paths(settings)))),
-)
-
-/** Every route the server has. */
-export const routes = Layer.mergeAll(
-  HttpApiBuilder.layer(Api).pipe(Layer.provide(groups), Layer.provide(middlewares)),
-  Docs.layer,
-  protocol,
+/** The API. */
+export const layer = HttpApiBuilder.layer(Api).pipe(
+  Layer.provide(groups),
+  Layer.provide(middlewares),
 )

@@ -2,10 +2,9 @@ import { Effect, Layer, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
-import { ValidationError } from "../domain/Errors.ts"
+import { BadRequestError, ValidationError } from "../domain/Errors.ts"
 import { issuesOf } from "../domain/Issues.ts"
-import { type Failure, readJson } from "./Body.ts"
-import { BadRequestError } from "./Envelope.ts"
+import { type Failure, keepText, readJson } from "../core/Body.ts"
 import { Input } from "./Input.ts"
 
 export const layer = Layer.effect(
@@ -29,10 +28,6 @@ export const layer = Layer.effect(
     }),
   ),
 )
-
-/** The body is read once: who asks the request for it gets what was read. */
-const keepText = (request: HttpServerRequest.HttpServerRequest, text: string) =>
-  Object.defineProperty(request, "text", { value: Effect.succeed(text) })
 
 const refuse = (error: HttpApiError.HttpApiSchemaError) => {
   // What we ourselves sent does not fit the contract: a bug.

@@ -1,12 +1,12 @@
 import { Context, Effect, Exit, Layer } from "effect"
 import { Metrics } from "../core/Metrics.ts"
+import { networkOf } from "../core/Network.ts"
 import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { RateLimitError } from "../domain/Errors.ts"
 import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import type { UserId } from "../domain/User.ts"
-import { networkOf } from "./ClientAddress.ts"
 import { endpointLabel, Exchange } from "./Exchange.ts"
 import type { LimitName } from "./Policies.ts"
 

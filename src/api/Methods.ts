@@ -11,11 +11,11 @@ export const routerConfig = {
 
 /**
  * The methods that the path of a URL answers, in a fixed order, for `Allow` and preflights; none for an unknown path.
- * Of a contract, and of documents that are served beside it.
+ * Of a contract, and of what is served beside it, by method.
  */
 export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
-  documents: ReadonlyArray<FindMyWay.PathInput>,
+  beside: Partial<Record<"GET" | "POST", ReadonlyArray<FindMyWay.PathInput>>> = {},
 ) => {
   const table = FindMyWay.make<true>(routerConfig)
   HttpApi.reflect(api, {
@@ -23,7 +23,8 @@ export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constra
     onEndpoint: ({ endpoint }) =>
       table.on(endpoint.method, endpoint.path as FindMyWay.PathInput, true),
   })
-  for (const path of documents) table.on("GET", path, true)
+  for (const path of beside.GET ?? []) table.on("GET", path, true)
+  for (const path of beside.POST ?? []) table.on("POST", path, true)
 
   return (url: string): ReadonlyArray<string> => {
     const found = ["GET", "POST", "PATCH", "DELETE"].filter(

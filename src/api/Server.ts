@@ -5,7 +5,6 @@ import { Clock, Context, Data, Effect, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { drain, Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/Settings.ts"
-import * as Http from "./Http.ts"
 import { routerConfig } from "./Methods.ts"
 import { RawAnswers } from "./RawAnswers.ts"
 
@@ -81,9 +80,6 @@ const withoutServices = <R>(context: Context.Context<R>): Context.Context<R> =>
   Context.makeUnsafe(
     new Map(Array.from(context.mapUnsafe).filter(([key]) => !key.startsWith("plinth/"))),
   )
-
-/** All that we serve. */
-export const layer = layerOf(Http.routes, "PORT")
 
 const listen = (server: Server, host: string, port: number) =>
   Effect.callback<number, ListenError>((resume) => {

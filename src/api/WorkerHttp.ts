@@ -14,7 +14,7 @@ const health = HttpApiBuilder.group(WorkerApi, "health", (handlers) =>
 /** Every route the worker has. */
 const routes = Layer.merge(
   HttpApiBuilder.layer(WorkerApi).pipe(Layer.provide(health), Layer.provide(ObservationHttp.layer)),
-  Protocol.layerOf(methodsOf(WorkerApi, [])),
+  Protocol.layerOf(methodsOf(WorkerApi)),
 )
 
 /** Listens on WORKER_PORT. */

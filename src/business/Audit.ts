@@ -39,9 +39,10 @@ export class Audit extends Context.Service<
 
       const record = Effect.fnUntraced(
         function* (actor: Actor, entry: AuditEntry) {
-          const { request_id, ip_address } = yield* RequestInfo
+          const { caller, ip_address, request_id } = yield* RequestInfo
           yield* repo.insert({
             ...entry,
+            details: caller === null ? entry.details : { ...entry.details, caller },
             ...actorColumns(actor),
             id: AuditLogId.make(uuidV7()),
             request_id,

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Option, Schedule, Schema } from "effect"
-import { JobQueue } from "../core/JobQueue.ts"
+import { type Enqueued, JobQueue } from "../core/JobQueue.ts"
 import { Settings } from "../core/Settings.ts"
 import {
   EmailAddress,
@@ -10,6 +10,7 @@ import {
 } from "../domain/Email.ts"
 import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { ago, now } from "../domain/Fields.ts"
+import type { JobType } from "../domain/Job.ts"
 import type { User, UserId } from "../domain/User.ts"
 import { Email } from "../services/email/Email.ts"
 import { letterheadOf } from "../services/email/templates/Base.ts"
@@ -42,6 +43,12 @@ const pages = {
 export class Emails extends Context.Service<
   Emails,
   {
+    /** Sends it as a job, so that it goes out whatever happens to this process; nothing while one with that key waits. */
+    readonly enqueue: <Payload extends { readonly user_id: UserId }>(
+      type: JobType<Payload>,
+      payload: Payload,
+      uniqueKey: string | undefined,
+    ) => Effect.Effect<Enqueued, NotFoundError | ServiceUnavailableError>
     readonly welcome: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
     readonly passwordReset: (
       user: UserId,
@@ -65,7 +72,7 @@ export class Emails extends Context.Service<
       const settings = yield* Settings
       const users = yield* Users
       const report = yield* ReportRepo
-      const { stats } = yield* JobQueue
+      const { enqueue, stats } = yield* JobQueue
       const email = yield* Email
       const usage = yield* Usage
       const letterhead = letterheadOf(settings)
@@ -116,6 +123,11 @@ export class Emails extends Context.Service<
         )
 
       return Emails.of({
+        enqueue: (type, payload, uniqueKey) =>
+          Effect.andThen(
+            users.get(payload.user_id),
+            enqueue(type, payload, uniqueKey === undefined ? {} : { uniqueKey }),
+          ),
         welcome: Effect.fn("Emails.welcome")((user, key) =>
           sendTo(user, "welcome", key, ({ full_name }) => welcome(letterhead, { full_name })),
         ),

@@ -1,5 +1,5 @@
 import { kept } from "./Kept.ts"
-import type { Define, Family } from "./MetricFamilies.ts"
+import type { Kinds } from "./MetricFamilies.ts"
 
 /** Of the models of all providers; a model is one of a bounded number of names. */
 export interface AiMetrics {
@@ -19,15 +19,6 @@ export interface AiMetrics {
 }
 
 const buckets = [0.5, 1, 2.5, 5, 10, 20, 30, 60]
-
-interface Kinds {
-  readonly counter: Define
-  readonly histogram: (
-    name: string,
-    description: string,
-    boundaries: ReadonlyArray<number>,
-  ) => Family<number>
-}
 
 export const make = ({ counter, histogram }: Kinds): AiMetrics => {
   const requests = counter("llm_requests_total", "Calls of language models.")

@@ -77,6 +77,7 @@ export const variables = () => ({
   USAGE_TRACKING_ENABLED: flag("USAGE_TRACKING_ENABLED", true),
 
   METRICS_TOKEN: secret("METRICS_TOKEN"),
+  RPC_TOKEN: secret("RPC_TOKEN"),
   OTEL_ENABLED: flag("OTEL_ENABLED", false),
   OTEL_EXPORTER: oneOf("OTEL_EXPORTER", ["otlp", "console", "none"], "otlp"),
   OTEL_SERVICE_NAME: optional(line("OTEL_SERVICE_NAME")),

@@ -193,6 +193,11 @@ function withOrigin<A>(self: Effect.Effect<A>, { claim }: Options): Effect.Effec
   const { request_id } = originOf(claim.message)
   return self.pipe(
     Effect.annotateLogs({ job_id: claim.id, job_name: claim.name, job_attempt: claim.attempt }),
-    Effect.provideService(RequestInfo, { request_id, ip_address: null, user_id: null }),
+    Effect.provideService(RequestInfo, {
+      request_id,
+      ip_address: null,
+      user_id: null,
+      caller: null,
+    }),
   )
 }

@@ -35,7 +35,7 @@ const recordOf = (
   settings: Settings["Service"],
   { cause, date, fiber, logLevel, message }: Logger.Options<unknown>,
 ): Fields => {
-  const { request_id, user_id } = fiber.getRef(RequestInfo)
+  const { caller, request_id, user_id } = fiber.getRef(RequestInfo)
   const span = Context.getOption(fiber.context, Tracer.ParentSpan)
   const record = {
     timestamp: date.toISOString(),
@@ -46,6 +46,7 @@ const recordOf = (
     version,
     ...(request_id !== null && { request_id }),
     ...(user_id !== null && { user_id }),
+    ...(caller !== null && { caller }),
     ...(Option.isSome(span) &&
       span.value.sampled && { trace_id: span.value.traceId, span_id: span.value.spanId }),
   }

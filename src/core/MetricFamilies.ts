@@ -25,3 +25,5 @@ export const familiesOf = (registry: Context.Context<never>) => {
     family((attributes) => Metric.histogram(name, { description, attributes, boundaries }))
   return { counter, gauge, histogram }
 }
+
+export type Kinds = ReturnType<typeof familiesOf>

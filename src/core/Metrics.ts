@@ -5,6 +5,7 @@ import { kept } from "./Kept.ts"
 import { familiesOf } from "./MetricFamilies.ts"
 import * as PoolMetrics from "./PoolMetrics.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
+import * as RpcMetrics from "./RpcMetrics.ts"
 import { Settings } from "./Settings.ts"
 import * as SystemSeries from "./SystemSeries.ts"
 
@@ -50,6 +51,7 @@ export class Metrics extends Context.Service<
     readonly job: (name: string, status: "enqueued" | "started" | "completed" | "failed") => void
     /** An attempt, whatever came of it. */
     readonly jobDuration: (name: string, seconds: number) => void
+    readonly rpc: RpcMetrics.RpcMetrics["rpc"]
     readonly llmRequest: AiMetrics.AiMetrics["llmRequest"]
     readonly llmTokens: AiMetrics.AiMetrics["llmTokens"]
     /** Read at each scrape. */
@@ -76,7 +78,8 @@ const databaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const registry = Context.make(Metric.MetricRegistry, new Map())
-  const { counter, gauge, histogram } = familiesOf(registry)
+  const kinds = familiesOf(registry)
+  const { counter, gauge, histogram } = kinds
 
   const requests = counter("http_requests_total", "Requests answered.")
   const requestTimes = histogram(
@@ -168,7 +171,8 @@ const make = Effect.gen(function* () {
   )
   const jobTimesOf = kept((job_name: string) => jobTimes({ job_name }))
 
-  const ai = AiMetrics.make({ counter, histogram })
+  const ai = AiMetrics.make(kinds)
+  const { rpc } = RpcMetrics.make(kinds)
   const pools = PoolMetrics.make(gauge)
   let systemProbe: (() => SystemSeries.SystemState | undefined) | undefined
   const sampleProcess = yield* ProcessMetrics.make({ counter, gauge, settings })
@@ -206,6 +210,7 @@ const make = Effect.gen(function* () {
     circuitBreaker: (service, state) => breakerOf(service)(circuitStates[state]),
     job: (name, status) => jobsOf(name)(status)(1),
     jobDuration: (name, seconds) => jobTimesOf(name)(seconds),
+    rpc,
     llmRequest: ai.llmRequest,
     llmTokens: ai.llmTokens,
     pool: pools.pool,

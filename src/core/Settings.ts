@@ -37,6 +37,8 @@ interface Derived {
   readonly secretKeys: Secrets
   /** SECRET_KEY was made here and kept in DATA_DIR, which only `local` does. */
   readonly secretGenerated: boolean
+  /** RPC_TOKEN: each opens `/rpc`. None: there is no such door. */
+  readonly rpcTokens: ReadonlyArray<Redacted.Redacted>
   readonly database: DatabaseSettings
   readonly auth: AuthSettings
   /** Jobs run in the server too. */
@@ -155,11 +157,14 @@ const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
 
 const weakSecrets = (values: Partial<Values>): ReadonlyArray<Problem> => {
   const production = values.ENVIRONMENT === "production"
-  const weak = (name: "SECRET_KEY" | "SUPABASE_JWT_SECRET" | "METRICS_TOKEN", shortest: number) => {
+  const weak = (
+    name: "SECRET_KEY" | "SUPABASE_JWT_SECRET" | "METRICS_TOKEN" | "RPC_TOKEN",
+    shortest: number,
+  ) => {
     const secret = values[name]
     if (!secret) return []
     // Supabase and scrapers know no lists.
-    const keys = name === "SECRET_KEY" ? secretList(secret) : [secret]
+    const keys = name === "SECRET_KEY" || name === "RPC_TOKEN" ? secretList(secret) : [secret]
     const texts = keys.map(Redacted.value)
     if (texts.length === 0 || texts.some((text) => Buffer.byteLength(text) < shortest)) {
       return [{ name, message: `must have at least ${shortest} bytes` }]
@@ -171,6 +176,7 @@ const weakSecrets = (values: Partial<Values>): ReadonlyArray<Problem> => {
   return [
     ...weak("SECRET_KEY", 32),
     ...weak("SUPABASE_JWT_SECRET", 32),
+    ...weak("RPC_TOKEN", 32),
     ...(production ? weak("METRICS_TOKEN", 16) : []),
   ]
 }
@@ -220,6 +226,7 @@ const complete = (values: Values): Values & Derived => {
     ...values,
     secretKeys,
     secretGenerated: first === undefined,
+    rpcTokens: values.RPC_TOKEN === null ? [] : secretList(values.RPC_TOKEN),
     database,
     jobsEmbedded: values.JOBS_EMBEDDED ?? database.dialect === "sqlite",
     auth: authSettings(values, secretKeys),

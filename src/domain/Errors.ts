@@ -167,3 +167,36 @@ export class ExternalServiceError extends Schema.TaggedError<ExternalServiceErro
     return `${this.service} failed`
   }
 }
+
+/** A body that is not JSON, or not such JSON as we take; also bad framing. */
+export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
+  "BadRequestError",
+  { reason: Schema.String },
+  { httpApiStatus: 400 },
+) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** A body over the limit. `limit` in bytes. */
+export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeError>()(
+  "PayloadTooLargeError",
+  { limit: Schema.Int },
+  { httpApiStatus: 413 },
+) {
+  override get message() {
+    return "The body is over the limit"
+  }
+}
+
+/** A body of another type than the endpoint takes. `accepted` is that type. */
+export class UnsupportedMediaTypeError extends Schema.TaggedError<UnsupportedMediaTypeError>()(
+  "UnsupportedMediaTypeError",
+  { accepted: Schema.String },
+  { httpApiStatus: 415 },
+) {
+  override get message() {
+    return `The body must be ${this.accepted}`
+  }
+}

@@ -16,15 +16,7 @@ export { Cursor, CursorPage, Page } from "../domain/Page.ts"
 export { Limited } from "../domain/Plan.ts"
 export { Project, type ProjectCreate, ProjectId, type ProjectPatch } from "../domain/Project.ts"
 export { UsageMetric } from "../domain/Usage.ts"
-export {
-  UsageBreakdown,
-  UsageCurrentPeriod,
-  UsageDaily,
-  UsageMetrics,
-  UsageSummary,
-  UsageTopUsers,
-  UsageTrends,
-} from "../domain/UsageReport.ts"
+export * from "../domain/UsageReport.ts"
 export {
   AdminUser,
   AdminUserPatch,

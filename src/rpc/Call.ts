@@ -1,12 +1,14 @@
 import { Schema } from "effect"
 import { RpcMiddleware } from "effect/rpc"
-import { BadRequestError, enveloped, PayloadTooLargeError } from "../api/Envelope.ts"
+import { enveloped } from "../api/Envelope.ts"
 import {
   AuthenticationError,
+  BadRequestError,
   DeadlineExceededError,
+  PayloadTooLargeError,
   RateLimitError,
   ServiceUnavailableError,
-  ValidationError,
+  UnsupportedMediaTypeError,
 } from "../domain/Errors.ts"
 
 /** The headers of a call, beside `Authorization: Bearer RPC_TOKEN`, `X-Request-ID` and `traceparent`. */
@@ -23,6 +25,6 @@ export class Call extends RpcMiddleware.Service<Call>()("plinth/rpc/Call", {
     enveloped(PayloadTooLargeError),
     enveloped(RateLimitError),
     enveloped(ServiceUnavailableError),
-    enveloped(ValidationError),
+    enveloped(UnsupportedMediaTypeError),
   ]),
 }) {}

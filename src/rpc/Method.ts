@@ -1,5 +1,7 @@
 import { Effect, Schema, SchemaTransformation } from "effect"
 import { Rpc } from "effect/rpc"
+import { enveloped } from "../api/Envelope.ts"
+import { ValidationError } from "../domain/Errors.ts"
 
 /** Of a list: how many to pass over, and how many at most. Callers are trusted with larger pages than those of REST. */
 export const window = {
@@ -55,7 +57,7 @@ export const method = <
 >(
   tag: Tag,
   { error, input, success }: Options<Input, Success, Failures>,
-) => Rpc.make(tag, { payload: sent(input), success, error: Schema.Union(error), defect: bug })
+) => Rpc.make(tag, { payload: sent(input), success, error: refusals(error), defect: bug })
 
 /** The same, whose answer is a stream. */
 export const streaming = <
@@ -70,7 +72,11 @@ export const streaming = <
   Rpc.make(tag, {
     payload: sent(input),
     success,
-    error: Schema.Union(error),
+    error: refusals(error),
     defect: bug,
     stream: true,
   })
+
+/** Every method takes something that can be wrong. */
+const refusals = <const Failures extends ReadonlyArray<Schema.Top>>(failures: Failures) =>
+  Schema.Union([enveloped(ValidationError), ...failures])

@@ -3,7 +3,7 @@ import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../api/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
-import { UsageMetric } from "../domain/Usage.ts"
+import { UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
 import {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -28,6 +28,9 @@ const user = { user_id: UserId }
 const days = integer(1, 365, 30)
 const metric = { metric: UsageMetric }
 
+/** A level is what there is, and known by what keeps it. */
+const flows = usageMetricKeys.filter((key) => usageMetrics[key].kind === "flow")
+
 /** What the methods take. */
 export const input = {
   user: Schema.Struct(user),
@@ -39,7 +42,7 @@ export const input = {
   metrics: Schema.Struct({}),
   record: Schema.Struct({
     ...user,
-    ...metric,
+    metric: Schema.Literals(flows),
     source: verbatim({ max: 200, example: "render-7f3a" }),
     quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
     dimension: Schema.String.check(Schema.isMaxLength(200)).pipe(

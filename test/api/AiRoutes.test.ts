@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import * as Server from "../../src/api/Server.ts"
+import * as Doors from "../../src/Doors.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { appWithProviders, FakeProvider } from "../fixtures/FakeAi.ts"
 import { Http, send } from "../fixtures/Http.ts"
@@ -9,7 +9,7 @@ const openai = new FakeProvider("openai")
 const anthropic = new FakeProvider("anthropic")
 
 const server = Http.layer.pipe(
-  Layer.provideMerge(Server.layer),
+  Layer.provideMerge(Doors.layer),
   Layer.provideMerge(
     appWithProviders([openai, anthropic], {
       RATE_LIMIT_AI: "1000000/second",

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Doors from "../../src/Doors.ts"
 import { AiGateway } from "../../src/business/AiGateway.ts"
 import * as Server from "../../src/api/Server.ts"
 import { Http } from "../fixtures/Http.ts"
@@ -12,7 +13,7 @@ import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
 const provider = new FakeProvider("openai")
 
 const server = Http.layer.pipe(
-  Layer.provideMerge(Server.layer),
+  Layer.provideMerge(Doors.layer),
   Layer.provideMerge(appWithProviders([provider], { RATE_LIMIT_AI: "1000000/second" })),
 )
 

@@ -99,7 +99,7 @@ const routes = Layer.mergeAll(
     Layer.provide([PoliciesHttp.layer, AuthenticationHttp.layer, AddressLimitHttp.layer]),
     Layer.provide(Limits.layer),
   ),
-  Protocol.layerOf(methodsOf(Sample, [])),
+  Protocol.layerOf(methodsOf(Sample)),
 )
 
 const server = Layer.mergeAll(

@@ -1,5 +1,6 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Effect, Layer, Redacted, Scheduler } from "effect"
+import * as Doors from "../../src/Doors.ts"
 import * as Server from "../../src/api/Server.ts"
 import * as App from "../../src/App.ts"
 import * as Migrations from "../../src/core/Migrations.ts"
@@ -33,7 +34,7 @@ const environment = {
   DATABASE_URL: "sqlite::memory:",
 }
 
-const application = Server.layer.pipe(
+const application = Doors.layer.pipe(
   Layer.provide(Migrations.layer),
   Layer.provideMerge(App.layer),
   Layer.provide(Settings.layerFrom(environment)),

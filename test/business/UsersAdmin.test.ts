@@ -221,7 +221,12 @@ layer(Business.layer)("users", (it) => {
       const user = yield* create("audited")
       yield* TestClock.adjust("1 second")
       const patch = { role: "admin", is_active: false, full_name: "New" } as const
-      const request = { request_id: "req-1", ip_address: "192.0.2.1", user_id: admin.id }
+      const request = {
+        request_id: "req-1",
+        ip_address: "192.0.2.1",
+        user_id: admin.id,
+        caller: null,
+      }
       yield* Effect.provideService(
         change({ ...actor(admin), actor: UserId.make("imp") }, user, patch),
         RequestInfo,

@@ -16,14 +16,14 @@ const journey = (owner_id: UserId) =>
       rpc("ai.stream", { user_id: owner_id, messages: [{ role: "user", content: "Hello" }] }),
     )
     // @ts-expect-error -- there is no such method
-    const nothing: unknown = rpc("projects.forget", { owner_id })
+    const nothing: unknown = () => rpc("projects.forget", { owner_id })
     // @ts-expect-error -- an id of a project is not one of a user
     const other: ProjectId = owner_id
     return {
       name: project.name,
       names: page.items.map(({ name }) => name),
       missing,
-      events: events.length,
+      said: events.map((event) => (event._tag === "delta" ? event.text : "")).join(""),
       nothing: typeof nothing,
       other,
     }

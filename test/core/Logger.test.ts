@@ -92,6 +92,7 @@ describe("Logger", () => {
             request_id: "r-1",
             ip_address: null,
             user_id: UserId.make("ada"),
+            caller: "billing",
           }),
         ),
       )

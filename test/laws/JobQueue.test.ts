@@ -473,7 +473,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         }),
       )
       yield* running(tasks)
-      const request = { request_id: "request-1", ip_address: null, user_id: null }
+      const request = { request_id: "request-1", ip_address: null, user_id: null, caller: null }
       const [job, traceId] = yield* Effect.gen(function* () {
         const span = yield* Effect.orDie(Effect.currentSpan)
         return [yield* enqueue("traced"), span.traceId] as const

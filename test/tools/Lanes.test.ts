@@ -27,6 +27,7 @@ const doors = [
 const contracts = ["../api/Api.ts", "../api/app/ProjectsApi.ts", "../api/Envelope.ts"]
 const above = [
   "../App.ts",
+  "../Doors.ts",
   "../Serve.ts",
   "../Work.ts",
   "../Run.ts",

@@ -7,7 +7,7 @@ import { Context, Effect, Layer } from "effect"
 import { build } from "esbuild"
 import { browse } from "../fixtures/Browser.ts"
 import { pack, type Package } from "../fixtures/Package.ts"
-import { baseUrl, newUser, testServerWith, tokenFor } from "../TestApp.ts"
+import { baseUrl, clientFor, newUser, testServerWith, tokenFor } from "../TestApp.ts"
 
 class Packed extends Context.Service<Packed, Package>()("plinth/test/tools/Package.test/Packed") {
   static readonly layer = Layer.effect(
@@ -20,7 +20,9 @@ class Packed extends Context.Service<Packed, Package>()("plinth/test/tools/Packa
 
 const origin = "https://app.example.com"
 
-const Server = testServerWith({ BACKEND_CORS_ORIGINS: JSON.stringify([origin]) })
+const RPC_TOKEN = "a-token-of-thirty-two-bytes-or-so"
+
+const Server = testServerWith({ BACKEND_CORS_ORIGINS: JSON.stringify([origin]), RPC_TOKEN })
 
 /** Of the package; nothing else may be in it. */
 const expected = [
@@ -41,6 +43,10 @@ interface Manifest {
 
 interface FrontEnd {
   readonly run: (url: string, token: () => Promise<string | null>) => Promise<unknown>
+}
+
+interface OtherService {
+  readonly run: (url: string, token: string, owner: string) => Promise<unknown>
 }
 
 const bundle = (consumer: string, name: string) =>
@@ -173,6 +179,25 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
           run(url, () => Promise.resolve(null)).catch(String),
         )
         assert.include(signedOut, "AuthenticationError")
+      }),
+    )
+
+    it.effect("has a client of the methods that needs nothing but fetch", () =>
+      Effect.gen(function* () {
+        const { script } = yield* bundle((yield* Packed).consumer, "rpc")
+        const [url, owner] = [yield* baseUrl, newUser()]
+        yield* (yield* clientFor(owner)).users.me()
+        const { run } = (yield* browse(script, url)) as OtherService
+        assert.deepStrictEqual(yield* Effect.promise(() => run(url, RPC_TOKEN, owner)), {
+          name: "Engine",
+          names: ["Engine"],
+          missing: "User",
+          said: "Hello",
+          nothing: "function",
+          other: owner,
+        })
+        const stranger = yield* Effect.promise(() => run(url, "another", owner).catch(String))
+        assert.include(stranger, "AuthenticationError")
       }),
     )
   })

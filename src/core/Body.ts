@@ -1,26 +1,33 @@
+import {
+  BadRequestError,
+  PayloadTooLargeError,
+  UnsupportedMediaTypeError,
+} from "../domain/Errors.ts"
 import { isUtf8 } from "node:buffer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
-import { BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError } from "./Envelope.ts"
-
-const json = "application/json"
 
 /** The levels of nesting a JSON body may have. */
 const maxDepth = 64
 
 export type Failure = BadRequestError | PayloadTooLargeError | UnsupportedMediaTypeError
 
-/** The body of a request as JSON text that is safe to parse; at most `limit` bytes of it are ever held. */
+/**
+ * The body of a request as JSON text that is safe to parse, or as lines of it; at most `limit` bytes of it are ever
+ * held.
+ */
 export const readJson = (
   request: HttpServerRequest.HttpServerRequest,
   limit: number,
+  accepted: "application/json" | "application/x-ndjson" = "application/json",
 ): Effect.Effect<string, Failure> => {
   const { headers } = request
   const encoding = headers["content-encoding"]
   const plain = encoding === undefined || encoding === "identity"
-  if (!plain || !/^application\/json\s*(?:;|$)/i.test(headers["content-type"] ?? "")) {
-    return Effect.fail(new UnsupportedMediaTypeError({ accepted: json }))
+  const [type = ""] = (headers["content-type"] ?? "").split(";")
+  if (!plain || type.trim().toLowerCase() !== accepted) {
+    return Effect.fail(new UnsupportedMediaTypeError({ accepted }))
   }
   return Effect.flatMap(read(request, limit), (bytes) => {
     const problem = isUtf8(bytes) ? undefined : "The body is not UTF-8"
@@ -31,6 +38,10 @@ export const readJson = (
       : Effect.fail(new BadRequestError({ reason }))
   })
 }
+
+/** A body is read once: who asks the request for it gets this text. */
+export const keepText = (request: HttpServerRequest.HttpServerRequest, text: string) =>
+  Object.defineProperty(request, "text", { value: Effect.succeed(text) })
 
 /** Read from Node's stream itself: the stock reader resumes the fiber five times for a small body. */
 const read = (request: HttpServerRequest.HttpServerRequest, limit: number) =>

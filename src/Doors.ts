@@ -1,0 +1,21 @@
+import { Effect, Layer } from "effect"
+import { Api } from "./api/Api.ts"
+import * as Docs from "./api/Docs.ts"
+import * as Http from "./api/Http.ts"
+import { methodsOf } from "./api/Methods.ts"
+import * as Protocol from "./api/Protocol.ts"
+import * as Server from "./api/Server.ts"
+import { Settings } from "./core/Settings.ts"
+import * as RpcHttp from "./rpc/RpcHttp.ts"
+
+const protocol = Layer.unwrap(
+  Effect.map(Settings, (settings) =>
+    Protocol.layerOf(methodsOf(Api, { GET: Docs.paths(settings), POST: RpcHttp.paths(settings) })),
+  ),
+)
+
+/** Every route the server has: REST and its documents, and RPC. */
+export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, protocol)
+
+/** Listens on PORT. */
+export const layer = Server.layerOf(routes, "PORT")

@@ -1,0 +1,39 @@
+import { Effect, Stream } from "effect"
+import { AiGateway } from "../business/AiGateway.ts"
+import { Users } from "../business/Users.ts"
+import { AiRpcs, input } from "./AiRpcs.ts"
+import { decoded, decodedStream } from "./Decoded.ts"
+import { subscriberOf } from "./Subscriber.ts"
+
+export const layer = AiRpcs.toLayer(
+  Effect.gen(function* () {
+    const gateway = yield* AiGateway
+    const users = yield* Users
+
+    return {
+      "ai.status": decoded(input.status, () => Effect.succeed(gateway.status)),
+      "ai.complete": decoded(input.complete, ({ user_id, ...asked }) =>
+        Effect.flatMap(subscriberOf(users, user_id), (caller) =>
+          gateway.complete(caller, requestOf(asked)),
+        ),
+      ),
+      "ai.stream": decodedStream(input.complete, ({ user_id, ...asked }) =>
+        Stream.unwrap(
+          Effect.flatMap(subscriberOf(users, user_id), (caller) =>
+            gateway.stream(caller, requestOf(asked)),
+          ),
+        ),
+      ),
+    }
+  }),
+)
+
+const requestOf = ({
+  complexity,
+  model,
+  ...asked
+}: Omit<typeof input.complete.Type, "user_id">) => ({
+  ...asked,
+  model: model ?? null,
+  complexity: complexity ?? null,
+})

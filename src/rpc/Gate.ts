@@ -1,0 +1,56 @@
+import { Effect } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { bearerOf, isOneOf } from "../core/Bearer.ts"
+import { Metrics } from "../core/Metrics.ts"
+import { networkOf } from "../core/Network.ts"
+import { RateLimiter } from "../core/RateLimiter.ts"
+import { Settings } from "../core/Settings.ts"
+import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import { callerHeader, timeoutHeader } from "./Call.ts"
+
+/** A day, in ms. */
+const longest = 86_400_000
+
+/**
+ * Lets in who has an RPC_TOKEN, and notes the name he gives himself. Wrong tokens are counted by address, as those of
+ * REST are: past the limit of `auth` they are told so.
+ */
+export const make = Effect.fnUntraced(function* (path: string) {
+  const { RATE_LIMIT_AUTH, rpcTokens } = yield* Settings
+  const limiter = yield* RateLimiter
+  const metrics = yield* Metrics
+  const isToken = isOneOf(rpcTokens)
+
+  const refuse = Effect.fnUntraced(function* (token: string | undefined, address: string) {
+    const reason = token === undefined ? "missing_token" : "invalid_token"
+    metrics.authFailure(reason)
+    if (token !== undefined) {
+      const verdict = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
+      if (!verdict.isAllowed) {
+        metrics.rateLimitHit(path, "ip")
+        const retry_after = Math.ceil(verdict.reset_after / 1000)
+        return yield* new RateLimitError({ retry_after })
+      }
+    }
+    return yield* new AuthenticationError({ reason })
+  })
+
+  return Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
+    const request = yield* RequestInfo
+    const token = bearerOf(headers["authorization"])
+    if (!isToken(token)) return yield* refuse(token, request.ip_address ?? "unknown")
+    const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
+    if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
+      return yield* new BadRequestError({
+        reason: `${callerHeader} must be 1 to 64 small letters, digits or hyphens`,
+      })
+    }
+    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longest) {
+      return yield* new BadRequestError({
+        reason: `${timeoutHeader} must be an integer from 1 to ${longest}`,
+      })
+    }
+    request.caller = caller
+  })
+})

@@ -1,0 +1,11 @@
+import { Layer } from "effect"
+import { RpcTest } from "effect/rpc"
+import { PlinthRpc } from "./RpcClient.ts"
+import * as RpcHandlers from "./RpcHandlers.ts"
+import { Rpcs } from "./Rpcs.ts"
+
+/** The methods as calls of the handlers in this process, for who sits at the machine: no HTTP, no token. */
+export const layer = Layer.effect(
+  PlinthRpc,
+  RpcTest.makeClient(Rpcs, { flatten: true, disableFatalDefects: true }),
+).pipe(Layer.provide(RpcHandlers.layer))

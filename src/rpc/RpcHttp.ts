@@ -1,0 +1,79 @@
+import { Cause, Context, Effect, ErrorReporter, Layer, Option, Schema, Tracer } from "effect"
+import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { RpcSerialization, RpcServer } from "effect/rpc"
+import { keepText, readJson } from "../core/Body.ts"
+import { Settings } from "../core/Settings.ts"
+import { Tracing } from "../core/Tracing.ts"
+import { Call } from "./Call.ts"
+import { callsIn } from "./Frames.ts"
+import * as Gate from "./Gate.ts"
+import * as RpcHandlers from "./RpcHandlers.ts"
+import { Rpcs } from "./Rpcs.ts"
+
+/** Where the methods are called, when there is an RPC_TOKEN. */
+export const paths = ({ rpcTokens }: Settings["Service"]) =>
+  rpcTokens.length > 0 ? (["/rpc"] as const) : []
+
+/** The methods of `Rpcs` over HTTP. What is wrong with a request as a whole is told as REST tells it. */
+export const layer = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const settings = yield* Settings
+    const [path] = paths(settings)
+    if (path === undefined) return
+    const gate = yield* Gate.make(path)
+    const { begin } = yield* Tracing
+    const calls = Effect.provideService(
+      yield* RpcServer.toHttpEffect(Rpcs, {
+        disableFatalDefects: true,
+        disableTracing: begin === null,
+      }),
+      ErrorReporter.CurrentErrorReporters,
+      new Set([bugs]),
+    )
+
+    const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+      yield* gate(request)
+      const body = yield* readJson(request, settings.BODY_LIMIT_BYTES, "application/x-ndjson")
+      keepText(request, yield* callsIn(body))
+      return yield* begin === null ? calls : Effect.flatMap(calls, traced)
+    })
+
+    yield* router.add("POST", path, (request) =>
+      Effect.catch(answer(request), (error) => Effect.succeed(refusal(error))),
+    )
+  }),
+).pipe(Layer.provide([RpcHandlers.layer, RpcSerialization.layerNdjson]))
+
+/** A caller is told that there is a bug; what it is stands in the log. */
+const bugs = ErrorReporter.make(({ cause, fiber }) => {
+  if (!Cause.hasDies(cause)) return
+  Effect.runForkWith(fiber.context)(Effect.logError("RPC call failed", cause))
+})
+
+/** W3C Trace Context Level 2: where the spans of the call are, also when the caller has none. */
+const traced = (response: HttpServerResponse.HttpServerResponse) =>
+  Effect.withFiber((fiber) => {
+    const span = Context.getOption(fiber.context, Tracer.ParentSpan)
+    return Effect.succeed(
+      Option.isNone(span)
+        ? response
+        : HttpServerResponse.setHeader(
+            response,
+            "traceresponse",
+            `00-${span.value.traceId}-${span.value.spanId}-01`,
+          ),
+    )
+  })
+
+const statuses = {
+  AuthenticationError: 401,
+  BadRequestError: 400,
+  PayloadTooLargeError: 413,
+  RateLimitError: 429,
+  UnsupportedMediaTypeError: 415,
+} as const
+
+const encode = Schema.encodeSync(Call.error)
+
+const refusal = (error: Extract<typeof Call.error.Type, { _tag: keyof typeof statuses }>) =>
+  HttpServerResponse.jsonUnsafe(encode(error), { status: statuses[error._tag] })
