@@ -43,6 +43,7 @@ export const examine = Effect.gen(function* () {
     ai(settings),
     logger(settings),
     metrics(settings),
+    rpc(settings),
     tracing(settings),
     documentation(settings),
     proxies(settings),
@@ -216,6 +217,11 @@ const metrics = ({ ENVIRONMENT, METRICS_TOKEN }: Values) => {
       )
     : ok("Metrics", "open to all", "METRICS_TOKEN is not set")
 }
+
+const rpc = ({ rpcTokens }: Values) =>
+  rpcTokens.length > 0
+    ? ok("RPC", "by token", "RPC_TOKEN")
+    : ok("RPC", "off", "RPC_TOKEN is not set")
 
 const tracing = ({ OTEL_ENABLED, OTEL_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT }: Values) => {
   if (!OTEL_ENABLED) return ok("Tracing", "off", "OTEL_ENABLED is not set")

@@ -393,6 +393,8 @@ describe("production", () => {
       "SUPABASE_JWT_SECRET",
     ],
     [{ METRICS_TOKEN: "prometheus" }, "METRICS_TOKEN"],
+    [{ RPC_TOKEN: "please-change-me-before-production-0123456789" }, "RPC_TOKEN"],
+    [{ RPC_TOKEN: `${key},short` }, "RPC_TOKEN"],
     [{ BACKEND_CORS_ORIGINS: '["*"]' }, "BACKEND_CORS_ORIGINS"],
     [{ CLERK_ISSUER_URL: undefined }, "OAUTH_ISSUER"],
     [{ EMAIL_PROVIDER: "console" }, "EMAIL_PROVIDER"],

@@ -1,0 +1,108 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { NotFoundError, ValidationError } from "../../src/domain/Errors.ts"
+import { PlinthRpc, withRequestId } from "../../src/rpc/RpcClient.ts"
+import { newCaller } from "../fixtures/Callers.ts"
+import { client, frame, post, rpcServer } from "../fixtures/Rpc.ts"
+import { added } from "../fixtures/Series.ts"
+import { newUser } from "../TestApp.ts"
+
+const server = rpcServer([], { PLAN_LIMITS: '{"free":{"projects":1,"api_requests":null}}' })
+
+layer(server, { excludeTestServices: true })("A call", (it) => {
+  it.effect("is counted by method, caller and what came of it, and timed", () =>
+    Effect.gen(function* () {
+      const calls = Effect.gen(function* () {
+        const rpc = yield* PlinthRpc
+        yield* rpc("jobs.stats", {})
+        yield* Effect.flip(rpc("users.get", { id: "nobody" }))
+      }).pipe(Effect.provide(client({ caller: "billing" })))
+      assert.deepStrictEqual(
+        yield* added(calls, "rpc_requests_total", "rpc_request_duration_seconds_count"),
+        {
+          'rpc_requests_total{method="jobs.stats",caller="billing",status="success"}': 1,
+          'rpc_requests_total{method="users.get",caller="billing",status="NOT_FOUND"}': 1,
+          'rpc_request_duration_seconds_count{method="jobs.stats"}': 1,
+          'rpc_request_duration_seconds_count{method="users.get"}': 1,
+        },
+      )
+    }),
+  )
+
+  it.effect(
+    "carries its request id there and back, and stands in the audit log by its caller",
+    () =>
+      Effect.gen(function* () {
+        const { id } = yield* newCaller()
+        const rpc = yield* PlinthRpc
+        yield* rpc("users.update", { id, role: "admin" }).pipe(withRequestId("req-42"))
+        const sql = yield* SqlClient.SqlClient
+        const rows = yield* sql<{ readonly request_id: string; readonly details: string | object }>`
+        SELECT request_id, details FROM audit_logs
+        WHERE resource_id = ${id} AND action = 'user.role_changed'`
+        assert.deepStrictEqual(
+          rows.map(({ details, request_id }) => [
+            request_id,
+            typeof details === "string" ? (JSON.parse(details) as object) : details,
+          ]),
+          [["req-42", { from: "user", to: "admin", caller: "tests" }]],
+        )
+        const headers = { "x-request-id": "req-43" }
+        const answer = yield* post({ body: frame("jobs.stats"), headers })
+        assert.strictEqual(answer.headers["x-request-id"], "req-43")
+      }),
+  )
+
+  it.effect("records what another service gave a user, once for each source and caller", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      const used = { user_id: id, metric: "file_uploads", source: "render-1", quantity: 3 } as const
+      const record = Effect.flatMap(PlinthRpc, (rpc) => rpc("usage.record", used))
+      yield* Effect.repeat(record, { times: 2 })
+      yield* Effect.provide(record, client({ caller: "other" }))
+      const { file_uploads } = yield* rpc("usage.currentPeriod", { user_id: id })
+      assert.strictEqual(file_uploads, 6)
+      const refused = yield* Effect.flip(rpc("usage.record", { ...used, user_id: "nobody" }))
+      assert.instanceOf(refused, NotFoundError)
+      const level = yield* Effect.flip(rpc("usage.record", { ...used, metric: "storage_bytes" }))
+      assert.instanceOf(level, ValidationError)
+    }),
+  )
+
+  it.effect("tells what a plan gives, and what is left of it", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      const allowed = (amount: number) =>
+        rpc("entitlements.check", { user_id: id, what: "projects", amount })
+      assert.deepStrictEqual(yield* allowed(1), { is_allowed: true, limit: 1, remaining: 1 })
+      assert.deepStrictEqual(yield* allowed(2), { is_allowed: false, limit: 1, remaining: 1 })
+      yield* rpc("projects.create", { owner_id: id, name: "Engine" })
+      assert.deepStrictEqual(yield* allowed(1), { is_allowed: false, limit: 1, remaining: 0 })
+      const { limits, plan } = yield* rpc("entitlements.get", { user_id: id })
+      assert.strictEqual(plan, "free")
+      assert.deepStrictEqual(limits.projects, { limit: 1, remaining: 0 })
+      yield* rpc("users.deactivate", { id })
+      const { is_allowed } = yield* rpc("entitlements.check", { user_id: id, what: "ai_tokens" })
+      assert.isFalse(is_allowed)
+    }),
+  )
+
+  it.effect("sends a mail as a job, once for a key", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      const mail = { user_id: id, title: "Ready", body: "It is.", unique_key: `ready-${id}` }
+      const first = yield* rpc("email.notify", mail)
+      assert.isTrue(first.created)
+      const job = yield* rpc("jobs.get", { id: first.job_id })
+      assert.strictEqual(job.name, "send_notification_email")
+      const nobody = yield* Effect.flip(rpc("email.welcome", { user_id: newUser() }))
+      assert.instanceOf(nobody, NotFoundError)
+      const elsewhere = yield* Effect.flip(rpc("email.notify", { ...mail, path: "//evil.example" }))
+      assert.instanceOf(elsewhere, ValidationError)
+    }),
+  )
+})

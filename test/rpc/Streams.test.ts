@@ -1,0 +1,105 @@
+import { createServer } from "node:http"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { DeadlineExceededError } from "../../src/domain/Errors.ts"
+import { withDeadline } from "../../src/rpc/Deadline.ts"
+import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
+import { newCaller } from "../fixtures/Callers.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { FakeProvider, part } from "../fixtures/FakeAi.ts"
+import { asking, failure, frame, framesIn, post, rpcServer, rpcToken } from "../fixtures/Rpc.ts"
+
+const openai = new FakeProvider("openai")
+
+const server = rpcServer([openai])
+
+layer(server, { excludeTestServices: true })("A deadline", (it) => {
+  it.effect("ends the call here and the work there", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
+      const late = yield* failure((rpc) =>
+        rpc("ai.stream", { user_id: id, ...asking }).pipe(
+          Stream.runDrain,
+          withDeadline("300 millis"),
+        ),
+      )
+      assert.instanceOf(late, DeadlineExceededError)
+      assert.strictEqual(late.timeout_ms, 300)
+      yield* eventually(Effect.sync(() => !openai.isOpen))
+    }),
+  )
+
+  it.effect("that only the header tells is kept by the service, and said so", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      openai.script = { parts: 1, ending: "hang", tokens: { prompt: null, completion: null } }
+      const headers = { "x-plinth-timeout-ms": "200" }
+      const body = frame("ai.stream", { user_id: id, ...asking })
+      const { text } = yield* post({ body, headers })
+      const [chunk, exit] = framesIn(text)
+      assert.deepStrictEqual(chunk, {
+        _tag: "Chunk",
+        requestId: "1",
+        values: [{ _tag: "delta", text: part }],
+      })
+      assert.include(JSON.stringify(exit), '"code":"DEADLINE_EXCEEDED"')
+      yield* eventually(Effect.sync(() => !openai.isOpen))
+    }),
+  )
+
+  it.effect("around another is told as what is left of it", () =>
+    Effect.gen(function* () {
+      const timeouts: Array<number> = []
+      const other = createServer((request, response) => {
+        timeouts.push(Number(request.headers["x-plinth-timeout-ms"]))
+        response.statusCode = 503
+        response.end("not Plinth's")
+      })
+      yield* Effect.callback<void>((resume) => {
+        other.listen(0, "127.0.0.1", () => resume(Effect.void))
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => other.close()))
+      const address = other.address()
+      const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`
+      const error = yield* failure((rpc) =>
+        rpc("jobs.stats", {}).pipe(withDeadline("1 hour"), withDeadline("5 seconds")),
+      ).pipe(Effect.provide(PlinthRpc.layer({ url, token: rpcToken, caller: "tests" })))
+      assert.strictEqual(error._tag, "RpcClientError")
+      const [told = 0] = timeouts
+      assert.isAtMost(told, 5000)
+      assert.isAbove(told, 1000)
+    }),
+  )
+})
+
+layer(server, { excludeTestServices: true })("A stream", (it) => {
+  it.effect("comes piece by piece, and is metered by what came", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      openai.script = { parts: 3, ending: "stop", tokens: { prompt: 7, completion: 3 } }
+      const events = yield* rpc("ai.stream", { user_id: id, ...asking }).pipe(Stream.runCollect)
+      assert.deepStrictEqual(
+        events.map((event) => (event._tag === "delta" ? event.text : event.completion.usage)),
+        [part, part, part, { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }],
+      )
+      const { ai_tokens } = yield* rpc("usage.currentPeriod", { user_id: id })
+      assert.strictEqual(ai_tokens, 10)
+    }),
+  )
+
+  it.effect("that nobody reads on stops the provider", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
+      const [first] = yield* rpc("ai.stream", { user_id: id, ...asking }).pipe(
+        Stream.take(1),
+        Stream.runCollect,
+      )
+      assert.deepStrictEqual(first, { _tag: "delta", text: part })
+      yield* eventually(Effect.sync(() => !openai.isOpen))
+    }),
+  )
+})
