@@ -192,7 +192,7 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
           name: "Engine",
           names: ["Engine"],
           missing: "User",
-          said: "Hello",
+          said: "You said: Hello",
           nothing: "function",
           other: owner,
         })
