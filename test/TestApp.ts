@@ -1,9 +1,8 @@
 import { Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiClient } from "effect/http-api"
+import { FetchHttpClient } from "effect/http"
+import { PlinthApi } from "../src/api/ApiClient.ts"
 import * as Doors from "../src/Doors.ts"
-import { Api } from "../src/api/Api.ts"
 import * as Server from "../src/api/Server.ts"
 import * as App from "../src/App.ts"
 import * as Migrations from "../src/core/Migrations.ts"
@@ -64,8 +63,5 @@ export const tokenFor = (sub: UserId, options: TokenOptions = {}) =>
 export const clientFor = (sub: UserId, options: TokenOptions = {}) =>
   Effect.gen(function* () {
     const [token, url] = [yield* tokenFor(sub, options), yield* baseUrl]
-    return yield* HttpApiClient.make(Api, {
-      baseUrl: url,
-      transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
-    })
+    return yield* PlinthApi.make({ url, token })
   })

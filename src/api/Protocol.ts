@@ -122,8 +122,9 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           status: 204,
           headers: {
             "access-control-allow-methods": allowed.join(", "),
+            // A client on Effect sends b3 wherever it sends traceparent.
             "access-control-allow-headers":
-              "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent",
+              "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, b3",
             "access-control-max-age": "600",
           },
         })

@@ -86,6 +86,8 @@ layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
           "content-type",
           "idempotency-key",
           "x-request-id",
+          "traceparent",
+          "b3",
         ])
       }
     }),

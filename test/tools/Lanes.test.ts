@@ -118,7 +118,7 @@ const lanes: Readonly<Record<string, Imports>> = {
     allowed: ["../business/Tasks.ts", "../rpc/RpcClient.ts", "./Output.ts", ...contracts],
   },
   ...Object.fromEntries(
-    ["api/TasksApi", "api/Api", "api/Envelope", "api/Authentication", "api/Policies"].map(
+    ["api/TasksApi", "api/Api", "api/ApiClient", "api/Envelope", "api/Policies", "exports/Api"].map(
       (name) => [
         `src/${name}.ts`,
         {

@@ -1,0 +1,29 @@
+/** `plinth/domain`: what things are, as both contracts speak of them, and what can fail. */
+export {
+  AiCompletion,
+  AiEvent,
+  AiProviderName,
+  AiStatus,
+  AiUsage,
+  Complexity,
+  FinishReason,
+} from "../domain/Ai.ts"
+export { AiChatInput, AiCompletionInput, AiRoutedInput } from "../domain/AiInput.ts"
+export * from "../domain/Errors.ts"
+export { Timestamp } from "../domain/Fields.ts"
+export { Job, JobId, JobState, JobStats } from "../domain/Job.ts"
+export { Cursor, CursorPage, Page } from "../domain/Page.ts"
+export { Limited } from "../domain/Plan.ts"
+export { Project, type ProjectCreate, ProjectId, type ProjectPatch } from "../domain/Project.ts"
+export { UsageMetric } from "../domain/Usage.ts"
+export * from "../domain/UsageReport.ts"
+export {
+  AdminUser,
+  AdminUserPatch,
+  Role,
+  SubscriptionPlan,
+  SubscriptionStatus,
+  User,
+  UserId,
+  type UserPatch,
+} from "../domain/User.ts"

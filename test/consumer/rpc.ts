@@ -1,0 +1,35 @@
+import { Effect, Stream } from "effect"
+import { type ProjectId, UserId } from "plinth/domain"
+import { PlinthRpc, withDeadline } from "plinth/rpc"
+
+/** What another service does. */
+const journey = (owner_id: UserId) =>
+  Effect.gen(function* () {
+    const rpc = yield* PlinthRpc
+    const project = yield* rpc("projects.create", { owner_id, name: " Engine " })
+    const page = yield* rpc("projects.list", { owner_id }).pipe(withDeadline("5 seconds"))
+    const missing = yield* rpc("users.get", { id: UserId.make("nobody") }).pipe(
+      Effect.map(({ id }) => id),
+      Effect.catchTag("NotFoundError", ({ resource }) => Effect.succeed(resource)),
+    )
+    const events = yield* Stream.runCollect(
+      rpc("ai.stream", { user_id: owner_id, messages: [{ role: "user", content: "Hello" }] }),
+    )
+    // @ts-expect-error -- there is no such method
+    const nothing: unknown = () => rpc("projects.forget", { owner_id })
+    // @ts-expect-error -- an id of a project is not one of a user
+    const other: ProjectId = owner_id
+    return {
+      name: project.name,
+      names: page.items.map(({ name }) => name),
+      missing,
+      said: events.map((event) => (event._tag === "delta" ? event.text : "")).join(""),
+      nothing: typeof nothing,
+      other,
+    }
+  })
+
+export const run = (url: string, token: string, owner: string) =>
+  Effect.runPromise(
+    Effect.provide(journey(UserId.make(owner)), PlinthRpc.layer({ url, token, caller: "reports" })),
+  )

@@ -1,0 +1,204 @@
+import { execFileSync, spawnSync } from "node:child_process"
+import { cpSync, readFileSync, realpathSync, statSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { gzipSync } from "node:zlib"
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer } from "effect"
+import { build } from "esbuild"
+import { browse } from "../fixtures/Browser.ts"
+import { pack, type Package } from "../fixtures/Package.ts"
+import { baseUrl, clientFor, newUser, testServerWith, tokenFor } from "../TestApp.ts"
+
+class Packed extends Context.Service<Packed, Package>()("plinth/test/tools/Package.test/Packed") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.tap(pack, ({ consumer }) =>
+      Effect.sync(() => cpSync("test/consumer", consumer, { recursive: true })),
+    ),
+  )
+}
+
+const origin = "https://app.example.com"
+
+const RPC_TOKEN = "a-token-of-thirty-two-bytes-or-so"
+
+const Server = testServerWith({ BACKEND_CORS_ORIGINS: JSON.stringify([origin]), RPC_TOKEN })
+
+/** Of the package; nothing else may be in it. */
+const expected = [
+  /^(?:package\.json|README\.md|LICENSE)$/,
+  /^dist\/cli(?:-program)?\.js$/,
+  /^dist\/cli-chunks\/[\w-]+\.js$/,
+  /^dist\/lib\/package\.json$/,
+  /^dist\/lib\/src\/(?:api|domain|exports|rpc)\/[\w/]+\.(?:js|d\.ts)$/,
+]
+
+/** In bytes, about a tenth over what they were when this was written. Of bundles: minified and gzipped. */
+const limits = { tarball: 4_100_000, api: 190_000, rpc: 228_000, domain: 136_000 }
+
+interface Manifest {
+  readonly bin: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>
+}
+
+interface FrontEnd {
+  readonly run: (url: string, token: () => Promise<string | null>) => Promise<unknown>
+}
+
+interface OtherService {
+  readonly run: (url: string, token: string, owner: string) => Promise<unknown>
+}
+
+const bundle = (consumer: string, name: string) =>
+  Effect.map(
+    Effect.promise(() =>
+      build({
+        absWorkingDir: consumer,
+        entryPoints: [`${name}.ts`],
+        bundle: true,
+        platform: "browser",
+        format: "iife",
+        globalName: "page",
+        minify: true,
+        metafile: true,
+        write: false,
+        outdir: "out",
+      }),
+    ),
+    ({ metafile: { outputs }, outputFiles: [output] }) => ({
+      script: output?.text ?? "",
+      size: gzipSync(output?.contents ?? "").length,
+      // What was read and then left out does not count.
+      parts: Object.values(outputs)
+        .flatMap(({ inputs }) => Object.entries(inputs))
+        .flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [partOf(file)] : [])),
+    }),
+  )
+
+/** `effect/http/HttpBody` of a file, `plinth/domain/User`, `jose/index`; without a package, its own path. */
+const partOf = (file: string) =>
+  file
+    .replace(/^.*node_modules\/(?!.*node_modules\/)/, "")
+    .replace(/^(effect|plinth)\/dist\/(?:lib\/(?:src\/)?)?/, "$1/")
+    .replace(/\.js$/, "")
+
+const server =
+  /^effect\/(?:cli|cluster|persistence|process|sql|workflow)\/|HttpApiBuilder|RpcServer/
+
+layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The package", (it) => {
+  it.effect("has its programs, its contracts and their types, and nothing else", () =>
+    Effect.gen(function* () {
+      const { files, installed, tarball } = yield* Packed
+      assert.deepStrictEqual(
+        files.filter((file) => !expected.some((pattern) => pattern.test(file))),
+        [],
+      )
+      const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest
+      assert.deepStrictEqual(Object.keys(manifest.exports), ["./api", "./domain", "./rpc"])
+      const named = [...Object.values(manifest.exports), manifest.bin].flatMap(
+        Object.values<string>,
+      )
+      for (const file of named) assert.include(files, file.replace("./", ""))
+      assert.isBelow(statSync(tarball).size, limits.tarball)
+    }),
+  )
+
+  it.effect("says nothing of the machine it was built on", () =>
+    Effect.gen(function* () {
+      const { files, installed, tarball } = yield* Packed
+      const places = [dirname(tarball), realpathSync("node_modules")]
+      const telling = files.filter((file) => {
+        const text = readFileSync(join(installed, file), "utf8")
+        return places.some((place) => text.includes(place))
+      })
+      assert.deepStrictEqual(telling, [])
+    }),
+  )
+
+  it.effect("has a program that needs nothing beside it", () =>
+    Effect.gen(function* () {
+      const { consumer, installed } = yield* Packed
+      const words = [join(installed, "dist", "cli.js"), "openapi"]
+      const document = execFileSync(process.execPath, words, { cwd: consumer, encoding: "utf8" })
+      assert.include(document, "/api/v1/app/projects")
+    }),
+  )
+
+  for (const resolution of ["nodenext", "bundler"]) {
+    it.effect(`has types that hold under moduleResolution ${resolution}, and refuse misuse`, () =>
+      Effect.gen(function* () {
+        const project = join((yield* Packed).consumer, `tsconfig.${resolution}.json`)
+        const tsc = [resolve("node_modules/typescript/bin/tsc"), "--project", project]
+        assert.strictEqual(spawnSync(process.execPath, tsc, { encoding: "utf8" }).stdout, "")
+      }),
+    )
+  }
+
+  for (const [name, folders] of [
+    ["api", "api|domain|exports"],
+    ["rpc", "api|domain|exports|rpc"],
+    ["domain", "domain|exports"],
+  ] as const) {
+    it.effect(`brings a browser that wants ${name} its contract and effect, and no more`, () =>
+      Effect.gen(function* () {
+        const { consumer } = yield* Packed
+        const { parts, size } = yield* bundle(consumer, name)
+        const ours = new RegExp(
+          `^(?:${name}\\.ts|plinth/(?:package\\.json|(?:${folders})/.*)|effect/.*)$`,
+        )
+        assert.deepStrictEqual(
+          parts.filter((part) => !ours.test(part) || server.test(part)),
+          [],
+        )
+        assert.isBelow(size, limits[name])
+      }),
+    )
+  }
+
+  it.layer(Server)((it) => {
+    it.effect("has a client of the API that works in a page of another origin", () =>
+      Effect.gen(function* () {
+        const { script } = yield* bundle((yield* Packed).consumer, "api")
+        const [url, token] = [
+          yield* baseUrl,
+          yield* tokenFor(newUser(), { email: "ada@example.com" }),
+        ]
+        const { run } = (yield* browse(script, origin)) as FrontEnd
+        assert.deepStrictEqual(
+          yield* Effect.promise(() => run(url, () => Promise.resolve(token))),
+          {
+            email: "ada@example.com",
+            name: "Engine",
+            names: ["Engine"],
+            missing: "Project",
+            refused: "SchemaError",
+            nothing: undefined,
+          },
+        )
+        const signedOut = yield* Effect.promise(() =>
+          run(url, () => Promise.resolve(null)).catch(String),
+        )
+        assert.include(signedOut, "AuthenticationError")
+      }),
+    )
+
+    it.effect("has a client of the methods that needs nothing but fetch", () =>
+      Effect.gen(function* () {
+        const { script } = yield* bundle((yield* Packed).consumer, "rpc")
+        const [url, owner] = [yield* baseUrl, newUser()]
+        yield* (yield* clientFor(owner)).users.me()
+        const { run } = (yield* browse(script, url)) as OtherService
+        assert.deepStrictEqual(yield* Effect.promise(() => run(url, RPC_TOKEN, owner)), {
+          name: "Engine",
+          names: ["Engine"],
+          missing: "User",
+          said: "You said: Hello",
+          nothing: "function",
+          other: owner,
+        })
+        const stranger = yield* Effect.promise(() => run(url, "another", owner).catch(String))
+        assert.include(stranger, "AuthenticationError")
+      }),
+    )
+  })
+})
