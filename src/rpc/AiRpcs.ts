@@ -10,8 +10,7 @@ import {
   QuotaExceededError,
   ServiceUnavailableError,
 } from "../domain/Errors.ts"
-import { UserId } from "../domain/User.ts"
-import { method, streaming } from "./Method.ts"
+import { method, streaming, userId } from "./Method.ts"
 
 const error = [
   enveloped(NotFoundError),
@@ -27,7 +26,7 @@ const { stream: _stream, ...asked } = AiCompletionInput.fields
 export const input = {
   status: Schema.Struct({}),
   complete: Schema.Struct({
-    user_id: UserId,
+    user_id: userId,
     ...asked,
     complexity: Schema.optionalKey(Complexity),
   }),

@@ -4,23 +4,22 @@ import { enveloped } from "../api/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { text, verbatim } from "../domain/Fields.ts"
 import { JobId } from "../domain/Job.ts"
-import { UserId } from "../domain/User.ts"
-import { method } from "./Method.ts"
+import { method, userId } from "./Method.ts"
 
 /** Nothing new while a mail of this kind with this key waits or is being sent. */
 const unique_key = Schema.optionalKey(verbatim({ max: 255, example: "invoice-2026-11" }))
 
 /** What the methods take. */
 export const input = {
-  welcome: Schema.Struct({ user_id: UserId, unique_key }),
+  welcome: Schema.Struct({ user_id: userId, unique_key }),
   passwordReset: Schema.Struct({
-    user_id: UserId,
+    user_id: userId,
     token: verbatim({ max: 4096, example: "3f1e6a5c2b7d" }),
     expires_in_minutes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 43_200 })),
     unique_key,
   }),
   notify: Schema.Struct({
-    user_id: UserId,
+    user_id: userId,
     title: text({ max: 150, example: "Your report is ready" }).input,
     body: text({ max: 10_000, example: "It has all of November." }).input,
     path: Schema.NullOr(

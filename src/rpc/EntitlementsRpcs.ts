@@ -5,15 +5,15 @@ import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { Limited } from "../domain/Plan.ts"
 import { UsageCurrentPeriod } from "../domain/UsageReport.ts"
 import { SubscriptionPlan, SubscriptionStatus, UserId } from "../domain/User.ts"
-import { method } from "./Method.ts"
+import { method, userId } from "./Method.ts"
 
 const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
 /** What the methods take. */
 export const input = {
-  get: Schema.Struct({ user_id: UserId }),
+  get: Schema.Struct({ user_id: userId }),
   check: Schema.Struct({
-    user_id: UserId,
+    user_id: userId,
     what: Limited,
     amount: Schema.Int.check(
       Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),

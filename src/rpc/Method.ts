@@ -2,6 +2,10 @@ import { Effect, Schema, SchemaTransformation } from "effect"
 import { Rpc } from "effect/rpc"
 import { enveloped } from "../api/Envelope.ts"
 import { ValidationError } from "../domain/Errors.ts"
+import { verbatim } from "../domain/Fields.ts"
+
+/** A user's id, which is the `sub` of his tokens. */
+export const userId = verbatim({ max: 255, example: "user_2abc" }).pipe(Schema.brand("UserId"))
 
 /** Of a list: how many to pass over, and how many at most. Callers are trusted with larger pages than those of REST. */
 export const window = {

@@ -9,24 +9,23 @@ import {
 } from "../domain/Errors.ts"
 import { Cursor, CursorPage, Page, search } from "../domain/Page.ts"
 import { Project, ProjectId } from "../domain/Project.ts"
-import { UserId } from "../domain/User.ts"
-import { method, window } from "./Method.ts"
+import { method, window, userId } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
 const missing = [enveloped(NotFoundError), unavailable] as const
 
-const one = { owner_id: UserId, id: ProjectId }
+const one = { owner_id: userId, id: ProjectId }
 
 /** What the methods take. */
 export const input = {
-  list: Schema.Struct({ owner_id: UserId, ...window, search }),
+  list: Schema.Struct({ owner_id: userId, ...window, search }),
   listAfter: Schema.Struct({
-    owner_id: UserId,
+    owner_id: userId,
     cursor: Cursor.pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
     limit: window.limit,
     search,
   }),
-  create: Schema.Struct({ owner_id: UserId, ...Project.jsonCreate.fields }),
+  create: Schema.Struct({ owner_id: userId, ...Project.jsonCreate.fields }),
   one: Schema.Struct(one),
   update: Schema.Struct({ ...one, ...Project.jsonUpdate.fields }),
 }

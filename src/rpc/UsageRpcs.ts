@@ -13,8 +13,7 @@ import {
   UsageTopUsers,
   UsageTrends,
 } from "../domain/UsageReport.ts"
-import { UserId } from "../domain/User.ts"
-import { method } from "./Method.ts"
+import { method, userId } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
 const missing = [enveloped(NotFoundError), unavailable] as const
@@ -24,7 +23,7 @@ const integer = (minimum: number, maximum: number, fallback: number) =>
     Schema.withDecodingDefaultKey(Effect.succeed(fallback)),
   )
 
-const user = { user_id: UserId }
+const user = { user_id: userId }
 const days = integer(1, 365, 30)
 const metric = { metric: UsageMetric }
 

@@ -7,19 +7,14 @@ import {
   NotFoundError,
   ServiceUnavailableError,
 } from "../domain/Errors.ts"
-import { isEmail, isSubject } from "../domain/Identity.ts"
+import { verbatim } from "../domain/Fields.ts"
+import { isEmail } from "../domain/Identity.ts"
 import { Page, search } from "../domain/Page.ts"
-import { AdminUser, AdminUserPatch, Role, User, UserId } from "../domain/User.ts"
-import { method, window } from "./Method.ts"
+import { AdminUser, AdminUserPatch, Role, User } from "../domain/User.ts"
+import { method, userId, window } from "./Method.ts"
 
 const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 const refused = [...missing, enveloped(ConflictError), enveloped(AuthorizationError)] as const
-
-const subject = Schema.String.check(
-  Schema.makeFilter(
-    (text) => isSubject(text) || "must have 1 to 255 characters that are not all blank",
-  ),
-).pipe(Schema.brand("UserId"))
 
 const email = Schema.String.check(
   Schema.makeFilter((text) => isEmail(text) || "must be an e-mail address"),
@@ -33,16 +28,16 @@ export const input = {
     role: Schema.optionalKey(Role),
     search,
   }),
-  one: Schema.Struct({ id: UserId }),
-  getByEmail: Schema.Struct({ email: Schema.String }),
+  one: Schema.Struct({ id: userId }),
+  getByEmail: Schema.Struct({ email: verbatim({ max: 320, example: "ada@example.com" }) }),
   create: Schema.Struct({
-    id: subject,
+    id: userId,
     email: Schema.NullOr(email).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
     full_name: User.jsonCreate.fields.full_name,
     role: Role.pipe(Schema.withDecodingDefaultKey(Effect.succeed("user" as const))),
   }),
-  update: Schema.Struct({ id: UserId, ...AdminUserPatch.fields }),
-  relink: Schema.Struct({ id: UserId, to: subject }),
+  update: Schema.Struct({ id: userId, ...AdminUserPatch.fields }),
+  relink: Schema.Struct({ id: userId, to: userId }),
 }
 
 /** Users, as operators have them: what is changed is in the audit log, with the name of the caller. */

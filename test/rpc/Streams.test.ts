@@ -1,12 +1,13 @@
 import { createServer } from "node:http"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import { DeadlineExceededError } from "../../src/domain/Errors.ts"
 import { withDeadline } from "../../src/rpc/Deadline.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { FakeProvider, part } from "../fixtures/FakeAi.ts"
+import { series } from "../fixtures/Series.ts"
 import { asking, failure, frame, framesIn, post, rpcServer, rpcToken } from "../fixtures/Rpc.ts"
 
 const openai = new FakeProvider("openai")
@@ -45,6 +46,11 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
       })
       assert.include(JSON.stringify(exit), '"code":"DEADLINE_EXCEEDED"')
       yield* eventually(Effect.sync(() => !openai.isOpen))
+      const unary = yield* post({
+        body: frame("ai.complete", { user_id: id, ...asking }),
+        headers,
+      })
+      assert.include(unary.text, '"code":"DEADLINE_EXCEEDED"')
     }),
   )
 
@@ -100,6 +106,27 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
       )
       assert.deepStrictEqual(first, { _tag: "delta", text: part })
       yield* eventually(Effect.sync(() => !openai.isOpen))
+    }),
+  )
+
+  it.effect("or a call whose caller hangs up ends there, and is counted so", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      openai.script = { parts: 0, ending: "hang", tokens: { prompt: null, completion: null } }
+      for (const call of [
+        rpc("ai.complete", { user_id: id, ...asking }),
+        rpc("ai.stream", { user_id: id, ...asking }).pipe(Stream.runDrain),
+      ]) {
+        openai.calls = []
+        const fiber = yield* Effect.forkChild(call)
+        yield* eventually(Effect.sync(() => openai.calls.length === 1))
+        yield* Fiber.interrupt(fiber)
+      }
+      for (const method of ["ai.complete", "ai.stream"]) {
+        const key = `rpc_requests_total{method="${method}",caller="tests",status="CANCELLED"}`
+        yield* eventually(Effect.map(series, (all) => (all.get(key) ?? 0) > 0))
+      }
     }),
   )
 })
