@@ -37,9 +37,16 @@ const expected = [
 const limits = { tarball: 4_100_000, api: 190_000, rpc: 228_000, domain: 136_000 }
 
 interface Manifest {
+  readonly version: string
+  readonly dependencies?: object
+  readonly optionalDependencies?: object
+  readonly peerDependencies: Readonly<Record<string, string>>
   readonly bin: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>
 }
+
+const manifestOf = (folder: string) =>
+  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest
 
 interface FrontEnd {
   readonly run: (url: string, token: () => Promise<string | null>) => Promise<unknown>
@@ -93,13 +100,23 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
         files.filter((file) => !expected.some((pattern) => pattern.test(file))),
         [],
       )
-      const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest
+      const manifest = manifestOf(installed)
       assert.deepStrictEqual(Object.keys(manifest.exports), ["./api", "./domain", "./rpc"])
       const named = [...Object.values(manifest.exports), manifest.bin].flatMap(
         Object.values<string>,
       )
       for (const file of named) assert.include(files, file.replace("./", ""))
       assert.isBelow(statSync(tarball).size, limits.tarball)
+    }),
+  )
+
+  it.effect("wants effect beside it, in the version it was made with, and no other package", () =>
+    Effect.gen(function* () {
+      const manifest = manifestOf((yield* Packed).installed)
+      const { version } = manifestOf("node_modules/effect")
+      assert.deepStrictEqual(manifest.peerDependencies, { effect: version })
+      assert.isUndefined(manifest.dependencies)
+      assert.isUndefined(manifest.optionalDependencies)
     }),
   )
 
