@@ -1,6 +1,9 @@
+import type { Methods } from "../src/rpc/RpcClient.ts"
+
 /**
- * Who may do what: every operation of the contract for every kind of caller. `owner` is whom the id in the path
- * belongs to, or speaks of; `other` another user. An operation without a row fails the suite.
+ * Who may do what: every operation of REST, every method of RPC and every command of the CLI, for every kind of caller.
+ * `owner` is whom the id in the path belongs to, or speaks of; `other` another user; `service` has RPC_TOKEN. What has
+ * no row fails the suite.
  */
 
 export const callers = [
@@ -10,6 +13,7 @@ export const callers = [
   "admin",
   "superadmin",
   "deactivated",
+  "service",
 ] as const
 
 /** Ids of the owner, of one resource of each kind that he owns, and of a job, by the parameter that names each in paths. */
@@ -41,12 +45,13 @@ const everyone = (status: number): Verdict => ({
     admin: status,
     superadmin: status,
     deactivated: status,
+    service: status,
   },
 })
 
 /** Each caller does it to himself. */
 const activeUsers = (status: number, body?: Body): Verdict => ({
-  statuses: { ...everyone(status).statuses, anonymous: 401, deactivated: 403 },
+  statuses: { ...everyone(status).statuses, anonymous: 401, deactivated: 403, service: 401 },
   ...(body !== undefined && { body }),
 })
 
@@ -109,4 +114,71 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   "adminUsage.breakdown": { ...adminsOnly(200), query: "metric=ai_tokens" },
   "adminUsage.topUsers": { ...adminsOnly(200), query: "metric=ai_tokens" },
   "adminUsage.metrics": adminsOnly(200),
+}
+
+/** A method of RPC: what it takes, and what a service gets for it. Nobody else gets in. */
+export interface MethodVerdict {
+  readonly input: Body
+  /** "success", or the code of a failure. */
+  readonly outcome: string
+}
+
+const served = (input: Body = {}, outcome = "success"): MethodVerdict => ({ input, outcome })
+
+/** Of the owner, by this name in the input. */
+const about = (name: string, more: object = {}) =>
+  served((ids) => ({ [name]: ids["user_id"], ...more }))
+
+const ownProject = (more: object = {}) =>
+  served(({ project_id, user_id }) => ({ owner_id: user_id, id: project_id, ...more }))
+
+const ownJob = (outcome?: string) => served(({ job_id }) => ({ id: job_id }), outcome)
+
+const metric = { metric: "ai_tokens" }
+const messages = [{ role: "user", content: "Hello" }]
+
+export const methods: Readonly<Record<Methods["_tag"], MethodVerdict>> = {
+  "users.list": served(),
+  "users.get": about("id"),
+  "users.getByEmail": served(({ user_id }) => ({ email: `${user_id}@example.com` })),
+  "users.create": served(({ user_id }) => ({ id: `${user_id}-new`, full_name: null })),
+  "users.update": about("id", { role: "superadmin" }),
+  "users.activate": about("id"),
+  "users.deactivate": about("id"),
+  "users.relink": served(({ user_id }) => ({ id: user_id, to: `${user_id}-to` })),
+
+  "projects.list": about("owner_id"),
+  "projects.listAfter": about("owner_id"),
+  "projects.create": about("owner_id", { name: "Engine" }),
+  "projects.get": ownProject(),
+  "projects.update": ownProject({ name: "Engine" }),
+  "projects.remove": ownProject(),
+
+  "usage.currentPeriod": about("user_id"),
+  "usage.summary": about("user_id"),
+  "usage.trends": about("user_id", metric),
+  "usage.daily": about("user_id", metric),
+  "usage.breakdown": about("user_id", metric),
+  "usage.topUsers": served(metric),
+  "usage.metrics": served(),
+  "usage.record": about("user_id", { ...metric, source: "render-1", quantity: 1 }),
+
+  "entitlements.get": about("user_id"),
+  "entitlements.check": about("user_id", { what: "projects" }),
+
+  "jobs.list": served(),
+  "jobs.stats": served(),
+  "jobs.get": ownJob(),
+  "jobs.enqueue": served({ name: "cleanup_old_data", delay_seconds: 3600 }),
+  // The job waits: there is nothing to retry.
+  "jobs.retry": ownJob("CONFLICT"),
+  "jobs.cancel": ownJob(),
+
+  "email.welcome": about("user_id"),
+  "email.passwordReset": about("user_id", { token: "3f1e", expires_in_minutes: 30 }),
+  "email.notify": about("user_id", { title: "Ready", body: "It is." }),
+
+  "ai.status": served(),
+  "ai.complete": about("user_id", { messages }),
+  "ai.stream": about("user_id", { messages }),
 }

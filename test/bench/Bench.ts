@@ -11,6 +11,7 @@ import { measureLargeBody } from "./LargeBody.ts"
 import { ask, load, textOf } from "./Load.ts"
 import { measureAi } from "./Ai.ts"
 import { measureJobs } from "./Jobs.ts"
+import { measureRpc } from "./Rpc.ts"
 import { measureScale } from "./Scale.ts"
 import { type Server, start } from "./Processes.ts"
 import { report } from "./Report.ts"
@@ -20,11 +21,11 @@ import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 /**
  * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written Fastify server that
  * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server; then
- * jobs and the AI gateway. `npm run bench -- jobs`, `npm run bench -- ai`: those alone. Linux.
+ * jobs, the AI gateway and RPC. `npm run bench -- jobs`, `-- ai`, `-- rpc`: those alone. Linux.
  */
 
 const words = process.argv.slice(2)
-const only = words.find((word) => word === "jobs" || word === "ai")
+const only = words.find((word) => word === "jobs" || word === "ai" || word === "rpc")
 const [rounds = 7, requests = 8000] = only === undefined ? words.map(Number) : []
 const directory = mkdtempSync(join(tmpdir(), "plinth-bench-"))
 const path = "/api/v1/app/projects"
@@ -65,26 +66,27 @@ const main = async () => {
   if (only === undefined) await measureServers()
   const server = await Effect.runPromise(startPostgres)
   try {
-    if (only !== "ai") await measureJobs(server)
-    if (only !== "jobs") await measureGateway(server)
+    if (only === undefined || only === "jobs") await measureJobs(server)
+    if (only === undefined || only === "ai") await onBoth(server, "gateway", measureAi)
+    if (only === undefined || only === "rpc") await onBoth(server, "rpc", measureRpc)
   } finally {
     await Effect.runPromise(server.remove)
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-/** On databases of its own. */
-const measureGateway = async (server: PostgresServer) => {
+/** On databases of its own, of this name. */
+const onBoth = async (server: PostgresServer, database: string, measure: typeof measureRpc) => {
   const sql = postgres(server.url("postgres"), { max: 1 })
-  await sql.unsafe("CREATE DATABASE gateway")
+  await sql.unsafe(`CREATE DATABASE ${database}`)
   await sql.end()
   const databases = [
-    ["sqlite", `sqlite:${join(directory, "gateway.db")}`],
-    ["postgresql", server.url("gateway")],
+    ["sqlite", `sqlite:${join(directory, `${database}.db`)}`],
+    ["postgresql", server.url(database)],
   ] as const
   await inTurn(databases, async ([name, DATABASE_URL]) => {
     await seed(DATABASE_URL)
-    await measureAi(name, (env) =>
+    await measure(name, (env) =>
       start({
         name: "plinth",
         entry: "dist/main.js",

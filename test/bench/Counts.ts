@@ -8,7 +8,7 @@ import { Settings } from "../../src/core/Settings.ts"
 import { Tokens } from "../../src/core/Tokens.ts"
 import { UserId } from "../../src/domain/User.ts"
 import { StepCounter } from "../fixtures/StepCounter.ts"
-import { load, type Request, textOf } from "./Load.ts"
+import { callOf, load, type Request, textOf } from "./Load.ts"
 
 /**
  * What one request costs, exactly: steps that fibers take, and bytes of heap. Run with `--expose-gc
@@ -22,6 +22,8 @@ const rounds = 200
 const warmUp = 3000
 const batches = 7
 
+const rpcToken = "a-token-for-counting-1234567890-abcd"
+
 const environment = {
   HOST: "127.0.0.1",
   PORT: "0",
@@ -30,6 +32,7 @@ const environment = {
   SECRET_KEY: "a-key-for-counting-1234567890-abcdefgh",
   SHUTDOWN_GRACE_SECONDS: "0",
   RATE_LIMIT_DEFAULT: "1000000/second",
+  RPC_TOKEN: rpcToken,
   PLAN_LIMITS: '{"free":{"projects":null,"api_requests":null}}',
   DATABASE_URL: "sqlite::memory:",
 }
@@ -76,7 +79,12 @@ const program = Effect.gen(function* () {
     return { steps: Math.min(...steps) - idle, bytes: median }
   })
   yield* Effect.promise(() => load(create, 20, 1))
-  const measured = { list: yield* measure(list), create: yield* measure(create) }
+  const listed = callOf(rpcToken, "projects.list", { owner_id: "bench", limit: 20 })
+  const measured = {
+    list: yield* measure(list),
+    create: yield* measure(create),
+    rpcList: yield* measure({ port, text: listed, status: 200 }),
+  }
   process.stdout.write(`counts ${JSON.stringify(measured)}\n`)
 })
 

@@ -13,16 +13,24 @@ export interface Request {
 export const textOf = (
   method: string,
   path: string,
-  options: { readonly token?: string; readonly body?: string } = {},
+  options: { readonly token?: string; readonly body?: string; readonly type?: string } = {},
 ) => {
-  const { token, body } = options
+  const { token, body, type = "application/json" } = options
   const lines = [`${method} ${path} HTTP/1.1`, "Host: 127.0.0.1"]
   if (token !== undefined) lines.push(`Authorization: Bearer ${token}`)
   if (body !== undefined) {
-    lines.push("Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`)
+    lines.push(`Content-Type: ${type}`, `Content-Length: ${Buffer.byteLength(body)}`)
   }
   return `${lines.join("\r\n")}\r\n\r\n${body ?? ""}`
 }
+
+/** A call of a method over RPC. */
+export const callOf = (token: string, tag: string, payload: object) =>
+  textOf("POST", "/rpc", {
+    token,
+    body: `${JSON.stringify({ _tag: "Request", id: "1", tag, payload, headers: [] })}\n`,
+    type: "application/x-ndjson",
+  })
 
 /** Sends the request `count` times over `connections` that are kept open, each waiting for its answer. */
 export const load = async (request: Request, count: number, connections = 32) => {

@@ -8,7 +8,7 @@ import {
   NotFoundError,
   PayloadTooLargeError,
   QuotaExceededError,
-  ServiceUnavailableError,
+  ExternalServiceError,
   ValidationError,
 } from "../../src/domain/Errors.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
@@ -68,7 +68,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
       const down = yield* failure((rpc) =>
         rpc("ai.stream", { user_id: id, ...asking, model: "gpt-5.2" }).pipe(Stream.runDrain),
       )
-      assert.instanceOf(down, ServiceUnavailableError)
+      assert.instanceOf(down, ExternalServiceError)
     }),
   )
 

@@ -1,0 +1,148 @@
+// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+import { spawn } from "node:child_process"
+import { Agent, request } from "node:http"
+import { createInterface } from "node:readline"
+import { callOf, load, textOf } from "./Load.ts"
+import type { Server } from "./Processes.ts"
+import { report } from "./Report.ts"
+import { alternating, inTurn } from "./Rounds.ts"
+import { reader, tokenOf, writer } from "./Seed.ts"
+
+/**
+ * The same method by REST and by RPC, of one server in one run: what a call costs it, and how long one waits for it.
+ * Then whether its memory grows with the items of streams.
+ */
+
+const rpcToken = "a-token-of-the-bench-0123456789-abcdef"
+const rounds = 9
+const calls = 6000
+const streams = 400
+
+const path = "/api/v1/app/projects"
+const project = { name: " Analytical engine ", description: "Computes Bernoulli numbers" }
+
+const methods = [
+  {
+    name: "projects.list",
+    rest: { text: textOf("GET", `${path}?limit=20`, { token: tokenOf(reader) }), status: 200 },
+    rpc: callOf(rpcToken, "projects.list", { owner_id: reader, limit: 20 }),
+  },
+  {
+    name: "projects.create",
+    rest: {
+      text: textOf("POST", path, { token: tokenOf(writer), body: JSON.stringify(project) }),
+      status: 201,
+    },
+    rpc: callOf(rpcToken, "projects.create", { owner_id: writer, ...project }),
+  },
+  {
+    name: "usage.currentPeriod",
+    rest: {
+      text: textOf("GET", "/api/v1/app/usage/current-period", { token: tokenOf(reader) }),
+      status: 200,
+    },
+    rpc: callOf(rpcToken, "usage.currentPeriod", { user_id: reader }),
+  },
+]
+
+type Start = (env: Readonly<Record<string, string>>) => Promise<Server>
+
+export const measureRpc = async (database: string, start: Start) => {
+  const provider = spawn(process.execPath, ["test/bench/AiMock.ts"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  })
+  const url = `${await firstLine(provider.stdout)}/v1`
+  const server = await start({
+    RPC_TOKEN: rpcToken,
+    OPENAI_API_KEY: "bench",
+    OPENAI_BASE_URL: url,
+    PLAN_LIMITS: '{"free":{"projects":null,"api_requests":null,"ai_tokens":null}}',
+  })
+  try {
+    await inTurn(methods, ({ name, rest, rpc }) =>
+      compare(`${database} ${name}`, server, [rest, { text: rpc, status: 200 }]),
+    )
+    await measureStreams(database, server)
+  } finally {
+    await server.stop()
+    provider.kill()
+  }
+}
+
+const firstLine = async (output: NodeJS.ReadableStream) => {
+  for await (const line of createInterface({ input: output })) return line
+  throw new Error("the provider did not start")
+}
+
+type Door = { readonly text: string; readonly status: number }
+
+const compare = async (name: string, server: Server, doors: ReadonlyArray<Door>) => {
+  const [rest = [], rpc = []] = await alternating(doors, rounds, async (door) => {
+    const [begun, before] = [performance.now(), server.cpu()]
+    await load({ port: server.port, ...door }, calls)
+    return {
+      cpu: ((server.cpu() - before) / calls) * 1e6,
+      time: ((performance.now() - begun) / calls) * 1e3,
+    }
+  })
+  const ratios = (of: "cpu" | "time") =>
+    rest.map((round, at) => (rpc[at]?.[of] ?? Number.NaN) / round[of])
+  for (const [door, found] of [
+    ["REST", rest],
+    ["RPC", rpc],
+  ] as const) {
+    report(
+      `${name} ${door}, CPU`,
+      found.map(({ cpu }) => cpu),
+      "µs",
+    )
+  }
+  report(`${name} RPC / REST, CPU`, ratios("cpu"), "", 3)
+  report(`${name} RPC / REST, time`, ratios("time"), "", 3)
+}
+
+/** After each tenth of them. */
+const measureStreams = async (database: string, { memory, port }: Server) => {
+  const agent = new Agent({ keepAlive: true })
+  const counts: Array<number> = []
+  const sizes = await inTurn(Array.from({ length: 10 }), async () => {
+    const some = Array.from({ length: 4 }, () =>
+      inTurn(Array.from({ length: streams / 40 }), () => itemsOf(agent, port)),
+    )
+    counts.push(...(await Promise.all(some)).flat())
+    return memory().now
+  })
+  agent.destroy()
+  const shown = sizes.map((size) => size.toFixed(0)).join(" ")
+  process.stdout.write(
+    `${database} memory after each tenth of ${streams} streams of ${Math.min(...counts)} items, MiB: ${shown}\n`,
+  )
+}
+
+/** How many a stream has. */
+const itemsOf = (agent: Agent, port: number) =>
+  new Promise<number>((resolve, reject) => {
+    const asked = {
+      user_id: reader,
+      model: "gpt-4o",
+      messages: [{ role: "user", content: "long" }],
+    }
+    const call = request(
+      {
+        agent,
+        port,
+        method: "POST",
+        path: "/rpc",
+        headers: { authorization: `Bearer ${rpcToken}`, "content-type": "application/x-ndjson" },
+      },
+      (response) => {
+        let items = 0
+        response.on("data", (chunk: Buffer) => {
+          items += chunk.toString("latin1").split('"_tag":"delta"').length - 1
+        })
+        response.on("end", () => resolve(items))
+      },
+    )
+    call.on("error", reject)
+    call.end(JSON.stringify({ _tag: "Request", id: "1", tag: "ai.stream", payload: asked }))
+  })
