@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join, resolve } from "node:path"
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Tokens } from "../../src/core/Tokens.ts"
 import { UserId } from "../../src/domain/User.ts"
@@ -10,6 +10,7 @@ import { canary } from "../fixtures/Plinth.ts"
 import { runSection } from "../fixtures/Readme.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving, tokens } from "../fixtures/Serving.ts"
+import { hasProgram } from "../Programs.ts"
 
 const RPC_TOKEN = "c0ffee00c0ffee00c0ffee00c0ffee00"
 
@@ -50,34 +51,36 @@ class Desk extends Context.Service<
   ).pipe(Layer.provide(tokens))
 }
 
-layer(Desk.layer, { excludeTestServices: true, timeout: 60_000 })("README", (it) => {
-  it.effect(
-    "calls it from another service",
-    () =>
-      Effect.gen(function* () {
-        const { env } = yield* Desk
-        const { consumer: cwd } = yield* pack
-        const programs = { "plan.ts": 'import "./plan.ts"' }
-        const [[, plan] = [], [, users = ""] = []] = yield* runSection(
-          "Calling it from another service",
-          { cwd, env, programs },
-        )
-        assert.strictEqual(plan, "ada has the plan free\nno User nobody\n")
-        assert.match(users, /^\{"_tag":"Exit".*"email":"ada@example\.com".*\}\n$/)
-      }),
-    120_000,
-  )
+describe.skipIf(!hasProgram("curl"))("README", () => {
+  layer(Desk.layer, { excludeTestServices: true, timeout: 60_000 })((it) => {
+    it.effect(
+      "calls it from another service",
+      () =>
+        Effect.gen(function* () {
+          const { env } = yield* Desk
+          const { consumer: cwd } = yield* pack
+          const programs = { "plan.ts": 'import "./plan.ts"' }
+          const [[, plan] = [], [, users = ""] = []] = yield* runSection(
+            "Calling it from another service",
+            { cwd, env, programs },
+          )
+          assert.strictEqual(plan, "ada has the plan free\nno User nobody\n")
+          assert.match(users, /^\{"_tag":"Exit".*"email":"ada@example\.com".*\}\n$/)
+        }),
+      120_000,
+    )
 
-  it.effect(
-    "calls it from a terminal",
-    () =>
-      Effect.gen(function* () {
-        const { cwd, env } = yield* Desk
-        const section = "Calling it from a terminal"
-        const [[, told = ""] = []] = yield* runSection(section, { cwd, env, programs: {} })
-        assert.match(told, /^waiting/m)
-        assert.match(told, /"id":"ada".*"role":"admin"/)
-      }),
-    60_000,
-  )
+    it.effect(
+      "calls it from a terminal",
+      () =>
+        Effect.gen(function* () {
+          const { cwd, env } = yield* Desk
+          const section = "Calling it from a terminal"
+          const [[, told = ""] = []] = yield* runSection(section, { cwd, env, programs: {} })
+          assert.match(told, /^waiting/m)
+          assert.match(told, /"id":"ada".*"role":"admin"/)
+        }),
+      60_000,
+    )
+  })
 })
