@@ -1,6 +1,7 @@
-import { Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
 import { JobQueue } from "../core/JobQueue.ts"
+import { Metrics } from "../core/Metrics.ts"
 import { PubSub } from "../core/PubSub.ts"
 import {
   type AuthorizationError,
@@ -51,6 +52,8 @@ export class Users extends Context.Service<
       identity: Identity,
     ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
     readonly get: (id: UserId) => Effect.Effect<User, Missing>
+    /** The same, at most 2 s behind the database. */
+    readonly recall: (id: UserId) => Effect.Effect<User, Missing>
     readonly getByEmail: (email: string) => Effect.Effect<User, Missing>
     readonly list: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
     /** What a user may change about himself. */
@@ -85,11 +88,23 @@ export class Users extends Context.Service<
       const { transaction } = yield* Database
       const { publish, subscribe } = yield* PubSub
       const jobs = yield* JobQueue
+      const metrics = yield* Metrics
       const cache = new UserCache()
       yield* subscribe(changes, (id) => cache.drop(UserId.make(id)))
 
       /** In every process. Before the transaction ends, a reader would put the old row back. */
       const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changes, id))
+
+      const recall = (id: UserId) =>
+        Effect.flatMapEager(Clock.currentTimeMillis, (read_at) => {
+          const user = cache.get(id, read_at)
+          metrics.cacheLookup("users", user !== undefined)
+          if (user !== undefined) return Effect.succeed(user)
+          const { change } = cache
+          return Effect.tap(repo.get(id), (found) =>
+            Effect.sync(() => cache.set(found, read_at, change)),
+          )
+        })
 
       const getByEmail = Effect.fn("Users.getByEmail")(function* (email: string) {
         const user = yield* repo.findByEmail(email)
@@ -185,6 +200,7 @@ export class Users extends Context.Service<
       return Users.of({
         resolve: yield* SignIn.make(cache),
         get: repo.get,
+        recall,
         getByEmail,
         list: repo.search,
         update,

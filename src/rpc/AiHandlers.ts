@@ -1,32 +1,30 @@
 import { Effect, Stream } from "effect"
 import { AiGateway } from "../business/AiGateway.ts"
 import { Users } from "../business/Users.ts"
-import { AiRpcs, input } from "./AiRpcs.ts"
+import { input } from "./AiRpcs.ts"
 import { decoded, decodedStream } from "./Decoded.ts"
 import { subscriberOf } from "./Subscriber.ts"
 
-export const layer = AiRpcs.toLayer(
-  Effect.gen(function* () {
-    const gateway = yield* AiGateway
-    const users = yield* Users
+export const make = Effect.gen(function* () {
+  const gateway = yield* AiGateway
+  const users = yield* Users
 
-    return {
-      "ai.status": decoded(input.status, () => Effect.succeed(gateway.status)),
-      "ai.complete": decoded(input.complete, ({ user_id, ...asked }) =>
+  return {
+    "ai.status": decoded(input.status, () => Effect.succeed(gateway.status)),
+    "ai.complete": decoded(input.complete, ({ user_id, ...asked }) =>
+      Effect.flatMap(subscriberOf(users, user_id), (caller) =>
+        gateway.complete(caller, requestOf(asked)),
+      ),
+    ),
+    "ai.stream": decodedStream(input.complete, ({ user_id, ...asked }) =>
+      Stream.unwrap(
         Effect.flatMap(subscriberOf(users, user_id), (caller) =>
-          gateway.complete(caller, requestOf(asked)),
+          gateway.stream(caller, requestOf(asked)),
         ),
       ),
-      "ai.stream": decodedStream(input.complete, ({ user_id, ...asked }) =>
-        Stream.unwrap(
-          Effect.flatMap(subscriberOf(users, user_id), (caller) =>
-            gateway.stream(caller, requestOf(asked)),
-          ),
-        ),
-      ),
-    }
-  }),
-)
+    ),
+  }
+})
 
 const requestOf = ({
   complexity,

@@ -1,26 +1,35 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
+import type { Headers } from "effect/http"
 import { codeOf } from "../api/Envelope.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Call, timeoutHeader } from "./Call.ts"
 import { withDeadline } from "./Deadline.ts"
 
-export const layer = Layer.effect(
-  Call,
-  Effect.map(Metrics, (metrics) =>
-    Call.of((handler, { headers, rpc }) =>
+/** A call within its deadline, which is counted and timed. The headers are those of HTTP, which the gate has seen. */
+export const make = Effect.map(
+  Metrics,
+  (metrics) =>
+    <A, E, R>(handler: Effect.Effect<A, E, R>, method: string, headers: Headers.Headers) =>
       Effect.withFiber((fiber) => {
         const { caller } = fiber.getRef(RequestInfo)
         const started = performance.now()
         const timeout = headers[timeoutHeader]
-        const bounded = timeout === undefined ? handler : withDeadline(Number(timeout))(handler)
-        return Effect.onExit(bounded, (exit) => {
-          const seconds = (performance.now() - started) / 1000
-          metrics.rpc(rpc._tag, caller ?? "operator", statusOf(exit), seconds)
-          return Effect.void
-        })
+        return Effect.onExit(
+          timeout === undefined ? handler : withDeadline(Number(timeout))(handler),
+          (exit) => {
+            const seconds = (performance.now() - started) / 1000
+            metrics.rpc(method, caller ?? "operator", statusOf(exit), seconds)
+            return Exit.void
+          },
+        )
       }),
-    ),
+)
+
+export const layer = Layer.effect(
+  Call,
+  Effect.map(make, (within) =>
+    Call.of((handler, { headers, rpc }) => within(handler, rpc._tag, headers)),
   ),
 )
 

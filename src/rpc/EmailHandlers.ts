@@ -3,20 +3,18 @@ import { Emails } from "../business/Emails.ts"
 import type { Enqueued } from "../core/JobQueue.ts"
 import { SendNotificationEmail, SendPasswordResetEmail, SendWelcomeEmail } from "../domain/Job.ts"
 import { decoded } from "./Decoded.ts"
-import { EmailRpcs, input } from "./EmailRpcs.ts"
+import { input } from "./EmailRpcs.ts"
 
 const told = ({ created, id }: Enqueued) => ({ job_id: id, created })
 
-export const layer = EmailRpcs.toLayer(
-  Effect.map(Emails, ({ enqueue }) => ({
-    "email.welcome": decoded(input.welcome, ({ unique_key, ...mail }) =>
-      Effect.map(enqueue(SendWelcomeEmail, mail, unique_key), told),
-    ),
-    "email.passwordReset": decoded(input.passwordReset, ({ unique_key, ...mail }) =>
-      Effect.map(enqueue(SendPasswordResetEmail, mail, unique_key), told),
-    ),
-    "email.notify": decoded(input.notify, ({ unique_key, ...mail }) =>
-      Effect.map(enqueue(SendNotificationEmail, mail, unique_key), told),
-    ),
-  })),
-)
+export const make = Effect.map(Emails, ({ enqueue }) => ({
+  "email.welcome": decoded(input.welcome, ({ unique_key, ...mail }) =>
+    Effect.map(enqueue(SendWelcomeEmail, mail, unique_key), told),
+  ),
+  "email.passwordReset": decoded(input.passwordReset, ({ unique_key, ...mail }) =>
+    Effect.map(enqueue(SendPasswordResetEmail, mail, unique_key), told),
+  ),
+  "email.notify": decoded(input.notify, ({ unique_key, ...mail }) =>
+    Effect.map(enqueue(SendNotificationEmail, mail, unique_key), told),
+  ),
+}))

@@ -1,41 +1,59 @@
+import { Predicate, Result } from "effect"
 import { BadRequestError } from "../domain/Errors.ts"
-import { Effect, Schema } from "effect"
+import type { Methods } from "./RpcClient.ts"
 import { Rpcs } from "./Rpcs.ts"
 
-/** Calls in one request; they run beside each other. */
+/** A call, as a line of a body. What it brings of headers is left out: those of HTTP count. */
+export interface Frame {
+  readonly _tag: "Request"
+  readonly id: string | number
+  readonly tag: Methods["_tag"]
+  readonly payload: unknown
+}
+
+/** In one body; they run beside each other. */
 const most = 100
 
-const Frame = Schema.Struct({
-  _tag: Schema.Literal("Request"),
-  id: Schema.Union([Schema.String.check(Schema.isMaxLength(128)), Schema.Int]),
-  tag: Schema.String,
-  payload: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-})
+const refuse = (reason: string) => Result.fail(new BadRequestError({ reason }))
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Frame))
-
-const refuse = (reason: string) => new BadRequestError({ reason })
-
-/**
- * The calls of a body, one on each line, as the RPC server takes them. What they bring of headers is left out: those of
- * HTTP count.
- */
-export const callsIn = Effect.fnUntraced(function* (body: string) {
+/** The calls of a body. */
+export const callsIn = (body: string): Result.Result<ReadonlyArray<Frame>, BadRequestError> => {
+  const calls: Array<Frame> = []
   const lines = body.split("\n").filter((line) => line.trim() !== "")
-  if (lines.length === 0 || lines.length > most) {
-    return yield* refuse(`A body has 1 to ${most} calls`)
-  }
-  const calls = new Map<string, string>()
+  if (lines.length > most) return refuse(`A body has at most ${most} calls`)
   for (const [at, line] of lines.entries()) {
-    const { id, payload, tag } = yield* Effect.mapError(decode(line), () =>
-      refuse(
+    const call = parsed(line)
+    if (!isCall(call)) {
+      return refuse(
         `Line ${at + 1} is not a call: {"_tag":"Request","id":"1","tag":"users.get","payload":{}}`,
-      ),
-    )
-    if (!Rpcs.requests.has(tag))
-      return yield* refuse(`Line ${at + 1} calls no method that there is`)
-    calls.set(String(id), JSON.stringify({ _tag: "Request", id, tag, payload, headers: [] }))
+      )
+    }
+    const { id, payload = {}, tag } = call
+    if (!isMethod(tag)) return refuse(`Line ${at + 1} calls no method that there is`)
+    calls.push({ _tag: "Request", id, tag, payload })
   }
-  if (calls.size < lines.length) return yield* refuse("Two calls have one id")
-  return `${[...calls.values()].join("\n")}\n`
-})
+  const ids = new Set(calls.map(({ id }) => String(id)))
+  return ids.size < calls.length ? refuse("Two calls have one id") : Result.succeed(calls)
+}
+
+/** As the RPC server takes them. */
+export const linesOf = (calls: ReadonlyArray<Frame>) =>
+  calls.map((call) => `${JSON.stringify({ ...call, headers: [] })}\n`).join("")
+
+const parsed = (line: string): unknown => {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+const isCall = (line: unknown): line is Omit<Frame, "tag"> & { readonly tag: string } =>
+  Predicate.hasProperty(line, "_tag") &&
+  line._tag === "Request" &&
+  Predicate.hasProperty(line, "tag") &&
+  typeof line.tag === "string" &&
+  Predicate.hasProperty(line, "id") &&
+  (Number.isSafeInteger(line.id) || (typeof line.id === "string" && line.id.length <= 128))
+
+const isMethod = (tag: string): tag is Methods["_tag"] => Rpcs.requests.has(tag)

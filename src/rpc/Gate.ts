@@ -1,13 +1,15 @@
-import { Effect } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { Effect, Exit } from "effect"
+import type { Headers } from "effect/http"
 import { bearerOf, isOneOf } from "../core/Bearer.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { networkOf } from "../core/Network.ts"
 import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
-import { RequestInfo } from "../domain/RequestInfo.ts"
+import type { RequestInfo } from "../domain/RequestInfo.ts"
 import { callerHeader, timeoutHeader } from "./Call.ts"
+
+type Refusal = AuthenticationError | BadRequestError | RateLimitError
 
 /** A day, in ms. */
 const longest = 86_400_000
@@ -36,21 +38,19 @@ export const make = Effect.fnUntraced(function* (path: string) {
     return yield* new AuthenticationError({ reason })
   })
 
-  return Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
-    const request = yield* RequestInfo
+  return (headers: Headers.Headers, request: RequestInfo): Effect.Effect<void, Refusal> => {
     const token = bearerOf(headers["authorization"])
-    if (!isToken(token)) return yield* refuse(token, request.ip_address ?? "unknown")
+    if (!isToken(token)) return refuse(token, request.ip_address ?? "unknown")
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
-      return yield* new BadRequestError({
-        reason: `${callerHeader} must be 1 to 64 small letters, digits or hyphens`,
-      })
+      return malformed(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
     }
     if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longest) {
-      return yield* new BadRequestError({
-        reason: `${timeoutHeader} must be an integer from 1 to ${longest}`,
-      })
+      return malformed(`${timeoutHeader} must be an integer from 1 to ${longest}`)
     }
     request.caller = caller
-  })
+    return Exit.void
+  }
 })
+
+const malformed = (reason: string) => Exit.fail(new BadRequestError({ reason }))

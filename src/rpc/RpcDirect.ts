@@ -1,5 +1,6 @@
 import { Layer } from "effect"
 import { RpcTest } from "effect/rpc"
+import * as Calls from "./Calls.ts"
 import { PlinthRpc } from "./RpcClient.ts"
 import * as RpcHandlers from "./RpcHandlers.ts"
 import { Rpcs } from "./Rpcs.ts"
@@ -8,4 +9,4 @@ import { Rpcs } from "./Rpcs.ts"
 export const layer = Layer.effect(
   PlinthRpc,
   RpcTest.makeClient(Rpcs, { flatten: true, disableFatalDefects: true }),
-).pipe(Layer.provide(RpcHandlers.layer))
+).pipe(Layer.provide([RpcHandlers.layer, Calls.layer]))

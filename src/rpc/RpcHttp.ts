@@ -1,14 +1,29 @@
-import { Cause, Context, Effect, ErrorReporter, Layer, Option, Schema, Tracer } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  ErrorReporter,
+  Exit,
+  identity,
+  Layer,
+  Option,
+  Result,
+  Schema,
+  Tracer,
+} from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RpcSerialization, RpcServer } from "effect/rpc"
 import { keepText, readJson } from "../core/Body.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Call } from "./Call.ts"
-import { callsIn } from "./Frames.ts"
+import * as Calls from "./Calls.ts"
+import { callsIn, linesOf } from "./Frames.ts"
 import * as Gate from "./Gate.ts"
 import * as RpcHandlers from "./RpcHandlers.ts"
 import { Rpcs } from "./Rpcs.ts"
+import * as Unary from "./Unary.ts"
 
 /** Where the methods are called, when there is an RPC_TOKEN. */
 export const paths = ({ rpcTokens }: Settings["Service"]) =>
@@ -31,18 +46,32 @@ export const layer = HttpRouter.use(
       new Set([bugs]),
     )
 
-    const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-      yield* gate(request)
-      const body = yield* readJson(request, settings.BODY_LIMIT_BYTES, "application/x-ndjson")
-      keepText(request, yield* callsIn(body))
-      return yield* begin === null ? calls : Effect.flatMap(calls, traced)
-    })
+    const unary = yield* Unary.make(begin !== null)
+
+    const dispatched = (request: HttpServerRequest.HttpServerRequest, body: string) => {
+      const found = callsIn(body)
+      if (Result.isFailure(found)) return Exit.fail(found.failure)
+      const [first, ...others] = found.success
+      const alone = first && others.length === 0 ? unary(first, request.headers) : undefined
+      if (alone !== undefined) return alone
+      keepText(request, linesOf(found.success))
+      return calls
+    }
+
+    const answer = (request: HttpServerRequest.HttpServerRequest) =>
+      Effect.withFiber((fiber) =>
+        gate(request.headers, fiber.getRef(RequestInfo)).pipe(
+          Effect.andThen(readJson(request, settings.BODY_LIMIT_BYTES, "application/x-ndjson")),
+          Effect.flatMap((body) => dispatched(request, body)),
+          begin === null ? identity : Effect.flatMap(traced),
+        ),
+      )
 
     yield* router.add("POST", path, (request) =>
       Effect.catch(answer(request), (error) => Effect.succeed(refusal(error))),
     )
   }),
-).pipe(Layer.provide([RpcHandlers.layer, RpcSerialization.layerNdjson]))
+).pipe(Layer.provide([RpcHandlers.layer, Calls.layer, RpcSerialization.layerNdjson]))
 
 /** A caller is told that there is a bug; what it is stands in the log. */
 const bugs = ErrorReporter.make(({ cause, fiber }) => {

@@ -6,51 +6,49 @@ import { now } from "../domain/Fields.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { metricsTold } from "../domain/UsageReport.ts"
 import { decoded } from "./Decoded.ts"
-import { input, UsageRpcs } from "./UsageRpcs.ts"
+import { input } from "./UsageRpcs.ts"
 
-export const layer = UsageRpcs.toLayer(
-  Effect.gen(function* () {
-    const reports = yield* UsageReports
-    const usage = yield* Usage
-    const users = yield* Users
+export const make = Effect.gen(function* () {
+  const reports = yield* UsageReports
+  const usage = yield* Usage
+  const users = yield* Users
 
-    return {
-      "usage.currentPeriod": decoded(input.user, ({ user_id }) =>
-        Effect.flatMap(users.get(user_id), ({ id, subscription_plan: plan }) =>
-          reports.currentPeriod({ id, plan }),
-        ),
+  return {
+    "usage.currentPeriod": decoded(input.user, ({ user_id }) =>
+      Effect.flatMap(users.recall(user_id), ({ id, subscription_plan: plan }) =>
+        reports.currentPeriod({ id, plan }),
       ),
-      "usage.summary": decoded(input.summary, ({ days, user_id }) =>
-        Effect.flatMap(users.get(user_id), ({ id }) => reports.summary(id, days)),
-      ),
-      "usage.trends": decoded(input.trends, ({ metric, user_id }) =>
-        Effect.flatMap(users.get(user_id), ({ id }) => reports.trends(id, metric)),
-      ),
-      "usage.daily": decoded(input.daily, ({ days, metric, user_id }) =>
-        Effect.flatMap(users.get(user_id), ({ id }) => reports.daily(id, metric, days)),
-      ),
-      "usage.breakdown": decoded(input.breakdown, ({ days, metric, user_id }) =>
-        Effect.flatMap(users.get(user_id), ({ id }) => reports.breakdown(id, metric, days)),
-      ),
-      "usage.topUsers": decoded(input.topUsers, ({ limit, metric }) =>
-        reports.topUsers(metric, limit),
-      ),
-      "usage.metrics": decoded(input.metrics, () => Effect.succeed(metricsTold)),
-      "usage.record": decoded(
-        input.record,
-        Effect.fnUntraced(function* ({ source, ...used }) {
-          yield* users.get(used.user_id)
-          const { caller } = yield* RequestInfo
-          yield* usage.record([
-            {
-              ...used,
-              source: `rpc:${caller ?? ""}:${source}`,
-              estimated: false,
-              occurred_at: yield* now,
-            },
-          ])
-        }),
-      ),
-    }
-  }),
-)
+    ),
+    "usage.summary": decoded(input.summary, ({ days, user_id }) =>
+      Effect.flatMap(users.recall(user_id), ({ id }) => reports.summary(id, days)),
+    ),
+    "usage.trends": decoded(input.trends, ({ metric, user_id }) =>
+      Effect.flatMap(users.recall(user_id), ({ id }) => reports.trends(id, metric)),
+    ),
+    "usage.daily": decoded(input.daily, ({ days, metric, user_id }) =>
+      Effect.flatMap(users.recall(user_id), ({ id }) => reports.daily(id, metric, days)),
+    ),
+    "usage.breakdown": decoded(input.breakdown, ({ days, metric, user_id }) =>
+      Effect.flatMap(users.recall(user_id), ({ id }) => reports.breakdown(id, metric, days)),
+    ),
+    "usage.topUsers": decoded(input.topUsers, ({ limit, metric }) =>
+      reports.topUsers(metric, limit),
+    ),
+    "usage.metrics": decoded(input.metrics, () => Effect.succeed(metricsTold)),
+    "usage.record": decoded(
+      input.record,
+      Effect.fnUntraced(function* ({ source, ...used }) {
+        yield* users.recall(used.user_id)
+        const { caller } = yield* RequestInfo
+        yield* usage.record([
+          {
+            ...used,
+            source: `rpc:${caller ?? ""}:${source}`,
+            estimated: false,
+            occurred_at: yield* now,
+          },
+        ])
+      }),
+    ),
+  }
+})

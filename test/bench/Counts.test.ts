@@ -9,7 +9,7 @@ import { expect, test } from "vitest"
  */
 
 type Counts = Readonly<
-  Record<"list" | "create", { readonly steps: number; readonly bytes: number }>
+  Record<"list" | "create" | "rpcList", { readonly steps: number; readonly bytes: number }>
 >
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
@@ -33,13 +33,15 @@ test.runIf(measured)(
   "a request costs no more steps and heap than is recorded",
   () => {
     const counted = count()
-    for (const work of ["list", "create"] as const) {
+    for (const work of ["list", "create", "rpcList"] as const) {
       expect(counted[work].steps, `steps of ${work}`).toBeLessThanOrEqual(recorded[work].steps)
       expect(counted[work].bytes, `bytes of ${work}`).toBeLessThanOrEqual(
         recorded[work].bytes * 1.03,
       )
     }
     expect(counted.list.steps).toBeLessThanOrEqual(75)
+    // The same list, over RPC.
+    expect(counted.rpcList.bytes).toBeLessThan(counted.list.bytes)
   },
   60_000,
 )

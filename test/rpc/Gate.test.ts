@@ -103,7 +103,7 @@ layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true
           [`${frame("jobs.stats", {}, "1")}${frame("jobs.stats", {}, 1)}`, /one id/],
           [
             Array.from({ length: 101 }, (_, id) => frame("jobs.stats", {}, id)).join(""),
-            /1 to 100 calls/,
+            /at most 100 calls/,
           ],
           [frame("users.get", JSON.parse(deep)), /nested/],
           ['{"_tag":"Request","id":"1","tag":"users.get","payload":{"__proto__":{}}}', /__proto__/],
