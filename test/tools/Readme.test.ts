@@ -17,7 +17,12 @@ const RPC_TOKEN = "c0ffee00c0ffee00c0ffee00c0ffee00"
 /** A directory with a command `plinth`, a database, a server on it, and Ada, who has been there. */
 class Desk extends Context.Service<
   Desk,
-  { readonly cwd: string; readonly env: Readonly<Record<string, string>> }
+  {
+    readonly cwd: string
+    readonly env: Readonly<Record<string, string>>
+    /** Of the server. */
+    readonly url: string
+  }
 >()("plinth/test/tools/Readme.test/Desk") {
   static readonly layer = Layer.effect(
     this,
@@ -43,10 +48,9 @@ class Desk extends Context.Service<
         PATH: [cwd, resolve(process.execPath, ".."), "/usr/bin", "/bin"].join(delimiter),
         DATABASE_URL,
         SECRET_KEY: canary,
-        PLINTH_URL: `http://127.0.0.1:${port}`,
-        RPC_TOKEN,
+        API: `http://127.0.0.1:${port}/api/v1`,
       }
-      return { cwd, env }
+      return { cwd, env, url: `http://127.0.0.1:${port}` }
     }),
   ).pipe(Layer.provide(tokens))
 }
