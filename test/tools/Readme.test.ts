@@ -61,8 +61,9 @@ describe.skipIf(!hasProgram("curl"))("README", () => {
       "calls it from another service",
       () =>
         Effect.gen(function* () {
-          const { env } = yield* Desk
+          const { env: more, url } = yield* Desk
           const { consumer: cwd } = yield* pack
+          const env = { ...more, PLINTH_URL: url, RPC_TOKEN }
           const programs = { "plan.ts": 'import "./plan.ts"' }
           const [[, plan] = [], [, users = ""] = []] = yield* runSection(
             "Calling it from another service",
