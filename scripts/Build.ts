@@ -56,6 +56,21 @@ const bundle = (name: string) =>
 
 const bundles = await Promise.all(processes.map(bundle))
 
+// Every import() that esbuild reads becomes a chunk, also where what would run it is left out: 3 MB of a documentation
+// page that nobody serves.
+for (const { outputs } of bundles.map(({ metafile }) => metafile)) {
+  const used = new Set(
+    Object.values(outputs).flatMap(({ imports }) => imports.map((file) => file.path)),
+  )
+  for (const file of Object.keys(outputs)) {
+    if (!/-chunks\/.*\.js$/.test(file) || used.has(file)) continue
+    for (const path of [file, `${file}.map`]) {
+      rmSync(path)
+      delete outputs[path]
+    }
+  }
+}
+
 const requireNode = readFileSync("scripts/RequireNode.js", "utf8")
 for (const name of processes) {
   const entry = `dist/${name}.js`

@@ -5,6 +5,7 @@ interface Programs {
   readonly haproxy: string | null
   readonly promtool: string | null
   readonly jq: string | null
+  readonly curl: string | null
   /** A package. The project `postgres` has one server for all; here it is for those who start their own. */
   readonly embeddedPostgres: string | null
 }

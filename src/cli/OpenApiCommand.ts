@@ -3,10 +3,10 @@ import { Command } from "effect/cli"
 
 export const command = Command.make("openapi", {}, () =>
   Effect.gen(function* () {
-    const [{ OpenApi }, { Api }] = yield* Effect.promise(() =>
-      Promise.all([import("effect/http-api"), import("../api/Api.ts")]),
+    const [{ fromApi }, { Api }] = yield* Effect.promise(() =>
+      Promise.all([import("effect/http-api/OpenApi"), import("../api/Api.ts")]),
     )
-    yield* Console.log(JSON.stringify(OpenApi.fromApi(Api), null, 2))
+    yield* Console.log(JSON.stringify(fromApi(Api), null, 2))
   }),
 ).pipe(
   Command.withShortDescription("Print the OpenAPI 3.1 document"),

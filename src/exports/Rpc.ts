@@ -1,5 +1,4 @@
 /** `plinth/rpc`: the contract of internal services, and its client. */
-export { callerHeader, timeoutHeader } from "../rpc/Call.ts"
 export { withDeadline } from "../rpc/Deadline.ts"
 export { type Methods, type Options, PlinthRpc, withRequestId } from "../rpc/RpcClient.ts"
 export { Rpcs } from "../rpc/Rpcs.ts"

@@ -1,9 +1,12 @@
-import { execFile } from "node:child_process"
-import { existsSync, statSync, writeFileSync } from "node:fs"
+import { execFile, execFileSync } from "node:child_process"
+import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
+import { pack } from "../fixtures/Package.ts"
+import { runSection } from "../fixtures/Readme.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
 const directory = "test/clients"
@@ -60,5 +63,36 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
         assert.strictEqual(yield* run(process.execPath, ["journey.ts", url, ada, bob]), "")
       }),
     60_000,
+  )
+
+  it.effect(
+    "makes the front ends of the README",
+    () =>
+      Effect.gen(function* () {
+        const [url, token, { consumer: cwd }] = [
+          yield* baseUrl,
+          yield* tokenFor(newUser()),
+          yield* pack,
+        ]
+        for (const name of [".bin", "openapi-fetch", "openapi-typescript"]) {
+          symlinkSync(resolve(directory, "node_modules", name), join(cwd, "node_modules", name))
+        }
+        const PATH = execFileSync("sh", ["-c", 'printf %s "$PATH"'], { encoding: "utf8" })
+        const call = (file: string, credential: string) =>
+          `import { createProject } from "./${file}"
+           console.log(await createProject("${url}", ${credential}, "Engine"))`
+        const programs = {
+          "projects.ts": call("projects.ts", `"${token}"`),
+          "projects-effect.ts": call("projects-effect.ts", `() => Promise.resolve("${token}")`),
+        }
+        const said = yield* runSection("Calling it from a front end", {
+          cwd,
+          env: { PATH, PLINTH_URL: url },
+          programs,
+        })
+        const uuid = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\n$/
+        for (const [name, text] of said) if (name !== "sh") assert.match(text, uuid)
+      }),
+    120_000,
   )
 })
