@@ -7,6 +7,7 @@ import * as MigrateCommand from "./cli/MigrateCommand.ts"
 import * as OpenApiCommand from "./cli/OpenApiCommand.ts"
 import { plain } from "./cli/Output.ts"
 import * as SmokeCommand from "./cli/SmokeCommand.ts"
+import { methodsOr } from "./cli/Target.ts"
 import * as TokenCommand from "./cli/TokenCommand.ts"
 import * as UsageCommand from "./cli/UsageCommand.ts"
 import * as UsersCommand from "./cli/UsersCommand.ts"
@@ -16,6 +17,8 @@ import { run } from "./Run.ts"
 // What a command runs on is loaded when it runs, so that help, completions and mistakes are answered at once.
 
 const operator = Effect.promise(() => import("./Operator.ts"))
+
+const methods = methodsOr(Effect.map(operator, ({ application }) => application))
 
 const serve = Command.make("serve", {}, () =>
   Effect.flatMap(
@@ -63,18 +66,9 @@ const plinth = Command.make("plinth").pipe(
       TokenCommand.command,
       Layer.unwrap(Effect.map(operator, ({ tokens }) => tokens)),
     ),
-    Command.provide(
-      UsersCommand.command,
-      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
-    ),
-    Command.provide(
-      JobsCommand.command,
-      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
-    ),
-    Command.provide(
-      UsageCommand.command,
-      Layer.unwrap(Effect.map(operator, ({ application }) => application)),
-    ),
+    Command.provide(UsersCommand.command, methods),
+    Command.provide(JobsCommand.command, methods),
+    Command.provide(UsageCommand.command, methods),
   ]),
 )
 

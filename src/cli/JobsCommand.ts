@@ -9,6 +9,8 @@ const actions = Effect.promise(() => import("./ManageJobs.ts"))
 
 const id = Argument.String("id").pipe(Argument.withDescription("Id of a job"))
 
+const decodeCursor = Schema.decodeOption(Cursor)
+
 const listing = Command.make(
   "list",
   {
@@ -31,7 +33,10 @@ const listing = Command.make(
     ),
     cursor: Flag.String("cursor").pipe(
       Flag.withDescription("Go on after a page: the next_cursor of it"),
-      Flag.filterMap(Schema.decodeOption(Cursor), () => "a next_cursor of this list"),
+      Flag.filter(
+        (text) => Option.isSome(decodeCursor(text)),
+        () => "a next_cursor of this list",
+      ),
       Flag.optional,
     ),
   },

@@ -1,11 +1,12 @@
-import { Console, Duration, Effect, Option } from "effect"
-import { Jobs } from "../business/Jobs.ts"
+import { Console, Effect, Option } from "effect"
 import { oneLine } from "../domain/Email.ts"
-import { NotFoundError, ValidationError } from "../domain/Errors.ts"
+import { NotFoundError } from "../domain/Errors.ts"
 import type { Job, JobState } from "../domain/Job.ts"
-import type { CursorPage, Position } from "../domain/Page.ts"
+import type { CursorPage } from "../domain/Page.ts"
+import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
-import { CommandFailed, list as lines, plain, print, table } from "./Output.ts"
+import { explained as explainedWith } from "./Explained.ts"
+import { list as lines, plain, print, table } from "./Output.ts"
 
 interface Json {
   readonly json: boolean
@@ -18,14 +19,14 @@ interface One extends Json {
 interface Listing extends Json {
   readonly state: Option.Option<JobState>
   readonly name: Option.Option<string>
-  readonly cursor: Option.Option<Position>
+  readonly cursor: Option.Option<string>
   readonly limit: number
 }
 
 export const list = Effect.fnUntraced(function* (options: Listing) {
-  const jobs = yield* Jobs
+  const rpc = yield* PlinthRpc
   const { cursor, json, limit, name, state } = options
-  const page = yield* jobs.list({
+  const page = yield* rpc("jobs.list", {
     limit,
     ...(Option.isSome(state) && { state: state.value }),
     ...(Option.isSome(name) && { name: name.value }),
@@ -35,13 +36,13 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
 }, explained)
 
 export const show = Effect.fnUntraced(function* (options: One) {
-  const jobs = yield* Jobs
-  yield* printJob(options, yield* jobs.get(options.id))
+  const rpc = yield* PlinthRpc
+  yield* printJob(options, yield* rpc("jobs.get", { id: options.id }))
 }, explained)
 
 export const stats = Effect.fnUntraced(function* ({ json }: Json) {
-  const jobs = yield* Jobs
-  yield* print(json, yield* jobs.stats, lines)
+  const rpc = yield* PlinthRpc
+  yield* print(json, yield* rpc("jobs.stats", {}), lines)
 }, explained)
 
 interface Enqueue extends Json {
@@ -54,12 +55,14 @@ interface Enqueue extends Json {
 }
 
 export const enqueue = Effect.fnUntraced(function* (options: Enqueue) {
-  const jobs = yield* Jobs
+  const rpc = yield* PlinthRpc
   const { delay, name, payload, priority, uniqueKey } = options
-  const { created, job } = yield* jobs.enqueue("operator", name, Option.getOrNull(payload), {
-    delay: Duration.seconds(delay),
+  const { created, job } = yield* rpc("jobs.enqueue", {
+    name,
+    payload: Option.getOrNull(payload),
+    delay_seconds: delay,
     priority,
-    ...(Option.isSome(uniqueKey) && { uniqueKey: uniqueKey.value }),
+    ...(Option.isSome(uniqueKey) && { unique_key: uniqueKey.value }),
   })
   if (!created)
     yield* Console.error("plinth: a job of this kind with this key waits or runs already")
@@ -67,15 +70,15 @@ export const enqueue = Effect.fnUntraced(function* (options: Enqueue) {
 }, explained)
 
 export const retry = Effect.fnUntraced(function* (options: One) {
-  const jobs = yield* Jobs
-  yield* printJob(options, yield* jobs.retry("operator", options.id))
+  const rpc = yield* PlinthRpc
+  yield* printJob(options, yield* rpc("jobs.retry", { id: options.id }))
 }, explained)
 
 export const cancel = Effect.fnUntraced(function* (options: One & { readonly yes: boolean }) {
-  const jobs = yield* Jobs
-  const { id, name, state } = yield* jobs.get(options.id)
+  const rpc = yield* PlinthRpc
+  const { id, name, state } = yield* rpc("jobs.get", { id: options.id })
   yield* confirm(options.yes, `Cancel ${name} ${id}, which is ${state}?`)
-  yield* printJob(options, yield* jobs.cancel("operator", id))
+  yield* printJob(options, yield* rpc("jobs.cancel", { id }))
 }, explained)
 
 const printJob = ({ json }: Json, job: Job) =>
@@ -109,11 +112,7 @@ const people = ({ items, next_cursor }: CursorPage<Job>) => {
 
 /** What failed, as one line for each thing that is wrong. */
 function explained<A, E extends Error, R>(self: Effect.Effect<A, E, R>) {
-  return Effect.mapError(self, (error) => new CommandFailed({ message: explanation(error) }))
-}
-
-const explanation = (error: Error) => {
-  if (error instanceof NotFoundError) return `no job has the id ${plain(error.id)}`
-  if (!(error instanceof ValidationError)) return error.message
-  return error.issues.map(({ message, path }) => plain(`${path}: ${message}`)).join("\n")
+  return explainedWith((error) =>
+    error instanceof NotFoundError ? `no job has the id ${plain(error.id)}` : undefined,
+  )(self)
 }

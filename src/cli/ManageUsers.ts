@@ -1,13 +1,9 @@
 import { Effect, Option, Schema } from "effect"
-import { Users } from "../business/Users.ts"
-import {
-  type AuthorizationError,
-  type ConflictError,
-  NotFoundError,
-  type ServiceUnavailableError,
-} from "../domain/Errors.ts"
-import { AdminUser, type Role, type User, UserId } from "../domain/User.ts"
+import { ConflictError, NotFoundError } from "../domain/Errors.ts"
+import { AdminUser, type Role } from "../domain/User.ts"
+import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
+import { explained as explainedWith } from "./Explained.ts"
 import { CommandFailed, list as lines, plain, print, table } from "./Output.ts"
 
 interface Json {
@@ -29,9 +25,9 @@ interface Listing extends Json {
 }
 
 export const list = Effect.fnUntraced(function* (options: Listing) {
-  const users = yield* Users
+  const rpc = yield* PlinthRpc
   const { role, search, skip, limit, active, inactive } = options
-  const page = yield* users.list({
+  const page = yield* rpc("users.list", {
     skip,
     limit,
     ...(Option.isSome(role) && { role: role.value }),
@@ -53,9 +49,9 @@ interface Create extends Json {
 }
 
 export const create = Effect.fnUntraced(function* (options: Create) {
-  const users = yield* Users
-  const created = yield* users.create({
-    id: UserId.make(options.id),
+  const rpc = yield* PlinthRpc
+  const created = yield* rpc("users.create", {
+    id: options.id,
     email: Option.getOrNull(options.email),
     full_name: Option.getOrNull(Option.map(options.name, (name) => name.trim())),
     role: options.role,
@@ -86,21 +82,21 @@ export const demote = Effect.fnUntraced(function* (options: One & { readonly rol
 }, explained)
 
 const setRole = Effect.fnUntraced(function* (options: Json & { readonly role: Role }, user: User) {
-  const users = yield* Users
-  yield* printUser(options, yield* users.updateAsAdmin("operator", user.id, { role: options.role }))
+  const rpc = yield* PlinthRpc
+  yield* printUser(options, yield* rpc("users.update", { id: user.id, role: options.role }))
 })
 
 export const activate = Effect.fnUntraced(function* (options: One) {
-  const users = yield* Users
+  const rpc = yield* PlinthRpc
   const { id } = yield* find(options.user)
-  yield* printUser(options, yield* users.activate("operator", id))
+  yield* printUser(options, yield* rpc("users.activate", { id }))
 }, explained)
 
 export const deactivate = Effect.fnUntraced(function* (options: One & { readonly yes: boolean }) {
-  const users = yield* Users
+  const rpc = yield* PlinthRpc
   const user = yield* find(options.user)
   yield* confirm(options.yes, `Shut ${nameOf(user)} out?`)
-  yield* printUser(options, yield* users.deactivate("operator", user.id))
+  yield* printUser(options, yield* rpc("users.deactivate", { id: user.id }))
 }, explained)
 
 interface Relink extends One {
@@ -109,22 +105,24 @@ interface Relink extends One {
 }
 
 export const relink = Effect.fnUntraced(function* (options: Relink) {
-  const users = yield* Users
+  const rpc = yield* PlinthRpc
   const user = yield* find(options.user)
   yield* confirm(
     options.yes,
     `Let ${plain(options.to)}, and no other, sign in as ${nameOf(user)} from now on?`,
   )
-  yield* printUser(options, yield* users.relink(user.id, UserId.make(options.to)))
+  yield* printUser(options, yield* rpc("users.relink", { id: user.id, to: options.to }))
 }, explained)
 
 /** By id, or by e-mail when there is no such id. */
 export const find = Effect.fnUntraced(function* (given: string) {
-  const users = yield* Users
-  return yield* Effect.catchTag(users.get(UserId.make(given)), "NotFoundError", (error) =>
-    given.includes("@") ? users.getByEmail(given) : Effect.fail(error),
+  const rpc = yield* PlinthRpc
+  return yield* Effect.catchTag(rpc("users.get", { id: given }), "NotFoundError", (error) =>
+    given.includes("@") ? rpc("users.getByEmail", { email: given }) : Effect.fail(error),
   )
 })
+
+type User = typeof AdminUser.Type
 
 const toWire = Schema.encodeSync(AdminUser)
 
@@ -150,28 +148,12 @@ const people = (page: {
     : `${rows}\n\n${skip + 1} to ${skip + items.length} of ${total}`
 }
 
-type Expected = NotFoundError | ConflictError | AuthorizationError | ServiceUnavailableError
-
 /** What failed, as one line that says what to do. */
-export function explained<A, E, R>(self: Effect.Effect<A, E | Expected, R>) {
-  return Effect.mapError(self, (error) =>
-    isExpected(error) ? new CommandFailed({ message: explanation(error) }) : error,
-  )
-}
-
-const isExpected = (error: unknown): error is Expected =>
-  typeof error === "object" && error !== null && "_tag" in error && String(error._tag) in expected
-
-const expected = {
-  NotFoundError: true,
-  ConflictError: true,
-  AuthorizationError: true,
-  ServiceUnavailableError: true,
-} satisfies Record<Expected["_tag"], true>
-
-const explanation = (error: Expected) => {
-  if (error instanceof NotFoundError) return `no user has the id or e-mail ${plain(error.id)}`
-  return error._tag === "ConflictError" ? (conflicts[error.reason] ?? error.message) : error.message
+export function explained<A, E extends Error, R>(self: Effect.Effect<A, E, R>) {
+  return explainedWith((error) => {
+    if (error instanceof NotFoundError) return `no user has the id or e-mail ${plain(error.id)}`
+    return error instanceof ConflictError ? conflicts[error.reason] : undefined
+  })(self)
 }
 
 const conflicts: Partial<Record<ConflictError["reason"], string>> = {

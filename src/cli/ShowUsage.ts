@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { UsageReports } from "../business/UsageReports.ts"
 import type { UsageSummary } from "../domain/UsageReport.ts"
+import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { explained, find } from "./ManageUsers.ts"
 import { print, table } from "./Output.ts"
 
@@ -9,9 +9,13 @@ export const show = Effect.fnUntraced(function* (options: {
   readonly days: number
   readonly json: boolean
 }) {
-  const reports = yield* UsageReports
+  const rpc = yield* PlinthRpc
   const { id } = yield* find(options.user)
-  yield* print(options.json, yield* reports.summary(id, options.days), people)
+  yield* print(
+    options.json,
+    yield* rpc("usage.summary", { user_id: id, days: options.days }),
+    people,
+  )
 }, explained)
 
 const columns = ["metric", "total", "before", "growth", "by day", "most by"] as const
