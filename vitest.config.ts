@@ -10,7 +10,7 @@ const onBothDatabases = [
   "test/jobs/{Emails,Data,Usage}.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,AiVendors,Quotas}.test.ts",
   "test/rpc/*.test.ts",
-  "test/cli/{Users,Jobs,UsageShow,Migrate,Doctor}*.test.ts",
+  "test/cli/{Users,Jobs,Remote,UsageShow,Migrate,Doctor}*.test.ts",
   "test/process/{IdempotencyCrash,AiCrash,AiSecrets,AiShutdown,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",

@@ -3,7 +3,7 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { JobState } from "../domain/Job.ts"
 import { Cursor } from "../domain/Page.ts"
 import { yes, yesOrTerminal } from "./Confirmation.ts"
-import { json } from "./Output.ts"
+import { flag, json } from "./Output.ts"
 
 const actions = Effect.promise(() => import("./ManageJobs.ts"))
 
@@ -61,11 +61,30 @@ const show = Command.make("show", { id, json }, (options) =>
   ),
 )
 
-const stats = Command.make("stats", { json }, (options) =>
-  Effect.flatMap(actions, (jobs) => jobs.stats(options)),
+const stats = Command.make(
+  "stats",
+  {
+    json,
+    watch: flag("watch", "Go on counting until Ctrl-C"),
+    interval: Flag.Int("interval").pipe(
+      Flag.withDescription("With --watch: seconds between two counts, 1 to 3600. Default 2"),
+      Flag.filter(
+        (interval) => interval >= 1 && interval <= 3600,
+        () => "1 to 3600",
+      ),
+      Flag.withDefault(2),
+    ),
+  },
+  (options) => Effect.flatMap(actions, (jobs) => jobs.stats(options)),
 ).pipe(
   Command.withShortDescription("Count the jobs"),
-  Command.withDescription("How many jobs there are in each state."),
+  Command.withDescription(
+    "How many jobs there are in each state. With --watch again and again: in place on a terminal; elsewhere below each other, with --json an object on each line. Ctrl-C ends it with exit code 0.",
+  ),
+  Command.withExamples([
+    { command: "plinth jobs stats --watch" },
+    { command: "plinth jobs stats --watch --interval 10 --json" },
+  ]),
 )
 
 /** A year, in seconds. */

@@ -5,7 +5,7 @@ import type { Job, JobState } from "../domain/Job.ts"
 import type { CursorPage } from "../domain/Page.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
-import { explained as explainedWith } from "./Explained.ts"
+import { explained as explainedWith, explanation } from "./Explained.ts"
 import { list as lines, plain, print, table } from "./Output.ts"
 
 interface Json {
@@ -40,10 +40,31 @@ export const show = Effect.fnUntraced(function* (options: One) {
   yield* printJob(options, yield* rpc("jobs.get", { id: options.id }))
 }, explained)
 
-export const stats = Effect.fnUntraced(function* ({ json }: Json) {
+interface Counting extends Json {
+  readonly watch: boolean
+  /** In seconds. */
+  readonly interval: number
+}
+
+export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Counting) {
   const rpc = yield* PlinthRpc
-  yield* print(json, yield* rpc("jobs.stats", {}), lines)
+  const count = rpc("jobs.stats", {})
+  if (!watch) return yield* print(json, yield* count, lines)
+  const show = Effect.flatMap(count, (counts) =>
+    repaint(json ? JSON.stringify(counts) : lines(counts)),
+  )
+  yield* show
+  // A service that is being deployed is there again soon.
+  return yield* show.pipe(
+    Effect.catch((error) => Console.error(`plinth: ${explanation(error)}`)),
+    Effect.delay(`${interval} seconds`),
+    Effect.forever,
+  )
 }, explained)
+
+/** In place of what was there, on a terminal; below it anywhere else. */
+const repaint = (text: string) =>
+  Console.log(process.stdout.isTTY ? `\u001B[H\u001B[2J${text}` : text)
 
 interface Enqueue extends Json {
   readonly name: string

@@ -1,0 +1,145 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { SqlClient } from "effect/sql"
+import { Jobs } from "../../src/business/Jobs.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { jsonOf, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { rpcToken } from "../fixtures/Rpc.ts"
+import { baseUrl, testServerWith } from "../TestApp.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+/** Of a service elsewhere: its address and its token are all that the command knows. */
+const remote = (more: Readonly<Record<string, string>> = {}) =>
+  Effect.map(baseUrl, (PLINTH_URL) => ({
+    SECRET_KEY: "",
+    DATABASE_URL: "sqlite:/nowhere/at/all.db",
+    PLINTH_URL,
+    PLINTH_TOKEN: rpcToken,
+    ...more,
+  }))
+
+const run = (line: string, more: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(remote(more), (environment) => plinth(environment, ...line.split(" ")))
+
+const json = (line: string) => Effect.map(run(`${line} --json`), jsonOf)
+
+const failed = (message: string) => ({ code: 1, stderr: `plinth: ${message}\n`, stdout: "" })
+
+layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
+  "plinth at PLINTH_URL",
+  (it) => {
+    it.effect(
+      "does there what it does on a database, and says in the audit log who it was",
+      () =>
+        Effect.gen(function* () {
+          const created = yield* json("users create ada --email ada@example.com")
+          assert.include(created, { id: "ada", role: "user" })
+          const shut = yield* json("users deactivate ada@example.com --yes")
+          assert.include(shut, { id: "ada", is_active: false })
+          const DATABASE_URL = yield* TestDatabase
+          for (const line of ["users show ada", "users list", "usage show ada", "jobs stats"]) {
+            const [here, there] = yield* Effect.all(
+              [plinth({ DATABASE_URL }, ...line.split(" ")), run(line)],
+              { concurrency: 2 },
+            )
+            assert.strictEqual(there.code, 0)
+            assert.deepStrictEqual(there, here)
+          }
+          const sql = yield* SqlClient.SqlClient
+          const rows = yield* sql<{ readonly action: string; readonly details: string | object }>`
+            SELECT action, details FROM audit_logs WHERE resource_id = 'ada' ORDER BY id`
+          assert.deepStrictEqual(
+            rows.map(({ action, details }) => [
+              action,
+              (typeof details === "string" ? JSON.parse(details) : details).caller,
+            ]),
+            [
+              ["user.created", "cli"],
+              ["user.deactivated", "cli"],
+            ],
+          )
+        }),
+      patience,
+    )
+
+    it.effect(
+      "steers jobs, and says why it will not",
+      () =>
+        Effect.gen(function* () {
+          const job = yield* json("jobs enqueue cleanup_old_data --delay 3600")
+          const { id } = job as { readonly id: string }
+          assert.include(yield* json(`jobs cancel ${id} --yes`), { id, state: "cancelled" })
+          const jobs = yield* Jobs
+          assert.strictEqual((yield* jobs.get(id)).state, "cancelled")
+          assert.deepStrictEqual(yield* run("jobs show nope"), failed("no job has the id nope"))
+          assert.match((yield* run("jobs enqueue nope")).stderr, /^plinth: name: must be one of /)
+          assert.deepStrictEqual(
+            yield* run("users show nobody"),
+            failed("no user has the id or e-mail nobody"),
+          )
+        }),
+      patience,
+    )
+
+    it.effect(
+      "says what is wrong with the address or the token",
+      () =>
+        Effect.gen(function* () {
+          const outcomes = yield* Effect.all(
+            [
+              run("users list", { PLINTH_TOKEN: "wrong" }),
+              run("users list", { PLINTH_TOKEN: "" }),
+              run("users list", { PLINTH_URL: "http://127.0.0.1:9" }),
+              run("users list", { PLINTH_URL: "api.example.com" }),
+            ],
+            { concurrency: 2 },
+          )
+          assert.deepStrictEqual(outcomes, [
+            failed(
+              "PLINTH_TOKEN is refused: it must be one of RPC_TOKEN of the service at PLINTH_URL",
+            ),
+            failed("PLINTH_TOKEN is not set: give one of RPC_TOKEN of the service at PLINTH_URL"),
+            failed("nothing answers at PLINTH_URL: plinth smoke <url> tells more"),
+            failed("PLINTH_URL must be like https://api.example.com"),
+          ])
+        }),
+      patience,
+    )
+
+    it.effect(
+      "counts jobs until Ctrl-C",
+      () =>
+        Effect.gen(function* () {
+          const child = yield* start(
+            yield* remote(),
+            ..."jobs stats --watch --interval 1 --json".split(" "),
+          )
+          let lines = 0
+          child.stdout.on("data", () => (lines += 1))
+          const outcome = yield* Effect.forkChild(outcomeOf(child))
+          yield* eventually(Effect.sync(() => lines >= 2))
+          child.kill("SIGINT")
+          const { code, stderr, stdout } = yield* Fiber.join(outcome)
+          assert.deepStrictEqual([code, stderr], [0, ""])
+          for (const line of stdout.trim().split("\n")) {
+            assert.containsAllKeys(JSON.parse(line), ["waiting", "failed"])
+          }
+        }),
+      patience,
+    )
+  },
+)
+
+layer(testServerWith({}), { excludeTestServices: true })("plinth at a service", (it) => {
+  it.effect(
+    "without RPC_TOKEN says what is missing",
+    () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(
+          yield* run("jobs stats"),
+          failed("PLINTH_URL has no /rpc: is RPC_TOKEN set there?"),
+        )
+      }),
+    patience,
+  )
+})
