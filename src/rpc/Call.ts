@@ -15,6 +15,8 @@ import {
 export const callerHeader = "x-plinth-caller"
 /** In ms, from now: nobody waits longer for the answer. */
 export const timeoutHeader = "x-plinth-timeout-ms"
+/** A day. */
+export const longestTimeout = 86_400_000
 
 /** What can be wrong with every call. Counts it, by the caller's name, and ends it at its deadline. */
 export class Call extends RpcMiddleware.Service<Call>()("plinth/rpc/Call", {

@@ -3,11 +3,10 @@ import { BadRequestError } from "../domain/Errors.ts"
 import type { Methods } from "./RpcClient.ts"
 import { Rpcs } from "./Rpcs.ts"
 
-/** A call, as a line of a body. What it brings of headers is left out: those of HTTP count. */
+/** A call, from a line of a body. What it brings of headers is left out: those of HTTP count. */
 export interface Frame {
-  readonly _tag: "Request"
   readonly id: string | number
-  readonly tag: Methods["_tag"]
+  readonly method: Methods
   readonly payload: unknown
 }
 
@@ -29,8 +28,9 @@ export const callsIn = (body: string): Result.Result<ReadonlyArray<Frame>, BadRe
       )
     }
     const { id, payload = {}, tag } = call
-    if (!isMethod(tag)) return refuse(`Line ${at + 1} calls no method that there is`)
-    calls.push({ _tag: "Request", id, tag, payload })
+    const method = Rpcs.requests.get(tag)
+    if (method === undefined) return refuse(`Line ${at + 1} calls no method that there is`)
+    calls.push({ id, method, payload })
   }
   const ids = new Set(calls.map(({ id }) => String(id)))
   return ids.size < calls.length ? refuse("Two calls have one id") : Result.succeed(calls)
@@ -38,7 +38,12 @@ export const callsIn = (body: string): Result.Result<ReadonlyArray<Frame>, BadRe
 
 /** As the RPC server takes them. */
 export const linesOf = (calls: ReadonlyArray<Frame>) =>
-  calls.map((call) => `${JSON.stringify({ ...call, headers: [] })}\n`).join("")
+  calls
+    .map(({ id, method: { _tag: tag }, payload }) =>
+      JSON.stringify({ _tag: "Request", id, tag, payload, headers: [] }),
+    )
+    .map((line) => `${line}\n`)
+    .join("")
 
 const parsed = (line: string): unknown => {
   try {
@@ -48,12 +53,12 @@ const parsed = (line: string): unknown => {
   }
 }
 
-const isCall = (line: unknown): line is Omit<Frame, "tag"> & { readonly tag: string } =>
+const isCall = (
+  line: unknown,
+): line is { readonly id: string | number; readonly tag: string; readonly payload?: unknown } =>
   Predicate.hasProperty(line, "_tag") &&
   line._tag === "Request" &&
   Predicate.hasProperty(line, "tag") &&
   typeof line.tag === "string" &&
   Predicate.hasProperty(line, "id") &&
   (Number.isSafeInteger(line.id) || (typeof line.id === "string" && line.id.length <= 128))
-
-const isMethod = (tag: string): tag is Methods["_tag"] => Rpcs.requests.has(tag)

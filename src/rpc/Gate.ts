@@ -7,12 +7,9 @@ import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
-import { callerHeader, timeoutHeader } from "./Call.ts"
+import { callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
 
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
-
-/** A day, in ms. */
-const longest = 86_400_000
 
 /**
  * Lets in who has an RPC_TOKEN, and notes the name he gives himself. Wrong tokens are counted by address, as those of
@@ -45,8 +42,8 @@ export const make = Effect.fnUntraced(function* (path: string) {
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
       return malformed(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
     }
-    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longest) {
-      return malformed(`${timeoutHeader} must be an integer from 1 to ${longest}`)
+    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longestTimeout) {
+      return malformed(`${timeoutHeader} must be an integer from 1 to ${longestTimeout}`)
     }
     request.caller = caller
     return Exit.void

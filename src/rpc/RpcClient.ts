@@ -2,7 +2,7 @@ import { Clock, Context, Effect, Layer, Option, type Redacted, Schema } from "ef
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { RpcClient, type RpcClientError, type RpcGroup, RpcSerialization } from "effect/rpc"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { Call, callerHeader, timeoutHeader } from "./Call.ts"
+import { Call, callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
 import { Deadline } from "./Deadline.ts"
 import { Rpcs } from "./Rpcs.ts"
 
@@ -62,7 +62,9 @@ const callsOf = ({ caller, token, url }: Options, client: HttpClient.HttpClient)
           HttpClientRequest.setHeaders({
             [callerHeader]: caller,
             ...(request_id !== null && { "x-request-id": request_id }),
-            ...(Number.isFinite(left) && { [timeoutHeader]: String(Math.max(1, Math.ceil(left))) }),
+            ...(left <= longestTimeout && {
+              [timeoutHeader]: String(Math.max(1, Math.ceil(left))),
+            }),
           }),
         )
       }),

@@ -1,11 +1,11 @@
 import { Cause, Effect, Exit, Schema, Stream } from "effect"
 import { type Headers, HttpServerResponse } from "effect/http"
 import { Rpc, RpcSerialization } from "effect/rpc"
+import { kept } from "../core/Kept.ts"
 import * as Calls from "./Calls.ts"
 import type { Frame } from "./Frames.ts"
 import type { Methods } from "./RpcClient.ts"
 import * as RpcHandlers from "./RpcHandlers.ts"
-import { Rpcs } from "./Rpcs.ts"
 
 const { codecFor, contentType } = RpcSerialization.ndjson
 
@@ -20,18 +20,16 @@ type Answer =
 export const make = Effect.fnUntraced(function* (isTraced: boolean) {
   const within = yield* Calls.make
   const handlers = yield* RpcHandlers.make
-  const encoders = new Map(
-    Array.from(Rpcs.requests, ([tag, rpc]) => [
-      tag,
-      Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(rpc))),
-    ]),
+  const encoderOf = kept((method: Methods) =>
+    Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(method))),
   )
 
   /** Undefined when the answer is a stream. */
-  return ({ id, payload, tag }: Frame, headers: Headers.Headers) => {
+  return ({ id, method, payload }: Frame, headers: Headers.Headers) => {
+    const { _tag: tag } = method
     const handler: Answer = handlers[tag](payload)
-    const encode = encoders.get(tag)
-    if (Stream.isStream(handler) || encode === undefined) return undefined
+    if (Stream.isStream(handler)) return undefined
+    const encode = encoderOf(method)
     const call = within(handler, tag, headers)
     const traced = isTraced ? Effect.withSpan(call, tag, { kind: "server" }) : call
     return Effect.exit(traced).pipe(

@@ -7,10 +7,12 @@ import { SecureRandom } from "effect/crypto"
 import { Address } from "../../src/api/Server.ts"
 import { Http, send } from "../fixtures/Http.ts"
 import { patience, start } from "../fixtures/Plinth.ts"
+import { frame, post } from "../fixtures/Rpc.ts"
 import { runSql, TestDatabase } from "../TestDatabase.ts"
 
 const SECRET_KEY = `canary-key-${SecureRandom.uuidV4Unsafe()}`
 const METRICS_TOKEN = "canary-metrics-token"
+const RPC_TOKEN = `canary-rpc-token-${SecureRandom.uuidV4Unsafe()}`
 const password = "canary-password"
 
 /** The address of this file's database, with a password that must not be told. */
@@ -77,6 +79,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("Everything a server sa
             DATABASE_URL: yield* databaseUrl,
             SECRET_KEY,
             METRICS_TOKEN,
+            RPC_TOKEN,
             ENVIRONMENT: "staging",
             LOG_LEVEL: "DEBUG",
             HOST: "127.0.0.1",
@@ -99,24 +102,37 @@ layer(TestDatabase.layer, { excludeTestServices: true })("Everything a server sa
             yield* send({ path: projects, token: `${token}x` }),
             yield* send({ path: "/api/v1/public/metrics", token: METRICS_TOKEN }),
             yield* send({ path: "/api/v1/public/metrics", token: "canary-guess" }),
+            yield* post({
+              body: frame("users.getByEmail", { email: "canary@example.com" }),
+              token: RPC_TOKEN,
+            }),
+            yield* post({ body: frame("canary"), token: "canary-guess" }),
           ]
           yield* breakDatabase
           found.push(
             yield* send({ path: `${projects}?search=canary`, token }),
             yield* send({ path: projects, token, json: { name: "canary-name" } }),
+            yield* post({
+              body: frame("projects.list", { owner_id: "canary" }),
+              token: RPC_TOKEN,
+            }),
           )
+          assert.include(found.at(-1)?.text ?? "", "INTERNAL_ERROR")
           return found.map(({ status }) => status)
         })
         const statuses = yield* Effect.provide(
           requests,
           Http.layer.pipe(Layer.provide(Layer.succeed(Address, { port }))),
         )
-        assert.deepStrictEqual(statuses, [200, 422, 400, 401, 401, 200, 401, 500, 500])
+        assert.deepStrictEqual(
+          statuses,
+          [200, 422, 400, 401, 401, 200, 401, 200, 401, 500, 500, 200],
+        )
 
         assert.strictEqual(yield* ended(child), 0)
         const lines = heard.text.split("\n")
-        assert.strictEqual(lines.filter((line) => line.includes('"message":"request"')).length, 7)
-        assert.strictEqual(lines.filter((line) => line.includes('"exception"')).length, 2)
+        assert.strictEqual(lines.filter((line) => line.includes('"message":"request"')).length, 10)
+        assert.strictEqual(lines.filter((line) => line.includes('"exception"')).length, 3)
         assert.deepStrictEqual(
           lines.filter((line) => line.includes("canary")),
           [],
