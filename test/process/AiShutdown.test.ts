@@ -1,36 +1,54 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
+import type { UserId } from "../../src/domain/User.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { Providers, servingModels } from "../fixtures/Gateway.ts"
 import { patience } from "../fixtures/Plinth.ts"
+import type { Request } from "../fixtures/Http.ts"
 import { sendTo } from "../fixtures/Remote.ts"
+import { frame, rpcToken } from "../fixtures/Rpc.ts"
 import { tokens } from "../fixtures/Serving.ts"
 
-const serve = servingModels({ SHUTDOWN_GRACE_SECONDS: "2" })
+const serve = servingModels({ SHUTDOWN_GRACE_SECONDS: "2", RPC_TOKEN: rpcToken })
+
+/** A streamed answer for a user, by each door. */
+const doors: Readonly<Record<string, (user: UserId, token: string) => Request>> = {
+  REST: (_, token) => ({
+    path: "/api/v1/app/ai/chat",
+    token,
+    json: { prompt: "slow", model: "gpt-4o", stream: true },
+  }),
+  RPC: (user_id) => ({
+    path: "/rpc",
+    token: rpcToken,
+    headers: { "content-type": "application/x-ndjson" },
+    body: frame("ai.stream", {
+      user_id,
+      model: "gpt-4o",
+      messages: [{ role: "user", content: "slow" }],
+    }),
+  }),
+}
 
 const Spent = Schema.Struct({ ai_tokens: Schema.Int, ai_requests: Schema.Int })
 
 layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTestServices: true })(
   "A process that stops",
   (it) => {
-    it.effect(
-      "settles the stream that it cuts, before it leaves its database",
-      () =>
+    it.effect.each(Object.entries(doors))(
+      "settles the stream that it cuts, before it leaves its database, over %s",
+      ([, streamOf]) =>
         Effect.gen(function* () {
           const mock = yield* Providers
           mock.onMessage("slow", { content: "word ".repeat(400) }, { latency: 50 })
-          const token = yield* tokenFor(newUser())
+          const user = newUser()
+          const token = yield* tokenFor(user)
           const { port, stop } = yield* serve
+          yield* sendTo(port, { path: "/api/v1/app/users/me", token })
           const asked = mock.getRequests().length
-          const reading = yield* Effect.forkChild(
-            sendTo(port, {
-              path: "/api/v1/app/ai/chat",
-              token,
-              json: { prompt: "slow", model: "gpt-4o", stream: true },
-            }),
-          )
+          const reading = yield* Effect.forkChild(sendTo(port, streamOf(user, token)))
           yield* eventually(Effect.sync(() => mock.getRequests().length > asked))
           yield* Effect.sleep("500 millis")
           assert.strictEqual((yield* stop).code, 0)
