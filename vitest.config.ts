@@ -81,6 +81,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
+    setupFiles: ["test/fixtures/EveryAnswer.ts"],
     // What hangs is found all the same; a busy machine is no failure.
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
 import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { type Answer, bodyOf, failureOf, type Request, send } from "../fixtures/Http.ts"
+import type { Answer } from "../fixtures/Answer.ts"
+import { bodyOf, failureOf, type Request, send } from "../fixtures/Http.ts"
 import {
   connectionsAgree,
   exclusive,

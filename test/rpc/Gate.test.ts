@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { newCaller, server } from "../fixtures/Callers.ts"
-import { type Answer, failureOf, send } from "../fixtures/Http.ts"
+import type { Answer } from "../fixtures/Answer.ts"
+import { failureOf, send } from "../fixtures/Http.ts"
 import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
 import { added } from "../fixtures/Series.ts"
 

@@ -1,0 +1,91 @@
+import { createServer, get, type RequestListener } from "node:http"
+import type { AddressInfo } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { take, takeWritten, wrongs } from "../fixtures/Answers.ts"
+import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
+
+const plinth = { "x-api-version": "v1", "content-type": "application/json" }
+const refused = JSON.stringify({ error: { code: "NOT_FOUND", message: "x", details: {} } })
+
+const undeclared: RequestListener = (_, response) => response.writeHead(418, plinth).end(refused)
+
+/** Asks a server that does this for projects, and tells the status. */
+const ask = (listener: RequestListener) =>
+  Effect.callback<number | undefined>((resume) => {
+    const server = createServer(listener).listen(0, "127.0.0.1", () => {
+      const { port } = Object(server.address()) as AddressInfo
+      get({ port, host: "127.0.0.1", path: "/api/v1/app/projects", agent: false }, (answer) => {
+        // One that is cut off ends with an error.
+        answer.on("error", () => undefined).resume()
+        answer.once("close", () => server.close(() => resume(Effect.succeed(answer.statusCode))))
+      })
+    })
+  })
+
+const wrongsOf = (answer: RequestListener) =>
+  Effect.andThen(
+    ask(answer),
+    Effect.suspend(() => wrongs(take())),
+  )
+
+const about = "GET /api/v1/app/projects -> "
+
+describe("An answer of a server under test", () => {
+  it.fails("fails the test that gets one which the document does not know", () =>
+    Effect.runPromise(Effect.map(ask(undeclared), (status) => assert.strictEqual(status, 418))))
+
+  it.effect("has a status that the document knows", () =>
+    Effect.gen(function* () {
+      const found = yield* wrongsOf(undeclared)
+      assert.include(found, `${about}418: the document knows no 418 of this`)
+    }),
+  )
+
+  it.effect("has the shape that the document says, however many parts it comes in", () =>
+    Effect.gen(function* () {
+      const found = yield* wrongsOf((_, response) => {
+        response.writeHead(200, plinth)
+        response.write('{"items":[{"id":')
+        setImmediate(() => response.end('17}],"total":1,"skip":0,"limit":20}'))
+      })
+      assert.match(found.at(-1) ?? "", /^GET \S+ -> 200: data\/items\/0/)
+    }),
+  )
+
+  it.effect("has the headers of every answer, also when it is cut off", () =>
+    Effect.gen(function* () {
+      const found = yield* wrongsOf((_, response) => {
+        response.writeHead(200, plinth)
+        response.write('{"items":', () => response.destroy())
+      })
+      assert.include(found, `${about}200: x-frame-options: undefined`)
+      assert.notInclude(found.join(), "data")
+    }),
+  )
+
+  it.effect("is Plinth's, or of no interest", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* wrongsOf((_, response) => response.writeHead(418).end()), [])
+    }),
+  )
+
+  it.effect(
+    "is seen in other processes, also in those that are killed",
+    () =>
+      Effect.gen(function* () {
+        const script = `
+          const server = require("node:http").createServer((_, response) => {
+            response.writeHead(418, { "x-api-version": "v1" }).end()
+            response.once("close", () => process.kill(process.pid, "SIGKILL"))
+          })
+          server.listen(0, "127.0.0.1", () =>
+            require("node:http").get({ ...server.address(), host: "127.0.0.1", path: "/api/v1/app/projects" }))`
+        const { code } = yield* outcomeOf(yield* startProgram("--eval", {}, script))
+        assert.strictEqual(code, null)
+        const found = yield* wrongs(takeWritten())
+        assert.include(found, `${about}418: the document knows no 418 of this`)
+      }),
+    patience,
+  )
+})
