@@ -2,8 +2,8 @@ import type { Methods } from "../src/rpc/RpcClient.ts"
 
 /**
  * Who may do what: every operation of REST, every method of RPC and every command of the CLI, for every kind of caller.
- * `owner` is whom the id in the path belongs to, or speaks of; `other` another user; `service` has RPC_TOKEN. What has
- * no row fails the suite.
+ * `owner` is whom the id in the path belongs to, or speaks of; `other` another user; `service` has RPC_TOKEN. The
+ * operator has the machine, and what it has: the settings and the database. What has no row fails the suite.
  */
 
 export const callers = [
@@ -181,4 +181,63 @@ export const methods: Readonly<Record<Methods["_tag"], MethodVerdict>> = {
   "ai.status": served(),
   "ai.complete": about("user_id", { messages }),
   "ai.stream": about("user_id", { messages }),
+}
+
+/** A command: its words after its name, and how it exits for the operator. */
+export interface CommandVerdict {
+  readonly words: (ids: Ids) => string
+  readonly code: number
+  /**
+   * Whether it does the same to a service elsewhere, at PLINTH_URL, with one of its RPC_TOKEN, and for nobody else: exit
+   * code 1. A command of the machine does not look at PLINTH_URL.
+   */
+  readonly remote: boolean
+}
+
+const machine = (words = "", code = 0): CommandVerdict => ({
+  words: () => words,
+  code,
+  remote: false,
+})
+
+const anywhere = (words: CommandVerdict["words"], code = 0): CommandVerdict => ({
+  words,
+  code,
+  remote: true,
+})
+
+const ofUser = (more = "") => anywhere(({ user_id }) => `${user_id} ${more}`.trim())
+const ofJob = (more = "", code = 0) => anywhere(({ job_id }) => `${job_id} ${more}`.trim(), code)
+
+export const commands: Readonly<Record<string, CommandVerdict>> = {
+  // These two until they are told to stop.
+  serve: machine(),
+  worker: machine(),
+  migrate: machine(),
+  "migrate status": machine(),
+  "migrate down": machine("--yes"),
+  doctor: machine(),
+  openapi: machine(),
+  // Nobody is there.
+  smoke: machine("http://127.0.0.1:9 --wait 0", 1),
+  "token mint": machine("--sub ada"),
+
+  "users list": anywhere(() => ""),
+  "users show": ofUser(),
+  "users create": anywhere(({ user_id }) => `${user_id}-new`),
+  "users promote": ofUser(),
+  "users demote": ofUser(),
+  "users activate": ofUser(),
+  "users deactivate": ofUser("--yes"),
+  "users relink": anywhere(({ user_id }) => `${user_id} ${user_id}-to --yes`),
+
+  "jobs list": anywhere(() => ""),
+  "jobs show": ofJob(),
+  "jobs stats": anywhere(() => ""),
+  "jobs enqueue": anywhere(() => "cleanup_old_data --delay 3600"),
+  // The job waits: there is nothing to retry.
+  "jobs retry": ofJob("", 1),
+  "jobs cancel": ofJob("--yes"),
+
+  "usage show": ofUser(),
 }

@@ -79,11 +79,18 @@ describe.skipIf(!hasProgram("curl"))("README", () => {
       "calls it from a terminal",
       () =>
         Effect.gen(function* () {
-          const { cwd, env } = yield* Desk
+          const { cwd, env: more } = yield* Desk
+          const env = { ...more, RPC_TOKEN }
           const section = "Calling it from a terminal"
-          const [[, told = ""] = []] = yield* runSection(section, { cwd, env, programs: {} })
+          const [[, told = ""] = [], [, there = ""] = []] = yield* runSection(section, {
+            cwd,
+            env,
+            programs: {},
+          })
           assert.match(told, /^waiting/m)
           assert.match(told, /"id":"ada".*"role":"admin"/)
+          assert.match(there, /^id +ada$/m)
+          assert.match(there, /"items": \[\]/)
         }),
       60_000,
     )

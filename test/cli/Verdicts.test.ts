@@ -1,0 +1,101 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Command } from "effect/cli"
+import { plinthOf } from "../../src/cli/Plinth.ts"
+import { server } from "../fixtures/Callers.ts"
+import { eventually } from "../fixtures/Eventually.ts"
+import { newOwner, tokenOf } from "../fixtures/Owners.ts"
+import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { rpcToken } from "../fixtures/Rpc.ts"
+import { baseUrl } from "../TestApp.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+import { commands } from "../Verdicts.ts"
+
+const tree = plinthOf({ serve: Effect.never, work: Effect.never, operator: Effect.never })
+
+const below = ({ subcommands }: Command.Command.Any) =>
+  subcommands.flatMap(({ commands }) => commands)
+
+/** Each with the words that call it; of a group, those in it. */
+const namesIn = (command: Command.Command.Any, path = ""): ReadonlyArray<string> =>
+  below(command).flatMap((one) => {
+    const name = `${path}${one.name}`
+    return below(one).length === 0 ? [name] : namesIn(one, `${name} `)
+  })
+
+/** A group that does something, too. */
+const groups = ["migrate"]
+
+describe("test/Verdicts.ts", () => {
+  it("has one row for every command, and no other", () => {
+    assert.deepStrictEqual(
+      Object.keys(commands).toSorted(),
+      [...namesIn(tree), ...groups].toSorted(),
+    )
+  })
+})
+
+const untilStopped = ["serve", "worker"]
+const rows = Object.entries(commands).filter(([name]) => !untilStopped.includes(name))
+
+/** Nobody is there: what is done at PLINTH_URL fails. */
+const nobody = { PLINTH_URL: "http://127.0.0.1:9", PLINTH_TOKEN: rpcToken }
+
+layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
+  "every caller gets his verdict",
+  (it) => {
+    for (const [name, { code, words }] of rows.filter(([, row]) => row.remote)) {
+      it.effect(
+        `from plinth ${name}`,
+        () =>
+          Effect.gen(function* () {
+            const [DATABASE_URL, PLINTH_URL] = [yield* TestDatabase, yield* baseUrl]
+            const as = Effect.fnUntraced(function* (caller: "operator" | "service" | "superadmin") {
+              const { ids, owner } = yield* newOwner
+              const PLINTH_TOKEN =
+                caller === "operator" ? "" : ((yield* tokenOf(caller, owner)) ?? "")
+              return yield* plinth(
+                caller === "operator" ? { DATABASE_URL } : { PLINTH_URL, PLINTH_TOKEN },
+                ...`${name} ${words(ids)}`.trim().split(" "),
+              )
+            })
+            const [operator, service, superadmin] = yield* Effect.all(
+              [as("operator"), as("service"), as("superadmin")],
+              { concurrency: 2 },
+            )
+            assert.deepStrictEqual([operator.code, service.code, superadmin.code], [code, code, 1])
+            assert.match(superadmin.stderr, /^plinth: PLINTH_TOKEN is refused/)
+          }),
+        patience,
+      )
+    }
+  },
+)
+
+describe("the operator at the machine", () => {
+  for (const [name, { code, words }] of rows.filter(([, row]) => !row.remote)) {
+    it.effect(
+      `gets his verdict from plinth ${name}, wherever PLINTH_URL is`,
+      () =>
+        Effect.gen(function* () {
+          const outcome = yield* plinth(nobody, ...`${name} ${words({})}`.trim().split(" "))
+          assert.strictEqual(outcome.code, code, outcome.stderr)
+        }),
+      patience,
+    )
+  }
+
+  it.effect.each(untilStopped)(
+    "has plinth %s run until it is told to stop",
+    (name) =>
+      Effect.gen(function* () {
+        const child = yield* start({ ...nobody, PORT: "0", WORKER_PORT: "0" }, name)
+        let said = ""
+        child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()))
+        yield* eventually(Effect.sync(() => /listening|working/.test(said)))
+        child.kill("SIGTERM")
+        assert.strictEqual((yield* outcomeOf(child)).code, commands[name]?.code)
+      }),
+    patience,
+  )
+})
