@@ -51,16 +51,24 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect(
-    "makes a typed client, which signs in, owns projects, and is told typed errors",
+    "makes typed clients, which compile under strict",
     () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* npm("run", "--silent", "types"), "")
+      }),
+    60_000,
+  )
+
+  it.effect.each(["openapi-fetch", "hey-api"])(
+    "makes a client that signs in, owns projects, and is told typed errors: %s",
+    (client) =>
+      Effect.gen(function* () {
         const [url, ada, bob] = [
           yield* baseUrl,
-          yield* tokenFor(newUser(), { email: "Ada@Example.com" }),
+          yield* tokenFor(newUser(), { email: `${client}@Example.com` }),
           yield* tokenFor(newUser()),
         ]
-        assert.strictEqual(yield* run(process.execPath, ["journey.ts", url, ada, bob]), "")
+        assert.strictEqual(yield* run(process.execPath, ["journey.ts", client, url, ada, bob]), "")
       }),
     60_000,
   )
