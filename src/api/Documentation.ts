@@ -97,12 +97,12 @@ const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
   if (requestBody !== undefined) return
   delete responses["413"]
   delete responses["415"]
-  if (!parameters.some((parameter) => parameter.in === "query")) delete responses["422"]
+  if (parameters.every((parameter) => parameter.in === "path")) delete responses["422"]
 }
 
 /** In a URL everything is text; what the text must be stands here. */
 const integers: Readonly<Record<string, JsonSchema>> = {
-  skip: { type: "integer", minimum: 0, default: 0 },
+  skip: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 },
   limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
   days: { type: "integer", minimum: 1, maximum: 365, default: 30 },
 }

@@ -19,14 +19,13 @@ const Messages = Schema.Array(Message).check(
   Schema.makeFilter(isSaid),
 )
 
-/** SDKs put it into a path: one takes no empty part of it, another one no dots that lead out of it. */
-const modelName = /^(?!.*\.\.)(?=.{1,255}$)[\w.:@-]+(?:\/[\w.:@-]+)*$/
-
-/** Its own name, or `provider/model`. */
+/**
+ * Its own name, or `provider/model`. SDKs put it into a path: one takes no empty part of it, another one no dots that
+ * lead out of it. No lookahead: not every client of the document knows that.
+ */
 const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
-  Schema.makeFilter((name) => modelName.test(name) || "must be the name of a model", {
-    toJsonSchema: () => ({ pattern: modelName.source }),
-  }),
+  Schema.isMaxLength(255),
+  Schema.isPattern(/^[\w:@-]+(?:[./][\w:@-]+)*$/u, { message: "must be the name of a model" }),
 )
 
 const settings = {

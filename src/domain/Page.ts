@@ -59,7 +59,7 @@ export type Position = typeof Position.Type
 
 /** A position as the opaque text of `?cursor`; the empty text starts at the newest row. */
 export const Cursor = Schema.String.check(
-  Schema.isPattern(/^(?:[\w-]{8,512})?$/, { message: "must be a next_cursor of this list" }),
+  Schema.isPattern(/^(?:[\w-]{8,512})?$/u, { message: "must be a next_cursor of this list" }),
 ).pipe(
   Schema.decodeTo(
     Position.check(

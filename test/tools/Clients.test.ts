@@ -1,41 +1,23 @@
-import { execFile, execFileSync } from "node:child_process"
-import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { symlinkSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
+import { installedIn, npm, run } from "../fixtures/Installed.ts"
 import { pack } from "../fixtures/Package.ts"
 import { runSection } from "../fixtures/Readme.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
 const directory = "test/clients"
 
-/** What the command said, when it failed; nothing when it did not. */
-const run = (command: string, args: ReadonlyArray<string>) =>
-  Effect.callback<string>((resume) => {
-    execFile(command, args, { cwd: directory, encoding: "utf8" }, (error, stdout, stderr) =>
-      resume(Effect.succeed(error === null ? "" : `${stdout}${stderr}` || error.message)),
-    )
-  })
-
-const npm = (...args: ReadonlyArray<string>) =>
-  process.platform === "win32" ? run("cmd", ["/c", "npm", ...args]) : run("npm", args)
-
-/** They have a lockfile and node_modules of their own, installed when this is first run. */
-const installed = () => {
-  const mark = `${directory}/node_modules/.package-lock.json`
-  return (
-    existsSync(mark) && statSync(mark).mtimeMs >= statSync(`${directory}/package-lock.json`).mtimeMs
-  )
-}
-
 layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) => {
   it.effect(
     "can be written for the tools of others",
     () =>
       Effect.gen(function* () {
-        if (!installed()) assert.strictEqual(yield* npm("ci", "--no-audit", "--no-fund"), "")
+        yield* installedIn(directory)
         writeFileSync(`${directory}/openapi.json`, JSON.stringify(OpenApi.fromApi(Api)))
       }),
     300_000,
@@ -45,7 +27,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
     "has nothing that Spectral or Redocly would change",
     () =>
       Effect.gen(function* () {
-        assert.strictEqual(yield* run(process.execPath, ["lint.mjs"]), "")
+        assert.strictEqual(yield* run(directory, process.execPath, ["lint.mjs"]), "")
       }),
     60_000,
   )
@@ -54,7 +36,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
     "makes typed clients, which compile under strict",
     () =>
       Effect.gen(function* () {
-        assert.strictEqual(yield* npm("run", "--silent", "types"), "")
+        assert.strictEqual(yield* npm(directory, "run", "--silent", "types"), "")
       }),
     60_000,
   )
@@ -68,7 +50,10 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
           yield* tokenFor(newUser(), { email: `${client}@Example.com` }),
           yield* tokenFor(newUser()),
         ]
-        assert.strictEqual(yield* run(process.execPath, ["journey.ts", client, url, ada, bob]), "")
+        assert.strictEqual(
+          yield* run(directory, process.execPath, ["journey.ts", client, url, ada, bob]),
+          "",
+        )
       }),
     60_000,
   )

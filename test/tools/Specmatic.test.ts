@@ -1,0 +1,180 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { OpenApi } from "effect/http-api"
+import { Api } from "../../src/api/Api.ts"
+import { Exports } from "../../src/business/Exports.ts"
+import { Projects } from "../../src/business/Projects.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { CleanupOldData } from "../../src/domain/Job.ts"
+import type { UserId } from "../../src/domain/User.ts"
+import { newCaller } from "../fixtures/Callers.ts"
+import { installedIn, run } from "../fixtures/Installed.ts"
+import { hasProgram, program } from "../Programs.ts"
+import { baseUrl, TestServer } from "../TestApp.ts"
+
+const directory = "test/specmatic"
+
+type Path = ReadonlyArray<string>
+
+const app = "/api/v1/app"
+const streams =
+  "answers in JSON or as text/event-stream, as a field of the body says; and takes texts so long that Specmatic's log of them is of gigabytes"
+const once = "a key has a meaning only for the one request it came with; Specmatic's collide"
+
+/** What of the document Specmatic is not given, because it cannot know how to ask for it, and why. */
+const withheld: ReadonlyArray<readonly [Path, string]> = [
+  [["paths", `${app}/ai/completions`], streams],
+  [["paths", `${app}/ai/chat`], streams],
+  [["paths", `${app}/ai/chat/routed`], streams],
+  [["components", "schemas", "AiCompletionInput"], streams],
+  [["components", "schemas", "AiChatInput"], streams],
+  [["components", "schemas", "AiRoutedInput"], streams],
+  [["paths", `${app}/users/me`, "delete"], "closes the account that makes all other requests"],
+  [["paths", `${app}/projects`, "post", "parameters", "Idempotency-Key"], once],
+  [
+    ["components", "schemas", "UserUpdate", "properties", "avatar_url"],
+    "Specmatic does not make addresses (format: uri)",
+  ],
+  [
+    ["paths", "/api/v1/public/metrics", "get", "security"],
+    "its token may be left out here, which Specmatic expects to be refused",
+  ],
+]
+
+const at = (document: object, path: Path) =>
+  path.reduce<object>((parent, key) => Object(Reflect.get(parent, key)), document)
+
+/** Takes it out. It must be there: nothing is withheld that the document no longer has. */
+const withhold = (document: object, path: Path) => {
+  const [last = ""] = path.slice(-1)
+  const parent = at(document, path.slice(0, -1))
+  const key = Array.isArray(parent)
+    ? String(parent.findIndex(({ name }: { readonly name: string }) => name === last))
+    : last
+  assert.property(parent, key, path.join(" "))
+  if (Array.isArray(parent)) parent.splice(Number(key), 1)
+  else Reflect.deleteProperty(parent, key)
+}
+
+const configurationFor = (token: string) => ({
+  version: 2,
+  disableTelemetry: true,
+  security: { OpenAPI: { securitySchemes: { bearer: { type: "bearer", token } } } },
+  contracts: [{ filesystem: { directory: "." }, provides: ["openapi.json"] }],
+  // It makes thousands of requests of a list with many parameters.
+  test: { maxTestRequestCombinations: 24, resiliencyTests: { enable: "all" } },
+})
+
+interface Ids {
+  readonly user_id: string
+  readonly project_id: string
+  readonly job_id: string
+}
+
+const example = (method: string, path: string, answer: object) => ({
+  "http-request": { method, path },
+  "http-response": answer,
+})
+
+/** What is asked once, of an id of its own: it would take away what the other requests are about. */
+const examplesOf = (document: object, removed: Ids, cancelled: Ids) => {
+  const jobs = "/api/v1/admin/jobs"
+  const media = ["200", "content", "application/json", "example"]
+  const body = at(document, ["paths", `${jobs}/{job_id}`, "get", "responses", ...media])
+  const job = { status: 200, body }
+  return {
+    remove: example("DELETE", `${app}/projects/${removed.project_id}`, { status: 204 }),
+    cancel: example("DELETE", `${jobs}/${removed.job_id}`, job),
+    retry: example("POST", `${jobs}/${cancelled.job_id}/retry`, job),
+  }
+}
+
+const newIds = (user_id: UserId) =>
+  Effect.gen(function* () {
+    const [projects, queue] = [yield* Projects, yield* JobQueue]
+    const project = yield* projects.create(
+      { id: user_id, plan: "free" },
+      { name: "Engine", description: null },
+    )
+    const job = yield* queue.enqueue(CleanupOldData, {}, { delay: "1 hour" })
+    return { user_id, project_id: project.id, job_id: job.id } satisfies Ids
+  })
+
+/** A directory with the document, how Specmatic is to read it, and ids that exist. */
+const prepared = (document: object) =>
+  Effect.gen(function* () {
+    const [{ id, token }, other] = [yield* newCaller("superadmin"), yield* newCaller()]
+    const [kept, removed, cancelled] = [yield* newIds(id), yield* newIds(id), yield* newIds(id)]
+    yield* Effect.flatMap(JobQueue, (queue) => queue.cancel(cancelled.job_id))
+    yield* Effect.flatMap(Exports, (exports) => exports.make(id))
+    const cwd = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-specmatic-"))),
+      (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true })),
+    )
+    const write = (name: string, content: object) =>
+      writeFileSync(join(cwd, name), JSON.stringify(content))
+    write("specmatic.json", configurationFor(token))
+    write("openapi.json", document)
+    const ids = { ...kept, user_id: other.id, id: other.id }
+    // The only cursor that nobody has to be given first.
+    const QUERY = { cursor: "" }
+    write("openapi_dictionary.json", { PARAMETERS: { PATH: ids, QUERY } })
+    mkdirSync(join(cwd, "openapi_examples"))
+    for (const [name, example] of Object.entries(examplesOf(document, removed, cancelled))) {
+      write(`openapi_examples/${name}.json`, example)
+    }
+    return cwd
+  })
+
+/** Each test of the report: what it asked, and why it failed. */
+const testsIn = (report: string) =>
+  Array.from(report.matchAll(/<testcase [^]*?<\/testcase>/g), ([test]) => ({
+    operation: /Scenario: (\w+ \S+) /.exec(test)?.[1] ?? test,
+    failure: test.includes("<failure") || test.includes("<error") ? test : null,
+  }))
+
+layer(TestServer, { excludeTestServices: true })("The OpenAPI document and the server", (it) => {
+  it.effect.skipIf(!hasProgram("java"))(
+    "agree in whatever Specmatic makes of the document, good and bad",
+    () =>
+      Effect.gen(function* () {
+        yield* installedIn(directory)
+        const document = structuredClone(OpenApi.fromApi(Api))
+        for (const [path] of withheld) withhold(document, path)
+        const cwd = yield* prepared(document)
+        const said = yield* run(cwd, program("java") ?? "", [
+          "-jar",
+          resolve(directory, "node_modules/specmatic/specmatic.jar"),
+          "test",
+          `--testBaseURL=${yield* baseUrl}`,
+          "--junitReportDir=report",
+        ])
+        const report = join(cwd, "report/TEST-junit-jupiter.xml")
+        assert(existsSync(report), said)
+        const tests = testsIn(readFileSync(report, "utf8"))
+        assert.deepStrictEqual(
+          tests.flatMap(({ failure }) => failure ?? []),
+          [],
+        )
+        assert.deepStrictEqual(
+          [...new Set(tests.map(({ operation }) => operation))].toSorted(),
+          operationsOf(document.paths),
+        )
+        assert.strictEqual(said, "")
+      }),
+    300_000,
+  )
+})
+
+/** As the report names them. */
+const operationsOf = (paths: OpenApi.OpenAPISpec["paths"]) =>
+  Object.entries(paths)
+    .flatMap(([path, item]) =>
+      Object.keys(item).map(
+        (method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, "($1:string)")}`,
+      ),
+    )
+    .toSorted()
