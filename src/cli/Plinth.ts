@@ -7,6 +7,7 @@ import * as JobsCommand from "./JobsCommand.ts"
 import * as MigrateCommand from "./MigrateCommand.ts"
 import * as OpenApiCommand from "./OpenApiCommand.ts"
 import * as SmokeCommand from "./SmokeCommand.ts"
+import { untilStopped } from "./Output.ts"
 import { methodsOr } from "./Target.ts"
 import * as TokenCommand from "./TokenCommand.ts"
 import * as UsageCommand from "./UsageCommand.ts"
@@ -34,13 +35,13 @@ export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => 
       "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood.",
     ),
     Command.withSubcommands([
-      Command.make("serve", {}, () => serve).pipe(
+      Command.make("serve", {}, () => untilStopped(serve)).pipe(
         Command.withShortDescription("Run the server"),
         Command.withDescription(
           "Run the server until it is told to stop, as npm start does: settings from the environment and .env, pending migrations first, its log on stdout. SIGTERM drains it.",
         ),
       ),
-      Command.make("worker", {}, () => work).pipe(
+      Command.make("worker", {}, () => untilStopped(work)).pipe(
         Command.withShortDescription("Do background jobs"),
         Command.withDescription(
           "Do background jobs until it is told to stop: settings from the environment and .env, pending migrations first, its log on stdout; /health, /health/ready and /metrics on WORKER_PORT. Any number may run, also beside servers that do jobs themselves (JOBS_EMBEDDED), as they do on SQLite: each job is leased to one of them. SIGTERM lets jobs end within SHUTDOWN_GRACE_SECONDS, and hands the others back.",

@@ -2,7 +2,8 @@ import { Effect } from "effect"
 import type { UsageSummary } from "../domain/UsageReport.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { explained, find } from "./ManageUsers.ts"
-import { print, table } from "./Output.ts"
+import { print } from "./Output.ts"
+import { table } from "./Table.ts"
 
 export const show = Effect.fnUntraced(function* (options: {
   readonly user: string

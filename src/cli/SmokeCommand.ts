@@ -1,6 +1,8 @@
 import { Config, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { CommandFailed, flag, json, print, table } from "./Output.ts"
+import { CommandFailed, flag, json, print } from "./Output.ts"
+import { during } from "./Progress.ts"
+import { table } from "./Table.ts"
 
 /** fetch refuses URLs with a name and password in them. */
 const isService = (text: string) => {
@@ -33,12 +35,14 @@ export const command = Command.make("smoke", { url, wait, staging, json }, (opti
   Effect.gen(function* () {
     const { smoke } = yield* Effect.promise(() => import("./Smoke.ts"))
     const service = options.url.replace(/\/+$/, "")
-    const checks = yield* smoke({
-      url: service,
-      wait: options.wait,
-      hsts: !options.staging,
-      token: yield* token,
-    })
+    const checks = yield* during(`Checking ${service}`)(
+      smoke({
+        url: service,
+        wait: options.wait,
+        hsts: !options.staging,
+        token: yield* token,
+      }),
+    )
     const failed = checks.filter(({ status }) => status === "failed")
     const status = failed.length === 0 ? "ok" : "failed"
     yield* print(options.json, { status, url: service, checks }, () =>

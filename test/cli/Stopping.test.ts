@@ -1,0 +1,104 @@
+import { spawn } from "node:child_process"
+import { resolve } from "node:path"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { SqlClient } from "effect/sql"
+import { Users } from "../../src/business/Users.ts"
+import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { newUser, TestApp } from "../TestApp.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+/** A line of bash, in which `plinth` is the real one. */
+const bash = (line: string, DATABASE_URL = "") => {
+  const command = `plinth() { "${process.execPath}" "${resolve("src/cli.ts")}" "$@"; }`
+  const environment = {
+    PATH: "/usr/bin:/bin",
+    NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
+    SECRET_KEY: "k".repeat(40),
+    DATABASE_URL,
+  }
+  return Effect.suspend(() =>
+    outcomeOf(
+      spawn("bash", ["-c", `${command}\n${line}`], {
+        env: environment,
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    ),
+  )
+}
+
+layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
+  it.effect(
+    "ends quietly, and as done, when nobody reads on",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* TestDatabase
+        const outcomes = yield* Effect.all(
+          ["jobs stats --watch --interval 1", "users list", "openapi"].map((words) =>
+            bash(`plinth ${words} | head -1; echo "\${PIPESTATUS[0]}"`, url),
+          ),
+          { concurrency: 2 },
+        )
+        for (const { stderr, stdout } of outcomes) {
+          assert.match(stdout, /^.+\n0\n$/)
+          assert.strictEqual(stderr, "")
+        }
+      }),
+    patience,
+  )
+
+  it.effect(
+    "calls a bug by its name in one line, and shows where it is to who asks",
+    () =>
+      Effect.gen(function* () {
+        const [users, sql] = [yield* Users, yield* SqlClient.SqlClient]
+        const DATABASE_URL = yield* TestDatabase
+        yield* users.create({ id: newUser(), email: null, full_name: null, role: "user" })
+        yield* sql`UPDATE users SET role = 'king'`
+        const [told, shown] = yield* Effect.all(
+          [
+            plinth({ DATABASE_URL }, "users", "list"),
+            plinth({ DATABASE_URL, DEBUG: "true" }, "users", "list"),
+          ],
+          { concurrency: 2 },
+        )
+        assert.strictEqual(told.code, 1)
+        assert.match(
+          told.stderr,
+          /^plinth: this is a bug: .+\nplinth: DEBUG=true tells where it is\n$/,
+        )
+        assert.match(shown.stderr, /^plinth: +at /m)
+      }),
+    patience,
+  )
+})
+
+describe("plinth", () => {
+  it.live(
+    "writes all of it to a reader that is slow",
+    () =>
+      Effect.gen(function* () {
+        const { stdout } = yield* bash("plinth openapi | (sleep 1; wc -c); wc -c < openapi.json")
+        const [slow, all] = stdout.trim().split("\n")
+        assert.strictEqual(slow, all)
+        assert.isAbove(Number(all), 2 ** 16)
+      }),
+    patience,
+  )
+
+  it.live.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)(
+    "that is told to stop by %s says that it was not done",
+    ([signal, code]) =>
+      Effect.gen(function* () {
+        const child = yield* start({}, "smoke", "http://127.0.0.1:9", "--wait", "60")
+        const ended = yield* Effect.forkChild(outcomeOf(child), { startImmediately: true })
+        yield* Effect.sleep("1500 millis")
+        child.kill(signal)
+        assert.deepStrictEqual(yield* Fiber.join(ended), { code, stdout: "", stderr: "" })
+      }).pipe(Effect.scoped),
+    patience,
+  )
+})
