@@ -59,6 +59,7 @@ const show = Command.make("show", { id, json }, (options) =>
   Command.withDescription(
     "Show a job with what it was given and what came of it. Values under names like token, secret or password are <redacted>.",
   ),
+  Command.withExamples([{ command: "plinth jobs show 0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c" }]),
 )
 
 const stats = Command.make(
@@ -166,12 +167,14 @@ const cancel = Command.make("cancel", { id, json, yes }, (options) =>
   Command.withDescription(
     "Cancel a job that has not ended; one that runs is interrupted within seconds. It stays in the list, and `retry` takes it back. Asks first, unless --yes is given.",
   ),
+  Command.withExamples([{ command: "plinth jobs cancel 0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c" }]),
 )
 
 export const command = Command.make("jobs").pipe(
   Command.withShortDescription("List, show, count, enqueue, retry and cancel jobs"),
   Command.withDescription(
-    "Jobs, as an operator: no token is needed, and what is changed is in the audit log. Works on the database, also while servers and workers run.",
+    "Jobs, as an operator: no token of a user is needed, and what is changed is in the audit log. Works on the database, also while servers and workers run; with PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN) on the service there.",
   ),
+  Command.withExamples([{ command: "plinth jobs stats --watch" }]),
   Command.withSubcommands([listing, show, stats, enqueue, retry, cancel]),
 )

@@ -9,7 +9,10 @@ const status = Command.make("status", { json }, (options) =>
   Effect.flatMap(actions, (migrating) => migrating.status(options)),
 ).pipe(
   Command.withShortDescription("List every migration and when it ran"),
-  Command.withDescription("List every migration and when it ran. Changes nothing."),
+  Command.withDescription(
+    "List every migration and when it ran. Changes nothing. With --json: {migrations:[{id,name,applied_at}],pending}.",
+  ),
+  Command.withExamples([{ command: "plinth migrate status" }]),
 )
 
 const down = Command.make("down", { json, yes }, (options) =>

@@ -32,20 +32,26 @@ export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => 
   const methods = methodsOr(Effect.map(operator, ({ application }) => application))
   return Command.make("plinth").pipe(
     Command.withDescription(
-      "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood.",
+      "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood; 130 and 143 interrupted.",
     ),
+    Command.withExamples([
+      { command: "plinth doctor", description: "Is it configured?" },
+      { command: "plinth users list --role admin" },
+    ]),
     Command.withSubcommands([
       Command.make("serve", {}, () => untilStopped(serve)).pipe(
         Command.withShortDescription("Run the server"),
         Command.withDescription(
           "Run the server until it is told to stop, as npm start does: settings from the environment and .env, pending migrations first, its log on stdout. SIGTERM drains it.",
         ),
+        Command.withExamples([{ command: "plinth serve" }]),
       ),
       Command.make("worker", {}, () => untilStopped(work)).pipe(
         Command.withShortDescription("Do background jobs"),
         Command.withDescription(
           "Do background jobs until it is told to stop: settings from the environment and .env, pending migrations first, its log on stdout; /health, /health/ready and /metrics on WORKER_PORT. Any number may run, also beside servers that do jobs themselves (JOBS_EMBEDDED), as they do on SQLite: each job is leased to one of them. SIGTERM lets jobs end within SHUTDOWN_GRACE_SECONDS, and hands the others back.",
         ),
+        Command.withExamples([{ command: "plinth worker" }]),
       ),
       Command.provide(
         MigrateCommand.command,

@@ -64,6 +64,8 @@ const mint = Command.make("mint", { sub, email, role, expiresIn }, (options) =>
 )
 
 export const command = Command.make("token").pipe(
-  Command.withDescription("Tokens that Plinth signs itself"),
+  Command.withShortDescription("Sign tokens"),
+  Command.withDescription("Tokens that Plinth signs itself, with SECRET_KEY."),
+  Command.withExamples([{ command: "plinth token mint --sub ada" }]),
   Command.withSubcommands([mint]),
 )

@@ -34,6 +34,9 @@ const show = Command.make(
 
 export const command = Command.make("usage").pipe(
   Command.withShortDescription("Show what users used"),
-  Command.withDescription("What users used, as an operator: no token is needed."),
+  Command.withDescription(
+    "What users used, as an operator: no token of a user is needed. With PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN) of the service there.",
+  ),
+  Command.withExamples([{ command: "plinth usage show ada@example.com" }]),
   Command.withSubcommands([show]),
 )

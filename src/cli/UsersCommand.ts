@@ -153,6 +153,7 @@ const activate = Command.make("activate", { user, json }, (options) =>
 ).pipe(
   Command.withShortDescription("Let a deactivated user in again"),
   Command.withDescription("Let a deactivated user in again, with all he had."),
+  Command.withExamples([{ command: "plinth users activate ada@example.com" }]),
 )
 
 const deactivate = Command.make("deactivate", { user, json, yes }, (options) =>
@@ -163,6 +164,10 @@ const deactivate = Command.make("deactivate", { user, json, yes }, (options) =>
   Command.withDescription(
     "Shut a user out, whatever token he has, within 2 seconds and everywhere. Deletes nothing: `activate` takes it back. The last active admin stays. Asks first, unless --yes is given.",
   ),
+  Command.withExamples([
+    { command: "plinth users deactivate ada@example.com" },
+    { command: "plinth users deactivate ada --yes", description: "In a script" },
+  ]),
 )
 
 const relink = Command.make(
@@ -181,7 +186,8 @@ const relink = Command.make(
 export const command = Command.make("users").pipe(
   Command.withShortDescription("Find, create, promote, deactivate and relink users"),
   Command.withDescription(
-    "Users, as an operator: no token is needed, and what is changed is in the audit log. Works on the database, also while servers run.",
+    "Users, as an operator: no token of a user is needed, and what is changed is in the audit log. Works on the database, also while servers run; with PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN) on the service there.",
   ),
+  Command.withExamples([{ command: "plinth users list" }]),
   Command.withSubcommands([listing, show, create, promote, demote, activate, deactivate, relink]),
 )
