@@ -180,7 +180,7 @@ const relink = Command.make(
   Command.withDescription(
     "Give a user, with all he owns, another `sub`: the way out when somebody signs in with a new one and is refused because his e-mail belongs to the old one. Make sure that both are the same person. The old `sub` becomes a stranger. Asks first, unless --yes is given.",
   ),
-  Command.withExamples([{ command: "plinth users relink ada@example.com auth0|5f7c8ec7" }]),
+  Command.withExamples([{ command: "plinth users relink ada@example.com 'auth0|5f7c8ec7'" }]),
 )
 
 export const command = Command.make("users").pipe(

@@ -1,89 +1,110 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { CliOutput, Command, type HelpDoc } from "effect/cli"
+import { CliOutput, Command } from "effect/cli"
 import { plinthOf } from "../../src/cli/Plinth.ts"
-
-const tree = plinthOf({ serve: Effect.never, work: Effect.never, operator: Effect.never })
-
-/** What `--help` after these words tells. */
-const helpOf = (words: ReadonlyArray<string>) => {
-  const docs: Array<HelpDoc.HelpDoc> = []
-  const presenter: CliOutput.Presenter = {
-    present: (event) =>
-      Effect.sync(() => {
-        if (event._tag === "Help") docs.push(event.helpDoc)
-      }),
-  }
-  return Command.runWith(tree, { version: "1.0.0" })([...words, "--help"]).pipe(
-    Effect.provide([NodeServices.layer, CliOutput.layerPresenter(presenter)]),
-    Effect.map(() => {
-      const [doc] = docs
-      assert(doc !== undefined, words.join(" "))
-      return doc
-    }),
-  )
-}
 
 const below = ({ subcommands }: Command.Command.Any) =>
   subcommands.flatMap(({ commands }) => commands)
 
-const pathsIn = (
-  command: Command.Command.Any,
-  path: ReadonlyArray<string> = [],
-): ReadonlyArray<ReadonlyArray<string>> => [
-  path,
-  ...below(command).flatMap((one) => pathsIn(one, [...path, one.name])),
+interface Named {
+  readonly name: string
+  readonly command: Command.Command.Any
+}
+
+const within = (command: Command.Command.Any, name: string): ReadonlyArray<Named> => [
+  { name, command },
+  ...below(command).flatMap((one) => within(one, `${name} ${one.name}`)),
 ]
 
-const paths = pathsIn(tree)
-const named = paths.map((path) => ({ name: ["plinth", ...path].join(" "), path }))
-const names = new Set(paths.map((path) => path.join(" ")))
+const commands = within(
+  plinthOf({ serve: Effect.never, work: Effect.never, operator: Effect.never }),
+  "plinth",
+)
+
+/** What is shown to who calls it with these words, when it does nothing of its own. */
+const shownBy = Effect.fnUntraced(function* (
+  command: Command.Command.Any,
+  words: ReadonlyArray<string>,
+) {
+  const events: Array<CliOutput.Presenter.Event> = []
+  const presenter: CliOutput.Presenter = {
+    present: (event) => Effect.sync(() => void events.push(event)),
+  }
+  const idle = Command.withHandler(command, () => Effect.void)
+  yield* Command.runWith(idle, { version: "1.0.0" })(words).pipe(
+    Effect.provide([NodeServices.layer, CliOutput.layerPresenter(presenter)]),
+    Effect.ignore,
+  )
+  return events
+})
+
+const helpOf = Effect.fnUntraced(function* (command: Command.Command.Any) {
+  const [event] = yield* shownBy(command, ["--help"])
+  assert(event?._tag === "Help", command.name)
+  return event.helpDoc
+})
+
+/** The commands of a line of a shell, as words. xargs gives what it reads as one more. */
+const callsIn = (line: string) =>
+  Array.from(
+    line.replace(/\bxargs .*/, "$& 1").matchAll(/\bplinth (.+?)(?= \||\)| > |$)/g),
+    ([, words = ""]) =>
+      Array.from(words.matchAll(/'([^']*)'|\S+/g), ([word, quoted]) => quoted ?? word),
+  )
+
+/** The one that is meant, and what it is given. */
+const called = (words: ReadonlyArray<string>) => {
+  const last = commands.findLast(({ name }) => `plinth ${words.join(" ")} `.startsWith(`${name} `))
+  assert(last !== undefined)
+  return { ...last, given: words.slice(last.name.split(" ").length - 1) }
+}
 
 /** They print no result, or always the same kind of text. */
-const withoutJson = new Set(["serve", "worker", "openapi", "token mint"])
+const withoutJson = new Set([
+  "plinth serve",
+  "plinth worker",
+  "plinth openapi",
+  "plinth token mint",
+])
 
-describe("plinth", () => {
-  it.effect.each(named)(
-    "$name says what it is for, and of each flag and argument what it means",
-    ({ path }) =>
+describe("help of plinth", () => {
+  it.effect.each(commands)(
+    "says what $name is for, and what each flag and argument means",
+    ({ command, name }) =>
       Effect.gen(function* () {
-        const doc = yield* helpOf(path)
+        const doc = yield* helpOf(command)
         assert.match(doc.description, /\.$/)
-        for (const { description, name } of [...doc.flags, ...(doc.args ?? [])]) {
+        for (const { description, name: part } of [...doc.flags, ...(doc.args ?? [])]) {
           assert.match(
             Option.getOrElse(description, () => ""),
             /\S/,
-            name,
+            part,
           )
         }
-        for (const group of doc.subcommands ?? []) {
-          for (const one of group.commands) assert.match(one.shortDescription ?? "", /\S/, one.name)
-        }
-        const isGroup = doc.subcommands !== undefined && path.join(" ") !== "migrate"
-        assert.strictEqual(
-          doc.flags.some(({ name }) => name === "json"),
-          !isGroup && !withoutJson.has(path.join(" ")),
-        )
+        for (const one of below(command)) assert.match(one.shortDescription ?? "", /\S/, one.name)
+        const does = below(command).length === 0 || name === "plinth migrate"
+        const isJson = doc.flags.some((flag) => flag.name === "json")
+        assert.strictEqual(isJson, does && !withoutJson.has(name))
       }),
   )
 
-  it.effect.each(named)("$name has an example of it, with flags that there are", ({ path }) =>
+  it.effect.each(commands)("has an example of $name, which is understood", ({ command, name }) =>
     Effect.gen(function* () {
-      const { examples = [] } = yield* helpOf(path)
+      const { examples = [] } = yield* helpOf(command)
       assert.isNotEmpty(examples)
-      for (const { command } of examples) {
-        const [, line = ""] = /^(?:\w+=\$\()?plinth (.+?)(?: > \S+|\))?$/.exec(command) ?? []
-        const words = line.split(" ")
-        const called = words.filter((_, at) => names.has(words.slice(0, at + 1).join(" ")))
-        assert.deepStrictEqual(called.slice(0, path.length), path, command)
-        const { flags } = yield* helpOf(called)
-        const used = words.filter((word) => word.startsWith("--")).map((word) => word.slice(2))
-        assert.includeMembers(
-          flags.map(({ name }) => name),
-          used,
-          command,
+      for (const { command: line } of examples) {
+        const calls = callsIn(line).map(called)
+        assert.isTrue(
+          calls.some((call) => call.name.startsWith(name)),
+          line,
         )
+        for (const call of calls) {
+          const { flags } = yield* helpOf(call.command)
+          // Nobody is asked here, as whoever follows the example is.
+          const yes = flags.some((flag) => flag.name === "yes") ? ["--yes"] : []
+          assert.deepStrictEqual(yield* shownBy(call.command, [...call.given, ...yes]), [], line)
+        }
       }
     }),
   )
