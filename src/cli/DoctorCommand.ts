@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { CommandFailed, json, print } from "./Output.ts"
 import { during } from "./Progress.ts"
+import { results } from "./Results.ts"
 import { table } from "./Table.ts"
 
 export const command = Command.make("doctor", { json }, (options) =>
@@ -11,7 +12,7 @@ export const command = Command.make("doctor", { json }, (options) =>
     const broken = findings.filter(({ status }) => status === "broken")
     const warned = findings.some(({ status }) => status === "warning")
     const status = broken.length > 0 ? "broken" : warned ? "warning" : "ok"
-    yield* print(options.json, { status, findings }, () =>
+    yield* print(options.json, results.doctor, { status, findings }, () =>
       table(
         ["part", "status", "live", "why", "advice"],
         findings.map(({ advice, live, part, status, why }) => [part, status, live, why, advice]),

@@ -1,12 +1,12 @@
 import { Console, Effect, Option } from "effect"
 import { oneLine } from "../domain/Email.ts"
 import { NotFoundError } from "../domain/Errors.ts"
-import type { Job, JobState } from "../domain/Job.ts"
-import type { CursorPage } from "../domain/Page.ts"
+import { Job, type JobState } from "../domain/Job.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
 import { explained as explainedWith, explanation } from "./Explained.ts"
 import { plain, print, untilStopped } from "./Output.ts"
+import { results } from "./Results.ts"
 import { list as lines, table } from "./Table.ts"
 
 interface Json {
@@ -33,7 +33,7 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...(Option.isSome(name) && { name: name.value }),
     ...(Option.isSome(cursor) && { cursor: cursor.value }),
   })
-  yield* print(json, page, people)
+  yield* print(json, results["jobs list"], page, people)
 }, explained)
 
 export const show = Effect.fnUntraced(function* (options: One) {
@@ -50,7 +50,7 @@ interface Counting extends Json {
 export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Counting) {
   const rpc = yield* PlinthRpc
   const count = rpc("jobs.stats", {})
-  if (!watch) return yield* print(json, yield* count, lines)
+  if (!watch) return yield* print(json, results["jobs stats"], yield* count, lines)
   const show = Effect.flatMap(count, (counts) =>
     repaint(json ? JSON.stringify(counts) : lines(counts)),
   )
@@ -104,7 +104,7 @@ export const cancel = Effect.fnUntraced(function* (options: One & { readonly yes
 }, explained)
 
 const printJob = ({ json }: Json, job: Job) =>
-  print(json, job, ({ payload, result, ...rest }) =>
+  print(json, Job, job, ({ payload, result, ...rest }) =>
     lines({
       ...rest,
       payload: JSON.stringify(payload),
@@ -114,7 +114,7 @@ const printJob = ({ json }: Json, job: Job) =>
 
 const columns = ["id", "name", "state", "attempts", "run_at", "finished_at", "error"] as const
 
-const people = ({ items, next_cursor }: CursorPage<Job>) => {
+const people = ({ items, next_cursor }: (typeof results)["jobs list"]["Encoded"]) => {
   if (items.length === 0) return "No jobs"
   const rows = table(
     columns,

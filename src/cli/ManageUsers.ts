@@ -1,10 +1,11 @@
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option } from "effect"
 import { ConflictError, NotFoundError } from "../domain/Errors.ts"
 import { AdminUser, type Role } from "../domain/User.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
 import { explained as explainedWith } from "./Explained.ts"
 import { CommandFailed, plain, print } from "./Output.ts"
+import { results } from "./Results.ts"
 import { list as lines, table } from "./Table.ts"
 
 interface Json {
@@ -35,7 +36,7 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...(Option.isSome(search) && { search: search.value }),
     ...((active || inactive) && { is_active: active }),
   })
-  yield* print(options.json, { ...page, items: page.items.map((user) => toWire(user)) }, people)
+  yield* print(options.json, results["users list"], page, people)
 }, explained)
 
 export const show = Effect.fnUntraced(function* (options: One) {
@@ -125,20 +126,13 @@ export const find = Effect.fnUntraced(function* (given: string) {
 
 type User = typeof AdminUser.Type
 
-const toWire = Schema.encodeSync(AdminUser)
-
-const printUser = (options: Json, user: User) => print(options.json, toWire(user), lines)
+const printUser = (options: Json, user: User) => print(options.json, AdminUser, user, lines)
 
 const nameOf = ({ id, email }: User) => plain(email === null ? id : `${id} (${email})`)
 
 const columns = ["id", "email", "full_name", "role", "is_active", "created_at"] as const
 
-const people = (page: {
-  readonly items: ReadonlyArray<typeof AdminUser.Encoded>
-  readonly total: number
-  readonly skip: number
-}) => {
-  const { items, skip, total } = page
+const people = ({ items, skip, total }: (typeof results)["users list"]["Encoded"]) => {
   if (items.length === 0) return total === 0 ? "No users" : `No users after the first ${total}`
   const rows = table(
     columns,

@@ -4,6 +4,7 @@ import * as Migrations from "../core/Migrations.ts"
 import { confirm } from "./Confirmation.ts"
 import { CommandFailed, print } from "./Output.ts"
 import { during } from "./Progress.ts"
+import { results } from "./Results.ts"
 import { table } from "./Table.ts"
 
 interface Options {
@@ -14,18 +15,22 @@ export const run = Effect.fnUntraced(function* ({ json }: Options) {
   const applied = yield* told(during("Migrating")(Migrations.run()))
   // Where jobs are kept is made when it is opened.
   yield* Effect.scoped(Layer.build(JobStores.layer))
-  yield* print(json, { applied }, () =>
+  yield* print(json, results.migrate, { applied }, () =>
     applied.length === 0 ? "Nothing to migrate" : applied.map((name) => `Ran ${name}`).join("\n"),
   )
 })
 
 export const status = Effect.fnUntraced(function* ({ json }: Options) {
   const migrations = yield* Migrations.status()
-  yield* print(json, { migrations, pending: pendingOf(migrations).length }, () =>
-    table(
-      ["id", "name", "applied_at"],
-      migrations.map(({ applied_at, id, name }) => [id, name, applied_at]),
-    ),
+  yield* print(
+    json,
+    results["migrate status"],
+    { migrations, pending: pendingOf(migrations).length },
+    () =>
+      table(
+        ["id", "name", "applied_at"],
+        migrations.map(({ applied_at, id, name }) => [id, name, applied_at]),
+      ),
   )
 })
 
@@ -36,7 +41,7 @@ export const down = Effect.fnUntraced(function* (options: Options & { readonly y
   }
   const rolled_back =
     newest === undefined ? null : yield* told(during("Taking it back")(Migrations.rollback()))
-  yield* print(options.json, { rolled_back }, () =>
+  yield* print(options.json, results["migrate down"], { rolled_back }, () =>
     rolled_back === null ? "Nothing to take back" : `Took back ${rolled_back}`,
   )
 })

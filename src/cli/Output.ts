@@ -1,4 +1,4 @@
-import { Console, Data, Effect } from "effect"
+import { Console, Data, Effect, Schema } from "effect"
 import { Flag } from "effect/cli"
 
 /** The command could not do what it was asked. Exit code 1; the message is one line for each thing that is wrong. */
@@ -30,8 +30,15 @@ export const flag = (name: string, description: string) =>
 export const json = flag("json", "Print JSON for machines, in the shapes of the REST API")
 
 /** The result of a command, on stdout: JSON, or what `people` makes of it. */
-export const print = <A>(asJson: boolean, value: A, people: (value: A) => string) =>
-  Console.log(asJson ? JSON.stringify(value, null, 2) : people(value))
+export const print = <S extends Schema.Codec<unknown, unknown>>(
+  asJson: boolean,
+  result: S,
+  value: S["Type"],
+  people: (value: S["Encoded"]) => string,
+) => {
+  const encoded = Schema.encodeSync(result)(value)
+  return Console.log(asJson ? JSON.stringify(encoded, null, 2) : people(encoded))
+}
 
 /** On one line, without what a terminal would obey: users choose their names. */
 export const plain = (text: string): string =>

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
-import type { UsageSummary } from "../domain/UsageReport.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { explained, find } from "./ManageUsers.ts"
 import { print } from "./Output.ts"
+import { results } from "./Results.ts"
 import { table } from "./Table.ts"
 
 export const show = Effect.fnUntraced(function* (options: {
@@ -14,6 +14,7 @@ export const show = Effect.fnUntraced(function* (options: {
   const { id } = yield* find(options.user)
   yield* print(
     options.json,
+    results["usage show"],
     yield* rpc("usage.summary", { user_id: id, days: options.days }),
     people,
   )
@@ -21,7 +22,7 @@ export const show = Effect.fnUntraced(function* (options: {
 
 const columns = ["metric", "total", "before", "growth", "by day", "most by"] as const
 
-const people = ({ metrics }: UsageSummary) =>
+const people = ({ metrics }: (typeof results)["usage show"]["Encoded"]) =>
   table(
     columns,
     Object.entries(metrics).map(

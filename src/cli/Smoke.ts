@@ -1,12 +1,8 @@
 import { Data, Effect, Redacted, Schedule, Schema } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
+import type { Check as CheckSchema } from "./Results.ts"
 
-export interface Check {
-  readonly check: string
-  /** `skipped`: not asked for. */
-  readonly status: "ok" | "failed" | "skipped"
-  readonly detail: string
-}
+export type Check = typeof CheckSchema.Type
 
 export interface Options {
   /** Where the service is, without a slash at its end. */

@@ -2,6 +2,7 @@ import { Config, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { CommandFailed, flag, json, print } from "./Output.ts"
 import { during } from "./Progress.ts"
+import { results } from "./Results.ts"
 import { table } from "./Table.ts"
 
 /** fetch refuses URLs with a name and password in them. */
@@ -45,7 +46,7 @@ export const command = Command.make("smoke", { url, wait, staging, json }, (opti
     )
     const failed = checks.filter(({ status }) => status === "failed")
     const status = failed.length === 0 ? "ok" : "failed"
-    yield* print(options.json, { status, url: service, checks }, () =>
+    yield* print(options.json, results.smoke, { status, url: service, checks }, () =>
       table(
         ["check", "status", "detail"],
         checks.map(({ check, detail, status }) => [check, status, detail]),
