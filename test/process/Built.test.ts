@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, beforeAll, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { recording } from "../fixtures/Answers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { outcomeOf, patience } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
@@ -61,7 +62,7 @@ const running = Effect.fnUntraced(function* (
   environment: Readonly<Record<string, string>>,
 ) {
   const { cwd, dist } = yield* alone
-  const child = spawn(process.execPath, [join(dist, program)], {
+  const child = spawn(process.execPath, [...recording, join(dist, program)], {
     cwd,
     env: { HOST: "127.0.0.1", ...environment },
   })
@@ -73,6 +74,34 @@ const running = Effect.fnUntraced(function* (
 })
 
 beforeAll(() => void execFileSync(process.execPath, ["scripts/Build.ts"]))
+
+/** Tells on stderr how many bytes of code the process loaded. */
+const weighing = `import { registerHooks } from "node:module"
+  let bytes = 0
+  registerHooks({ load: (url, context, next) => {
+    const loaded = next(url, context)
+    bytes += loaded.source?.length ?? 0
+    return loaded
+  } })
+  process.on("exit", () => process.stderr.write(\`\n\${bytes}\`))`
+
+describe("The built command line", () => {
+  // Each MB takes 100 ms to load, and an operator has 400.
+  it.live.each(["--help", "users --help", "users lst", "--completions bash"])(
+    "loads less than 1 MB to answer what needs no service: %s",
+    (words) =>
+      Effect.gen(function* () {
+        const preload = `data:text/javascript,${encodeURIComponent(weighing)}`
+        const { stderr } = yield* outcomeOf(
+          spawn(process.execPath, ["--import", preload, "dist/cli.js", ...words.split(" ")]),
+        )
+        const bytes = Number(stderr.split("\n").at(-1))
+        assert.isAbove(bytes, 100_000)
+        assert.isBelow(bytes, 1_000_000)
+      }),
+    patience,
+  )
+})
 
 const postgres = Effect.acquireRelease(startPostgres, ({ remove }) => remove)
 
