@@ -11,12 +11,14 @@ interface Options<E> {
   readonly bug?: (cause: Cause.Cause<unknown>) => Effect.Effect<string>
   /** The exit code when it was told to stop by a signal of this number: 0, unless told otherwise. */
   readonly codeOfStop?: (signal: number) => number
+  /** The exit code when whoever read stdout has gone: 1, unless told otherwise. */
+  readonly codeOfUnread?: number
 }
 
 /**
  * Runs an effect as the process. Exit code 0 when it ended or was told to stop, else `codeOf` its failure, after one
- * line on stderr for each thing that is wrong. A second signal exits at once. That nobody reads stdout any longer is
- * being told to stop, too.
+ * line on stderr for each thing that is wrong. A second signal exits at once. When stdout takes nothing any longer, it
+ * is told to stop.
  */
 export const run = <E extends Error>(
   effect: Effect.Effect<unknown, E>,
@@ -24,6 +26,7 @@ export const run = <E extends Error>(
     bug = (cause) => Effect.succeed(Cause.pretty(cause)),
     codeOf = () => 1,
     codeOfStop = () => 0,
+    codeOfUnread = 1,
     isSilent = () => false,
   }: Options<E> = {},
 ) => {
@@ -35,9 +38,12 @@ export const run = <E extends Error>(
   }
   process.on("SIGTERM", () => onStop(codeOfStop(15)))
   process.on("SIGINT", () => onStop(codeOfStop(2)))
-  process.stdout.on("error", () => {
-    if (stop !== undefined) return
-    onStop(0)
+  let lost: number | undefined
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (lost !== undefined) return
+    lost = error.code === "EPIPE" ? codeOfUnread : 1
+    if (error.code !== "EPIPE") tell(`stdout: ${error.message}`)
+    onStop(lost)
     process.kill(process.pid, "SIGTERM")
   })
   // There is nobody to tell.
@@ -50,14 +56,20 @@ export const run = <E extends Error>(
     code = reason._tag === "Fail" ? codeOf(reason.error) : 1
     if (reason._tag === "Fail" && isSilent(reason.error)) return
     const text = reason._tag === "Fail" ? reason.error.message : yield* bug(cause)
-    const name = styleText("red", "plinth:", { stream: process.stderr })
-    process.stderr.write(`${text.replaceAll(/^/gm, `${name} `)}\n`)
+    tell(text)
   })
 
   NodeRuntime.runMain(Effect.tapCause(effect, settle), {
     disableErrorReporting: true,
-    teardown: (exit, done) => done(isStopped(exit) ? (stop?.code ?? 0) : code),
+    // What was written last may still fail.
+    teardown: (exit, done) =>
+      setImmediate(() => done(lost ?? (isStopped(exit) ? (stop?.code ?? 0) : code))),
   })
+}
+
+const tell = (text: string) => {
+  const name = styleText("red", "plinth:", { stream: process.stderr })
+  process.stderr.write(`${text.replaceAll(/^/gm, `${name} `)}\n`)
 }
 
 /** Ctrl-C under npm arrives twice, from the terminal and from npm: within this many ms it is one. */

@@ -40,6 +40,8 @@ run(
   {
     bug,
     codeOfStop,
+    // `plinth users list | head` has done what it was asked.
+    codeOfUnread: 0,
     codeOf: (error) => (CliError.isCliError(error) ? 2 : 1),
     isSilent: CliError.isCliError,
   },

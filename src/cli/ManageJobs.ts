@@ -7,6 +7,7 @@ import { confirm } from "./Confirmation.ts"
 import { explained as explainedWith, explanation } from "./Explained.ts"
 import { plain, print, untilStopped } from "./Output.ts"
 import { results } from "./Results.ts"
+import { hasColors } from "./Style.ts"
 import { list as lines, table } from "./Table.ts"
 
 interface Json {
@@ -52,7 +53,7 @@ export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Cou
   const count = rpc("jobs.stats", {})
   if (!watch) return yield* print(json, results["jobs stats"], yield* count, lines)
   const show = Effect.flatMap(count, (counts) =>
-    repaint(json ? JSON.stringify(counts) : lines(counts)),
+    json ? Console.log(JSON.stringify(counts)) : repaint(lines(counts)),
   )
   // A service that is being deployed is there again soon.
   const again = show.pipe(
@@ -63,9 +64,9 @@ export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Cou
   return yield* untilStopped(Effect.andThen(show, again))
 }, explained)
 
-/** In place of what was there, on a terminal; below it anywhere else. */
+/** In place of what was there, on a terminal that can; below it anywhere else. */
 const repaint = (text: string) =>
-  Console.log(process.stdout.isTTY ? `\u001B[H\u001B[2J${text}` : text)
+  Console.log(hasColors("stdout") ? `\u001B[H\u001B[2J${text}` : text)
 
 interface Enqueue extends Json {
   readonly name: string

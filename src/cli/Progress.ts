@@ -1,4 +1,5 @@
 import { Config, Effect } from "effect"
+import { cut } from "./Table.ts"
 
 /** Says what takes long, and for how long already, on a line of the terminal that is gone when it is done. Elsewhere nothing. */
 export const during =
@@ -18,7 +19,7 @@ const counting = Effect.fnUntraced(function* (what: string) {
   // What is quick is not worth a line.
   yield* Effect.sleep("300 millis")
   for (let seconds = 0; ; seconds += 1) {
-    process.stderr.write(`\r${erase}${what}, ${seconds} s`)
+    process.stderr.write(`\r${erase}${cut(`${what}, ${seconds} s`, process.stderr.columns - 1)}`)
     yield* Effect.sleep("1 second")
   }
 })

@@ -95,7 +95,8 @@ const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, one) => t
 
 const segmenter = new Intl.Segmenter()
 
-const cut = (text: string, width: number) => {
+/** Of no more than so many columns, with an ellipsis in place of what is cut off. */
+export const cut = (text: string, width: number) => {
   if (stringWidth(text) <= width) return text
   let kept = ""
   for (const { segment } of segmenter.segment(text)) {

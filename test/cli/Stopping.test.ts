@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
 import { resolve } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { Users } from "../../src/business/Users.ts"
+import { eventually } from "../fixtures/Eventually.ts"
 import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -33,10 +36,9 @@ layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
     () =>
       Effect.gen(function* () {
         const url = yield* TestDatabase
-        const outcomes = yield* Effect.all(
-          ["jobs stats --watch --interval 1", "users list", "openapi"].map((words) =>
-            bash(`plinth ${words} | head -1; echo "\${PIPESTATUS[0]}"`, url),
-          ),
+        const outcomes = yield* Effect.forEach(
+          ["jobs stats --watch --interval 1", "users list", "openapi"],
+          (words) => bash(`plinth ${words} | head -1; echo "\${PIPESTATUS[0]}"`, url),
           { concurrency: 2 },
         )
         for (const { stderr, stdout } of outcomes) {
@@ -86,6 +88,17 @@ describe("plinth", () => {
     patience,
   )
 
+  it.live(
+    "fails when what it prints is lost",
+    () =>
+      Effect.gen(function* () {
+        const { stderr, stdout } = yield* bash('plinth openapi > /dev/full; echo "$?"')
+        assert.strictEqual(stdout, "1\n")
+        assert.match(stderr, /^plinth: stdout: ENOSPC/)
+      }),
+    patience,
+  )
+
   it.live.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
@@ -93,12 +106,27 @@ describe("plinth", () => {
     "that is told to stop by %s says that it was not done",
     ([signal, code]) =>
       Effect.gen(function* () {
-        const child = yield* start({}, "smoke", "http://127.0.0.1:9", "--wait", "60")
+        const service = yield* silent
+        const child = yield* start({}, "smoke", service.url, "--wait", "60")
         const ended = yield* Effect.forkChild(outcomeOf(child), { startImmediately: true })
-        yield* Effect.sleep("1500 millis")
+        yield* eventually(Effect.sync(() => service.asked()))
         child.kill(signal)
         assert.deepStrictEqual(yield* Fiber.join(ended), { code, stdout: "", stderr: "" })
       }).pipe(Effect.scoped),
     patience,
   )
 })
+
+/** A service that is asked, and does not answer. */
+const silent = Effect.acquireRelease(
+  Effect.callback<{ readonly server: Server; readonly url: string; readonly asked: () => boolean }>(
+    (resume) => {
+      let asked = false
+      const server = createServer(() => (asked = true)).listen(0, "127.0.0.1", () => {
+        const { port } = Object(server.address()) as AddressInfo
+        resume(Effect.succeed({ server, url: `http://127.0.0.1:${port}`, asked: () => asked }))
+      })
+    },
+  ),
+  ({ server }) => Effect.sync(() => server.close().closeAllConnections()),
+)

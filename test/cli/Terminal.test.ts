@@ -86,6 +86,19 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
+      "has none in JSON, and some in a pipe that asks for them",
+      () =>
+        Effect.gen(function* () {
+          const at = yield* environment
+          const { shown } = yield* atTerminal({ environment: at }, "users", "list", "--json")
+          assert.notInclude(shown, escape)
+          const { stdout } = yield* plinth({ ...at, FORCE_COLOR: "1" }, "users", "list")
+          assert.include(stdout, escape)
+        }),
+      patience,
+    )
+
+    it.effect(
       "breaks help between words",
       () =>
         Effect.gen(function* () {
