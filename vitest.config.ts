@@ -19,6 +19,7 @@ const onBothDatabases = [
 const onPostgres = [
   "test/core/Postgres*.test.ts",
   "test/api/Production.test.ts",
+  "test/cli/PostgresErrors.test.ts",
   "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy}.test.ts",
 ]
 

@@ -1,12 +1,26 @@
-import { createServer } from "node:net"
+import { createServer, type Server } from "node:net"
 import { Effect } from "effect"
 
-/** One that nobody listens on yet. */
-export const freePort = Effect.callback<number>((resume) => {
+const listening = Effect.callback<Server>((resume) => {
   const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
+  server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
 })
+
+const portOf = (server: Server) => {
+  const address = server.address()
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+/** One that nobody listens on yet. */
+export const freePort = Effect.flatMap(listening, (server) =>
+  Effect.callback<number>((resume) => {
+    const port = portOf(server)
+    server.close(() => resume(Effect.succeed(port)))
+  }),
+)
+
+/** Somebody else listens there. */
+export const takenPort = Effect.map(
+  Effect.acquireRelease(listening, (server) => Effect.sync(() => server.close())),
+  portOf,
+)

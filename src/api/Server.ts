@@ -14,7 +14,9 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly cause: Error
 }> {
   override get message() {
-    return `cannot listen on port ${this.port}: ${this.cause.message}`
+    const isTaken = "code" in this.cause && this.cause.code === "EADDRINUSE"
+    const advice = isTaken ? ". Stop who listens there, or choose another" : ""
+    return `cannot listen on port ${this.port}: ${this.cause.message}${advice}`
   }
 }
 

@@ -8,6 +8,7 @@ import * as MigrateCommand from "./MigrateCommand.ts"
 import * as OpenApiCommand from "./OpenApiCommand.ts"
 import * as SmokeCommand from "./SmokeCommand.ts"
 import { untilStopped } from "./Output.ts"
+import { during } from "./Progress.ts"
 import { methodsOr } from "./Target.ts"
 import * as TokenCommand from "./TokenCommand.ts"
 import * as UsageCommand from "./UsageCommand.ts"
@@ -29,7 +30,7 @@ interface Parts<E, F, R> {
 
 /** `plinth` and all that it can do. */
 export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => {
-  const methods = methodsOr(Effect.map(operator, ({ application }) => application))
+  const methods = methodsOr(Effect.map(operator, ({ application }) => opened(application)))
   return Command.make("plinth").pipe(
     Command.withDescription(
       "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood; 130 and 143 interrupted.",
@@ -55,7 +56,7 @@ export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => 
       ),
       Command.provide(
         MigrateCommand.command,
-        Layer.unwrap(Effect.map(operator, ({ database }) => database)),
+        Layer.unwrap(Effect.map(operator, ({ database }) => opened(database))),
       ),
       DoctorCommand.command,
       OpenApiCommand.command,
@@ -70,3 +71,7 @@ export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => 
     ]),
   )
 }
+
+/** PostgreSQL is waited for, 10 s. */
+const opened = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
+  Layer.effectContext(during("Opening the database")(Layer.build(layer)))

@@ -1,4 +1,4 @@
-import { Context, Data, Effect, Layer, Random, Schedule, type Scope } from "effect"
+import { Context, Data, Effect, Layer, Predicate, Random, Schedule, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
@@ -13,8 +13,34 @@ export class DatabaseUnavailable extends Data.TaggedError("DatabaseUnavailable")
   readonly cause: SqlError.SqlError
 }> {
   override get message() {
-    return `DATABASE_URL: the database cannot be opened (${codeOf(this.cause)})`
+    const code = codeOf(this.cause)
+    return `DATABASE_URL: the database cannot be opened (${code})${hints[code] ?? ""}`
   }
+}
+
+/** What to look at first, by the code of the system, of PostgreSQL or of SQLite. */
+const hints: Readonly<Record<string, string>> = {
+  ECONNREFUSED: ": nothing listens there. Does PostgreSQL run?",
+  ENOTFOUND: ": there is no such host",
+  EAI_AGAIN: ": there is no such host",
+  "28P01": ": its user or password is refused",
+  "28000": ": its user is refused",
+  "3D000": ": there is no database of this name. Create it first: createdb",
+  EACCES: ": its directory cannot be written",
+  EEXIST: ": what should be its directory is a file",
+  ENOTDIR: ": what should be its directory is a file",
+  SQLITE_CANTOPEN: ": the file cannot be read and written",
+  SQLITE_NOTADB: ": the file is no SQLite database",
+  SQLITE_BUSY: ": another process keeps it locked",
+  SQLITE_READONLY: ": the file cannot be written",
+}
+
+/** https://sqlite.org/rescode.html */
+const sqliteCodes: Readonly<Record<number, string>> = {
+  5: "SQLITE_BUSY",
+  8: "SQLITE_READONLY",
+  14: "SQLITE_CANTOPEN",
+  26: "SQLITE_NOTADB",
 }
 
 type Read<E> = Exclude<E, SqlError.SqlError> | ServiceUnavailableError
@@ -131,20 +157,24 @@ const maxRetries = 3
 /** 10 to 40 ms, so that two transactions that met do not meet again. */
 const backoff = Effect.flatMap(Random.nextIntBetween(10, 40), (millis) => Effect.sleep(millis))
 
-/** A server that is still starting is waited for; one that refuses us is not. */
+const noSuchDatabase = "3D000"
+
+/** A server that is still starting is waited for; one that refuses us, or has no such database, is not. */
 const reachable = (sql: SqlClient.SqlClient) =>
   Effect.retry(sql`SELECT 1`, {
     schedule: Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: "10 seconds" })),
-    while: ({ reason }) => reason._tag !== "AuthenticationError",
+    while: (error) =>
+      error.reason._tag !== "AuthenticationError" && codeOf(error) !== noSuchDatabase,
   })
 
 /** The driver's own word for it: an errno name or an SQLSTATE. Messages may hold the address. */
 const codeOf = ({ reason }: SqlError.SqlError) => {
   const { cause } = reason
-  return typeof cause === "object" &&
-    cause !== null &&
-    "code" in cause &&
-    typeof cause.code === "string"
+  // Extended codes of SQLite have the code in their lowest byte.
+  if (Predicate.hasProperty(cause, "errcode") && typeof cause.errcode === "number") {
+    return sqliteCodes[cause.errcode & 255] ?? `SQLite ${cause.errcode}`
+  }
+  return Predicate.hasProperty(cause, "code") && typeof cause.code === "string"
     ? cause.code
     : reason._tag
 }

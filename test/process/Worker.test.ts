@@ -1,4 +1,3 @@
-import { createServer, type Server } from "node:net"
 import { resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
@@ -11,6 +10,7 @@ import { patience, plinth, start, startProgram } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving } from "../fixtures/Serving.ts"
 import { testAppWith } from "../TestApp.ts"
+import { takenPort } from "../FreePort.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** Who enqueues: a process that does no jobs. */
@@ -45,22 +45,6 @@ const untilIts = (state: string, id: string) =>
 
 const statusOf = (port: number, path: string) =>
   Effect.map(sendTo(port, { path }), ({ status }) => status)
-
-/** Somebody else listens there. */
-const takenPort = Effect.map(
-  Effect.acquireRelease(
-    Effect.callback<Server>((resume) => {
-      const server = createServer()
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-    }),
-    (server) => Effect.sync(() => server.close()),
-  ),
-  (server) => {
-    const address = server.address()
-    assert(typeof address === "object" && address !== null)
-    return address.port
-  },
-)
 
 layer(app, { excludeTestServices: true })("plinth worker", (it) => {
   it.effect(

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Environment } from "../../src/core/Settings.ts"
+import { patience, plinth } from "../fixtures/Plinth.ts"
+import { takenPort } from "../FreePort.ts"
+
+const broken = "DATABASE_URL: the database cannot be opened"
+
+/** A file with this text. */
+const file = (text: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-errors-"))),
+      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+    ),
+    (directory) => {
+      const path = join(directory, "plinth.db")
+      writeFileSync(path, text)
+      return path
+    },
+  )
+
+const told = (environment: Environment, line: string) =>
+  Effect.map(plinth(environment, ...line.split(" ")), ({ code, stderr, stdout }) => {
+    assert.deepStrictEqual([code, stdout], [1, ""])
+    return stderr
+  })
+
+describe("plinth says what is wrong, and what to do", () => {
+  it.live(
+    "of a database",
+    () =>
+      Effect.gen(function* () {
+        const text = `sqlite:${yield* file("no database, but a text of some length")}`
+        const lines = yield* Effect.forEach(
+          [
+            [text, "users list"],
+            ["sqlite:/dev/null/plinth.db", "migrate"],
+            [`sqlite:${tmpdir()}`, "jobs stats"],
+            ["postgres://ada:hidden@nowhere.invalid/engine", "migrate"],
+          ] as const,
+          ([DATABASE_URL, line]) => told({ DATABASE_URL }, line),
+          { concurrency: 4 },
+        )
+        assert.deepStrictEqual(lines, [
+          `plinth: ${broken} (SQLITE_NOTADB): the file is no SQLite database\n`,
+          `plinth: ${broken} (EEXIST): what should be its directory is a file\n`,
+          `plinth: ${broken} (SQLITE_CANTOPEN): the file cannot be read and written\n`,
+          `plinth: ${broken} (ENOTFOUND): there is no such host\n`,
+        ])
+      }).pipe(Effect.scoped),
+    patience,
+  )
+
+  it.live(
+    "of settings, all at once",
+    () =>
+      Effect.gen(function* () {
+        const bad = { DATABASE_URL: "mysql://db", PORT: "http", RPC_TOKEN: "short" }
+        for (const line of ["users list", "serve", "migrate status"]) {
+          assert.deepStrictEqual((yield* told(bad, line)).match(/^plinth: \w+: must /gm), [
+            "plinth: PORT: must ",
+            "plinth: DATABASE_URL: must ",
+            "plinth: RPC_TOKEN: must ",
+          ])
+        }
+      }),
+    patience,
+  )
+
+  it.live(
+    "of a port that is taken",
+    () =>
+      Effect.gen(function* () {
+        const port = yield* takenPort
+        const stderr = yield* told(
+          { PORT: String(port), HOST: "127.0.0.1", LOG_LEVEL: "ERROR" },
+          "serve",
+        )
+        assert.match(
+          stderr,
+          new RegExp(
+            `^plinth: cannot listen on port ${port}: .+\\. Stop who listens there, or choose another\n$`,
+          ),
+        )
+      }).pipe(Effect.scoped),
+    patience,
+  )
+})
