@@ -36,12 +36,12 @@ export const tableWithin = (
   }
   const line = (
     row: ReadonlyArray<string>,
-    styleOf: (cell: string, at: number) => Style | undefined,
+    styleAt: (cell: string, at: number) => Style | undefined,
   ) =>
     row
       .map((cell, at) => {
         const text = at === row.length - 1 ? cut(cell, widths[at] ?? 0) : pad(cell, widths[at] ?? 0)
-        const style = styleOf(cell, at)
+        const style = styleAt(cell, at)
         return style === undefined ? text : styled("stdout", style, text)
       })
       .join("  ")
