@@ -8,9 +8,7 @@ export const during =
     Effect.flatMap(
       Effect.orElseSucceed(terminal, () => "dumb"),
       (kind) =>
-        process.stderr.isTTY && kind !== "dumb"
-          ? Effect.ensuring(Effect.raceFirst(self, counting(what)), wipe)
-          : self,
+        process.stderr.isTTY && kind !== "dumb" ? Effect.raceFirst(self, counting(what)) : self,
     )
 
 const terminal = Config.String("TERM")
@@ -20,13 +18,11 @@ const counting = Effect.fnUntraced(function* (what: string) {
   yield* Effect.sleep("300 millis")
   for (let seconds = 0; ; seconds += 1) {
     process.stderr.write(`\r${erase}${cut(`${what}, ${seconds} s`, process.stderr.columns - 1)}`)
-    yield* Effect.sleep("1 second")
+    yield* Effect.onInterrupt(Effect.sleep("1 second"), () => wipe)
   }
 })
 
-const wipe = Effect.sync(() => {
-  process.stderr.write(`\r${erase}`)
-})
+const wipe = Effect.sync(() => process.stderr.write(`\r${erase}`))
 
 /** To the end of the line. */
 const erase = "\u001B[K"

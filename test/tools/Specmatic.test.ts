@@ -65,7 +65,7 @@ const configurationFor = (token: string) => ({
   security: { OpenAPI: { securitySchemes: { bearer: { type: "bearer", token } } } },
   contracts: [{ filesystem: { directory: "." }, provides: ["openapi.json"] }],
   // It makes thousands of requests of a list with many parameters.
-  test: { maxTestRequestCombinations: 24, resiliencyTests: { enable: "all" } },
+  test: { maxTestRequestCombinations: 10, resiliencyTests: { enable: "all" } },
 })
 
 interface Ids {
