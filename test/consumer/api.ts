@@ -11,19 +11,15 @@ const journey = Effect.gen(function* () {
   const error = yield* Effect.flip(
     api.projects.get({ params: { project_id: ProjectId.make("nope") } }),
   )
-  const create = (name: number) =>
-    // @ts-expect-error -- a name is text
-    api.projects.create({ payload: { name, description: null } })
-  const refused = yield* Effect.flip(create(1))
-  // @ts-expect-error -- nothing has this field
-  const nothing: unknown = project.title
+  const refused = yield* Effect.flip(
+    api.projects.create({ payload: { name: " ", description: null } }),
+  )
   return {
     email: me.email,
     name: project.name,
     names: page.items.map(({ name }) => name),
     missing: error._tag === "NotFoundError" ? error.resource : error,
     refused: refused._tag,
-    nothing,
   }
 })
 

@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import { type ProjectId, UserId } from "plinth/domain"
+import { UserId } from "plinth/domain"
 import { PlinthRpc, withDeadline } from "plinth/rpc"
 
 /** What another service does. */
@@ -15,17 +15,11 @@ const journey = (owner_id: UserId) =>
     const events = yield* Stream.runCollect(
       rpc("ai.stream", { user_id: owner_id, messages: [{ role: "user", content: "Hello" }] }),
     )
-    // @ts-expect-error -- there is no such method
-    const nothing: unknown = () => rpc("projects.forget", { owner_id })
-    // @ts-expect-error -- an id of a project is not one of a user
-    const other: ProjectId = owner_id
     return {
       name: project.name,
       names: page.items.map(({ name }) => name),
       missing,
       said: events.map((event) => (event._tag === "delta" ? event.text : "")).join(""),
-      nothing: typeof nothing,
-      other,
     }
   })
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { cpSync, readFileSync, realpathSync, statSync } from "node:fs"
+import { cpSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, layer } from "@effect/vitest"
@@ -89,6 +89,16 @@ const partOf = (file: string) =>
     .replace(/^(effect|plinth)\/dist\/(?:lib\/(?:src\/)?)?/, "$1/")
     .replace(/\.js$/, "")
 
+const imports = `import type { PlinthApi } from "plinth/api"; import type { ProjectCreate, ProjectId, UserId } from "plinth/domain"; import type { PlinthRpc } from "plinth/rpc"; declare const api: PlinthApi["Service"]; declare const rpc: PlinthRpc["Service"]; declare const user: UserId`
+
+/** What a consumer must not be able to write, a line each. */
+const misuses = [
+  "export const named = api.projects.create({ payload: { name: 1, description: null } })",
+  "export const nameless: ProjectCreate = { description: null }",
+  'export const unknown = rpc("projects.forget", { owner_id: user })',
+  "export const project: ProjectId = user",
+]
+
 const server =
   /^effect\/(?:cli|cluster|persistence|process|sql|workflow)\/|HttpApiBuilder|RpcServer/
 
@@ -148,7 +158,18 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
       Effect.gen(function* () {
         const project = join((yield* Packed).consumer, `tsconfig.${resolution}.json`)
         const tsc = [resolve("node_modules/typescript/bin/tsc"), "--project", project]
-        assert.strictEqual(spawnSync(process.execPath, tsc, { encoding: "utf8" }).stdout, "")
+        const compile = () => spawnSync(process.execPath, tsc, { encoding: "utf8" }).stdout
+        assert.strictEqual(compile(), "")
+        const file = join((yield* Packed).consumer, "misuse.ts")
+        writeFileSync(file, [imports, ...misuses].join("\n"))
+        const refused = Array.from(compile().matchAll(/misuse\.ts\((\d+),/g), ([, line]) =>
+          Number(line),
+        )
+        rmSync(file)
+        assert.deepStrictEqual(
+          [...new Set(refused)],
+          misuses.map((_, at) => at + 2),
+        )
       }),
     )
   }
@@ -195,7 +216,6 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
           names: ["Engine"],
           missing: "Project",
           refused: "SchemaError",
-          nothing: undefined,
         })
         assert.strictEqual(asked, 4, "before each request")
         const signedOut = yield* Effect.promise(() =>
@@ -216,8 +236,6 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
           names: ["Engine"],
           missing: "User",
           said: "You said: Hello",
-          nothing: "function",
-          other: owner,
         })
         const stranger = yield* Effect.promise(() => run(url, "another", owner).catch(String))
         assert.include(stranger, "AuthenticationError")
