@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config"
 
 /** What runs on both databases. Everything else runs once, in the project `sqlite`. */
 const onBothDatabases = [
-  "test/laws/{Repository,JobQueue}.test.ts",
+  "test/laws/{Repository,JsonColumns,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
   "test/jobs/{Emails,Data,Usage}.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,AiVendors,Quotas}.test.ts",

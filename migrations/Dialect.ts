@@ -10,6 +10,7 @@ export const columnTypes = Effect.map(SqlClient.SqlClient, (sql) => {
     timestamp: type("TIMESTAMPTZ", "TEXT"),
     boolean: type("BOOLEAN", "BOOLEAN"),
     json: type("JSONB", "JSON_TEXT"),
+    textList: type("TEXT[]", "JSON_TEXT"),
     integer: type("BIGINT", "INTEGER"),
   }
 })

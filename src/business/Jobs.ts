@@ -12,6 +12,7 @@ import {
 import { issuesOf } from "../domain/Issues.ts"
 import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
 import { type CursorPage, type Position, toCursor } from "../domain/Page.ts"
+import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { type Actor, Audit } from "./Audit.ts"
 
 export interface JobsFilter {
@@ -155,13 +156,9 @@ type Issues = ValidationError["issues"]
 const invalid = (issues: Issues) =>
   new ValidationError({ issues, field: issues[0]?.path ?? "payload" })
 
-/** PostgreSQL keeps neither in JSON. */
-const unstorableIn = (value: unknown, path: string): Issues => {
-  if (typeof value === "string") {
-    const isStorable = value.isWellFormed() && !value.includes("\0")
-    return isStorable ? [] : [{ path, message: "must be well-formed Unicode without NUL" }]
-  }
-  return Object.entries(Object(value)).flatMap(([key, item]) =>
-    unstorableIn(item, `${path}.${key}`),
-  )
-}
+/** What PostgreSQL keeps in no JSON, and what no JSON can hold, by the field it stands in. */
+const unstorableIn = (payload: unknown, path: string): Issues =>
+  Object.entries(Object(payload)).flatMap(([field, value]) => {
+    const message = jsonIssue(value, anyJson)
+    return message === undefined ? [] : [{ path: `${path}.${field}`, message }]
+  })

@@ -9,6 +9,7 @@ import {
 } from "../domain/Job.ts"
 import { issuesOf } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
 import { scrub } from "./Logger.ts"
 import type { Metrics } from "./Metrics.ts"
@@ -128,13 +129,14 @@ export const execute = Effect.fnUntraced(function* ({
     : yield* failed(claim, policy, exit.cause)
 }, withOrigin)
 
-/** As it will be kept. PostgreSQL takes no NUL and no lone surrogate into JSON. */
+/** As it will be kept. */
 const resultOf = (value: unknown) =>
   Effect.try({
     try: (): unknown => {
-      const text = JSON.stringify(value) ?? "null"
-      if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)) throw new Error("not Unicode text")
-      return JSON.parse(text)
+      const kept: unknown = JSON.parse(JSON.stringify(value) ?? "null")
+      const issue = jsonIssue(kept, anyJson)
+      if (issue !== undefined) throw new Error(issue)
+      return kept
     },
     catch: () => new JobFailed({ cause: new UnusableResult() }),
   })

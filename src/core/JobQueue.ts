@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { ConflictError, NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { type Job, JobId, type JobStats, type JobType, policyOf } from "../domain/Job.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { JobSchedules } from "./JobSchedules.ts"
 import { type JobCount, type JobsQuery, JobStore, type JobTrace } from "./JobStore.ts"
 import { Metrics } from "./Metrics.ts"
@@ -81,7 +82,7 @@ export class JobQueue extends Context.Service<
         const job = {
           id,
           name,
-          payload: yield* Effect.orDie(encode(type, payload)),
+          payload: yield* encode(type, payload),
           request_id,
           trace: yield* currentTrace,
           max_attempts: policyOf(type).attempts,
@@ -140,8 +141,14 @@ export class JobQueue extends Context.Service<
 /** By its offset: a zone by name would load the tables of all zones, 4 MiB of every process. */
 const utc = DateTime.zoneMakeOffset(0)
 
+/** What cannot be stored is a bug of the caller's on both databases: PostgreSQL would refuse it, SQLite would not. */
 const encode = <Payload>(type: JobType<Payload>, payload: Payload) =>
-  Schema.encodeEffect(type)(type.make(payload))
+  Effect.flatMap(Effect.orDie(Schema.encodeEffect(type)(type.make(payload))), (encoded) => {
+    const issue = jsonIssue(encoded, anyJson)
+    return issue === undefined
+      ? Effect.succeed(encoded)
+      : Effect.die(new Error(`The payload of a job ${type.identifier} ${issue}`))
+  })
 
 /** Of the span that enqueues, if there is one. */
 const currentTrace = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span): JobTrace | null =>

@@ -4,6 +4,7 @@ import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
 import { type Claim, JobStore, lease, lostProcess, type Settlement, upkeep } from "./JobStore.ts"
+import { jsonText } from "./JsonText.ts"
 import { byTurn, changeOf, type Claimed, jobOf, type Row } from "./SqliteJob.ts"
 
 /** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
@@ -68,7 +69,7 @@ export const layer = Layer.effect(
           id,
           name,
           state: "waiting",
-          message: JSON.stringify({ payload, request_id, trace }),
+          message: jsonText({ payload, request_id, trace }),
           priority,
           unique_key,
           attempts: 0,

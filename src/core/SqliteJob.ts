@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { fromNow, now } from "../domain/Fields.ts"
 import type { Job } from "../domain/Job.ts"
+import { jsonText } from "./JsonText.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
 
 /** Jobs as the table of SQLite has them, and as we do. */
@@ -48,7 +49,7 @@ export const changeOf = Effect.fnUntraced(function* (settlement: Settlement) {
         ...end,
         state: "completed",
         error: null,
-        result: JSON.stringify(settlement.result),
+        result: jsonText(settlement.result),
       }
     case "failed":
       return { ...end, state: "failed", error: settlement.error }

@@ -2,8 +2,10 @@ import { Effect, Schema, SchemaAST } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
+import { textIssue } from "../domain/Storable.ts"
 import type { Page, Position, Window } from "../domain/Page.ts"
 import type { Database } from "./Database.ts"
+import { jsonText } from "./JsonText.ts"
 
 /**
  * The statements of `Repository`. Their texts are made once: compiling a template costs more than running it. In
@@ -197,9 +199,8 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
   return { insert, update, delete: remove }
 }
 
-/** PostgreSQL refuses NUL and stores no lone surrogate: no row has such an id. */
-const isStorable = (value: unknown) =>
-  typeof value !== "string" || (!value.includes("\0") && value.isWellFormed())
+/** No row has an id that a database cannot store. */
+const isStorable = (value: unknown) => typeof value !== "string" || textIssue(value) === undefined
 
 const same = (params: Params) => params
 
@@ -212,8 +213,14 @@ const positionOf = (row: Row | undefined): Position | null =>
 const encoder = (fields: Schema.Struct.Fields) => {
   const json = new Set(Object.keys(fields).filter((name) => columnKind(fields[name]) === "json"))
   return (name: string, value: unknown) =>
-    json.has(name) && value !== null ? JSON.stringify(value) : value
+    json.has(name) && value !== null ? jsonText(value) : value
 }
 
 const columnOf = SchemaAST.resolveAt<string>("column")
-const columnKind = (field: Schema.Constraint | undefined) => field && columnOf(field.ast)
+
+/** Of a nullable column, it stands at one of the members of the union. */
+const columnKind = (field: Schema.Constraint | undefined): string | undefined => {
+  if (field === undefined) return undefined
+  const asts = SchemaAST.isUnion(field.ast) ? field.ast.types : [field.ast]
+  return asts.map(columnOf).find((kind) => kind !== undefined)
+}

@@ -1,5 +1,6 @@
 import { DateTime, type Duration, Effect, Schema, SchemaGetter } from "effect"
 import { Model } from "effect/schema"
+import { type JsonBounds, jsonIssue, textIssue } from "./Storable.ts"
 
 /**
  * The kinds of columns. An entity is plain data with one name for column, field and wire, so `select`, `insert`
@@ -25,6 +26,20 @@ export const Required = <Bare extends Schema.Top, Input extends Schema.Top>({
     update: bare,
     json: bare,
     jsonCreate: input,
+    jsonUpdate: Schema.optionalKey(input),
+  })
+
+/** A required column that POST may leave out, which is `value`. PATCH may leave it out, which keeps it. */
+export const Defaulted = <Bare extends Schema.Top, Input extends Schema.Top>(
+  { bare, input }: Variants<Bare, Input>,
+  value: Input["Encoded"],
+) =>
+  Model.Field({
+    select: bare,
+    insert: bare,
+    update: bare,
+    json: bare,
+    jsonCreate: input.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value))),
     jsonUpdate: Schema.optionalKey(input),
   })
 
@@ -64,7 +79,7 @@ export const text = (options: {
     bare: Schema.String.annotate(annotations),
     input: Schema.String.annotate(annotations)
       .check(
-        Schema.makeFilter((value) => textIssue(value, min, max), {
+        Schema.makeFilter((value) => lengthIssue(value, min, max), {
           toJsonSchema: () => limits,
         }),
       )
@@ -75,16 +90,16 @@ export const text = (options: {
 /** Text for machines: kept as it is, but for what `text` refuses. */
 export const verbatim = ({ example, max }: { readonly max: number; readonly example: string }) =>
   Schema.String.annotate({ examples: [example] }).check(
-    Schema.makeFilter((value) => textIssue(value, 1, max), {
+    Schema.makeFilter((value) => lengthIssue(value, 1, max), {
       toJsonSchema: () => ({ minLength: 1, maxLength: max }),
     }),
   )
 
 const trimmed = SchemaGetter.transform((value: string) => value.trim())
 
-const textIssue = (value: string, min: number, max: number) => {
-  if (value.includes("\0")) return "must not contain NUL"
-  if (!value.isWellFormed()) return "must be well-formed Unicode"
+const lengthIssue = (value: string, min: number, max: number) => {
+  const issue = textIssue(value)
+  if (issue !== undefined) return issue
   const length = codePoints(value.trim())
   if (length < min) return min === 1 ? "must not be blank" : `must have at least ${min} characters`
   return length > max ? `must have at most ${max} characters` : true
@@ -129,8 +144,55 @@ export const fromNow = (millis: number) =>
     Timestamp.make(DateTime.formatIso(DateTime.add(time, { milliseconds: millis }))),
   )
 
-/** A JSON object: JSONB on PostgreSQL, TEXT on SQLite, the parsed value everywhere else. */
+/** A JSON object that we write: JSONB on PostgreSQL, JSON_TEXT on SQLite, the parsed value everywhere else. */
 export const Json = Schema.Record(Schema.String, Schema.Unknown).annotate({ column: "json" })
+
+/**
+ * A JSON object from a client. It is stored as it came but for the order of its keys, which is the same on both
+ * databases. Always an object: it can grow, and its null is never that of the column.
+ */
+export const json = (
+  options: JsonBounds & { readonly example: Readonly<Record<string, unknown>> },
+) => {
+  const bounded = Json.annotate({
+    description: `At most ${options.maxBytes} bytes of JSON, nested at most ${options.maxDepth} levels.`,
+    examples: [options.example],
+  })
+  return {
+    bare: bounded,
+    input: bounded.check(
+      Schema.makeFilter((value) => jsonIssue(value, options) ?? true, { toJsonSchema: () => ({}) }),
+    ),
+  }
+}
+
+/** A list of texts, each as `item` says: TEXT[] on PostgreSQL, JSON_TEXT on SQLite. */
+export const textList = (options: {
+  readonly maxItems: number
+  readonly item: ReturnType<typeof text>
+  readonly example: ReadonlyArray<string>
+}) => {
+  const { item, maxItems } = options
+  const annotations = { examples: [options.example] }
+  return {
+    bare: Schema.Array(item.bare).annotate(annotations),
+    // Too many are one issue: they are counted before any of them is looked at.
+    input: Schema.Array(Schema.Unknown)
+      .annotate(annotations)
+      .check(
+        Schema.makeFilter(
+          ({ length }) => length <= maxItems || `must have at most ${maxItems} items`,
+          {
+            toJsonSchema: () => ({
+              maxItems,
+              items: Schema.toJsonSchemaDocument(item.input).schema,
+            }),
+          },
+        ),
+      )
+      .pipe(Schema.decodeTo(Schema.Array(item.input))),
+  }
+}
 
 /** BOOLEAN on PostgreSQL, INTEGER on SQLite. */
 export const Bool = Schema.Boolean.annotate({ column: "boolean" })

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Cron, DateTime, Deferred, Effect, Tracer } from "effect"
+import { Cause, Cron, DateTime, Deferred, Effect, Exit, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -330,6 +330,16 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       for (const job of bad) {
         yield* becomes(job, "failed")
         assert.match((yield* jobOf(job)).error ?? "", /^UnusableResult: /)
+      }
+    }),
+  )
+
+  it.effect("with a payload that PostgreSQL cannot keep are refused on every database", () =>
+    Effect.gen(function* () {
+      for (const task of ["a\0b", "\ud800"]) {
+        const exit = yield* Effect.exit(enqueue(task))
+        assert(Exit.isFailure(exit))
+        assert.match(String(Cause.squash(exit.cause)), /^Error: The payload of a job test_task /)
       }
     }),
   )
