@@ -1,16 +1,16 @@
-import { Context, Effect, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { AddressLimit } from "./AddressLimit.ts"
 import { Limits } from "./Limits.ts"
-import { RateLimit } from "./Policies.ts"
+import { policyOf, RateLimit } from "./Policies.ts"
 
 export const layer = Layer.effect(
   AddressLimit,
   Effect.map(Limits, (limits) =>
-    AddressLimit.of((handler, { endpoint }) => {
-      const name = Context.get(endpoint.annotations, RateLimit)
+    AddressLimit.of((handler, of) => {
+      const name = policyOf(RateLimit, of)
       if (name === null) return handler
-      const take = limits.byAddress(name, endpoint.path)
+      const take = limits.byAddress(name, of.endpoint.path)
       return Effect.withFiber((fiber) =>
         Effect.flatMapEager(take(fiber.getRef(RequestInfo)), () => handler),
       )

@@ -1,5 +1,4 @@
 import { HttpApi } from "effect/http-api"
-import { AddressLimit } from "./AddressLimit.ts"
 import { AdminJobsApi } from "./admin/AdminJobsApi.ts"
 import { AdminUsageApi } from "./admin/AdminUsageApi.ts"
 import { AdminUsersApi } from "./admin/AdminUsersApi.ts"
@@ -7,52 +6,30 @@ import { AiApi } from "./app/AiApi.ts"
 import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsageApi } from "./app/UsageApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
-import { Authentication } from "./Authentication.ts"
-import { documentation } from "./Documentation.ts"
-import { Idempotency } from "./Idempotency.ts"
-import { Input } from "./Input.ts"
+import { adminApi, appApi, publicApi } from "./Audiences.ts"
+import { documentationOf } from "./Documentation.ts"
 import { Observation } from "./Observation.ts"
-import { Policies, RequiredRole, unlimited } from "./Policies.ts"
-import { Quota } from "./Quota.ts"
+import { exemptFromQuota, unlimited } from "./Policies.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
-// The last middleware is the outermost: observe > authenticate > policies > input > idempotency > handler.
+class PublicApi extends publicApi(HealthApi.annotateMerge(unlimited)) {}
 
-/** Anyone, without a token: counted by address. */
-class PublicApi extends HttpApi.make("public")
-  .add(HealthApi.annotateEndpointsMerge(unlimited))
-  .middleware(Input)
-  .middleware(AddressLimit)
-  .prefix("/public") {}
+class AppApi extends appApi(
+  UsersApi.annotateMerge(exemptFromQuota),
+  UsageApi.annotateMerge(exemptFromQuota),
+  ProjectsApi,
+  AiApi,
+) {}
 
-/** Any active user. A group added here cannot forget to authenticate. `Quota`: closed when the plan is spent. */
-class AppApi extends HttpApi.make("app")
-  .add(UsersApi, UsageApi, ProjectsApi.middleware(Quota), AiApi.middleware(Quota))
-  .middleware(Idempotency)
-  .middleware(Input)
-  .middleware(Policies)
-  .middleware(Authentication)
-  .prefix("/app") {}
+class AdminApi extends adminApi(AdminUsersApi, AdminJobsApi, AdminUsageApi) {}
 
-/** Admins and superadmins. */
-class AdminApi extends HttpApi.make("admin")
-  .add(
-    AdminUsersApi.annotateEndpoints(RequiredRole, "admin"),
-    AdminJobsApi.annotateEndpoints(RequiredRole, "admin"),
-    AdminUsageApi.annotateEndpoints(RequiredRole, "admin"),
-  )
-  .middleware(Idempotency)
-  .middleware(Input)
-  .middleware(Policies)
-  .middleware(Authentication)
-  .prefix("/admin") {}
-
-/** The whole HTTP contract. Imports nothing that runs, so clients and tests share it. */
-export class Api extends HttpApi.make("api")
+class Contract extends HttpApi.make("api")
   .addHttpApi(PublicApi)
   .addHttpApi(AppApi)
   .addHttpApi(AdminApi)
   .middleware(Observation)
   .prefix("/api/v1")
-  .annotate(HttpApi.ParseOptions, { errors: "all" })
-  .annotateMerge(documentation) {}
+  .annotate(HttpApi.ParseOptions, { errors: "all" }) {}
+
+/** The whole HTTP contract. Imports nothing that runs, so clients and tests share it. */
+export class Api extends Contract.annotateMerge(documentationOf(Contract)) {}

@@ -10,7 +10,7 @@ import { RequestInfo } from "../domain/RequestInfo.ts"
 import { CurrentUser } from "../domain/User.ts"
 import { Authentication } from "./Authentication.ts"
 import { Limits } from "./Limits.ts"
-import { RateLimit } from "./Policies.ts"
+import { policyOf, RateLimit } from "./Policies.ts"
 
 /**
  * Verify the token, count the call, then resolve its user, who must be active. Tokens that are refused for another
@@ -24,10 +24,10 @@ export const layer = Layer.effect(
     const metrics = yield* Metrics
     const limits = yield* Limits
 
-    return Authentication.of((handler, { endpoint }) => {
-      const name = Context.get(endpoint.annotations, RateLimit)
-      const take = name === null ? () => Effect.void : limits.byUser(name, endpoint.path)
-      const takeFailure = limits.byAddress("auth", endpoint.path)
+    return Authentication.of((handler, of) => {
+      const name = policyOf(RateLimit, of)
+      const take = name === null ? () => Effect.void : limits.byUser(name, of.endpoint.path)
+      const takeFailure = limits.byAddress("auth", of.endpoint.path)
 
       const verify = (token: string, request: RequestInfo) =>
         Effect.catchTag(tokens.verify(token), "AuthenticationError", (error) =>

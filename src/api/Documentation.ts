@@ -1,6 +1,7 @@
-import { OpenApi } from "effect/http-api"
+import { type HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import { version } from "../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
+import { policiesDescribed } from "./DocumentedPolicies.ts"
 import { envelope } from "./Envelope.ts"
 
 /**
@@ -47,42 +48,47 @@ interface Document {
   }
 }
 
-const transform = (spec: Record<string, unknown>) => {
-  const document = structuredClone(spec) as Document & Record<string, unknown>
-  document.info["contact"] = { name: "Plinth" }
-  const { components } = document
-  components.securitySchemes["bearer"] = {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
-    description: "A token of the configured issuer, or one from `plinth token mint`.",
-  }
-  components.headers = headers
-  components.schemas["InternalError"] = internalError
-  for (const [path, operations] of Object.entries(document.paths)) {
-    for (const operation of Object.values(operations)) {
-      operation.security = securityOf(path)
-      dropImpossible(operation)
-      describeParameters(operation)
-      operation.responses["500"] = {
-        description: "InternalError",
-        content: { "application/json": { schema: { $ref: "#/components/schemas/InternalError" } } },
-      }
-      const isIdempotent = operation.parameters.some(({ name }) => name === "Idempotency-Key")
-      const isLimited = "429" in operation.responses
-      for (const [status, response] of Object.entries(operation.responses)) {
-        describeResponse(status, response, components.schemas)
-        if (isIdempotent && status.startsWith("2")) {
-          response.headers = { ...response.headers, ...references(["Idempotency-Replayed"]) }
-        }
-        if (isLimited) response.headers = { ...response.headers, ...references(limitHeaders) }
-      }
-      addExamples(operation.requestBody?.content, components.schemas)
-      allowUnknown(operation.requestBody?.content, components.schemas)
+const transformOf =
+  (withPolicies: ReturnType<typeof policiesDescribed>) => (spec: Record<string, unknown>) => {
+    const document = structuredClone(spec) as Document & Record<string, unknown>
+    document.info["contact"] = { name: "Plinth" }
+    const { components } = document
+    components.securitySchemes["bearer"] = {
+      type: "http",
+      scheme: "bearer",
+      bearerFormat: "JWT",
+      description: "A token of the configured issuer, or one from `plinth token mint`.",
     }
+    components.headers = headers
+    components.schemas["InternalError"] = internalError
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [verb, described] of Object.entries(operations)) {
+        const operation = withPolicies(described)
+        operations[verb] = operation
+        operation.security = securityOf(path)
+        dropImpossible(operation)
+        describeParameters(operation)
+        operation.responses["500"] = {
+          description: "InternalError",
+          content: {
+            "application/json": { schema: { $ref: "#/components/schemas/InternalError" } },
+          },
+        }
+        const isIdempotent = operation.parameters.some(({ name }) => name === "Idempotency-Key")
+        const isLimited = "429" in operation.responses
+        for (const [status, response] of Object.entries(operation.responses)) {
+          describeResponse(status, response, components.schemas)
+          if (isIdempotent && status.startsWith("2")) {
+            response.headers = { ...response.headers, ...references(["Idempotency-Replayed"]) }
+          }
+          if (isLimited) response.headers = { ...response.headers, ...references(limitHeaders) }
+        }
+        addExamples(operation.requestBody?.content, components.schemas)
+        allowUnknown(operation.requestBody?.content, components.schemas)
+      }
+    }
+    return document
   }
-  return document
-}
 
 const securityOf = (path: string) => {
   if (path.endsWith("/public/metrics")) return [{}, { bearer: [] }]
@@ -208,13 +214,16 @@ const internalError = {
   examples: [envelope("INTERNAL_ERROR", "Internal error")],
 }
 
-export const documentation = OpenApi.annotations({
-  title: "Plinth API",
-  version,
-  summary: "The backend a SaaS product stands on.",
-  description:
-    "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored.",
-  license: { name: "MIT", identifier: "MIT" },
-  servers: [{ url: "/", description: "This server" }],
-  transform,
-})
+export const documentationOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>,
+) =>
+  OpenApi.annotations({
+    title: "Plinth API",
+    version,
+    summary: "The backend a SaaS product stands on.",
+    description:
+      "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored.",
+    license: { name: "MIT", identifier: "MIT" },
+    servers: [{ url: "/", description: "This server" }],
+    transform: transformOf(policiesDescribed(api)),
+  })

@@ -59,7 +59,8 @@ type Failure<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>
   readonly identifier: string
 }
 
-const statusOf = SchemaAST.resolveAt<number>("httpApiStatus")
+/** The HTTP status of a failure. */
+export const statusOf = SchemaAST.resolveAt<number>("httpApiStatus")
 
 const made = new Map<string, unknown>()
 

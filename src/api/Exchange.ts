@@ -40,7 +40,13 @@ export class Exchange implements RequestInfo {
   readonly ip_address: string
   readonly started: number
   readonly method: string
+  /** Up to the first `?`, `;` or `#`: what follows may hold tokens. `*` for a target that is no path. */
   readonly path: string
+  /**
+   * Whether a route may be looked for. The router ends a path at `;` and `#` as at `?`, and would serve
+   * `/projects;token=…` as `/projects`; in RFC 3986 §3.3 a `;` is a part of the path, and no route of ours has one.
+   */
+  readonly isRoutable: boolean
   readonly origin: string | undefined
   endpoint = unmatched
   span: RequestSpan | undefined = undefined
@@ -57,10 +63,17 @@ export class Exchange implements RequestInfo {
     this.ip_address = clientAddress(request, options.trustedProxies)
     this.started = options.started
     this.method = methods.has(request.method) ? request.method : "OTHER"
-    const query = url.indexOf("?")
-    this.path = query === -1 ? url : url.slice(0, query)
+    const end = url.search(/[?;#]/)
+    this.path = pathOf(url, end)
+    this.isRoutable = end === -1 || url[end] === "?"
     this.origin = headers["origin"]
   }
+}
+
+/** An absolute target that the platform does not understand may hold a password. */
+const pathOf = (url: string, end: number) => {
+  if (!url.startsWith("/")) return "*"
+  return end === -1 ? url : url.slice(0, end)
 }
 
 /** The client's own id when it is well formed, else a new one. */

@@ -5,7 +5,7 @@ import { Claims } from "../business/Claims.ts"
 import * as Business from "../business/Idempotency.ts"
 import { CurrentUser } from "../domain/User.ts"
 import { Idempotency } from "./Idempotency.ts"
-import { Idempotent } from "./Policies.ts"
+import { Idempotent, policyOf } from "./Policies.ts"
 
 export const layer = Layer.effect(
   Idempotency,
@@ -13,10 +13,11 @@ export const layer = Layer.effect(
     const transactions = yield* Business.Idempotency
     const claims = yield* Claims
 
-    return Idempotency.of((handler, { endpoint }) => {
-      const way = Context.get(endpoint.annotations, Idempotent)
-      if (way === null) return handler
-      const route = `${endpoint.method} ${endpoint.path}`
+    return Idempotency.of((handler, of) => {
+      const route = `${of.endpoint.method} ${of.endpoint.path}`
+      const way = policyOf(Idempotent, of)
+      if (way === null && of.endpoint.method === "POST") throw new Error(undecided(route))
+      if (way === null || way === "repeatable") return handler
 
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
@@ -37,6 +38,10 @@ export const layer = Layer.effect(
     })
   }),
 )
+
+/** Thrown while the server is built, so that it does not start. */
+const undecided = (route: string) =>
+  `${route} does not say what a repetition does: annotate it with idempotent, claimed or repeatable (Policies.ts)`
 
 /** What is streamed cannot be given again. */
 const isStreamed = (body: string) => Option.isSome(streamedIn(body))

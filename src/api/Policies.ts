@@ -1,15 +1,20 @@
 import { Context } from "effect"
-import { HttpApiMiddleware, OpenApi } from "effect/http-api"
+import { type HttpApiEndpoint, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import { AuthorizationError } from "../domain/Errors.ts"
 import type { CurrentUser, Role } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
 /**
- * What an endpoint asks of its caller beyond being signed in, as annotations in its contract. One middleware reads
- * them all (`PoliciesHttp.ts`), so a policy is one line at the endpoint or its group.
+ * What an endpoint asks of its caller beyond being signed in, as annotations in its contract: at the endpoint, its
+ * group, or its audience (`Audiences.ts`), the nearest wins. What nobody annotates has the strict default, so a policy
+ * that is forgotten closes an endpoint. Middlewares keep them, and `DocumentedPolicies.ts` tells them.
  */
+export const policyOf = <A>(
+  policy: Context.Reference<A>,
+  of: { readonly endpoint: HttpApiEndpoint.Top; readonly group: HttpApiGroup.Top },
+): A => Context.get(Context.merge(of.group.annotations, of.endpoint.annotations), policy)
 
-/** The least role that may call: `user` < `admin` < `superadmin`. */
+/** The least role that may call: `user` < `admin` < `superadmin`. `admin` throughout the admin audience. */
 export const RequiredRole = Context.Reference<Role>("plinth/api/Policies/RequiredRole", {
   defaultValue: () => "user",
 })
@@ -22,46 +27,36 @@ export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policie
 /** `default` counts per caller and route pattern, `ai` and `auth` per caller over all routes. */
 export type LimitName = "default" | "ai" | "auth"
 
+/** For `annotateMerge`: no limit. */
+export const unlimited = Context.make(RateLimit, null)
+
+/** Whether a plan whose requests are spent closes the endpoint; in the app audience only. */
+export const CountsAgainstQuota = Context.Reference<boolean>(
+  "plinth/api/Policies/CountsAgainstQuota",
+  { defaultValue: () => true },
+)
+
+/** For `annotateMerge`: stays open when the plan is spent, because its owner sees or changes the plan there. */
+export const exemptFromQuota = Context.make(CountsAgainstQuota, false)
+
 /**
  * How a repeated `Idempotency-Key` has one effect and the same answer: in one transaction with its effect, or, where
- * another's service is called, by a claim before it. Null: not at all.
+ * another's service is called, by a claim before it. `repeatable`: no key is read, because a repetition changes
+ * nothing more. Every POST of a signed-in user names one of them, else the server does not start.
  */
-export const Idempotent = Context.Reference<"transaction" | "claim" | null>(
+export const Idempotent = Context.Reference<"transaction" | "claim" | "repeatable" | null>(
   "plinth/api/Policies/Idempotent",
   { defaultValue: () => null },
 )
 
-const idempotentBy = (way: "transaction" | "claim") =>
-  Context.make(Idempotent, way).pipe(
-    Context.add(OpenApi.Transform, (operation) => ({
-      ...operation,
-      parameters: [...Array.from(Object(operation["parameters"])), idempotencyKey],
-    })),
-  )
-
-const idempotencyKey = {
-  name: "Idempotency-Key",
-  in: "header",
-  required: false,
-  description:
-    "Any text of your own. The same request with the same key, within 24 hours, has one effect and gets the same answer, with `Idempotency-Replayed: true`. While the first still runs: 409. With another request: 422.",
-  schema: { type: "string", minLength: 1, maxLength: 255 },
-  example: "0b9ad6a1-4c0f-4f5e-8d6e-3e1f6a5c2b7d",
-}
-
 /** For `annotateMerge`, on every POST that creates or charges. */
-export const idempotent = idempotentBy("transaction")
+export const idempotent = Context.make(Idempotent, "transaction")
 
 /** The same, on those that call another's service. */
-export const claimed = idempotentBy("claim")
+export const claimed = Context.make(Idempotent, "claim")
 
-/** For `annotateEndpointsMerge`: no limit, and no word of one in the document. */
-export const unlimited = Context.make(RateLimit, null).pipe(
-  Context.add(OpenApi.Transform, ({ responses, ...operation }) => {
-    const { 429: _, ...rest } = Object(responses) as Record<string, unknown>
-    return { ...operation, responses: rest }
-  }),
-)
+/** For `annotateMerge`, on a POST that neither creates nor charges. */
+export const repeatable = Context.make(Idempotent, "repeatable")
 
 /** The endpoint goes away: told in `Deprecation`, `Sunset` and `Link` headers (RFC 9745, RFC 8594). */
 export interface Deprecated {

@@ -1,13 +1,12 @@
-import { Context, Effect, Layer, type Types } from "effect"
+import { Effect, Layer, type Types } from "effect"
 import { HttpServerResponse } from "effect/http"
-import type { HttpApiEndpoint } from "effect/http-api"
 import { AuthorizationError } from "../domain/Errors.ts"
 import { CurrentUser, type Role } from "../domain/User.ts"
-import { Deprecation, type Deprecated, Policies, RequiredRole } from "./Policies.ts"
+import { Deprecation, type Deprecated, Policies, policyOf, RequiredRole } from "./Policies.ts"
 
 /** Wraps the handler by what its annotations ask; one that asks nothing is left as it is. */
-export const layer = Layer.succeed(Policies, (handler, { endpoint }) =>
-  withRole(withDeprecation(handler, endpoint), endpoint),
+export const layer = Layer.succeed(Policies, (handler, of) =>
+  withRole(withDeprecation(handler, of), of),
 )
 
 type Handler = Effect.Effect<
@@ -18,8 +17,8 @@ type Handler = Effect.Effect<
 
 const rank: Readonly<Record<Role, number>> = { user: 0, admin: 1, superadmin: 2 }
 
-const withRole = (handler: Handler, endpoint: HttpApiEndpoint.Top): Handler => {
-  const required = Context.get(endpoint.annotations, RequiredRole)
+const withRole = (handler: Handler, of: Parameters<typeof policyOf>[1]): Handler => {
+  const required = policyOf(RequiredRole, of)
   if (required === "user") return handler
   return Effect.flatMap(CurrentUser, ({ role }): Handler =>
     rank[role] >= rank[required]
@@ -28,8 +27,8 @@ const withRole = (handler: Handler, endpoint: HttpApiEndpoint.Top): Handler => {
   )
 }
 
-const withDeprecation = (handler: Handler, endpoint: HttpApiEndpoint.Top): Handler => {
-  const deprecated = Context.get(endpoint.annotations, Deprecation)
+const withDeprecation = (handler: Handler, of: Parameters<typeof policyOf>[1]): Handler => {
+  const deprecated = policyOf(Deprecation, of)
   return deprecated === null
     ? handler
     : Effect.map(handler, HttpServerResponse.setHeaders(deprecationHeaders(deprecated)))

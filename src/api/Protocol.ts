@@ -95,7 +95,10 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       }
 
       /** What is refused, or answered, before a route is looked for. */
-      const intercept = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
+      const intercept = (
+        request: HttpServerRequest.HttpServerRequest,
+        { isRoutable }: Exchange,
+      ): Response | undefined => {
         const { headers: given, method } = request
         if (given["host"] === undefined && !isHttp10(request)) {
           return failure(400, "BAD_REQUEST", "The Host header is missing")
@@ -104,6 +107,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
         }
         if (Number(given["content-length"] ?? 0) > limit) return bare(413, limit)
+        if (!isRoutable) return bare(404, limit)
         return method === "OPTIONS" ? preflight(request) : undefined
       }
 
@@ -188,7 +192,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
               const { method, path } = exchange
               exchange.span = begin(fiber, { method, path, headers: request.headers })
             }
-            const early = intercept(request)
+            const early = intercept(request, exchange)
             if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
             if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
               proxySeen = true

@@ -3,7 +3,7 @@ import { QuotaExceededError, ServiceUnavailableError } from "../domain/Errors.ts
 import type { CurrentUser } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
-/** The requests of a plan, for groups that a spent plan closes: not for those by which its owner sees and changes it. */
+/** Refuses calls of users who spent the requests of their plan, but for endpoints with `exemptFromQuota` (`Policies.ts`). */
 export class Quota extends HttpApiMiddleware.Service<Quota, { requires: CurrentUser }>()(
   "plinth/api/Quota",
   { error: [enveloped(QuotaExceededError), enveloped(ServiceUnavailableError)] },

@@ -1,17 +1,19 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import { RequestQuota } from "../business/RequestQuota.ts"
 import { CurrentUser } from "../domain/User.ts"
+import { CountsAgainstQuota, policyOf } from "./Policies.ts"
 import { Quota } from "./Quota.ts"
 
 export const layer = Layer.effect(
   Quota,
   Effect.map(RequestQuota, (quota) =>
-    Quota.of((handler) =>
-      Effect.withFiber((fiber) => {
+    Quota.of((handler, of) => {
+      if (!policyOf(CountsAgainstQuota, of)) return handler
+      return Effect.withFiber((fiber) => {
         const user = Context.getUnsafe(fiber.context, CurrentUser)
         const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
         return quota.isKnownLeft(user, now) ? handler : Effect.andThen(quota.check(user), handler)
-      }),
-    ),
+      })
+    }),
   ),
 )

@@ -9,7 +9,7 @@ export interface AccessRecord {
   readonly request_id: string
   readonly user_id: string | null
   readonly method: string
-  /** Without the query. */
+  /** Up to the first `?`, `;` or `#`. */
   readonly path: string
   readonly endpoint: string
   readonly status_code: number

@@ -16,7 +16,7 @@ export interface RequestSpan {
 
 interface RequestHead {
   readonly method: string
-  /** Without the query, which may hold tokens. */
+  /** Up to the first `?`, `;` or `#`: what follows may hold tokens. */
   readonly path: string
   readonly headers: Headers.Headers
 }

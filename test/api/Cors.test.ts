@@ -101,6 +101,7 @@ layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
       const wrong = yield* preflight(projects, "PUT")
       assert.strictEqual(wrong.status, 405)
       assert.strictEqual(wrong.headers["allow"], "GET, HEAD, POST")
+      assert.strictEqual((yield* preflight(`${projects};a=1`, "GET")).status, 404)
       const unknown = yield* preflight("/nothing", "GET")
       assert.strictEqual(unknown.status, 404)
       assert.strictEqual(failureOf(unknown).details["resource"], "Route")

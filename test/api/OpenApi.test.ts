@@ -1,5 +1,11 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { appApi } from "../../src/api/Audiences.ts"
+import { documentationOf } from "../../src/api/Documentation.ts"
+import { enveloped } from "../../src/api/Envelope.ts"
+import { exemptFromQuota } from "../../src/api/Policies.ts"
+import { QuotaExceededError } from "../../src/domain/Errors.ts"
 import { server } from "../fixtures/Callers.ts"
 import { document as known } from "../fixtures/Conformance.ts"
 import { send } from "../fixtures/Http.ts"
@@ -84,12 +90,39 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
           ...(operation.requestBody === undefined ? [] : ["413", "415", "422"]),
           ...(path.includes("{") ? ["404"] : []),
         ]
+        assert.match(path, /^\/api\/v1\/(?:public|app|admin)\//)
         assert.includeMembers(Object.keys(operation.responses), expected, `${method} ${path}`)
         assert.strictEqual((operation.security ?? []).length > 0, !isOpen(path), path)
         for (const { headers } of Object.values(operation.responses)) {
           assert.includeMembers(Object.keys(headers ?? {}), ["X-Request-ID", "X-API-Version"])
         }
       }
+    }),
+  )
+
+  it.effect("tells which operations a spent plan closes", () =>
+    Effect.gen(function* () {
+      for (const { operation, path } of operationsOf(yield* served)) {
+        const isClosed =
+          path.startsWith("/api/v1/app/") && !/^\/api\/v1\/app\/(?:users|usage)\//.test(path)
+        assert.strictEqual("402" in operation.responses, isClosed, path)
+      }
+      class Exempt extends HttpApi.make("exempt").addHttpApi(
+        appApi(
+          HttpApiGroup.make("gifts")
+            .add(HttpApiEndpoint.get("open", "/open", { success: Schema.String }))
+            .add(
+              HttpApiEndpoint.get("limited", "/limited", {
+                success: Schema.String,
+                error: enveloped(QuotaExceededError),
+              }),
+            )
+            .annotateMerge(exemptFromQuota),
+        ),
+      ) {}
+      const { paths } = OpenApi.fromApi(Exempt.annotateMerge(documentationOf(Exempt)))
+      assert.notProperty(paths["/app/open"]?.get?.responses, "402")
+      assert.property(paths["/app/limited"]?.get?.responses, "402")
     }),
   )
 

@@ -1,59 +1,79 @@
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Logger, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, Schema } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { AddressLimit } from "../../src/api/AddressLimit.ts"
 import * as AddressLimitHttp from "../../src/api/AddressLimitHttp.ts"
-import { Authentication } from "../../src/api/Authentication.ts"
+import { adminApi, appApi, publicApi } from "../../src/api/Audiences.ts"
 import * as AuthenticationHttp from "../../src/api/AuthenticationHttp.ts"
 import { enveloped } from "../../src/api/Envelope.ts"
+import * as IdempotencyHttp from "../../src/api/IdempotencyHttp.ts"
+import * as InputHttp from "../../src/api/InputHttp.ts"
 import { Limits } from "../../src/api/Limits.ts"
 import { methodsOf } from "../../src/api/Methods.ts"
 import {
   Deprecation,
-  Policies,
+  exemptFromQuota,
   RateLimit,
   RequiredRole,
   unlimited,
 } from "../../src/api/Policies.ts"
 import * as PoliciesHttp from "../../src/api/PoliciesHttp.ts"
 import * as Protocol from "../../src/api/Protocol.ts"
+import * as QuotaHttp from "../../src/api/QuotaHttp.ts"
 import { Address } from "../../src/api/Server.ts"
+import { Usage } from "../../src/business/Usage.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
-import { newCaller } from "../fixtures/Callers.ts"
+import { now } from "../../src/domain/Fields.ts"
+import { type Caller, newCaller } from "../fixtures/Callers.ts"
 import { failureOf, Http, send } from "../fixtures/Http.ts"
 import { testAppWith } from "../TestApp.ts"
 
 const success = Schema.Struct({ ok: Schema.Boolean })
 
-/** Endpoints that our own contract does not have yet, behind the same edge and the same middlewares. */
-class Sample extends HttpApi.make("sample").add(
-  HttpApiGroup.make("open")
-    .add(
-      HttpApiEndpoint.get("open", "/open", { success }),
-      HttpApiEndpoint.get("free", "/free", { success }).annotateMerge(unlimited),
-    )
-    .middleware(AddressLimit),
-  HttpApiGroup.make("sample")
-    .add(
-      HttpApiEndpoint.get("chat", "/chat", { success }).annotate(RateLimit, "ai"),
-      HttpApiEndpoint.get("complete", "/complete", { success }).annotate(RateLimit, "ai"),
-      HttpApiEndpoint.get("old", "/old", { success }).annotate(Deprecation, {
-        since: 1_767_225_600,
-        sunset: "Wed, 01 Jul 2026 00:00:00 GMT",
-        successor: "/new",
-      }),
-      HttpApiEndpoint.get("new", "/new", { success }),
-      HttpApiEndpoint.get("highest", "/highest", { success }).annotate(RequiredRole, "superadmin"),
-      HttpApiEndpoint.get("broken", "/broken", { success }),
-      HttpApiEndpoint.get("thrown", "/thrown", { success }),
-      HttpApiEndpoint.get("down", "/down", { success, error: enveloped(ServiceUnavailableError) }),
-    )
-    .middleware(Policies)
-    .middleware(Authentication),
-) {}
+/** Annotated in each way. */
+const SampleGroup = HttpApiGroup.make("sample").add(
+  HttpApiEndpoint.get("chat", "/chat", { success }).annotate(RateLimit, "ai"),
+  HttpApiEndpoint.get("complete", "/complete", { success }).annotate(RateLimit, "ai"),
+  HttpApiEndpoint.get("old", "/old", { success }).annotate(Deprecation, {
+    since: 1_767_225_600,
+    sunset: "Wed, 01 Jul 2026 00:00:00 GMT",
+    successor: "/new",
+  }),
+  HttpApiEndpoint.get("new", "/new", { success }),
+  HttpApiEndpoint.get("exempt", "/exempt", { success }).annotateMerge(exemptFromQuota),
+  HttpApiEndpoint.get("highest", "/highest", { success }).annotate(RequiredRole, "superadmin"),
+  HttpApiEndpoint.get("broken", "/broken", { success }),
+  HttpApiEndpoint.get("thrown", "/thrown", { success }),
+  HttpApiEndpoint.get("down", "/down", { success, error: enveloped(ServiceUnavailableError) }),
+)
+
+/** A group whose author annotated nothing, in the audience of admins; and one that says it is for everybody. */
+const ForgetfulGroup = HttpApiGroup.make("forgetful").add(
+  HttpApiEndpoint.get("forgetful", "/forgetful", { success }),
+  HttpApiEndpoint.get("everybody", "/everybody", { success }).annotate(RequiredRole, "user"),
+)
+
+/** Endpoints that our own contract does not have, in its audiences, behind the same edge and middlewares. */
+class Sample extends HttpApi.make("sample")
+  .addHttpApi(
+    publicApi(
+      HttpApiGroup.make("open").add(
+        HttpApiEndpoint.get("open", "/open", { success }),
+        HttpApiEndpoint.get("free", "/free", { success }).annotateMerge(unlimited),
+      ),
+    ),
+  )
+  .addHttpApi(
+    appApi(
+      SampleGroup,
+      HttpApiGroup.make("quiet")
+        .add(HttpApiEndpoint.get("quiet", "/quiet", { success }))
+        .annotateMerge(exemptFromQuota),
+    ),
+  )
+  .addHttpApi(adminApi(ForgetfulGroup)) {}
 
 const answer = () => Effect.succeed({ ok: true })
 
@@ -63,6 +83,7 @@ const handlers = HttpApiBuilder.group(Sample, "sample", (handlers) =>
     chat: answer,
     complete: answer,
     new: answer,
+    exempt: answer,
     highest: answer,
     broken: () => Effect.die(new Error("canary")),
     thrown: (): ReturnType<typeof answer> => {
@@ -83,8 +104,19 @@ const openHandlers = HttpApiBuilder.group(Sample, "open", (handlers) =>
   handlers.handleAll({ open: answer, free: answer }),
 )
 
-const from = (forwarded: string, path = "/open") =>
+const quietHandlers = HttpApiBuilder.group(Sample, "quiet", (handlers) =>
+  handlers.handleAll({ quiet: answer }),
+)
+
+const forgetfulHandlers = HttpApiBuilder.group(Sample, "forgetful", (handlers) =>
+  handlers.handleAll({ forgetful: answer, everybody: answer }),
+)
+
+const from = (forwarded: string, path = "/public/open") =>
   send({ path, headers: { "X-Forwarded-For": forwarded } })
+
+const statusFor = (path: string, { token }: Caller) =>
+  Effect.map(send({ path, token }), ({ status }) => status)
 
 const address = Layer.effect(
   Address,
@@ -93,11 +125,19 @@ const address = Layer.effect(
   })),
 )
 
+const middlewares = Layer.mergeAll(
+  PoliciesHttp.layer,
+  AuthenticationHttp.layer,
+  AddressLimitHttp.layer,
+  QuotaHttp.layer,
+  InputHttp.layer,
+  IdempotencyHttp.layer,
+).pipe(Layer.provide(Limits.layer))
+
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Sample).pipe(
-    Layer.provide([handlers, openHandlers]),
-    Layer.provide([PoliciesHttp.layer, AuthenticationHttp.layer, AddressLimitHttp.layer]),
-    Layer.provide(Limits.layer),
+    Layer.provide([handlers, openHandlers, quietHandlers, forgetfulHandlers]),
+    Layer.provide(middlewares),
   ),
   Protocol.layerOf(methodsOf(Sample)),
 )
@@ -112,6 +152,7 @@ const server = Layer.mergeAll(
       RATE_LIMIT_DEFAULT: "20/minute",
       RATE_LIMIT_AI: "3/minute",
       TRUSTED_PROXIES: "2",
+      PLAN_LIMITS: '{"free":{"api_requests":1000}}',
     }),
   ),
   // What is broken on purpose is not news.
@@ -122,11 +163,11 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
   it.effect("that goes away tells since when, until when, and what comes after", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
-      const { headers } = yield* send({ path: "/old", token })
+      const { headers } = yield* send({ path: "/app/old", token })
       assert.strictEqual(headers["deprecation"], "@1767225600")
       assert.strictEqual(headers["sunset"], "Wed, 01 Jul 2026 00:00:00 GMT")
       assert.strictEqual(headers["link"], '</new>; rel="successor-version"')
-      const stays = yield* send({ path: "/new", token })
+      const stays = yield* send({ path: "/app/new", token })
       for (const name of ["deprecation", "sunset", "link"]) assert.isUndefined(stays.headers[name])
     }),
   )
@@ -139,16 +180,70 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
         ["superadmin", 200],
       ] as const) {
         const { token } = yield* newCaller(role)
-        assert.strictEqual((yield* send({ path: "/highest", token })).status, status)
+        assert.strictEqual((yield* send({ path: "/app/highest", token })).status, status)
       }
-      assert.strictEqual((yield* send({ path: "/highest" })).status, 401)
+      assert.strictEqual((yield* send({ path: "/app/highest" })).status, 401)
+    }),
+  )
+
+  it.effect("of the admins is for admins also where its group forgot to say so", () =>
+    Effect.gen(function* () {
+      const [user, admin] = [yield* newCaller(), yield* newCaller("admin")]
+      assert.strictEqual(yield* statusFor("/admin/forgetful", user), 403)
+      assert.strictEqual(yield* statusFor("/admin/forgetful", admin), 200)
+      assert.strictEqual(yield* statusFor("/admin/everybody", user), 200)
+    }),
+  )
+
+  it.effect("is closed by a spent plan unless it, or its group, is named as an exception", () =>
+    Effect.gen(function* () {
+      const caller = yield* newCaller()
+      const { id } = caller
+      const usage = yield* Usage
+      yield* usage.record([
+        {
+          source: `test:${id}`,
+          user_id: id,
+          metric: "api_requests",
+          quantity: 1000,
+          dimension: "",
+          estimated: false,
+          occurred_at: yield* now,
+        },
+      ])
+      const statuses = yield* Effect.forEach(
+        ["/app/new", "/app/exempt", "/app/quiet", "/admin/everybody"],
+        (path) => statusFor(path, caller),
+      )
+      assert.deepStrictEqual(statuses, [402, 200, 200, 200])
+    }),
+  )
+
+  it.effect("that is a POST says what a repetition does, else the server does not start", () =>
+    Effect.gen(function* () {
+      class Undecided extends HttpApi.make("undecided").addHttpApi(
+        appApi(HttpApiGroup.make("pay").add(HttpApiEndpoint.post("pay", "/pay", { success }))),
+      ) {}
+      const pay = HttpApiBuilder.group(Undecided, "pay", (handlers) =>
+        handlers.handleAll({ pay: answer }),
+      )
+      const start = HttpRouter.toHttpEffect(
+        HttpApiBuilder.layer(Undecided).pipe(
+          Layer.provide(pay),
+          Layer.provide(middlewares),
+          Layer.provide(NodeHttpServer.layerHttpServices),
+        ),
+      )
+      const exit = yield* Effect.exit(start)
+      assert(Exit.isFailure(exit))
+      assert.match(Cause.pretty(exit.cause), /POST \/app\/pay does not say what a repetition does/)
     }),
   )
 
   it.effect("that is broken answers 500 without a word of it", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
-      for (const path of ["/broken", "/thrown"]) {
+      for (const path of ["/app/broken", "/app/thrown"]) {
         const answer = yield* send({ path, token })
         assert.strictEqual(answer.status, 500)
         assert.deepStrictEqual(failureOf(answer), {
@@ -163,7 +258,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
   it.effect("whose database is down answers 503 with Retry-After, and not why", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
-      const answer = yield* send({ path: "/down", token })
+      const answer = yield* send({ path: "/app/down", token })
       assert.strictEqual(answer.status, 503)
       assert.strictEqual(answer.headers["retry-after"], "7")
       assert.deepStrictEqual(failureOf(answer).details, { service: "database", retry_after: 7 })
@@ -173,15 +268,16 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
   it.effect("of the ai limit shares it with the others, apart from the default", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
-      const answers = yield* Effect.forEach(["/chat", "/complete", "/chat", "/complete"], (path) =>
-        send({ path, token }),
+      const answers = yield* Effect.forEach(
+        ["/app/chat", "/app/complete", "/app/chat", "/app/complete"],
+        (path) => send({ path, token }),
       )
       assert.deepStrictEqual(
         answers.map(({ status }) => status),
         [200, 200, 200, 429],
       )
       assert.strictEqual(answers[0]?.headers["ratelimit-policy"], '"ai";q=3;w=60')
-      assert.strictEqual((yield* send({ path: "/new", token })).status, 200)
+      assert.strictEqual((yield* send({ path: "/app/new", token })).status, 200)
     }),
   )
 
@@ -193,7 +289,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
       assert.strictEqual(first.filter(({ status }) => status === 200).length, 20)
       assert.strictEqual(first.at(-1)?.status, 429)
       assert.strictEqual((yield* from("198.51.100.8, 10.0.0.1")).status, 200)
-      const free = yield* from("198.51.100.7, 10.0.0.1", "/free")
+      const free = yield* from("198.51.100.7, 10.0.0.1", "/public/free")
       assert.deepStrictEqual([free.status, free.headers["ratelimit"]], [200, undefined])
     }),
   )

@@ -1,7 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { newCaller, server } from "../fixtures/Callers.ts"
-import { failureOf, Http, raw, send } from "../fixtures/Http.ts"
+import { Users } from "../../src/business/Users.ts"
+import { UserId } from "../../src/domain/User.ts"
+import { bodyOf, failureOf, Http, raw, send } from "../fixtures/Http.ts"
 
 const projects = "/api/v1/app/projects"
 const health = "/api/v1/public/health"
@@ -25,6 +27,14 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     ["a parameter over the limit", `${projects}/${"a".repeat(2000)}`],
     ["a bad escape", `${projects}/%zz`],
     ["half an escape", `${projects}/%e0%a4`],
+    ["a path with a parameter", `${projects};token=1`],
+    ["a parameter before a query", `${projects};a=1?limit=1`],
+    ["a parameter in the middle", "/api/v1;v=1/app/projects"],
+    ["an id with a parameter", `${projects}/some;a=1`],
+    ["a bare semicolon", `${health};`],
+    ["RPC with a parameter", "/rpc;a=1"],
+    ["a page with a parameter", "/docs;a=1"],
+    ["a fragment", `${projects}#a`],
   ]
   for (const [what, path] of routes) {
     it.effect(`answers ${what} with 404`, () =>
@@ -61,6 +71,30 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     )
   }
 
+  for (const method of ["PUT", "OPTIONS", "HEAD", "PROPFIND"]) {
+    it.effect(`answers ${method} of a path with a parameter with 404, not with its methods`, () =>
+      Effect.gen(function* () {
+        const answer = yield* send({ method, path: `${projects};a=1` })
+        assert.deepStrictEqual([answer.status, answer.headers["allow"]], [404, undefined])
+      }),
+    )
+  }
+
+  it.effect("takes a semicolon in an id when it is encoded, and in a query in any way", () =>
+    Effect.gen(function* () {
+      const { token } = yield* newCaller("admin")
+      const users = yield* Users
+      const id = UserId.make("auth0|a;b")
+      yield* users.create({ id, email: null, full_name: null, role: "user" })
+      for (const query of ["", "?a;b", "?a=1;b#c"]) {
+        const path = `/api/v1/admin/users/auth0%7Ca%3Bb${query}`
+        const answer = yield* send({ path, token })
+        assert.strictEqual(answer.status, 200)
+        assert.strictEqual(bodyOf<{ readonly id: string }>(answer).id, id)
+      }
+    }),
+  )
+
   const broken: ReadonlyArray<readonly [what: string, bytes: string, status: number]> = [
     ["what is not HTTP", "hello\r\n\r\n", 400],
     ["TLS", "\u0016\u0003\u0001\u0002\r\n\r\n", 400],
@@ -84,6 +118,8 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     ["an Expect nobody can meet", head(`GET ${health}`, host, "Expect: tea", close), 417],
     ["CONNECT", head("CONNECT example.com:443", host), 405],
     ["the asterisk", head("OPTIONS *", host, close), 404],
+    ["a parameter of an absolute target", head(`GET http://a${health};a=1`, host, close), 404],
+    ["a target that is no path", head(`GET ftp://a${health}`, host, close), 404],
   ]
   for (const [what, bytes, status] of broken) {
     it.effect(`answers ${what} with ${status} in the envelope`, () =>

@@ -5,7 +5,8 @@ import { assert, inject, layer } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Address } from "../../src/api/Server.ts"
-import { Http, send } from "../fixtures/Http.ts"
+import { Collector } from "../fixtures/Collector.ts"
+import { Http, raw, send } from "../fixtures/Http.ts"
 import { patience, start } from "../fixtures/Plinth.ts"
 import { frame, post } from "../fixtures/Rpc.ts"
 import { runSql, TestDatabase } from "../TestDatabase.ts"
@@ -69,76 +70,110 @@ const ended = (child: ChildProcess) =>
     child.kill("SIGTERM")
   })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("Everything a server says", (it) => {
-  it.effect(
-    "has no secret in it, whatever fails",
-    () =>
-      Effect.gen(function* () {
-        const child = yield* start(
-          {
-            DATABASE_URL: yield* databaseUrl,
-            SECRET_KEY,
-            METRICS_TOKEN,
-            RPC_TOKEN,
-            ENVIRONMENT: "staging",
-            LOG_LEVEL: "DEBUG",
-            HOST: "127.0.0.1",
-            PORT: "0",
-          },
-          "serve",
-        )
-        const heard = listenTo(child)
-        const port = yield* portOf(heard)
-        const token = yield* newToken
-        const projects = "/api/v1/app/projects"
-        const requests = Effect.gen(function* () {
-          const headers = { Cookie: "session=canary", "X-Forwarded-For": "203.0.113.7" }
-          const json = { name: "canary", description: "canary\u0000" }
-          const found = [
-            yield* send({ path: `${projects}?search=canary&access_token=canary`, token, headers }),
-            yield* send({ path: projects, token, json }),
-            yield* send({ path: projects, token, body: '{"name":"canary' }),
-            yield* send({ path: projects, headers: { authorization: "Bearer canary-bearer" } }),
-            yield* send({ path: projects, token: `${token}x` }),
-            yield* send({ path: "/api/v1/public/metrics", token: METRICS_TOKEN }),
-            yield* send({ path: "/api/v1/public/metrics", token: "canary-guess" }),
-            yield* post({
-              body: frame("users.getByEmail", { email: "canary@example.com" }),
-              token: RPC_TOKEN,
-            }),
-            yield* post({ body: frame("canary"), token: "canary-guess" }),
-          ]
-          yield* breakDatabase
-          found.push(
-            yield* send({ path: `${projects}?search=canary`, token }),
-            yield* send({ path: projects, token, json: { name: "canary-name" } }),
-            yield* post({
-              body: frame("projects.list", { owner_id: "canary" }),
-              token: RPC_TOKEN,
-            }),
-          )
-          assert.include(found.at(-1)?.text ?? "", "INTERNAL_ERROR")
-          return found.map(({ status }) => status)
-        })
-        const statuses = yield* Effect.provide(
-          requests,
-          Http.layer.pipe(Layer.provide(Layer.succeed(Address, { port }))),
-        )
-        assert.deepStrictEqual(
-          statuses,
-          [200, 422, 400, 401, 401, 200, 401, 200, 401, 500, 500, 200],
-        )
+const bare = (target: string) =>
+  `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
 
-        assert.strictEqual(yield* ended(child), 0)
-        const lines = heard.text.split("\n")
-        assert.strictEqual(lines.filter((line) => line.includes('"message":"request"')).length, 10)
-        assert.strictEqual(lines.filter((line) => line.includes('"exception"')).length, 3)
-        assert.deepStrictEqual(
-          lines.filter((line) => line.includes("canary")),
-          [],
-        )
-        for (const part of token.split(".")) assert.notInclude(heard.text, part)
-      }),
-    patience,
-  )
-})
+layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: true })(
+  "Everything a server says",
+  (it) => {
+    it.effect(
+      "has no secret in it, whatever fails",
+      () =>
+        Effect.gen(function* () {
+          const collector = yield* Collector
+          const child = yield* start(
+            {
+              DATABASE_URL: yield* databaseUrl,
+              SECRET_KEY,
+              METRICS_TOKEN,
+              RPC_TOKEN,
+              OTEL_ENABLED: "true",
+              OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+              ENVIRONMENT: "staging",
+              LOG_LEVEL: "DEBUG",
+              HOST: "127.0.0.1",
+              PORT: "0",
+            },
+            "serve",
+          )
+          const heard = listenTo(child)
+          const port = yield* portOf(heard)
+          const token = yield* newToken
+          const projects = "/api/v1/app/projects"
+          const requests = Effect.gen(function* () {
+            const headers = { Cookie: "session=canary", "X-Forwarded-For": "203.0.113.7" }
+            const json = { name: "canary", description: "canary\u0000" }
+            const found = [
+              yield* send({
+                path: `${projects}?search=canary&access_token=canary`,
+                token,
+                headers,
+              }),
+              yield* send({ path: projects, token, json }),
+              yield* send({ path: projects, token, body: '{"name":"canary' }),
+              yield* send({ path: projects, headers: { authorization: "Bearer canary-bearer" } }),
+              yield* send({ path: projects, token: `${token}x` }),
+              yield* send({ path: "/api/v1/public/metrics", token: METRICS_TOKEN }),
+              yield* send({ path: "/api/v1/public/metrics", token: "canary-guess" }),
+              yield* post({
+                body: frame("users.getByEmail", { email: "canary@example.com" }),
+                token: RPC_TOKEN,
+              }),
+              yield* post({ body: frame("canary"), token: "canary-guess" }),
+            ]
+            const unroutable = [
+              yield* send({ path: `${projects};access_token=canary`, token }),
+              yield* send({ method: "OPTIONS", path: `${projects};canary?canary`, token }),
+              yield* send({ path: `${projects}#canary`, token }),
+              yield* send({ path: "/rpc;canary", json: {}, token: RPC_TOKEN }),
+              yield* raw(bare("http://canary:canary@canary/api;canary?canary#canary")),
+              yield* raw(bare("ftp://canary:canary@canary/canary")),
+              yield* raw(bare("http://canary:canary@[canary/canary")),
+            ]
+            for (const { status, text } of unroutable) {
+              assert.strictEqual(status, 404)
+              assert.notInclude(text, "canary")
+            }
+            const scraped = yield* send({ path: "/api/v1/public/metrics", token: METRICS_TOKEN })
+            assert.notInclude(scraped.text, "canary")
+            yield* breakDatabase
+            found.push(
+              yield* send({ path: `${projects}?search=canary`, token }),
+              yield* send({ path: projects, token, json: { name: "canary-name" } }),
+              yield* post({
+                body: frame("projects.list", { owner_id: "canary" }),
+                token: RPC_TOKEN,
+              }),
+            )
+            assert.include(found.at(-1)?.text ?? "", "INTERNAL_ERROR")
+            return found.map(({ status }) => status)
+          })
+          const statuses = yield* Effect.provide(
+            requests,
+            Http.layer.pipe(Layer.provide(Layer.succeed(Address, { port }))),
+          )
+          assert.deepStrictEqual(
+            statuses,
+            [200, 422, 400, 401, 401, 200, 401, 200, 401, 500, 500, 200],
+          )
+
+          assert.strictEqual(yield* ended(child), 0)
+          const lines = heard.text.split("\n")
+          assert.strictEqual(
+            lines.filter((line) => line.includes('"message":"request"')).length,
+            17,
+          )
+          assert.strictEqual(lines.filter((line) => line.includes('"exception"')).length, 3)
+          assert.deepStrictEqual(
+            lines.filter((line) => line.includes("canary")),
+            [],
+          )
+          const spans = collector.text()
+          assert.include(spans, projects)
+          assert.notInclude(spans, "canary")
+          for (const part of token.split(".")) assert.notInclude(heard.text + spans, part)
+        }),
+      patience,
+    )
+  },
+)

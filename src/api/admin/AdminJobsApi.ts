@@ -5,6 +5,7 @@ import { text } from "../../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../../domain/Job.ts"
 import { Cursor, CursorPage, limit } from "../../domain/Page.ts"
 import { enveloped } from "../Envelope.ts"
+import { repeatable } from "../Policies.ts"
 
 const params = { job_id: JobId }
 const unavailable = enveloped(ServiceUnavailableError)
@@ -42,13 +43,15 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
       params,
       success: Job,
       error: write,
-    }).annotateMerge(
-      OpenApi.annotations({
-        summary: "Retry a job",
-        description:
-          "Runs one that failed or was cancelled again, under the same id. In another state, or while another job has its unique key: 409.",
-      }),
-    ),
+    })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Retry a job",
+          description:
+            "Runs one that failed or was cancelled again, under the same id. In another state, or while another job has its unique key: 409.",
+        }),
+      )
+      .annotateMerge(repeatable),
     HttpApiEndpoint.delete("cancel", "/:job_id", {
       params,
       success: Job,

@@ -9,6 +9,7 @@ import {
 import { limit, Page, search, skip } from "../../domain/Page.ts"
 import { AdminUser, AdminUserPatch, Role, UserId } from "../../domain/User.ts"
 import { enveloped } from "../Envelope.ts"
+import { repeatable } from "../Policies.ts"
 
 const params = { id: UserId }
 const unavailable = enveloped(ServiceUnavailableError)
@@ -52,22 +53,26 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       params,
       success: AdminUser,
       error: write,
-    }).annotateMerge(
-      OpenApi.annotations({
-        summary: "Activate a user",
-        description: "Lets a deactivated user in again.",
-      }),
-    ),
+    })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Activate a user",
+          description: "Lets a deactivated user in again.",
+        }),
+      )
+      .annotateMerge(repeatable),
     HttpApiEndpoint.post("deactivate", "/:id/deactivate", {
       params,
       success: AdminUser,
       error: write,
-    }).annotateMerge(
-      OpenApi.annotations({
-        summary: "Deactivate a user",
-        description: "Every request of the user is a 403 within 2 seconds, on every process.",
-      }),
-    ),
+    })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Deactivate a user",
+          description: "Every request of the user is a 403 within 2 seconds, on every process.",
+        }),
+      )
+      .annotateMerge(repeatable),
   )
   .prefix("/users")
   .annotateMerge(
