@@ -4,19 +4,19 @@ import { Database } from "../core/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { references } from "./UsersRepo.ts"
+import { exported, type PersonalColumn } from "./PersonalData.ts"
 
 type Row = Readonly<Record<string, unknown>>
 
-/** All rows that speak of a user, by table. */
+/** All rows that name a user, by table. */
 export type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
 
 export class ExportsRepo extends Context.Service<
   ExportsRepo,
   {
     /**
-     * Complete by construction: from every table that has a user's id (`references`). As one moment has them. Who else
-     * was there is told by id alone: his e-mail and his address are not the user's.
+     * From every table that has ids of users (`PersonalData`), as of one moment. Of others, who stand in the same rows,
+     * it has the ids alone.
      */
     readonly collect: (user: UserId) => Effect.Effect<Holdings, ServiceUnavailableError>
     /** In place of the one before. */
@@ -35,28 +35,17 @@ export class ExportsRepo extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const { dialect, query, transaction } = yield* Database
 
-      const columns = new Map<string, ReadonlyArray<string>>()
-      for (const [table, column] of references) {
-        if (table !== "user_exports") {
-          columns.set(table, [...(columns.get(table) ?? []), column])
-        }
-      }
-
       const collect = Effect.fnUntraced(function* (user: UserId) {
         if (dialect === "pg") {
           yield* query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`)
         }
-        const users = yield* query(sql<Row>`SELECT * FROM users WHERE id = ${user}`)
-        const others = yield* Effect.forEach(columns, ([table, names]) =>
-          Effect.map(
-            query(
-              sql<Row>`SELECT * FROM ${sql(table)}
-                       WHERE ${sql.or(names.map((name) => sql`${sql(name)} = ${user}`))}`,
-            ),
-            (rows) => [table, rows.map((row) => withoutOthers(user, row))] as const,
-          ),
-        )
-        return { users, ...Object.fromEntries(others) }
+        const holdings: Record<string, ReadonlyArray<Row>> = {}
+        for (const { name, personal, userIds } of exported) {
+          const isNamed = sql.or(userIds.map((column) => sql`${sql(column)} = ${user}`))
+          const rows = yield* query(sql<Row>`SELECT * FROM ${sql(name)} WHERE ${isNamed}`)
+          holdings[name] = rows.map((row) => withoutOthers(user, row, personal))
+        }
+        return holdings
       }, transaction)
 
       return ExportsRepo.of({
@@ -81,10 +70,11 @@ export class ExportsRepo extends Context.Service<
   )
 }
 
-/** An admin acts from his own address, also where he acts as the user. */
-const withoutOthers = (user: UserId, row: Row): Row => ({
-  ...row,
-  ...("actor_email" in row && row["actor_id"] !== user && { actor_email: null }),
-  ...("ip_address" in row &&
-    (row["impersonator_id"] ?? row["actor_id"]) !== user && { ip_address: null }),
-})
+/** Personal data of others, who stand in the same row, is null. */
+const withoutOthers = (user: UserId, row: Row, personal: ReadonlyArray<PersonalColumn>): Row => {
+  const theirs = personal.filter(({ of }) => firstOf(row, of) !== user)
+  return { ...row, ...Object.fromEntries(theirs.map(({ column }) => [column, null])) }
+}
+
+const firstOf = (row: Row, columns: ReadonlyArray<string>) =>
+  columns.map((column) => row[column]).find((id) => id !== null)

@@ -1,9 +1,9 @@
 import { Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
-import { inBatches } from "../core/InBatches.ts"
 import { ConflictError, type ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { ago, now, type Timestamp } from "../domain/Fields.ts"
 import { IdempotencyRepo, type Row, type Scope } from "./IdempotencyRepo.ts"
+import { personalData } from "./PersonalData.ts"
 
 /** A request that its client may send again. */
 export interface Claim extends Scope {
@@ -32,8 +32,6 @@ export class Idempotency extends Context.Service<
         readonly replay: (answer: Answer) => A
       },
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
-    /** Forgets what is past its time. The number of keys. */
-    readonly sweep: Effect.Effect<number, ServiceUnavailableError>
   }
 >()("plinth/business/Idempotency") {
   static readonly layer = Layer.effect(
@@ -84,16 +82,13 @@ export class Idempotency extends Context.Service<
         })
       }
 
-      const sweep = Effect.flatMap(oldest, (than) =>
-        inBatches((limit) => repo.removeOlder(than, limit)),
-      )
-
-      return Idempotency.of({ once, sweep })
+      return Idempotency.of({ once })
     }),
   )
 }
 
-export const oldest: Effect.Effect<Timestamp> = ago("24 hours")
+/** A key from before then is free again, whether clean-up has removed its row yet or not. */
+export const oldest: Effect.Effect<Timestamp> = ago(personalData.idempotency_keys.retention.period)
 
 export const inProgress = () =>
   Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))

@@ -45,11 +45,6 @@ export class IdempotencyRepo extends Context.Service<
       scope: Scope,
       claim_id: string,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** At most `limit` of the rows that are older. The number of them. */
-    readonly removeOlder: (
-      than: Timestamp,
-      limit: number,
-    ) => Effect.Effect<number, ServiceUnavailableError>
   }
 >()("plinth/business/IdempotencyRepo") {
   static readonly layer = Layer.effect(
@@ -99,16 +94,6 @@ export class IdempotencyRepo extends Context.Service<
               DELETE FROM idempotency_keys
               WHERE ${at(scope)} AND claim_id = ${claim_id} AND status = 0
             `),
-          ),
-        removeOlder: (than, limit) =>
-          sql`
-            DELETE FROM idempotency_keys WHERE (user_id, route, key) IN (
-              SELECT user_id, route, key FROM idempotency_keys
-              WHERE created_at < ${than} ORDER BY created_at LIMIT ${limit}
-            ) RETURNING key
-          `.pipe(
-            query,
-            Effect.map((removed) => removed.length),
           ),
       })
     }),

@@ -7,6 +7,7 @@ import type { ConflictError, NotFoundError, ServiceUnavailableError } from "../d
 import type { Timestamp } from "../domain/Fields.ts"
 import type { Page, Window } from "../domain/Page.ts"
 import { type Role, User, type UserId } from "../domain/User.ts"
+import { userIdColumns } from "./PersonalData.ts"
 
 export interface UsersQuery extends Window {
   readonly is_active?: boolean
@@ -15,22 +16,12 @@ export interface UsersQuery extends Window {
   readonly search?: string
 }
 
-/** Where ids of users stand. Relinking one changes all of them, so a table that has such a column belongs here. */
-export const references = [
-  ["projects", "owner_id"],
-  ["audit_logs", "actor_id"],
-  ["audit_logs", "impersonator_id"],
-  ["audit_logs", "resource_id"],
-  ["idempotency_keys", "user_id"],
-  ["user_exports", "user_id"],
-  ["usage_events", "user_id"],
-  ["usage_daily", "user_id"],
-  ["usage_reservations", "user_id"],
-] as const
-
 /** E-mails are one when they look the same, whatever their case: the unique `email_key`. */
 export const emailKey = (email: string | null) =>
   email === null ? null : fold(email).normalize("NFC")
+
+/** The row of the user is another one. */
+const references = userIdColumns.filter(({ table }) => table !== "users")
 
 type Rows = Repository.Repository<typeof User, null>
 type Missing = NotFoundError | ServiceUnavailableError
@@ -147,7 +138,7 @@ export class UsersRepo extends Context.Service<
         const { email, email_key } = user
         yield* query(sql`UPDATE users SET email_key = NULL WHERE id = ${user.id}`)
         const renamed = yield* rows.insert({ ...user, id, email, email_key })
-        yield* Effect.forEach(references, ([table, column]) =>
+        yield* Effect.forEach(references, ({ column, table }) =>
           query(
             sql`UPDATE ${sql(table)} SET ${sql(column)} = ${id} WHERE ${sql(column)} = ${user.id}`,
           ),

@@ -1,4 +1,5 @@
 import { Cause, Config, Effect } from "effect"
+import { withReason } from "../core/SqlFailure.ts"
 import { plain } from "./Output.ts"
 
 const debug = Config.Boolean("DEBUG").pipe(Config.withDefault(false))
@@ -7,6 +8,6 @@ const debug = Config.Boolean("DEBUG").pipe(Config.withDefault(false))
 export const bug = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
   if (yield* Effect.orElseSucceed(debug, () => false)) return Cause.pretty(cause)
   const found = Cause.squash(cause)
-  const message = found instanceof Error ? found.message : String(found)
+  const message = found instanceof Error ? withReason(found) : String(found)
   return `this is a bug: ${plain(message.replaceAll(/\s*\n\s*/g, " "))}\nDEBUG=true tells where it is`
 })

@@ -1,16 +1,57 @@
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 
 /** Enough to be quick, few enough to hold no lock for long. */
 const size = 500
 
-/** A removal of at most so many rows, again and again until one finds fewer. The number of rows in all. */
-export const inBatches = Effect.fnUntraced(function* <E>(
-  removal: (limit: number) => Effect.Effect<number, E>,
-) {
-  let total = 0
-  while (true) {
-    const removed = yield* removal(size)
-    total += removed
-    if (removed < size) return total
+/** Rows that fail one by one take a statement each: past so many, the rest is left for the next run. */
+const mostFailed = 1000
+
+export interface Batch {
+  readonly limit: number
+  /** The first rows that are left out: they have failed. */
+  readonly skip: number
+}
+
+/** Some rows could not be worked off. The others were. */
+export class RowsFailed extends Data.TaggedError("RowsFailed")<{
+  readonly done: number
+  readonly failed: number
+  /** The first failure. */
+  readonly cause: unknown
+}> {
+  override get message() {
+    const end = this.failed < mostFailed ? "" : ", and no more were tried"
+    return `${this.failed} ${this.failed === 1 ? "row" : "rows"} failed, ${this.done} done${end}`
   }
+}
+
+/**
+ * Works off rows in batches. `work` takes the next ones in an order that does not change, takes them out of it, and
+ * returns how many it took; when it dies it has taken none. A batch that dies is tried again in halves, until the one
+ * row that fails is found and skipped. The number of rows, or `RowsFailed` at the end.
+ */
+export const inBatches = Effect.fnUntraced(function* <E, R>(
+  work: (batch: Batch) => Effect.Effect<number, E, R>,
+) {
+  let done = 0
+  let failed = 0
+  let limit = size
+  let first: unknown
+  while (failed < mostFailed) {
+    const batch = { limit, skip: failed }
+    const taken = yield* Effect.catchDefect(work(batch), (defect) =>
+      Effect.sync(() => {
+        first ??= defect
+        return null
+      }),
+    )
+    if (taken === null && limit > 1) limit = Math.ceil(limit / 2)
+    else if (taken === null) failed += 1
+    else {
+      done += taken
+      if (taken < limit) break
+      limit = Math.min(size, limit * 2)
+    }
+  }
+  return failed === 0 ? done : yield* new RowsFailed({ done, failed, cause: first })
 })

@@ -10,8 +10,8 @@ import {
 import { issuesOf } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
+import { errorText } from "./ErrorText.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
-import { scrub } from "./Logger.ts"
 import type { Metrics } from "./Metrics.ts"
 
 /** What a handler knows of the job it runs. */
@@ -167,11 +167,9 @@ const pauseOf = (error: unknown) =>
     ? error.retry_after * 1000
     : 0
 
-/** What operators read. Nothing secret, whoever put it into a message. */
-const textOf = (error: unknown) => {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : typeof error
-  return scrub(text).replaceAll("\0", "").slice(0, 2000).toWellFormed()
-}
+/** As both databases can keep it. */
+const textOf = (error: unknown) =>
+  errorText(error).replaceAll("\0", "").slice(0, 2000).toWellFormed()
 
 const decodeOrigin = Schema.decodeUnknownOption(
   Schema.Struct({

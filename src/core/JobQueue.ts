@@ -49,6 +49,8 @@ export class JobQueue extends Context.Service<
     readonly cancel: (id: string) => Effect.Effect<Job, ConflictError | Missing>
     /** Jobs that are about this user (`user_id` of their payload) are about the other one from now on. */
     readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
+    /** Jobs that are about these users are gone, whatever their state. In the transaction that is open. */
+    readonly forget: (users: ReadonlyArray<string>) => Effect.Effect<void, ServiceUnavailableError>
     /**
      * Enqueued at each tick of a cron expression (UTC), once over all processes. Of ticks that nobody was there for, the
      * last one is made up for. The name of a schedule is its own; a new expression takes the place of the old one.
@@ -131,6 +133,7 @@ export class JobQueue extends Context.Service<
             sql.afterCommit(publish(cancellations, id)),
           ),
         relink: store.relink,
+        forget: store.forget,
         schedule: (name, cron, type, payload) =>
           schedules.set(name, Cron.parseUnsafe(cron, utc), enqueue(type, payload)),
       })

@@ -112,6 +112,9 @@ export class JobStore extends Context.Service<
     /** Payloads that name this user name the other one, in whatever state their jobs are. */
     readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
 
+    /** Jobs whose payloads name one of these users are gone; a run that is under way ends when its lease is renewed. */
+    readonly forget: (users: ReadonlyArray<string>) => Effect.Effect<void, ServiceUnavailableError>
+
     /** Leases what may start now: by priority, then first come, first served. */
     readonly claim: (
       name: string,

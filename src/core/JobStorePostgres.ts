@@ -27,7 +27,8 @@ export const layer = Layer.effect(
       `id::text AS id, name, state::text AS state, start_after > pgboss.job_now() AS is_delayed, data,
        retry_count, retry_limit, output, singleton_key, start_after, started_on, completed_on`,
     )
-    const ofUser = (user: string) => sql`data -> 'payload' ->> 'user_id' = ${user}`
+    const userId = sql.literal(`data -> 'payload' ->> 'user_id'`)
+    const ofUser = (user: string) => sql`${userId} = ${user}`
     /** Of the server's microseconds, milliseconds came out. */
     const startedAt = (time: Statement.Fragment) =>
       sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
@@ -147,9 +148,20 @@ export const layer = Layer.effect(
       relink: (user, to) =>
         Effect.asVoid(
           query(sql`
-            UPDATE pgboss.job SET data = jsonb_set(data, '{payload,user_id}', to_jsonb(${to}::text))
+            UPDATE pgboss.job SET
+              data = jsonb_set(data, '{payload,user_id}', to_jsonb(${to}::text)),
+              singleton_key = CASE WHEN singleton_key = ${user} AND NOT EXISTS (
+                SELECT 1 FROM pgboss.job taken
+                WHERE taken.name = job.name AND taken.singleton_key = ${to} AND taken.state <= 'active'
+              ) THEN ${to} ELSE singleton_key END
             WHERE name IN ${names} AND ${ofUser(user)}
           `),
+        ),
+      forget: (users) =>
+        Effect.asVoid(
+          query(
+            sql`DELETE FROM pgboss.job WHERE name IN ${names} AND ${userId} IN ${sql.in(users)}`,
+          ),
         ),
       claim: (name, limit) =>
         Effect.map(

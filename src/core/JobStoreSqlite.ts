@@ -27,7 +27,8 @@ export const layer = Layer.effect(
     const state = (time: Timestamp) =>
       sql`CASE WHEN state = 'waiting' AND run_at > ${time} THEN 'delayed' ELSE state END`
 
-    const ofUser = (user: string) => sql`json_extract(message, '$.payload.user_id') = ${user}`
+    const userId = sql.literal(`json_extract(message, '$.payload.user_id')`)
+    const ofUser = (user: string) => sql`${userId} = ${user}`
 
     const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
       const rows = yield* query(
@@ -135,10 +136,18 @@ export const layer = Layer.effect(
       relink: (user, to) =>
         Effect.asVoid(
           query(sql`
-            UPDATE jobs SET message = json_set(message, '$.payload.user_id', ${to})
+            UPDATE jobs SET
+              message = json_set(message, '$.payload.user_id', ${to}),
+              unique_key = CASE WHEN unique_key = ${user} AND NOT EXISTS (
+                SELECT 1 FROM jobs taken
+                WHERE taken.name = jobs.name AND taken.unique_key = ${to}
+                  AND taken.state IN ('waiting', 'active')
+              ) THEN ${to} ELSE unique_key END
             WHERE ${ofUser(user)}
           `),
         ),
+      forget: (users) =>
+        Effect.asVoid(query(sql`DELETE FROM jobs WHERE ${userId} IN ${sql.in(users)}`)),
       claim: Effect.fnUntraced(function* (name, limit) {
         const time = yield* now
         return yield* query(sql<Claimed>`

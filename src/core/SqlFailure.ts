@@ -1,3 +1,4 @@
+import { Predicate } from "effect"
 import { SqlError } from "effect/sql"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 
@@ -79,3 +80,42 @@ const columnOf = ({ cause, constraint }: SqlError.UniqueViolation) => {
     ? "id"
     : constraint.replace(new RegExp(`^${table}_`), "").replace(/_key$/, "")
 }
+
+/**
+ * What the database said of an error, however deep in its causes: `FOREIGN KEY constraint failed`. Names tables, columns
+ * and constraints, never a value of a row. Undefined when no database is behind it.
+ */
+export const reasonText = (error: unknown, depth = 0): string | undefined => {
+  if (SqlError.isSqlError(error)) return textOf(error.reason)
+  const isDeeper = depth < 8 && Predicate.hasProperty(error, "cause")
+  return isDeeper ? reasonText(error.cause, depth + 1) : undefined
+}
+
+/** The message of an error, with what the database said. */
+export const withReason = (error: Error): string => {
+  const reason = reasonText(error)
+  if (reason === undefined) return error.message
+  return SqlError.isSqlError(error) ? reason : `${error.message}: ${reason}`
+}
+
+const textOf = ({ _tag, cause, message = _tag }: SqlError.SqlErrorReason) => {
+  if (!(cause instanceof Error)) return message
+  if ("errcode" in cause && "errstr" in cause) {
+    return safeOnSqlite.test(cause.message) ? cause.message : String(cause.errstr)
+  }
+  if (!("code" in cause) || typeof cause.code !== "string") return message
+  // Also ECONNREFUSED, whose message holds the address.
+  if (!safeOnPostgres.test(cause.code)) return `${message} (${cause.code})`
+  if (!cause.code.startsWith("22")) return cause.message
+  return `${cause.message.replace(/[:\s]*".*$/s, "")} (${cause.code})`
+}
+
+/** Messages about the schema and the statement. Others may quote a parameter, as the one of a wrong JSON path does. */
+const safeOnSqlite =
+  /^(?:(?:FOREIGN KEY|UNIQUE|CHECK|NOT NULL) constraint failed|no such (?:table|column|function|index)|near "|malformed JSON|integer overflow|datatype mismatch|database )/
+
+/**
+ * SQLSTATEs whose messages name tables, columns and constraints: 23 constraints, 25 and 40 transactions, 42 the
+ * statement, 53 to 58 the server. Those of 22 quote the value, at their end. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const safeOnPostgres = /^(?:2[235]|4[02]|5[3-8])[0-9A-Z]{3}$/

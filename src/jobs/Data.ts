@@ -2,7 +2,6 @@ import { Effect } from "effect"
 import { AiReservations } from "../business/AiReservations.ts"
 import { Cleanup } from "../business/Cleanup.ts"
 import { Exports } from "../business/Exports.ts"
-import { Idempotency } from "../business/Idempotency.ts"
 import { handler } from "../core/JobExecution.ts"
 import {
   CleanupOldData,
@@ -16,12 +15,11 @@ export const handlers = Effect.gen(function* () {
   const reservations = yield* AiReservations
   const cleanup = yield* Cleanup
   const exports = yield* Exports
-  const idempotency = yield* Idempotency
 
   return yield* Effect.all([
     handler(ExportUserData, ({ user_id }) => exports.make(user_id)),
     handler(CleanupOldData, () => cleanup.run),
-    handler(SweepIdempotencyKeys, () => idempotency.sweep),
+    handler(SweepIdempotencyKeys, () => cleanup.removeIdempotencyKeys),
     handler(SweepAiReservations, () => reservations.sweep),
   ])
 })

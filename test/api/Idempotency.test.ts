@@ -1,7 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Idempotency } from "../../src/business/Idempotency.ts"
+import { Cleanup } from "../../src/business/Cleanup.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/Http.ts"
@@ -132,7 +132,8 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
 
   it.effect("is forgotten after 24 hours, and not before", () =>
     Effect.gen(function* () {
-      const [sql, { sweep }] = [yield* SqlClient.SqlClient, yield* Idempotency]
+      const sql = yield* SqlClient.SqlClient
+      const { removeIdempotencyKeys } = yield* Cleanup
       const { id, token } = yield* newCaller()
       const age = (hours: number) => {
         return Effect.flatMap(
@@ -143,7 +144,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
       const kept = () => sql`SELECT key FROM idempotency_keys WHERE user_id = ${id}`
       yield* send(create(token, "k"))
       yield* age(23.9)
-      yield* sweep
+      yield* removeIdempotencyKeys
       assert.strictEqual((yield* send(create(token, "k"))).headers["idempotency-replayed"], "true")
 
       yield* age(24.1)
@@ -153,7 +154,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
       assert.lengthOf(yield* projectsOf(token), 2)
 
       yield* age(24.1)
-      yield* sweep
+      yield* removeIdempotencyKeys
       assert.lengthOf(yield* kept(), 0)
     }),
   )

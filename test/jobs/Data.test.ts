@@ -242,8 +242,8 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       assert.deepStrictEqual(yield* done(id), {
         idempotency_keys: 1,
         projects: 1,
-        exports: 1,
-        accounts: 1,
+        user_exports: 1,
+        closed_accounts: 1,
       })
       const left = yield* sql<{ id: string }>`
         SELECT id FROM projects WHERE owner_id = ${caller.id}
@@ -272,8 +272,72 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       assert.deepStrictEqual(yield* done(again.id), {
         idempotency_keys: 0,
         projects: 0,
-        exports: 0,
-        accounts: 0,
+        user_exports: 0,
+        closed_accounts: 0,
+      })
+    }),
+  )
+
+  it.effect("that a table of an adopter holds on to keeps nothing else, and the job says why", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const queue = yield* JobQueue
+      const [caller, closed, held] = [yield* newCaller(), yield* newCaller(), yield* newCaller()]
+      const past = yield* ago("721 hours")
+      const projectsOfCaller = []
+      for (const name of ["noted", "first", "second"]) {
+        projectsOfCaller.push(yield* create(caller, name))
+      }
+      yield* sql`UPDATE projects SET deleted_at = ${past} WHERE owner_id = ${caller.id}`
+      yield* create(closed, "gone")
+      const heldProject = yield* create(held, "noted, too")
+      yield* sql`UPDATE users SET is_active = ${false}, closed_at = ${past}
+                 WHERE ${sql.in("id", [closed.id, held.id])}`
+      yield* sql`INSERT INTO user_exports ${sql.insert({ user_id: caller.id, content: "{}", created_at: past })}`
+      // Without ON DELETE CASCADE.
+      yield* sql`CREATE TABLE notes (project_id TEXT NOT NULL REFERENCES projects (id))`
+      yield* sql`INSERT INTO notes ${sql.insert([
+        { project_id: projectsOfCaller[0] },
+        { project_id: heldProject },
+      ])}`
+
+      const { id } = yield* queue.enqueue(CleanupOldData, {})
+      yield* eventually(Effect.map(queue.get(id), ({ error }) => error !== null))
+      const said =
+        dialect() === "pg"
+          ? `update or delete on table "projects" violates foreign key constraint "notes_project_id_fkey" on table "notes"`
+          : "FOREIGN KEY constraint failed"
+      assert.strictEqual(
+        (yield* queue.get(id)).error,
+        [
+          `CleanupFailed: projects: RowsFailed: 1 row failed, 2 done: ${said}`,
+          `closed_accounts: RowsFailed: 1 row failed, 1 done: ${said}`,
+          "done: idempotency_keys 0, user_exports 1",
+        ].join("; "),
+      )
+      const left = yield* sql<{ name: string }>`
+        SELECT name FROM projects WHERE ${sql.in("owner_id", [caller.id, closed.id, held.id])}
+        ORDER BY name
+      `
+      assert.deepStrictEqual(
+        left.map(({ name }) => name),
+        ["noted", "noted, too"],
+      )
+      const emails = yield* sql<{ email: string | null }>`
+        SELECT email FROM users WHERE ${sql.in("id", [closed.id, held.id])}
+      `
+      assert.sameMembers(
+        emails.map(({ email }) => email),
+        [null, `${held.id}@example.com`],
+      )
+
+      // The next attempt does the rest.
+      yield* sql`DROP TABLE notes`
+      assert.deepStrictEqual(yield* done(id), {
+        projects: 1,
+        idempotency_keys: 0,
+        user_exports: 0,
+        closed_accounts: 1,
       })
     }),
   )

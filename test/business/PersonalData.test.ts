@@ -1,0 +1,232 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { Cleanup } from "../../src/business/Cleanup.ts"
+import { Exports } from "../../src/business/Exports.ts"
+import {
+  closedAccounts,
+  exported,
+  expiring,
+  personalColumns,
+  type PersonalTable,
+  tables,
+} from "../../src/business/PersonalData.ts"
+import { Users } from "../../src/business/Users.ts"
+import { JobQueue } from "../../src/core/JobQueue.ts"
+import { ago, now } from "../../src/domain/Fields.ts"
+import { ExportUserData, SendNotificationEmail } from "../../src/domain/Job.ts"
+import type { UserId } from "../../src/domain/User.ts"
+import { type Column, columns, contents, foreignKeys } from "../fixtures/Schema.ts"
+import { newUser, TestApp } from "../TestApp.ts"
+import { dialect } from "../TestDatabase.ts"
+
+const file = "src/business/PersonalData.ts"
+
+const columnsOf = (table: PersonalTable): ReadonlyArray<string> => [
+  ...("userIds" in table ? table.userIds : []),
+  ...(table.erasure === "columns" ? Object.keys(table.personal) : []),
+  ...(table.erasure === "rows" || table.erasure === "queue" ? table.personal : []),
+  ...table.other,
+]
+
+const here = tables.filter(([, table]) => !("only" in table) || table.only === dialect())
+const known = new Map(here.map(([name, table]) => [name, columnsOf(table)]))
+
+/** What the table and a schema do not agree on, with what to do. */
+const disagreements = (schema: ReadonlyArray<Column>) => {
+  const inSchema = new Set(schema.map(({ column, table }) => `${table}.${column}`))
+  const missing = schema.flatMap(({ column, table }) => {
+    const columns = known.get(table)
+    if (columns === undefined) return [`${table}: add an entry for this table to ${file}`]
+    return columns.includes(column)
+      ? []
+      : [
+          `${table}.${column}: add it to the entry \`${table}\` of ${file}, to userIds, personal or other`,
+        ]
+  })
+  const superfluous = [...known].flatMap(([table, columns]) =>
+    columns
+      .filter((column) => !inSchema.has(`${table}.${column}`))
+      .map((column) => `${table}.${column}: it is not in the database, take it out of ${file}`),
+  )
+  return [...new Set([...missing, ...superfluous])].toSorted()
+}
+
+type Owner = "A" | "B"
+
+/** All ways to fill the columns with ids of users; the first is never null. */
+const casts = (userIds: ReadonlyArray<string>, schema: ReadonlyArray<Column>) =>
+  userIds.reduce<ReadonlyArray<Readonly<Record<string, Owner | null>>>>(
+    (rows, name) => {
+      const isNullable = schema.some(({ column, nullable }) => column === name && nullable)
+      const isOwner = name === userIds[0]
+      const values = isNullable && !isOwner ? (["A", "B", null] as const) : (["A", "B"] as const)
+      return rows.flatMap((row) => values.map((value) => Object.assign({ [name]: value }, row)))
+    },
+    [{}],
+  )
+
+/** Two users, whose ids stand wherever ids can, beside canaries in every column with personal data. */
+const seed = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const queue = yield* JobQueue
+  const schema = yield* columns
+  const ids = { A: newUser(), B: newUser() }
+  const created_at = yield* now
+  const nonce = newUser()
+  const canaries = { A: new Set<string>(), B: new Set<string>() }
+  const canary = (owner: Owner, place: string) => {
+    const text = `canary-${owner}-${nonce}-${place}`
+    canaries[owner].add(text)
+    return text
+  }
+
+  for (const [name, table] of here) {
+    if (table.erasure !== "rows" && table.erasure !== "columns") continue
+    const own = schema.filter((column) => column.table === name)
+    for (const cast of casts(table.userIds, own)) {
+      const row = own.map(({ column, nullable, type }): readonly [string, unknown] => {
+        const holder = cast[column]
+        if (holder !== undefined) return [column, holder === null ? null : ids[holder]]
+        const personal = personalColumns(table).find((one) => one.column === column)
+        if (personal === undefined && nullable) return [column, null]
+        const owner = personal?.of.map((id) => cast[id]).find((id) => id != null)
+        if (owner != null && type === "text") return [column, canary(owner, `${name}.${column}`)]
+        return [column, valueOf(type, { column, created_at })]
+      })
+      yield* sql`INSERT INTO ${sql(name)} ${sql.insert(Object.fromEntries(row))}`
+    }
+  }
+  for (const owner of ["A", "B"] as const) {
+    const title = canary(owner, "jobs.payload")
+    const payload = { user_id: ids[owner], title, body: title, path: null }
+    yield* queue.enqueue(SendNotificationEmail, payload, { delay: "1 hour" })
+    yield* queue.enqueue(ExportUserData, { user_id: ids[owner] }, { uniqueKey: ids[owner] })
+  }
+  return { ids, canaries }
+})
+
+/** Of a column without a canary. On SQLite a timestamp is text. */
+const valueOf = (type: string, row: { readonly column: string; readonly created_at: string }) => {
+  if (type === "boolean") return true
+  if (type === "bigint" || type === "integer") return 1
+  if (type === "jsonb" || type === "json_text") return `{"kept":true}`
+  if (type.startsWith("timestamp") || row.column.endsWith("_at")) return row.created_at
+  const fixed = { role: "user", subscription_plan: "free", subscription_status: "none" }
+  return Object.entries(fixed).find(([name]) => name === row.column)?.[1] ?? newUser()
+}
+
+const close = Effect.fnUntraced(function* (id: UserId) {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`UPDATE users SET is_active = ${false}, closed_at = ${yield* ago("721 hours")} WHERE id = ${id}`
+})
+
+layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalData", (it) => {
+  it.effect("has a place for every column of the schema, and for no other", () =>
+    Effect.gen(function* () {
+      const schema = yield* columns
+      assert.deepStrictEqual(disagreements(schema), [])
+      for (const [name, table] of here) {
+        const listed = columnsOf(table)
+        assert.strictEqual(new Set(listed).size, listed.length, `${name} lists a column twice`)
+        if (table.erasure !== "columns") continue
+        for (const { column, of } of personalColumns(table)) {
+          assert.includeMembers([...table.userIds], [...of])
+          const { nullable } =
+            schema.find((one) => one.table === name && one.column === column) ?? {}
+          assert.isTrue(nullable, `${name}.${column} cannot be cleared`)
+        }
+      }
+      for (const { column, key, name } of expiring) {
+        assert.includeMembers([...(known.get(name) ?? [])], [column, ...key])
+      }
+      assert.include(known.get("users") ?? [], closedAccounts.column)
+    }),
+  )
+
+  it.effect("names a column or a table that has no place, and says what to add", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`ALTER TABLE projects ADD COLUMN client_email TEXT`
+      yield* sql`CREATE TABLE tasks (id TEXT PRIMARY KEY)`
+      assert.deepStrictEqual(disagreements(yield* columns), [
+        `projects.client_email: add it to the entry \`projects\` of ${file}, to userIds, personal or other`,
+        `tasks: add an entry for this table to ${file}`,
+      ])
+      yield* sql`DROP TABLE tasks`
+      yield* sql`ALTER TABLE projects DROP COLUMN client_email`
+      const without = (yield* columns).filter(({ column }) => column !== "avatar_url")
+      assert.deepStrictEqual(disagreements(without), [
+        `users.avatar_url: it is not in the database, take it out of ${file}`,
+      ])
+    }),
+  )
+
+  it.effect("knows ids by their foreign keys, and tables after those that they refer to", () =>
+    Effect.gen(function* () {
+      const order = tables.map(([name]) => name)
+      const keys = yield* foreignKeys
+      assert.isNotEmpty(keys)
+      for (const { child, column, parent } of keys) {
+        assert.isAbove(order.indexOf(child), order.indexOf(parent), `${child} after ${parent}`)
+        const table = tables.find(([name]) => name === child)?.[1]
+        const userIds: ReadonlyArray<string> =
+          table !== undefined && "userIds" in table ? table.userIds : []
+        if (parent === "users") assert.include(userIds, column, child)
+      }
+    }),
+  )
+
+  it.effect("has every id of a user, so that relinking leaves the old one nowhere", () =>
+    Effect.gen(function* () {
+      const { ids } = yield* seed
+      const { relink } = yield* Users
+      const to = newUser()
+      const before = (yield* contents).placesOf(ids.A)
+      yield* relink(ids.A, to)
+      const { placesOf } = yield* contents
+      // The record of the relinking itself.
+      assert.deepStrictEqual(placesOf(ids.A), ["audit_logs.details"])
+      assert.includeMembers(placesOf(to), before)
+    }),
+  )
+
+  it.effect("has all that is exported, to the user whose it is alone", () =>
+    Effect.gen(function* () {
+      const { canaries, ids } = yield* seed
+      const { get, make } = yield* Exports
+      yield* make(ids.A)
+      const content = yield* get(ids.A)
+      for (const text of canaries.A) {
+        if (!text.includes("user_exports")) assert.include(content, text)
+      }
+      for (const text of canaries.B) assert.notInclude(content, text)
+      assert.isAbove(canaries.A.size, exported.length)
+    }),
+  )
+
+  it.effect("has all that goes with a closed account, and what stays", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { canaries, ids } = yield* seed
+      const { run } = yield* Cleanup
+      const before = yield* contents
+      for (const text of canaries.A) assert.isNotEmpty(before.placesOf(text), text)
+      yield* close(ids.A)
+      assert.deepInclude(yield* run, { closed_accounts: 1 })
+
+      const { placesOf } = yield* contents
+      for (const text of canaries.A) assert.deepStrictEqual(placesOf(text), [], text)
+      for (const text of canaries.B) assert.deepStrictEqual(placesOf(text), before.placesOf(text))
+      const kept = here.flatMap(([name, table]) =>
+        table.erasure === "columns" ? table.userIds.map((column) => `${name}.${column}`) : [],
+      )
+      assert.deepStrictEqual(placesOf(ids.A), kept.toSorted())
+      const [row] = yield* sql`SELECT * FROM users WHERE id = ${ids.A}`
+      for (const column of ["last_login_at", "last_token_iat", "stripe_customer_id", "closed_at"]) {
+        assert.propertyVal(row, column, null)
+      }
+      assert.deepInclude(yield* run, { closed_accounts: 0 })
+    }),
+  )
+})
