@@ -16,8 +16,8 @@ export interface Migration {
   readonly down: Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
 }
 
-/** In their order. Listed by hand: one that is not here does not run, and no file is loaded by name. */
-export const migrations: Readonly<Record<string, Migration>> = {
+/** Plinth's own migrations. A number from 1001 on, which is for those of a product, does not compile here. */
+const ofPlinth: Readonly<Record<`0${number}_${string}`, Migration>> = {
   "0001_users": users,
   "0002_projects": projects,
   "0003_audit_logs": auditLogs,
@@ -27,4 +27,13 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0007_usage": usage,
   "0008_idempotency_claims": idempotencyClaims,
   "0009_usage_indexes": usageIndexes,
+}
+
+/**
+ * By rising numbers, which is the order in which they run. Listed by hand: one that is not here does not run, and no
+ * file is loaded by name. What has run is known by its name: never change it, but with `plinth migrate rename`.
+ */
+export const migrations: Readonly<Record<`${number}_${string}`, Migration>> = {
+  ...ofPlinth,
+  // Yours, from 1001 on.
 }

@@ -1,7 +1,6 @@
 import { Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as App from "./App.ts"
-import { pendingOf } from "./cli/Migrating.ts"
 import { CommandFailed } from "./cli/Output.ts"
 import { Database } from "./core/Database.ts"
 import * as Logger from "./core/Logger.ts"
@@ -34,7 +33,7 @@ const migrated = Layer.effectDiscard(
       yield* Migrations.run()
       return
     }
-    const pending = pendingOf(yield* Migrations.status())
+    const pending = yield* Migrations.pending()
     if (pending.length > 0) {
       return yield* new CommandFailed({
         message: `migrations are pending (${pending.length}): run plinth migrate`,

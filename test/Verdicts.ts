@@ -216,6 +216,8 @@ export const commands: Readonly<Record<string, CommandVerdict>> = {
   migrate: machine(),
   "migrate status": machine(),
   "migrate down": machine("--yes"),
+  // None of that name has run.
+  "migrate rename": machine("0010_tasks 1001_tasks", 1),
   doctor: machine(),
   openapi: machine(),
   // Nobody is there.

@@ -10,7 +10,7 @@ import * as Migrations from "../core/Migrations.ts"
 import { Redis } from "../core/Redis.ts"
 import { Settings } from "../core/Settings.ts"
 import { broken, type Finding, ok, warning } from "./Finding.ts"
-import { pendingOf } from "./Migrating.ts"
+import { examined } from "./Migrating.ts"
 
 type Values = Settings["Service"]
 
@@ -30,13 +30,13 @@ export const examine = Effect.gen(function* () {
     }))
   }
   const settings = built.success
-  const data = yield* database(settings)
+  const { finding: data, isMigrated } = yield* database(settings)
   return [
     ok("Settings", settings.ENVIRONMENT, "ENVIRONMENT"),
     dataDirectory(settings),
     secretKey(settings),
     data,
-    yield* jobs(settings, data),
+    yield* jobs(settings, isMigrated),
     yield* redis(settings),
     yield* tokens(settings),
     email(settings),
@@ -86,15 +86,17 @@ const database = Effect.fnUntraced(function* (settings: Values) {
     Migrations.status(),
   )
   const result = yield* Effect.result(Effect.provide(probe, probing(settings, Database.layer)))
-  if (Result.isFailure(result)) return broken(finding, result.failure.message)
-  const pending = pendingOf(result.success).length
-  return pending === 0
-    ? finding
-    : warning(finding, `migrations are pending (${pending}): plinth migrate, or a start, runs them`)
+  if (Result.isFailure(result)) {
+    return { finding: broken(finding, result.failure.message), isMigrated: false }
+  }
+  return {
+    finding: examined(finding, result.success),
+    isMigrated: result.success.pending.length === 0,
+  }
 })
 
 /** Jobs wait while nobody is there; whoever does them holds a lease. */
-const jobs = Effect.fnUntraced(function* (settings: Values, data: Finding) {
+const jobs = Effect.fnUntraced(function* (settings: Values, isMigrated: boolean) {
   const finding = ok(
     "Jobs",
     settings.jobsEmbedded ? "in the server" : "in workers",
@@ -102,7 +104,7 @@ const jobs = Effect.fnUntraced(function* (settings: Values, data: Finding) {
   )
   if (settings.jobsEmbedded) return finding
   // Without all its tables, or without the database, there is nothing to see.
-  if (data.status !== "ok") return warning(finding, "not known: see Database")
+  if (!isMigrated) return warning(finding, "not known: see Database")
   const probe = Effect.flatMap(Leases, ({ isHeld }) => isHeld(jobRunner))
   const layer = Leases.layer.pipe(Layer.provide(Database.layer))
   const seen = yield* Effect.result(Effect.provide(probe, probing(settings, layer)))

@@ -32,6 +32,8 @@ const Migration = Schema.Struct({
   name: Schema.String,
   /** Null when it has not run. */
   applied_at: Schema.NullOr(Timestamp),
+  /** Whether this release has it. */
+  known: Schema.Boolean,
 })
 
 /** What each command prints with `--json`. Scripts read it: a change of it is one of the contract. */
@@ -40,6 +42,7 @@ export const results = {
   migrate: Schema.Struct({ applied: Schema.Array(Schema.String) }),
   "migrate status": Schema.Struct({ migrations: Schema.Array(Migration), pending: Schema.Int }),
   "migrate down": Schema.Struct({ rolled_back: Schema.NullOr(Schema.String) }),
+  "migrate rename": Schema.Struct({ from: Schema.String, to: Schema.String }),
   smoke: Schema.Struct({
     status: Schema.Literals(["ok", "failed"]),
     url: Schema.String,

@@ -1,141 +1,137 @@
-import { Data, Effect, Layer, Schedule } from "effect"
+import { DateTime, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { columnTypes } from "../../migrations/Dialect.ts"
 import { type Migration, migrations as shipped } from "../../migrations/index.ts"
-import { now, type Timestamp } from "../domain/Fields.ts"
+import { now, Timestamp } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
-import { Unbounded } from "./Postgres.ts"
-import * as SqlFailure from "./SqlFailure.ts"
-
-/** A migration did not run to its end; nothing of it, nor of those before it in the same run, is kept. */
-export class MigrationError extends Data.TaggedError("MigrationError")<{
-  readonly migration: string
-  readonly cause: unknown
-}> {
-  override get message() {
-    return `Migration ${this.migration} failed`
-  }
-}
-
-export interface Status {
-  readonly id: number
-  readonly name: string
-  /** `null` when it has not run. */
-  readonly applied_at: Timestamp | null
-}
+import { MigrationConflictError, MigrationError } from "./MigrationError.ts"
+import { type MigrationPlan, newestOf, numberOf, plan } from "./MigrationPlan.ts"
+import * as MigrationTable from "./MigrationTable.ts"
 
 type Migrations = Readonly<Record<string, Migration>>
 
 /** Runs what has not run, in one transaction, under a lock that makes a second process wait. Returns what it ran. */
 export const run = (migrations: Migrations = shipped) =>
-  locked(
+  MigrationTable.locked(
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const applied_at = yield* now
-      const pending = (yield* list(migrations)).filter(({ status }) => status.applied_at === null)
-      for (const { status, migration } of pending) {
-        yield* step(status.name, migration.up)
-        yield* sql`INSERT INTO migrations ${sql.insert({ id: status.id, name: status.name, applied_at })}`
+      const found = yield* accepted(migrations)
+      const applied_at = yield* timeAfter(found)
+      for (const [name, { up }] of Object.entries(migrations)) {
+        if (!found.pending.includes(name)) continue
+        const row = { id: numberOf(name), name, applied_at }
+        yield* step(name, Effect.andThen(up, sql`INSERT INTO migrations ${sql.insert(row)}`))
       }
-      return pending.map(({ status }) => status.name)
+      return found
     }),
+  ).pipe(
+    Effect.tap(warn),
+    Effect.map(({ pending }) => pending),
   )
 
 /** Runs what has not run, while the application starts. */
 export const layer = Layer.effectDiscard(Effect.suspend(() => run()))
 
-/** Takes the newest one back. Returns its name, or `null` when none has run. */
+/** The names that `run` would run. Fails and warns as it would, and changes nothing. */
+export const pending = (migrations: Migrations = shipped) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    const found = yield* database.query(accepted(migrations))
+    yield* warn(found)
+    return found.pending
+  })
+
+/** Takes back the one that ran last, whatever its number. Returns its name, or `null` when none has run. */
 export const rollback = (migrations: Migrations = shipped) =>
-  locked(
+  MigrationTable.locked(
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const newest = (yield* list(migrations)).findLast(({ status }) => status.applied_at !== null)
+      const newest = newestOf(yield* accepted(migrations))
       if (newest === undefined) return null
-      yield* step(newest.status.name, newest.migration.down)
-      yield* sql`DELETE FROM migrations WHERE id = ${newest.status.id}`
-      return newest.status.name
+      const migration = migrations[newest.name]
+      if (migration === undefined) {
+        return yield* refused(
+          `migration ${newest.name} ran last, and this release does not have it: run plinth migrate down of the release that has it`,
+        )
+      }
+      const forget = sql`DELETE FROM migrations WHERE id = ${newest.id}`
+      yield* step(newest.name, Effect.andThen(migration.down, forget))
+      return newest.name
     }),
   )
 
-/** Every migration, with when it ran. Changes nothing. */
+/** Records what ran as `from` under the name that this release has for it, `to`. Works in a conflict, which it ends. */
+export const rename = (from: string, to: string, migrations: Migrations = shipped) =>
+  MigrationTable.locked(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const rows = yield* MigrationTable.recorded
+      const row = rows.find(({ name }) => name === from)
+      if (row === undefined) {
+        return yield* refused(
+          `no migration ${from} has run on this database: plinth migrate status lists those that have`,
+        )
+      }
+      if (Object.hasOwn(migrations, from)) {
+        return yield* refused(
+          `migration ${from} is in this release, and would run again: rename its file and its line in migrations/index.ts first`,
+        )
+      }
+      if (!Object.hasOwn(migrations, to)) {
+        return yield* refused(
+          `migration ${to} is not in this release: rename its file and its line in migrations/index.ts first`,
+        )
+      }
+      const taken = rows.find((one) => one !== row && (one.name === to || one.id === numberOf(to)))
+      if (taken !== undefined) {
+        return yield* refused(
+          `migration ${taken.name} has run on this database too, so ${from} cannot become ${to}`,
+        )
+      }
+      yield* sql`UPDATE migrations SET ${sql.update({ id: numberOf(to), name: to })} WHERE id = ${row.id}`
+    }),
+  )
+
+/** The migrations of this release and those that ran, whether they fit together or not. Changes nothing. */
 export const status = (migrations: Migrations = shipped) =>
   Effect.gen(function* () {
     const database = yield* Database
-    return yield* database.query(
-      Effect.map(list(migrations), (found) => found.map(({ status }) => status)),
-    )
+    return yield* database.query(planned(migrations))
   })
 
-/**
- * Two processes at once: one works, the other waits and then finds nothing to do. A migration takes as long as it
- * takes, but waits for a lock no longer than any statement, because whoever comes after it waits behind it: then all
- * is tried again.
- */
-const locked = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const database = yield* Database
-    const sql = yield* SqlClient.SqlClient
-    // On SQLite the transaction itself is the lock.
-    const lock = sql.onDialectOrElse({
-      pg: () =>
-        Effect.all([
-          sql`SET LOCAL statement_timeout = 0`,
-          sql`SET LOCAL idle_in_transaction_session_timeout = 0`,
-          sql`SET LOCAL lock_timeout = 0`,
-          sql`SELECT pg_advisory_xact_lock(${lockKey})`,
-          sql`SET LOCAL lock_timeout TO DEFAULT`,
-        ]),
-      orElse: () => Effect.void,
-    })
-    return yield* lock.pipe(
-      Effect.andThen(createTable),
-      Effect.andThen(self),
-      database.transaction,
-      Effect.provideService(Unbounded, true),
-      Effect.retry({
-        schedule: Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: "1 minute" })),
-        while: (error) => SqlFailure.isBusy(error instanceof MigrationError ? error.cause : error),
-      }),
-    )
-  })
-
-/** Any number that no other use of advisory locks has. */
-const lockKey = 7_546_846
-
-const createTable = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const { timestamp } = yield* columnTypes
-  yield* sql`
-    CREATE TABLE IF NOT EXISTS migrations (
-      id INTEGER PRIMARY KEY,
-      name TEXT NOT NULL,
-      applied_at ${timestamp} NOT NULL
-    )
-  `
+const planned = Effect.fnUntraced(function* (migrations: Migrations) {
+  return plan(Object.keys(migrations), yield* MigrationTable.recorded)
 })
 
-const tableExists = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  Effect.map(
-    sql.onDialectOrElse({
-      pg: () => sql`SELECT 1 WHERE to_regclass('migrations') IS NOT NULL`,
-      orElse: () => sql`SELECT 1 FROM sqlite_schema WHERE name = 'migrations'`,
-    }),
-    (rows) => rows.length > 0,
-  ),
-)
+const accepted = (migrations: Migrations) =>
+  Effect.filterOrFail(
+    planned(migrations),
+    ({ problems }) => problems.length === 0,
+    ({ problems }) => new MigrationConflictError({ problems }),
+  )
 
-const list = Effect.fnUntraced(function* (migrations: Migrations) {
-  const sql = yield* SqlClient.SqlClient
-  const applied = (yield* tableExists)
-    ? yield* sql<{ id: number; applied_at: Timestamp }>`SELECT id, applied_at FROM migrations`
-    : []
-  const times = new Map(applied.map(({ id, applied_at }) => [id, applied_at]))
-  return Object.entries(migrations).map(([name, migration]) => {
-    const id = Number.parseInt(name, 10)
-    const status: Status = { id, name, applied_at: times.get(id) ?? null }
-    return { status, migration }
+const refused = (problem: string) => new MigrationConflictError({ problems: [problem] })
+
+const warn = ({ newer }: MigrationPlan) =>
+  newer.length === 0
+    ? Effect.void
+    : Effect.logWarning("a newer release has migrated this database").pipe(
+        Effect.annotateLogs({ migrations: newer.join(", ") }),
+      )
+
+/** Now; after all that ran before even where clocks differ, so that the newest is the last. */
+const timeAfter = (found: MigrationPlan) =>
+  Effect.map(now, (time) => {
+    const latest = newestOf(found)?.applied_at ?? null
+    return latest === null || latest < time
+      ? time
+      : Timestamp.make(
+          DateTime.formatIso(DateTime.add(DateTime.makeUnsafe(latest), { milliseconds: 1 })),
+        )
   })
-})
 
-const step = (name: string, effect: Migration["up"]) =>
-  Effect.mapError(effect, (cause) => new MigrationError({ migration: name, cause }))
+/** Whatever it fails of, a bug of its own included, is told with its name. */
+const step = <E, R>(migration: string, self: Effect.Effect<unknown, E, R>) =>
+  self.pipe(
+    Effect.mapError((cause) => new MigrationError({ migration, cause })),
+    Effect.catchDefect((cause) => Effect.die(new MigrationError({ migration, cause }))),
+  )

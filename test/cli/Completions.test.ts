@@ -17,7 +17,7 @@ const replies: Readonly<Record<string, string>> = {
   "plinth ": "serve worker migrate doctor openapi smoke token users jobs usage",
   "plinth users ": "list show create promote demote activate deactivate relink",
   "plinth jobs st": "stats",
-  "plinth migrate ": "status down",
+  "plinth migrate ": "status down rename",
   "plinth users list --": "--json --role --active --inactive --search --limit --skip",
   "plinth users list --role ": "user admin superadmin",
   "plinth jobs list --state d": "delayed",

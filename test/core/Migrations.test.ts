@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { migrations, type Migration } from "../../migrations/index.ts"
 import { Database } from "../../src/core/Database.ts"
+import { MigrationError } from "../../src/core/MigrationError.ts"
 import * as Migrations from "../../src/core/Migrations.ts"
 import { layerFor } from "../LayerFor.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -18,8 +19,8 @@ const names = Object.keys(migrations)
 /** Takes every migration back, whether the database came migrated (PostgreSQL) or empty (SQLite). */
 const unmigrated = Effect.repeat(Migrations.rollback(), { until: (name) => name === null })
 
-const applied = Effect.map(Migrations.status(), (all) =>
-  all.filter(({ applied_at }) => applied_at !== null).map(({ name }) => name),
+const applied = Effect.map(Migrations.status(), ({ migrations }) =>
+  migrations.filter(({ applied_at }) => applied_at !== null).map(({ name }) => name),
 )
 
 const step = (statement: string): Migration => ({
@@ -93,7 +94,7 @@ layer(database)("Migrations", (it) => {
 
       const error = yield* Effect.flip(Migrations.run(bad))
 
-      assert.instanceOf(error, Migrations.MigrationError)
+      assert.instanceOf(error, MigrationError)
       assert.include(error.message, "9002_bad")
       assert.deepStrictEqual(yield* applied, names)
       yield* sql`CREATE TABLE half (n INTEGER)`
