@@ -9,7 +9,7 @@ import {
   type ServiceUnavailableError,
   ValidationError,
 } from "../domain/Errors.ts"
-import { issuesOf } from "../domain/Issues.ts"
+import { Issues } from "../domain/Issues.ts"
 import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
 import { type CursorPage, type Position, toCursor } from "../domain/Page.ts"
 import { type Actor, Audit } from "./Audit.ts"
@@ -106,14 +106,15 @@ export class Jobs extends Context.Service<
         const kind = kinds.get(name)
         if (kind === undefined) {
           const names = [...kinds.keys()].join(", ")
-          return yield* invalid([{ path: "name", message: `must be one of ${names}` }])
+          const issue = { path: "name", message: `must be one of ${names}` }
+          return yield* new ValidationError({ issues: [issue], field: issue.path })
         }
         const decoded = yield* decodeObject(payload).pipe(
           Effect.flatMap((json) => kind.decode(json, { errors: "all" })),
-          Effect.mapError(({ issue }) => invalid(issuesOf(issue, "payload"))),
+          Effect.mapError(({ issue }) => Issues.of(issue, "payload").error),
         )
-        const unstorable = unstorableIn(decoded, "payload")
-        if (unstorable.length > 0) return yield* invalid(unstorable)
+        const unstorable = unstorableIn(decoded)
+        if (unstorable.told.length > 0) return yield* unstorable.error
 
         const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
@@ -150,18 +151,17 @@ export const withoutSecrets = (job: Job): Job => ({
   result: scrubbed("result", job.result),
 })
 
-type Issues = ValidationError["issues"]
-
-const invalid = (issues: Issues) =>
-  new ValidationError({ issues, field: issues[0]?.path ?? "payload" })
-
 /** PostgreSQL keeps neither in JSON. */
-const unstorableIn = (value: unknown, path: string): Issues => {
-  if (typeof value === "string") {
-    const isStorable = value.isWellFormed() && !value.includes("\0")
-    return isStorable ? [] : [{ path, message: "must be well-formed Unicode without NUL" }]
+const unstorableIn = (payload: unknown) => {
+  const issues = new Issues()
+  const visit = (value: unknown, path: ReadonlyArray<string>): void => {
+    if (typeof value === "string") {
+      if (value.isWellFormed() && !value.includes("\0")) return
+      issues.add(path, "must be well-formed Unicode without NUL")
+      return
+    }
+    for (const [key, item] of Object.entries(Object(value))) visit(item, [...path, key])
   }
-  return Object.entries(Object(value)).flatMap(([key, item]) =>
-    unstorableIn(item, `${path}.${key}`),
-  )
+  visit(payload, ["payload"])
+  return issues
 }

@@ -7,7 +7,7 @@ import {
   type JobType,
   policyOf,
 } from "../domain/Job.ts"
-import { issuesOf } from "../domain/Issues.ts"
+import { Issues } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
 import { scrub } from "./Logger.ts"
@@ -61,9 +61,8 @@ class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
 }> {
   readonly retryable = false
   override get message() {
-    const issues = issuesOf(this.cause.issue, "payload").map(
-      ({ message, path }) => `${path}: ${message}`,
-    )
+    const { told } = Issues.of(this.cause.issue, "payload")
+    const issues = told.map(({ message, path }) => `${path}: ${message}`)
     return `cannot be read (${issues.join("; ")})`
   }
 }

@@ -85,15 +85,22 @@ const trimmed = SchemaGetter.transform((value: string) => value.trim())
 const textIssue = (value: string, min: number, max: number) => {
   if (value.includes("\0")) return "must not contain NUL"
   if (!value.isWellFormed()) return "must be well-formed Unicode"
-  const length = codePoints(value.trim())
-  if (length < min) return min === 1 ? "must not be blank" : `must have at least ${min} characters`
-  return length > max ? `must have at most ${max} characters` : true
+  const text = value.trim()
+  if (!hasOver(text, min - 1)) {
+    return min === 1 ? "must not be blank" : `must have at least ${min} characters`
+  }
+  return hasOver(text, max) ? `must have at most ${max} characters` : true
 }
 
-const codePoints = (value: string) => {
-  let count = 0
-  for (const _ of value) count += 1
-  return count
+/** Whether well-formed text has more code points than `count`. Most texts need no counting: a code point is 1 or 2 units. */
+const hasOver = (text: string, count: number) => {
+  let over = text.length - count
+  if (over <= 0 || text.length > 2 * count) return over > 0
+  for (let at = 0; over > 0 && at < text.length; at += 1) {
+    const unit = text.charCodeAt(at)
+    if (unit >= 0xd800 && unit <= 0xdbff) over -= 1
+  }
+  return over > 0
 }
 
 /** RFC 3339, UTC, milliseconds, `Z`: one text in column, entity and wire. */
@@ -134,6 +141,37 @@ export const Json = Schema.Record(Schema.String, Schema.Unknown).annotate({ colu
 
 /** BOOLEAN on PostgreSQL, INTEGER on SQLite. */
 export const Bool = Schema.Boolean.annotate({ column: "boolean" })
+
+/** A list of a client's. One of another length is one issue, and none of its items is decoded. */
+export const list = <Item extends Schema.Top>(
+  item: Item,
+  { max, min = 0 }: { readonly max: number; readonly min?: number },
+) =>
+  Schema.declare<ReadonlyArray<Item["Encoded"]>>(
+    (value): value is ReadonlyArray<Item["Encoded"]> => Array.isArray(value),
+    { expected: "array", toCodecJson: () => undefined },
+  )
+    .check(
+      Schema.makeFilter(({ length }) => lengthIssue(length, min, max), {
+        representation: {
+          id: "plinth/domain/Fields/list",
+          payload: null,
+          schemas: [Schema.toEncoded(Schema.toCodecJson(item)).ast],
+        },
+        toJsonSchema: ({ schemas: [items = {}] }) => ({
+          type: "array",
+          items,
+          minItems: min,
+          maxItems: max,
+        }),
+      }),
+    )
+    .pipe(Schema.decodeTo(Schema.Array(item)))
+
+const lengthIssue = (length: number, min: number, max: number) => {
+  if (length < min) return `must have at least ${min} items`
+  return length > max ? `must have at most ${max} items` : true
+}
 
 declare module "effect/Schema" {
   namespace Annotations {
