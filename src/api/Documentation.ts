@@ -101,6 +101,7 @@ const securityOf = (path: string) => {
  */
 const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
   if (requestBody !== undefined) return
+  delete responses["408"]
   delete responses["413"]
   delete responses["415"]
   if (parameters.every((parameter) => parameter.in === "path")) delete responses["422"]

@@ -1,5 +1,6 @@
-import { Predicate, Schema, SchemaAST, SchemaTransformation } from "effect"
+import { Predicate, Record, Schema, SchemaAST, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { echo } from "../domain/Echo.ts"
 
 /**
  * The public form of every failure: `{ error: { code, message, details } }`. A domain error is wrapped here and
@@ -32,6 +33,10 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
   },
   ConflictError: { code: "CONFLICT", example: { resource: "User", reason: "last_admin" } },
   PayloadTooLargeError: { code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
+  RequestTimeoutError: {
+    code: "BAD_REQUEST",
+    example: { reason: "Nothing more of the body came for 30 seconds" },
+  },
   UnsupportedMediaTypeError: {
     code: "UNSUPPORTED_MEDIA_TYPE",
     example: { accepted: "application/json" },
@@ -81,7 +86,7 @@ const make = <A extends Error>(self: Failure<A>) => {
   const toFields = Schema.encodeSync(self)
   const toWire = (error: A) => {
     const { _tag, cause: _cause, ...details } = toFields(error)
-    return { error: { code, message: error.message, details } }
+    return { error: { code, message: error.message, details: Record.map(details, bounded) } }
   }
 
   return wire(code)
@@ -100,6 +105,11 @@ const make = <A extends Error>(self: Failure<A>) => {
       HttpApiSchema.status(statusOf(self.ast) ?? 500),
     )
 }
+
+/** An id of a client's may be of any length: 255 characters of it are enough to know it by. */
+const maxTextBytes = 255
+
+const bounded = (value: unknown) => (typeof value === "string" ? echo(value, maxTextBytes) : value)
 
 /** The same form for what has no class, because only HTTP itself can fail that way. */
 export const envelope = (

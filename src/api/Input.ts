@@ -2,6 +2,7 @@ import { HttpApiMiddleware } from "effect/http-api"
 import {
   BadRequestError,
   PayloadTooLargeError,
+  RequestTimeoutError,
   UnsupportedMediaTypeError,
   ValidationError,
 } from "../domain/Errors.ts"
@@ -12,6 +13,7 @@ export class Input extends HttpApiMiddleware.Service<Input>()("plinth/api/Input"
   error: [
     enveloped(BadRequestError),
     enveloped(PayloadTooLargeError),
+    enveloped(RequestTimeoutError),
     enveloped(UnsupportedMediaTypeError),
     enveloped(ValidationError),
   ],

@@ -1,21 +1,20 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
-import { Settings } from "../core/Settings.ts"
-import { BadRequestError, ValidationError } from "../domain/Errors.ts"
-import { issuesOf } from "../domain/Issues.ts"
-import { type Failure, keepText, readJson } from "../core/Body.ts"
+import { BadRequestError, type ValidationError } from "../domain/Errors.ts"
+import { Issues } from "../domain/Issues.ts"
+import { Bodies, type Failure, keepText } from "../core/Bodies.ts"
 import { Input } from "./Input.ts"
 
 export const layer = Layer.effect(
   Input,
-  Effect.map(Settings, ({ BODY_LIMIT_BYTES: limit }) =>
+  Effect.map(Bodies, ({ readJson }) =>
     Input.of((handler, { endpoint }) => {
       const guarded =
         endpoint.payload.size === 0
           ? handler
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-              Effect.flatMap(readJson(request, limit), (text) => {
+              Effect.flatMap(readJson(request), (text) => {
                 keepText(request, text)
                 return handler
               }),
@@ -27,13 +26,15 @@ export const layer = Layer.effect(
       )
     }),
   ),
-)
+).pipe(Layer.provide(Bodies.layer))
 
 const refuse = (error: HttpApiError.HttpApiSchemaError) => {
   // What we ourselves sent does not fit the contract: a bug.
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return Effect.die(error)
   return Effect.fail(
-    isMalformed(error) ? new BadRequestError({ reason: "Malformed JSON body" }) : invalid(error),
+    isMalformed(error)
+      ? new BadRequestError({ reason: "Malformed JSON body" })
+      : Issues.of(error.cause.issue).error,
   )
 }
 
@@ -42,8 +43,3 @@ const isMalformed = ({ cause: { issue }, kind }: HttpApiError.HttpApiSchemaError
   kind === "Payload" &&
   issue._tag === "InvalidValue" &&
   issue.annotations?.message === "Expected a valid JSON body"
-
-const invalid = ({ cause: { issue } }: HttpApiError.HttpApiSchemaError) => {
-  const issues = issuesOf(issue)
-  return new ValidationError({ issues, field: issues[0]?.path ?? "" })
-}

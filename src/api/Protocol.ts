@@ -19,6 +19,7 @@ import {
 } from "effect/http"
 import { Usage } from "../business/Usage.ts"
 import { AccessLog } from "../core/AccessLog.ts"
+import { Bodies } from "../core/Bodies.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
@@ -43,6 +44,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       const accessLog = yield* AccessLog
       const lifecycle = yield* Lifecycle
       const usage = yield* Usage
+      const { abandon } = yield* Bodies
       const { begin } = yield* Tracing
       const clock = yield* Clock.Clock
       const headers = headerSets(settings)
@@ -52,9 +54,11 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
 
       const finish = (
         exchange: Exchange,
+        request: HttpServerRequest.HttpServerRequest,
         fiber: Fiber.Fiber<unknown, unknown>,
         answer: Response,
       ) => {
+        abandon(request)
         if (exchange.endpoint === unmatched) {
           // No endpoint of the contract: nothing started its metrics.
           exchange.endpoint = routeLabel(fiber)
@@ -67,7 +71,9 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           "x-request-id": exchange.request_id,
           ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
           ...(response.status < 400 ? undefined : failureHeaders(response)),
-          ...(lifecycle.draining || response.status === 413 ? { connection: "close" } : undefined),
+          ...(lifecycle.draining || isUnread.has(response.status)
+            ? { connection: "close" }
+            : undefined),
         })
       }
 
@@ -159,14 +165,14 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         fiber: Fiber.Fiber<unknown, unknown>,
       ) =>
         Effect.matchCauseEffect(app, {
-          onSuccess: (response) => Exit.succeed(finish(exchange, fiber, response)),
+          onSuccess: (response) => Exit.succeed(finish(exchange, request, fiber, response)),
           onFailure: (cause) => {
             if (Cause.hasInterruptsOnly(cause)) {
               record(exchange, clientGone)
               return Effect.failCause(cause)
             }
             return Effect.map(fromFailure(cause, request), (response) =>
-              finish(exchange, fiber, response),
+              finish(exchange, request, fiber, response),
             )
           },
         })
@@ -193,7 +199,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
               exchange.span = begin(fiber, { method, path, headers: request.headers })
             }
             const early = intercept(request, exchange)
-            if (early !== undefined) return Exit.succeed(finish(exchange, fiber, early))
+            if (early !== undefined) return Exit.succeed(finish(exchange, request, fiber, early))
             if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
               proxySeen = true
               return Effect.andThen(warnOfProxy, answer(app, request, exchange, fiber))
@@ -203,7 +209,11 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         { global: true },
       )
     }),
-  )
+  ).pipe(Layer.provide(Bodies.layer))
+
+/** The body was not read to its end: nothing else can come on this connection. */
+const isUnread = new Set([408, 413])
+
 /** RFC 9112 §3.2: Host is asked of HTTP/1.1. The health checks of load balancers still speak 1.0. */
 const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
   NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"

@@ -56,8 +56,17 @@ const start = Effect.fnUntraced(function* <E, R>(
     withoutServices<Effect.Services<typeof making>>,
   )
 
-  // A missing Host and an unknown Expect are refused by us, in the envelope, not by Node.
-  const server = createServer({ requireHostHeader: false, keepAliveTimeout: 65_000 }, handler)
+  const server = createServer(
+    {
+      // Refused by us, in the envelope, not by Node; so is an unknown Expect.
+      requireHostHeader: false,
+      keepAliveTimeout: 65_000,
+      headersTimeout: 60_000,
+      // Node would cut an upload that moves: `Bodies` cuts those that do not.
+      requestTimeout: 0,
+    },
+    handler,
+  )
   server.on("checkContinue", handler)
   server.on("checkExpectation", handler)
   server.on("clientError", rawAnswers.onClientError)

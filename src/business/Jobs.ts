@@ -9,7 +9,7 @@ import {
   type ServiceUnavailableError,
   ValidationError,
 } from "../domain/Errors.ts"
-import { issuesOf } from "../domain/Issues.ts"
+import { Issues } from "../domain/Issues.ts"
 import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
 import { type CursorPage, type Position, toCursor } from "../domain/Page.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
@@ -107,14 +107,15 @@ export class Jobs extends Context.Service<
         const kind = kinds.get(name)
         if (kind === undefined) {
           const names = [...kinds.keys()].join(", ")
-          return yield* invalid([{ path: "name", message: `must be one of ${names}` }])
+          const issue = { path: "name", message: `must be one of ${names}` }
+          return yield* new ValidationError({ issues: [issue], field: issue.path })
         }
         const decoded = yield* decodeObject(payload).pipe(
           Effect.flatMap((json) => kind.decode(json, { errors: "all" })),
-          Effect.mapError(({ issue }) => invalid(issuesOf(issue, "payload"))),
+          Effect.mapError(({ issue }) => Issues.of(issue, "payload").error),
         )
-        const unstorable = unstorableIn(decoded, "payload")
-        if (unstorable.length > 0) return yield* invalid(unstorable)
+        const unstorable = unstorableIn(decoded)
+        if (unstorable.told.length > 0) return yield* unstorable.error
 
         const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
@@ -151,14 +152,12 @@ export const withoutSecrets = (job: Job): Job => ({
   result: scrubbed("result", job.result),
 })
 
-type Issues = ValidationError["issues"]
-
-const invalid = (issues: Issues) =>
-  new ValidationError({ issues, field: issues[0]?.path ?? "payload" })
-
 /** What PostgreSQL keeps in no JSON, and what no JSON can hold, by the field it stands in. */
-const unstorableIn = (payload: unknown, path: string): Issues =>
-  Object.entries(Object(payload)).flatMap(([field, value]) => {
+const unstorableIn = (payload: unknown) => {
+  const issues = new Issues()
+  for (const [field, value] of Object.entries(Object(payload))) {
     const message = jsonIssue(value, anyJson)
-    return message === undefined ? [] : [{ path: `${path}.${field}`, message }]
-  })
+    if (message !== undefined) issues.add(["payload", field], message)
+  }
+  return issues
+}

@@ -7,7 +7,7 @@ import {
   type JobType,
   policyOf,
 } from "../domain/Job.ts"
-import { issuesOf } from "../domain/Issues.ts"
+import { Issues } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { errorText } from "./ErrorText.ts"
@@ -62,9 +62,8 @@ class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
 }> {
   readonly retryable = false
   override get message() {
-    const issues = issuesOf(this.cause.issue, "payload").map(
-      ({ message, path }) => `${path}: ${message}`,
-    )
+    const { told } = Issues.of(this.cause.issue, "payload")
+    const issues = told.map(({ message, path }) => `${path}: ${message}`)
     return `cannot be read (${issues.join("; ")})`
   }
 }

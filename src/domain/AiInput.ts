@@ -13,11 +13,7 @@ const Message = Schema.Struct({
 const isSaid = (messages: ReadonlyArray<typeof Message.Type>) =>
   messages.some(({ role }) => role === "user") || "must have a message of the user"
 
-const Messages = Schema.Array(Message).check(
-  Schema.isMinLength(1),
-  Schema.isMaxLength(1000),
-  Schema.makeFilter(isSaid),
-)
+const Messages = Fields.list(Message, { min: 1, max: 1000 }).check(Schema.makeFilter(isSaid))
 
 /**
  * Its own name, or `provider/model`. SDKs put it into a path: one takes no empty part of it, another one no dots that

@@ -105,12 +105,16 @@ export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>()
   }
 }
 
-/** What is wrong with an input, by place (a dotted path). Never the value itself. `field` is the first path. */
+/**
+ * What is wrong with an input, by place (a dotted path). Never the value itself. `field` is the first path. `more` is
+ * the number of issues beyond those that are told, when there are any.
+ */
 export class ValidationError extends Schema.TaggedError<ValidationError>()(
   "ValidationError",
   {
     issues: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })),
     field: Schema.String,
+    more: Schema.optionalKey(Schema.Int),
   },
   { httpApiStatus: 422 },
 ) {
@@ -173,6 +177,17 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
   "BadRequestError",
   { reason: Schema.String },
   { httpApiStatus: 400 },
+) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** A body of which nothing more came for a while. */
+export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>()(
+  "RequestTimeoutError",
+  { reason: Schema.String },
+  { httpApiStatus: 408 },
 ) {
   override get message() {
     return this.reason

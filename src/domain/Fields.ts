@@ -79,7 +79,7 @@ export const text = (options: {
     bare: Schema.String.annotate(annotations),
     input: Schema.String.annotate(annotations)
       .check(
-        Schema.makeFilter((value) => lengthIssue(value, min, max), {
+        Schema.makeFilter((value) => boundsIssue(value, min, max), {
           toJsonSchema: () => limits,
         }),
       )
@@ -90,25 +90,32 @@ export const text = (options: {
 /** Text for machines: kept as it is, but for what `text` refuses. */
 export const verbatim = ({ example, max }: { readonly max: number; readonly example: string }) =>
   Schema.String.annotate({ examples: [example] }).check(
-    Schema.makeFilter((value) => lengthIssue(value, 1, max), {
+    Schema.makeFilter((value) => boundsIssue(value, 1, max), {
       toJsonSchema: () => ({ minLength: 1, maxLength: max }),
     }),
   )
 
 const trimmed = SchemaGetter.transform((value: string) => value.trim())
 
-const lengthIssue = (value: string, min: number, max: number) => {
+const boundsIssue = (value: string, min: number, max: number) => {
   const issue = textIssue(value)
   if (issue !== undefined) return issue
-  const length = codePoints(value.trim())
-  if (length < min) return min === 1 ? "must not be blank" : `must have at least ${min} characters`
-  return length > max ? `must have at most ${max} characters` : true
+  const text = value.trim()
+  if (!hasOver(text, min - 1)) {
+    return min === 1 ? "must not be blank" : `must have at least ${min} characters`
+  }
+  return hasOver(text, max) ? `must have at most ${max} characters` : true
 }
 
-const codePoints = (value: string) => {
-  let count = 0
-  for (const _ of value) count += 1
-  return count
+/** Whether well-formed text has more code points than `count`. Most texts need no counting: a code point is 1 or 2 units. */
+const hasOver = (text: string, count: number) => {
+  let over = text.length - count
+  if (over <= 0 || text.length > 2 * count) return over > 0
+  for (let at = 0; over > 0 && at < text.length; at += 1) {
+    const unit = text.charCodeAt(at)
+    if (unit >= 0xd800 && unit <= 0xdbff) over -= 1
+  }
+  return over > 0
 }
 
 /** RFC 3339, UTC, milliseconds, `Z`: one text in column, entity and wire. */
@@ -172,30 +179,46 @@ export const textList = (options: {
   readonly item: ReturnType<typeof text>
   readonly example: ReadonlyArray<string>
 }) => {
-  const { item, maxItems } = options
-  const annotations = { examples: [options.example] }
+  const { bare, input } = options.item
   return {
-    bare: Schema.Array(item.bare).annotate(annotations),
-    // Too many are one issue: they are counted before any of them is looked at.
-    input: Schema.Array(Schema.Unknown)
-      .annotate(annotations)
-      .check(
-        Schema.makeFilter(
-          ({ length }) => length <= maxItems || `must have at most ${maxItems} items`,
-          {
-            toJsonSchema: () => ({
-              maxItems,
-              items: Schema.toJsonSchemaDocument(item.input).schema,
-            }),
-          },
-        ),
-      )
-      .pipe(Schema.decodeTo(Schema.Array(item.input))),
+    bare: Schema.Array(bare).annotate({ examples: [options.example] }),
+    input: list(input, { max: options.maxItems }),
   }
 }
 
 /** BOOLEAN on PostgreSQL, INTEGER on SQLite. */
 export const Bool = Schema.Boolean.annotate({ column: "boolean" })
+
+/** A list of a client's. One of another length is one issue, and none of its items is decoded. */
+export const list = <Item extends Schema.Top>(
+  item: Item,
+  { max, min = 0 }: { readonly max: number; readonly min?: number },
+) =>
+  Schema.declare<ReadonlyArray<Item["Encoded"]>>(
+    (value): value is ReadonlyArray<Item["Encoded"]> => Array.isArray(value),
+    { expected: "array", toCodecJson: () => undefined },
+  )
+    .check(
+      Schema.makeFilter(({ length }) => lengthIssue(length, min, max), {
+        representation: {
+          id: "plinth/domain/Fields/list",
+          payload: null,
+          schemas: [Schema.toEncoded(Schema.toCodecJson(item)).ast],
+        },
+        toJsonSchema: ({ schemas: [items = {}] }) => ({
+          type: "array",
+          items,
+          minItems: min,
+          maxItems: max,
+        }),
+      }),
+    )
+    .pipe(Schema.decodeTo(Schema.Array(item)))
+
+const lengthIssue = (length: number, min: number, max: number) => {
+  if (length < min) return `must have at least ${min} items`
+  return length > max ? `must have at most ${max} items` : true
+}
 
 declare module "effect/Schema" {
   namespace Annotations {

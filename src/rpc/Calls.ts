@@ -3,7 +3,9 @@ import type { Headers } from "effect/http"
 import { codeOf } from "../api/Envelope.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { Call, timeoutHeader } from "./Call.ts"
+import { ValidationError } from "../domain/Errors.ts"
+import { maxIssues, withIssues } from "../domain/Issues.ts"
+import { Call, CallsInBody, timeoutHeader } from "./Call.ts"
 import { withDeadline } from "./Deadline.ts"
 
 /** A call within its deadline, which is counted and timed. The headers are those of HTTP, which the gate has seen. */
@@ -29,9 +31,17 @@ export const make = Effect.map(
 export const layer = Layer.effect(
   Call,
   Effect.map(make, (within) =>
-    Call.of((handler, { headers, rpc }) => within(handler, rpc._tag, headers)),
+    Call.of((handler, { headers, rpc }) => within(shared(handler), rpc._tag, headers)),
   ),
 )
+
+/** Tells the share of issues that this call has in the answer to its body. */
+const shared = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(CallsInBody, (calls) =>
+    Effect.mapError(handler, (error) =>
+      error instanceof ValidationError ? withIssues(error, Math.floor(maxIssues / calls)) : error,
+    ),
+  )
 
 const statusOf = (exit: Exit.Exit<unknown, unknown>) => {
   if (Exit.isSuccess(exit)) return "success"

@@ -1,16 +1,12 @@
 import { Effect, Schema, Stream } from "effect"
-import { ValidationError } from "../domain/Errors.ts"
-import { issuesOf } from "../domain/Issues.ts"
+import { Issues } from "../domain/Issues.ts"
 
 type Input = Schema.Codec<unknown, unknown>
 
 const decoder = <In extends Input>(input: In) => {
   const decode = Schema.decodeUnknownEffect(input)
   return (payload: unknown) =>
-    Effect.mapError(decode(payload, { errors: "all" }), ({ issue }) => {
-      const issues = issuesOf(issue)
-      return new ValidationError({ issues, field: issues[0]?.path ?? "" })
-    })
+    Effect.mapError(decode(payload, { errors: "all" }), ({ issue }) => Issues.of(issue).error)
 }
 
 /** A handler of what this schema decodes. */

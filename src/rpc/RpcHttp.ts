@@ -13,11 +13,11 @@ import {
 } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RpcSerialization, RpcServer } from "effect/rpc"
-import { keepText, readJson } from "../core/Body.ts"
+import { Bodies, keepText } from "../core/Bodies.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { Call } from "./Call.ts"
+import { Call, CallsInBody } from "./Call.ts"
 import * as Calls from "./Calls.ts"
 import { callsIn, linesOf } from "./Frames.ts"
 import * as Gate from "./Gate.ts"
@@ -36,6 +36,7 @@ export const layer = HttpRouter.use(
     const [path] = paths(settings)
     if (path === undefined) return
     const gate = yield* Gate.make(path)
+    const { readJson } = yield* Bodies
     const { begin } = yield* Tracing
     const calls = Effect.provideService(
       yield* RpcServer.toHttpEffect(Rpcs, {
@@ -55,13 +56,13 @@ export const layer = HttpRouter.use(
       const alone = first && others.length === 0 ? unary(first, request.headers) : undefined
       if (alone !== undefined) return alone
       keepText(request, linesOf(found.success))
-      return calls
+      return Effect.provideService(calls, CallsInBody, found.success.length)
     }
 
     const answer = (request: HttpServerRequest.HttpServerRequest) =>
       Effect.withFiber((fiber) =>
         gate(request.headers, fiber.getRef(RequestInfo)).pipe(
-          Effect.andThen(readJson(request, settings.BODY_LIMIT_BYTES, "application/x-ndjson")),
+          Effect.andThen(readJson(request, "application/x-ndjson")),
           Effect.flatMap((body) => dispatched(request, body)),
           begin === null ? identity : Effect.flatMap(traced),
         ),
@@ -71,7 +72,7 @@ export const layer = HttpRouter.use(
       Effect.catch(answer(request), (error) => Effect.succeed(refusal(error))),
     )
   }),
-).pipe(Layer.provide([RpcHandlers.layer, Calls.layer, RpcSerialization.layerNdjson]))
+).pipe(Layer.provide([RpcHandlers.layer, Calls.layer, RpcSerialization.layerNdjson, Bodies.layer]))
 
 /** A caller is told that there is a bug; what it is stands in the log. */
 const bugs = ErrorReporter.make(({ cause, fiber }) => {
@@ -99,6 +100,7 @@ const statuses = {
   BadRequestError: 400,
   PayloadTooLargeError: 413,
   RateLimitError: 429,
+  RequestTimeoutError: 408,
   UnsupportedMediaTypeError: 415,
 } as const
 

@@ -1,0 +1,27 @@
+/**
+ * Text of a client as an answer may repeat it, in at most `maxBytes` bytes of JSON; what is cut ends with "…". Control
+ * characters and lone surrogates are replaced: JSON writes each of them in six bytes.
+ */
+export const echo = (text: string, maxBytes: number): string => {
+  const start = text
+    .slice(0, maxBytes + 1)
+    .toWellFormed()
+    .replaceAll(/\p{Cc}/gu, "\uFFFD")
+  let bytes = 0
+  let end = 0
+  for (const character of start) {
+    bytes += bytesOf(character)
+    if (bytes > maxBytes) return `${start.slice(0, end)}…`
+    end += character.length
+  }
+  return start
+}
+
+/** In JSON, as UTF-8. */
+const bytesOf = (character: string) => {
+  if (character === '"' || character === "\\") return 2
+  const code = character.codePointAt(0) ?? 0
+  if (code < 0x80) return 1
+  if (code < 0x800) return 2
+  return code < 0x10000 ? 3 : 4
+}
