@@ -148,12 +148,12 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`ALTER TABLE projects ADD COLUMN client_email TEXT`
-      yield* sql`CREATE TABLE tasks (id TEXT PRIMARY KEY)`
+      yield* sql`CREATE TABLE unplaced (id TEXT PRIMARY KEY)`
       assert.deepStrictEqual(disagreements(yield* columns), [
         `projects.client_email: add it to the entry \`projects\` of ${file}, to userIds, personal or other`,
-        `tasks: add an entry for this table to ${file}`,
+        `unplaced: add an entry for this table to ${file}`,
       ])
-      yield* sql`DROP TABLE tasks`
+      yield* sql`DROP TABLE unplaced`
       yield* sql`ALTER TABLE projects DROP COLUMN client_email`
       const without = (yield* columns).filter(({ column }) => column !== "avatar_url")
       assert.deepStrictEqual(disagreements(without), [

@@ -1,0 +1,144 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { RecipeProject } from "../fixtures/RecipeProject.ts"
+import { apply, recipesOf } from "../fixtures/Recipes.ts"
+import { layerFor } from "../LayerFor.ts"
+
+/** Files of the copy whose tests are about what the recipes add. */
+const tests = [
+  "test/api/{Tasks,Verdicts}.test.ts",
+  "test/jobs/Tasks.test.ts",
+  "test/business/PersonalData.test.ts",
+  "test/core/Migrations.test.ts",
+]
+
+layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
+  "The recipes of CONTRIBUTING",
+  (it) => {
+    it.effect("migrate a database of the release before", () =>
+      Effect.gen(function* () {
+        const { database } = yield* RecipeProject
+        const applied = Effect.flatMap(
+          SqlClient.SqlClient,
+          (sql) => sql<{ name: string }>`SELECT name FROM migrations WHERE id > 1000 ORDER BY id`,
+        )
+        assert.deepStrictEqual(
+          (yield* Effect.provide(applied, layerFor(database))).map(({ name }) => name),
+          ["1001_tasks", "1002_task_notes"],
+        )
+        const rows = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT notes FROM tasks`)
+        assert.deepStrictEqual(yield* Effect.provide(rows, layerFor(database)), [])
+      }),
+    )
+
+    it.effect(
+      "compile, and Effect's diagnostics find nothing",
+      () =>
+        Effect.gen(function* () {
+          const { program, touched, write } = yield* RecipeProject
+          const annotations = annotationsOf(readFileSync("CONTRIBUTING.md", "utf8"))
+          assert.isAbove(annotations.length, 4)
+          write("src/api/Annotated.ts", annotated(annotations))
+          const files = [...touched, "src/api/Annotated.ts"]
+          const options = { incremental: false, tsBuildInfoFile: null }
+          const project = {
+            extends: "./tsconfig.json",
+            compilerOptions: options,
+            include: [],
+            files,
+          }
+          write("tsconfig.recipes.json", JSON.stringify(project))
+          assert.strictEqual(
+            yield* program("typescript/bin/tsc", "--project", "tsconfig.recipes.json"),
+            "",
+          )
+          const words = ["diagnostics", "--strict", "--project", "tsconfig.recipes.json"]
+          assert.strictEqual(yield* program("@effect/tsgo/dist/effect-tsgo.cjs", ...words), "")
+        }),
+      120_000,
+    )
+
+    it.effect("please the linter and the formatter", () =>
+      Effect.gen(function* () {
+        const { program } = yield* RecipeProject
+        const folders = ["src", "test", "migrations", "scripts"]
+        assert.strictEqual(yield* program("oxlint/bin/oxlint", ...folders), "")
+        assert.strictEqual(yield* program("oxfmt/bin/oxfmt", "--check", ...folders), "")
+      }),
+    )
+
+    it.effect(
+      "pass their tests and their rows of verdicts, on each database",
+      () =>
+        Effect.gen(function* () {
+          const { program } = yield* RecipeProject
+          const about = "tasks|one row for every operation|PersonalData|takes back the newest"
+          assert.strictEqual(yield* program("vitest/vitest.mjs", "run", ...tests, "-t", about), "")
+        }),
+      120_000,
+    )
+  },
+)
+
+/** The annotations of the table of policies, as code. */
+const annotationsOf = (markdown: string) =>
+  Array.from(
+    markdown
+      .replace(/^[^]*## Recipe: what an endpoint asks/, "")
+      .replace(/\n## [^]*$/, "")
+      .matchAll(/`(\.annotate(?:Merge)?\(.*?\))`/g),
+    ([, code = ""]) => code,
+  )
+
+const annotated = (annotations: ReadonlyArray<string>) => `
+import { HttpApiEndpoint } from "effect/http-api"
+import * as Policies from "./Policies.ts"
+const { Deprecation, RateLimit, RequiredRole } = Policies
+const { claimed, exemptFromQuota, idempotent, repeatable, unlimited } = Policies
+const [since, sunset, successor] = [0, "", ""]
+export const endpoints = [
+  claimed,
+  repeatable,
+  ${annotations.map((code) => `HttpApiEndpoint.get("a", "/a")${code},`).join("\n  ")}
+]
+`
+
+describe("A recipe", () => {
+  const fence = "```"
+  const bad = {
+    "context that is not there": [
+      `${fence}diff\n@@ a.ts @@\n three\n+four\n${fence}\n`,
+      "not at all",
+    ],
+    "context that is there twice": [
+      `${fence}diff\n@@ a.ts @@\n two\n+four\n${fence}\n`,
+      "more than once",
+    ],
+    "half a line as context": [`${fence}diff\n@@ a.ts @@\n ne\n+four\n${fence}\n`, "not at all"],
+    "a quote that is none": [`${fence}ts\n// in a.ts\ntwo\nthree\n${fence}\n`, "not at all"],
+    "a new file that is there": [`${fence}ts\n// a.ts\none\n${fence}\n`, "there is such a file"],
+    "an edit of no file": [
+      `${fence}diff\n@@ b.ts @@\n one\n+two\n${fence}\n`,
+      "there is no such file",
+    ],
+    "an edit that changes nothing": [`${fence}diff\n@@ a.ts @@\n one\n${fence}\n`, "one"],
+    "code without a place": [`${fence}ts\nconst a = 1\n${fence}\n`, "const a = 1"],
+    "another language": [`${fence}js\n// a.js\nconst a = 1\n${fence}\n`, "const a = 1"],
+  } as const
+
+  it.each(Object.entries(bad))("with %s is refused by its name", (_, [code, reason]) => {
+    const root = mkdtempSync(join(tmpdir(), "plinth-recipe-"))
+    writeFileSync(join(root, "a.ts"), "one\ntwo\ntwo\n")
+    const follow = () => {
+      for (const { steps, title } of recipesOf(`# A\n\n## Recipe: a task\n\n${code}`)) {
+        for (const step of steps) if (step.kind !== "command") apply(root, title, step)
+      }
+    }
+    assert.throws(follow, new RegExp(`Recipe: a task[^]*${reason}`))
+    rmSync(root, { recursive: true })
+  })
+})
