@@ -191,6 +191,20 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
+  it.effect("leaves a unique key to the job that has it already", () =>
+    Effect.gen(function* () {
+      const { enqueue, forget, get, list, relink } = yield* JobQueue
+      const [from, to] = [newUser(), newUser()]
+      const one = yield* enqueue(ExportUserData, { user_id: to }, { uniqueKey: to })
+      const other = yield* enqueue(ExportUserData, { user_id: from }, { uniqueKey: from })
+      yield* relink(from, to)
+      assert.deepInclude(yield* get(one.id), { payload: { user_id: to }, unique_key: to })
+      assert.deepInclude(yield* get(other.id), { payload: { user_id: to }, unique_key: from })
+      yield* forget([to])
+      assert.deepStrictEqual(yield* list({ limit: 10, user: to }), [])
+    }),
+  )
+
   it.effect("has all that is exported, to the user whose it is alone", () =>
     Effect.gen(function* () {
       const { canaries, ids } = yield* seed
