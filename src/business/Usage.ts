@@ -1,4 +1,4 @@
-import { type Cause, Clock, Context, Effect, Latch, Layer } from "effect"
+import { Cause, Clock, Context, Effect, Latch, Layer } from "effect"
 import { inHalves } from "../core/InHalves.ts"
 import { Settings } from "../core/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
@@ -54,9 +54,10 @@ export class Usage extends Context.Service<
           const { cause, lost } = yield* inHalves(batch, repo.append)
           batch = []
           if (lost > 0) {
-            yield* Effect.logError("counts of usage cannot be written, and are lost", cause).pipe(
-              Effect.annotateLogs({ rows: lost }),
-            )
+            yield* Effect.logError(
+              "counts of usage cannot be written, and are lost",
+              Cause.die(cause),
+            ).pipe(Effect.annotateLogs({ rows: lost }))
           }
         }
       })

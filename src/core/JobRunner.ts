@@ -1,4 +1,4 @@
-import { type Cause, Clock, Effect, type Fiber, Latch } from "effect"
+import { Cause, Clock, Effect, type Fiber, Latch } from "effect"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { policyOf } from "../domain/Job.ts"
 import { inHalves } from "./InHalves.ts"
@@ -156,7 +156,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     )
     // Their leases end, and count as lost.
     if (lost > 0) {
-      yield* Effect.logError("jobs could not be settled", cause).pipe(
+      yield* Effect.logError("jobs could not be settled", Cause.die(cause)).pipe(
         Effect.annotateLogs({ jobs: lost }),
       )
     }

@@ -1,4 +1,4 @@
-import { Clock, Context, Cron, DateTime, Effect, Layer } from "effect"
+import { Cause, Clock, Context, Cron, DateTime, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, Timestamp } from "../domain/Fields.ts"
@@ -66,9 +66,9 @@ export class JobSchedules extends Context.Service<
         const isNew = !schedule.failing
         schedule.failing = true
         return isNew
-          ? Effect.annotateLogs(Effect.logError("a schedule cannot enqueue its job", defect), {
-              schedule: name,
-            })
+          ? Effect.logError("a schedule cannot enqueue its job", Cause.die(defect)).pipe(
+              Effect.annotateLogs({ schedule: name }),
+            )
           : Effect.void
       }
 

@@ -74,7 +74,7 @@ const wordsOf = (message: unknown): string =>
 
 const wordOf = (value: unknown) => {
   if (typeof value === "string") return value
-  return value instanceof Error ? `${value.name}: ${value.message}` : Formatter.format(value)
+  return value instanceof Error ? `${value.name}: ${withReason(value)}` : Formatter.format(value)
 }
 
 const exceptionOf = (cause: Cause.Cause<unknown>) => {
