@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Database } from "../core/Database.ts"
+import { type Batch, inBatches, type RowsFailed } from "../core/InBatches.ts"
 import { Settings } from "../core/Settings.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
@@ -19,7 +20,6 @@ export interface Spent {
 
 /** In ms; longer than a call may last, so that a call that still runs is never swept. */
 const lifetime = 15 * 60_000
-const batch = 100
 /** More calls than one user begins in the same moment: so far from its limit, none of them can pass it. */
 const atOnce = 64
 
@@ -41,8 +41,8 @@ export class AiReservations extends Context.Service<
       spent: Spent | null,
       also: Effect.Effect<void, ServiceUnavailableError> | null,
     ) => Effect.Effect<void>
-    /** The number of calls that nobody settled in time. */
-    readonly sweep: Effect.Effect<number, ServiceUnavailableError>
+    /** The number of calls that nobody settled in time. One that cannot be settled keeps no other. */
+    readonly sweep: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
   }
 >()("plinth/business/AiReservations") {
   static readonly layer = Layer.effect(
@@ -105,12 +105,13 @@ export class AiReservations extends Context.Service<
       const sweepOne = ({ dimension, id, quantity }: Reservation, at: Timestamp) =>
         usage.settle(id, entriesOf(id, { model: dimension, tokens: quantity, estimated: true }, at))
 
-      const sweep: AiReservations["Service"]["sweep"] = Effect.gen(function* () {
-        const at = yield* now
+      const sweepSome = Effect.fnUntraced(function* (at: Timestamp, batch: Batch) {
         const found = yield* repo.expired(at, batch)
         yield* Effect.forEach(found, (reservation) => sweepOne(reservation, at), { discard: true })
-        return found.length < batch ? found.length : found.length + (yield* sweep)
-      })
+        return found.length
+      }, transaction)
+
+      const sweep = Effect.flatMap(now, (at) => inBatches((batch) => sweepSome(at, batch)))
 
       return AiReservations.of({ reserve, settle, sweep })
     }),

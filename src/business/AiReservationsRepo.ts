@@ -1,6 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
+import type { Batch } from "../core/InBatches.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
@@ -37,7 +38,7 @@ export class AiReservationsRepo extends Context.Service<
     readonly remove: (id: string) => Effect.Effect<void, Failure>
     readonly expired: (
       at: Timestamp,
-      limit: number,
+      batch: Batch,
     ) => Effect.Effect<ReadonlyArray<Reservation>, Failure>
   }
 >()("plinth/business/AiReservationsRepo") {
@@ -92,10 +93,10 @@ export class AiReservationsRepo extends Context.Service<
             ),
           ),
         remove: (id) => Effect.asVoid(query(sql`DELETE FROM usage_reservations WHERE id = ${id}`)),
-        expired: (at, limit) =>
+        expired: (at, { limit, skip }) =>
           query(sql<Reservation>`
             SELECT * FROM usage_reservations WHERE expires_at <= ${at}
-            ORDER BY expires_at LIMIT ${limit}
+            ORDER BY expires_at, id LIMIT ${limit} OFFSET ${skip}
           `),
       })
     }),

@@ -5,7 +5,8 @@ import type { Batch } from "../core/InBatches.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { type Expiring, personalColumns, tables } from "./PersonalData.ts"
+import { type Expiring, tables } from "./PersonalData.ts"
+import { personalColumns } from "./PersonalTable.ts"
 
 /** What goes for good, by the table of `PersonalData`. */
 export class CleanupRepo extends Context.Service<

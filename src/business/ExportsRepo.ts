@@ -4,7 +4,8 @@ import { Database } from "../core/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { exported, type PersonalColumn } from "./PersonalData.ts"
+import { exported } from "./PersonalData.ts"
+import type { PersonalColumn } from "./PersonalTable.ts"
 
 type Row = Readonly<Record<string, unknown>>
 

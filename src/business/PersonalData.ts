@@ -1,66 +1,12 @@
+import { type Expiry, personalColumns, type PersonalTable } from "./PersonalTable.ts"
+
 /**
  * The one table of personal data: every column of every table of the schema, and what becomes of it when a user is
- * relinked, exported or erased, and when its time is over. `test/business/PersonalData.test.ts` compares it with both
- * databases: a column that has no place here fails it.
+ * relinked, exported or erased, and when it expires. `test/business/PersonalData.test.ts` compares it with both
+ * databases: it fails when a column is missing here.
  */
 
-/** Rows of a user's own: they are deleted with the account. */
-interface OwnRows {
-  readonly erasure: "rows"
-  /** Columns with ids of users, the owner's first. Relinking changes them; exports hold the rows that they find. */
-  readonly userIds: readonly [string, ...ReadonlyArray<string>]
-  /** The owner's data. Exports of others, who stand in the same row, are without it. */
-  readonly personal: ReadonlyArray<string>
-  /** Columns that say nothing of anybody. */
-  readonly other: ReadonlyArray<string>
-  readonly retention: Expiry | Unlimited
-  /** The primary key, `id` unless told otherwise. */
-  readonly key?: ReadonlyArray<string>
-  /** Why exports leave it out. */
-  readonly notExported?: string
-}
-
-/** Rows that outlive the account, under an id that nobody can resolve any more. */
-interface KeptRows {
-  readonly erasure: "columns"
-  readonly userIds: OwnRows["userIds"]
-  readonly personal: Readonly<Record<string, Fate>>
-  readonly other: ReadonlyArray<string>
-  readonly retention: Unlimited
-}
-
-/** `JobQueue` relinks, lists and forgets the jobs that name a user, on either database. */
-interface QueuedRows {
-  readonly erasure: "queue"
-  readonly personal: ReadonlyArray<string>
-  readonly other: ReadonlyArray<string>
-  /** The one database that has the table. */
-  readonly only: "sqlite" | "pg"
-}
-
-/** Nobody's. */
-interface ImpersonalRows {
-  readonly erasure: "none"
-  readonly other: ReadonlyArray<string>
-}
-
-/** What erasure does with a column: null in the rows of the account that the first of `of` that is not null names. */
-type Fate = { readonly clearedWith: ReadonlyArray<string> } | { readonly kept: string }
-
-/** Clean-up deletes rows whose `column` is so long ago. */
-export interface Expiry {
-  readonly column: string
-  readonly period: "24 hours" | "7 days" | "30 days"
-}
-
-interface Unlimited {
-  /** Why, or until when. */
-  readonly kept: string
-}
-
-export type PersonalTable = OwnRows | KeptRows | QueuedRows | ImpersonalRows
-
-/** Rows that users delete, with `Repository.makeSoftDeleting`. */
+/** The retention of rows that users delete, with `Repository.makeSoftDeleting`. */
 const afterDeletion = { column: "deleted_at", period: "30 days" } as const
 
 /** When an account that its user closed is erased. */
@@ -209,20 +155,6 @@ export const expiring: ReadonlyArray<Expiring> = tables.flatMap(([name, table]) 
     ? [{ name, key: table.key ?? ["id"], ...table.retention }]
     : [],
 )
-
-export interface PersonalColumn {
-  readonly column: string
-  /** It is the data of the user whom the first of these columns that is not null names. */
-  readonly of: ReadonlyArray<string>
-}
-
-/** Columns that erasure deletes or clears. */
-export const personalColumns = (table: OwnRows | KeptRows): ReadonlyArray<PersonalColumn> =>
-  table.erasure === "rows"
-    ? table.personal.map((column) => ({ column, of: [table.userIds[0]] }))
-    : Object.entries(table.personal).flatMap(([column, fate]) =>
-        "clearedWith" in fate ? [{ column, of: fate.clearedWith }] : [],
-      )
 
 /** Tables whose rows exports hold. */
 export const exported = tables.flatMap(([name, table]) =>

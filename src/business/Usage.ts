@@ -1,4 +1,5 @@
-import { type Cause, Clock, Context, Effect, Latch, Layer } from "effect"
+import { Cause, Clock, Context, Effect, Latch, Layer } from "effect"
+import { inHalves } from "../core/InHalves.ts"
 import { Settings } from "../core/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
@@ -50,13 +51,14 @@ export class Usage extends Context.Service<
         while (true) {
           if (batch.length === 0) batch = counts.take()
           if (batch.length === 0) return
-          yield* repo.append(batch).pipe(
-            // A bug, which would hold up all that comes after it for ever.
-            Effect.catchDefect((defect) =>
-              Effect.logError("counts of usage cannot be written, and are lost", defect),
-            ),
-          )
+          const { cause, lost } = yield* inHalves(batch, repo.append)
           batch = []
+          if (lost > 0) {
+            yield* Effect.logError(
+              "counts of usage cannot be written, and are lost",
+              Cause.die(cause),
+            ).pipe(Effect.annotateLogs({ rows: lost }))
+          }
         }
       })
 

@@ -1,6 +1,7 @@
-import { type Cause, Clock, Effect, type Fiber, Latch } from "effect"
+import { Cause, Clock, Effect, type Fiber, Latch } from "effect"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { policyOf } from "../domain/Job.ts"
+import { inHalves } from "./InHalves.ts"
 import { execute, type JobHandler } from "./JobExecution.ts"
 import { cancellations } from "./JobQueue.ts"
 import { JobSchedules } from "./JobSchedules.ts"
@@ -149,10 +150,16 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const settleAll = Effect.gen(function* () {
     yield* maySettle.await
     const now = settled.slice(0, batch)
-    // A defect here is no reason to hold up the others: the leases end, and count as lost.
-    yield* Effect.catchDefect(store.settle(now.map(({ settlement }) => settlement)), (defect) =>
-      Effect.logError("jobs could not be settled", defect),
+    const { cause, lost } = yield* inHalves(
+      now.map(({ settlement }) => settlement),
+      store.settle,
     )
+    // Their leases end, and count as lost.
+    if (lost > 0) {
+      yield* Effect.logError("jobs could not be settled", Cause.die(cause)).pipe(
+        Effect.annotateLogs({ jobs: lost }),
+      )
+    }
     settled = settled.slice(now.length)
     if (settled.length === 0) maySettle.closeUnsafe()
     for (const { job } of now) release(job)

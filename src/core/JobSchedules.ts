@@ -1,4 +1,4 @@
-import { Clock, Context, Cron, DateTime, Effect, Layer } from "effect"
+import { Cause, Clock, Context, Cron, DateTime, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, Timestamp } from "../domain/Fields.ts"
@@ -9,6 +9,7 @@ interface Schedule {
   readonly enqueue: Effect.Effect<unknown, ServiceUnavailableError>
   /** When to look at its row again, in Unix ms. */
   next: number
+  failing: boolean
 }
 
 /**
@@ -47,7 +48,7 @@ export class JobSchedules extends Context.Service<
                 ELSE excluded.next_run_at
               END
           `)
-          schedules.set(name, { cron, enqueue, next: 0 })
+          schedules.set(name, { cron, enqueue, next: 0, failing: false })
         },
       )
 
@@ -60,12 +61,26 @@ export class JobSchedules extends Context.Service<
         if (moved.length > 0) yield* enqueue
       }, transaction)
 
+      /** A bug of one schedule holds up no other. It is told when it begins, and tried again at each tick. */
+      const held = (name: string, schedule: Schedule) => (defect: unknown) => {
+        const isNew = !schedule.failing
+        schedule.failing = true
+        return isNew
+          ? Effect.logError("a schedule cannot enqueue its job", Cause.die(defect)).pipe(
+              Effect.annotateLogs({ schedule: name }),
+            )
+          : Effect.void
+      }
+
       const tick = Effect.gen(function* () {
         const time = yield* Clock.currentTimeMillis
         for (const [name, schedule] of schedules) {
           if (schedule.next > time) continue
-          yield* fire(name, schedule)
-          schedule.next = Cron.next(schedule.cron, time).getTime()
+          const enqueued = Effect.map(fire(name, schedule), () => {
+            schedule.next = Cron.next(schedule.cron, time).getTime()
+            schedule.failing = false
+          })
+          yield* Effect.catchDefect(enqueued, held(name, schedule))
         }
       })
 

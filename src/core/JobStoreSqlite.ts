@@ -57,10 +57,11 @@ export const layer = Layer.effect(
       `)
     })
 
-    const forget = Effect.forEach(types, (type) =>
+    /** Of one kind that cannot be removed, the others are. */
+    const removeOld = Effect.forEach(types, (type) =>
       Effect.flatMap(ago(policyOf(type).retention), (oldest) =>
         query(sql`DELETE FROM jobs WHERE name = ${type.identifier} AND finished_at < ${oldest}`),
-      ),
+      ).pipe(Effect.ignoreCause({ log: "Error", message: "old jobs cannot be removed" })),
     )
 
     return JobStore.of({
@@ -190,7 +191,7 @@ export const layer = Layer.effect(
           () => Effect.sync(() => listeners.delete(wake)),
         )
         yield* upkeep("2 seconds", rescue)
-        yield* upkeep("1 hour", forget)
+        yield* upkeep("1 hour", removeOld)
       }),
     })
   }),

@@ -14,7 +14,7 @@ import { RequestInfo } from "../domain/RequestInfo.ts"
 import { version } from "../domain/Version.ts"
 import { drain, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
-import { withReason } from "./SqlFailure.ts"
+import { withoutValues, withReason } from "./SqlFailure.ts"
 
 const levels: Readonly<Record<LogLevel.LogLevel, string>> = {
   All: "DEBUG",
@@ -74,7 +74,7 @@ const wordsOf = (message: unknown): string =>
 
 const wordOf = (value: unknown) => {
   if (typeof value === "string") return value
-  return value instanceof Error ? `${value.name}: ${value.message}` : Formatter.format(value)
+  return value instanceof Error ? `${value.name}: ${withReason(value)}` : Formatter.format(value)
 }
 
 const exceptionOf = (cause: Cause.Cause<unknown>) => {
@@ -82,7 +82,7 @@ const exceptionOf = (cause: Cause.Cause<unknown>) => {
   return {
     type: attempt(() => (error instanceof Error ? scrub(error.name) : typeof error)),
     message: attempt(() => scrub(error instanceof Error ? withReason(error) : wordOf(error))),
-    traceback: attempt(() => scrub(Cause.pretty(cause))),
+    traceback: attempt(() => scrub(withoutValues(Cause.pretty(cause), error))),
   }
 }
 

@@ -85,10 +85,15 @@ const columnOf = ({ cause, constraint }: SqlError.UniqueViolation) => {
  * What the database said of an error, however deep in its causes: `FOREIGN KEY constraint failed`. Names tables, columns
  * and constraints, never a value of a row. Undefined when no database is behind it.
  */
-export const reasonText = (error: unknown, depth = 0): string | undefined => {
-  if (SqlError.isSqlError(error)) return textOf(error.reason)
+export const reasonText = (error: unknown): string | undefined => {
+  const found = within(error, 0)
+  return found && textOf(found.reason)
+}
+
+const within = (error: unknown, depth: number): SqlError.SqlError | undefined => {
+  if (SqlError.isSqlError(error)) return error
   const isDeeper = depth < 8 && Predicate.hasProperty(error, "cause")
-  return isDeeper ? reasonText(error.cause, depth + 1) : undefined
+  return isDeeper ? within(error.cause, depth + 1) : undefined
 }
 
 /** The message of an error, with what the database said. */
@@ -96,6 +101,14 @@ export const withReason = (error: Error): string => {
   const reason = reasonText(error)
   if (reason === undefined) return error.message
   return SqlError.isSqlError(error) ? reason : `${error.message}: ${reason}`
+}
+
+/** A stack trace of an error, where a message of the database that may quote a value is what `reasonText` says. */
+export const withoutValues = (trace: string, error: unknown): string => {
+  const reason = within(error, 0)?.reason
+  return reason?.cause instanceof Error && reason.cause.message !== ""
+    ? trace.replaceAll(reason.cause.message, () => textOf(reason))
+    : trace
 }
 
 const textOf = ({ _tag, cause, message = _tag }: SqlError.SqlErrorReason) => {

@@ -13,6 +13,7 @@ import { Timestamp } from "../../src/domain/Fields.ts"
 import { Ai } from "../../src/services/ai/Ai.ts"
 import { asCaller, ledgerOf, request, written } from "../fixtures/AiLedger.ts"
 import { eventually } from "../fixtures/Eventually.ts"
+import { refuseDimension } from "../fixtures/Refusal.ts"
 import { appWithProviders, FakeProvider } from "../fixtures/FakeAi.ts"
 import { testAppWith } from "../TestApp.ts"
 
@@ -218,6 +219,29 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
       assert.strictEqual(yield* sweep, 250)
       const { reserved, rows } = yield* ledgerOf(user_id)
       assert.deepStrictEqual([reserved, rows.length], [0, 500])
+    }),
+  )
+
+  it.effect("is swept, though one that comes first cannot be written", () =>
+    Effect.gen(function* () {
+      const { insert } = yield* AiReservationsRepo
+      const { sweep } = yield* AiReservations
+      const { id: user_id } = yield* asCaller
+      yield* refuseDimension("refused")
+      for (const [minute, dimension] of ["refused", "gpt-4o", "gpt-4o", "gpt-4o"].entries()) {
+        yield* insert({
+          id: uuidV7(),
+          user_id,
+          quantity: 2,
+          dimension,
+          created_at: Timestamp.make("2024-01-01T00:00:00.000Z"),
+          expires_at: Timestamp.make(`2024-01-01T00:1${minute}:00.000Z`),
+        })
+      }
+      const error = yield* Effect.flip(sweep)
+      assert.strictEqual(error.message, "1 row failed, 3 done")
+      const { reserved, rows } = yield* ledgerOf(user_id)
+      assert.deepStrictEqual([reserved, rows.length], [1, 6])
     }),
   )
 })

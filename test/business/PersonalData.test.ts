@@ -1,21 +1,19 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { AuditRepo } from "../../src/business/AuditRepo.ts"
 import { Cleanup } from "../../src/business/Cleanup.ts"
 import { Exports } from "../../src/business/Exports.ts"
-import {
-  closedAccounts,
-  exported,
-  expiring,
-  personalColumns,
-  type PersonalTable,
-  tables,
-} from "../../src/business/PersonalData.ts"
+import { closedAccounts, exported, expiring, tables } from "../../src/business/PersonalData.ts"
+import { personalColumns, type PersonalTable } from "../../src/business/PersonalTable.ts"
 import { Users } from "../../src/business/Users.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
+import { JobStore } from "../../src/core/JobStore.ts"
+import { AuditLogId } from "../../src/domain/AuditLog.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
-import { ExportUserData, SendNotificationEmail } from "../../src/domain/Job.ts"
+import { ExportUserData } from "../../src/domain/Job.ts"
 import type { UserId } from "../../src/domain/User.ts"
+import { seed } from "../fixtures/Canaries.ts"
 import { type Column, columns, contents, foreignKeys } from "../fixtures/Schema.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
@@ -50,70 +48,6 @@ const disagreements = (schema: ReadonlyArray<Column>) => {
       .map((column) => `${table}.${column}: it is not in the database, take it out of ${file}`),
   )
   return [...new Set([...missing, ...superfluous])].toSorted()
-}
-
-type Owner = "A" | "B"
-
-/** All ways to fill the columns with ids of users; the first is never null. */
-const casts = (userIds: ReadonlyArray<string>, schema: ReadonlyArray<Column>) =>
-  userIds.reduce<ReadonlyArray<Readonly<Record<string, Owner | null>>>>(
-    (rows, name) => {
-      const isNullable = schema.some(({ column, nullable }) => column === name && nullable)
-      const isOwner = name === userIds[0]
-      const values = isNullable && !isOwner ? (["A", "B", null] as const) : (["A", "B"] as const)
-      return rows.flatMap((row) => values.map((value) => Object.assign({ [name]: value }, row)))
-    },
-    [{}],
-  )
-
-/** Two users, whose ids stand wherever ids can, beside canaries in every column with personal data. */
-const seed = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const queue = yield* JobQueue
-  const schema = yield* columns
-  const ids = { A: newUser(), B: newUser() }
-  const created_at = yield* now
-  const nonce = newUser()
-  const canaries = { A: new Set<string>(), B: new Set<string>() }
-  const canary = (owner: Owner, place: string) => {
-    const text = `canary-${owner}-${nonce}-${place}`
-    canaries[owner].add(text)
-    return text
-  }
-
-  for (const [name, table] of here) {
-    if (table.erasure !== "rows" && table.erasure !== "columns") continue
-    const own = schema.filter((column) => column.table === name)
-    for (const cast of casts(table.userIds, own)) {
-      const row = own.map(({ column, nullable, type }): readonly [string, unknown] => {
-        const holder = cast[column]
-        if (holder !== undefined) return [column, holder === null ? null : ids[holder]]
-        const personal = personalColumns(table).find((one) => one.column === column)
-        if (personal === undefined && nullable) return [column, null]
-        const owner = personal?.of.map((id) => cast[id]).find((id) => id != null)
-        if (owner != null && type === "text") return [column, canary(owner, `${name}.${column}`)]
-        return [column, valueOf(type, { column, created_at })]
-      })
-      yield* sql`INSERT INTO ${sql(name)} ${sql.insert(Object.fromEntries(row))}`
-    }
-  }
-  for (const owner of ["A", "B"] as const) {
-    const title = canary(owner, "jobs.payload")
-    const payload = { user_id: ids[owner], title, body: title, path: null }
-    yield* queue.enqueue(SendNotificationEmail, payload, { delay: "1 hour" })
-    yield* queue.enqueue(ExportUserData, { user_id: ids[owner] }, { uniqueKey: ids[owner] })
-  }
-  return { ids, canaries }
-})
-
-/** Of a column without a canary. On SQLite a timestamp is text. */
-const valueOf = (type: string, row: { readonly column: string; readonly created_at: string }) => {
-  if (type === "boolean") return true
-  if (type === "bigint" || type === "integer") return 1
-  if (type === "jsonb" || type === "json_text") return `{"kept":true}`
-  if (type.startsWith("timestamp") || row.column.endsWith("_at")) return row.created_at
-  const fixed = { role: "user", subscription_plan: "free", subscription_status: "none" }
-  return Object.entries(fixed).find(([name]) => name === row.column)?.[1] ?? newUser()
 }
 
 const close = Effect.fnUntraced(function* (id: UserId) {
@@ -191,18 +125,82 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
+  it.effect("leaves a unique key to the job that has it already", () =>
+    Effect.gen(function* () {
+      const { enqueue, forget, get, list, relink } = yield* JobQueue
+      const [from, to] = [newUser(), newUser()]
+      const one = yield* enqueue(ExportUserData, { user_id: to }, { uniqueKey: to })
+      const other = yield* enqueue(ExportUserData, { user_id: from }, { uniqueKey: from })
+      yield* relink(from, to)
+      assert.deepInclude(yield* get(one.id), { payload: { user_id: to }, unique_key: to })
+      assert.deepInclude(yield* get(other.id), { payload: { user_id: to }, unique_key: from })
+      yield* forget([to])
+      assert.deepStrictEqual(yield* list({ limit: 10, user: to }), [])
+    }),
+  )
+
   it.effect("has all that is exported, to the user whose it is alone", () =>
     Effect.gen(function* () {
       const { canaries, ids } = yield* seed
       const { get, make } = yield* Exports
+      const store = yield* JobStore
+      for (const claim of yield* store.claim("export_user_data", 10)) {
+        yield* store.settle([{ claim, outcome: "failed", error: "what went wrong inside" }])
+      }
       yield* make(ids.A)
       const content = yield* get(ids.A)
+      assert.include(content, `"state": "failed"`)
+      assert.notInclude(content, "what went wrong inside")
       for (const text of canaries.A) {
         if (!text.includes("user_exports")) assert.include(content, text)
       }
       for (const text of canaries.B) assert.notInclude(content, text)
       assert.isAbove(canaries.A.size, exported.length)
     }),
+  )
+
+  it.effect(
+    "gives the address of an action to the admin who acted as a user, not to the user",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { insert } = yield* AuditRepo
+        const users = yield* Users
+        const { get, make } = yield* Exports
+        const [user, admin] = [newUser(), newUser()]
+        for (const id of [user, admin]) {
+          yield* users.create({ id, email: null, full_name: null, role: "user" })
+        }
+        yield* insert({
+          id: AuditLogId.make(newUser()),
+          actor_id: user,
+          actor_email: "user@example.com",
+          actor_role: "user",
+          impersonator_id: admin,
+          action: "user.updated",
+          description: "Name changed",
+          resource_type: "User",
+          resource_id: user,
+          details: {},
+          ip_address: "192.0.2.1",
+          request_id: null,
+          created_at: yield* now,
+        })
+        yield* make(user)
+        yield* make(admin)
+        assert.include(yield* get(user), "user@example.com")
+        assert.notInclude(yield* get(user), "192.0.2.1")
+        assert.include(yield* get(admin), "192.0.2.1")
+        assert.notInclude(yield* get(admin), "user@example.com")
+
+        const kept = sql`SELECT actor_email, ip_address FROM audit_logs WHERE impersonator_id = ${admin}`
+        yield* close(user)
+        yield* (yield* Cleanup).run
+        assert.deepStrictEqual(yield* kept, [{ actor_email: null, ip_address: "192.0.2.1" }])
+        yield* close(admin)
+        yield* (yield* Cleanup).run
+        assert.deepStrictEqual(yield* kept, [{ actor_email: null, ip_address: null }])
+      }),
   )
 
   it.effect("has all that goes with a closed account, and what stays", () =>

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Logger, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Usage } from "../../src/business/Usage.ts"
@@ -12,6 +12,7 @@ import { Timestamp } from "../../src/domain/Fields.ts"
 import type { UsageEvent } from "../../src/domain/Usage.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import * as Business from "../fixtures/Business.ts"
+import { refuseDimension } from "../fixtures/Refusal.ts"
 import { newUser } from "../TestApp.ts"
 
 /** What befalls the next flushes: they do not begin, or commit and nobody learns of it. */
@@ -253,6 +254,20 @@ layer(tested)("usage", (it) => {
       yield* untilWritten(other, [1])
       assert.deepStrictEqual(yield* quantities(one), [])
     }),
+  )
+
+  it.effect("that cannot be written takes nothing else along", () =>
+    Effect.gen(function* () {
+      const { count } = yield* Usage
+      const [one, other] = [yield* newPerson, yield* newPerson]
+      yield* refuseDimension("refused")
+      count(one, "api_requests", { dimension: "before" })
+      count(one, "api_requests", { dimension: "refused", quantity: 7 })
+      count(other, "api_requests", { dimension: "after" })
+      yield* TestClock.adjust("5 seconds")
+      yield* untilWritten(one, [1])
+      yield* untilWritten(other, [1])
+    }).pipe(Effect.provide(Logger.layer([]))),
   )
 
   it.effect(

@@ -2,8 +2,30 @@ import { assert, layer } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../../src/core/Database.ts"
-import { ConflictError, NotFoundError } from "../../src/domain/Errors.ts"
+import { errorText } from "../../src/core/ErrorText.ts"
+import { reasonText, withoutValues } from "../../src/core/SqlFailure.ts"
+import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import * as TestDatabase from "../TestDatabase.ts"
+
+const { dialect } = TestDatabase
+
+const saidBySqlite = [
+  "SqlError: FOREIGN KEY constraint failed",
+  "SqlError: UNIQUE constraint failed: children.id",
+  "SqlError: NOT NULL constraint failed: children.parent",
+  "SqlError: CHECK constraint failed: age > 0",
+  "SqlError: no such table: nowhere",
+  "SqlError: SQL logic error",
+]
+
+const saidByPostgres = [
+  `SqlError: update or delete on table "parents" violates foreign key constraint "children_parent_fkey" on table "children"`,
+  `SqlError: duplicate key value violates unique constraint "children_pkey"`,
+  `SqlError: null value in column "parent" of relation "children" violates not-null constraint`,
+  `SqlError: new row for relation "children" violates check constraint "children_age_check"`,
+  `SqlError: relation "nowhere" does not exist`,
+  "SqlError: invalid input syntax for type integer (22P02)",
+]
 
 /** An empty table, and what stands in it as everybody sees it. */
 const table = Effect.gen(function* () {
@@ -204,6 +226,51 @@ layer(TestDatabase.layer)("Database", (it) => {
       yield* insert(1)
       assert.isTrue(Exit.hasDies(yield* Effect.exit(query(insert(1)))))
       yield* ping
+    }),
+  )
+
+  it.effect("says of an error what went wrong where, to operators, and never a value", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { query } = yield* Database
+      yield* sql`CREATE TABLE parents (id TEXT PRIMARY KEY)`
+      yield* sql`
+        CREATE TABLE children (
+          id TEXT PRIMARY KEY, parent TEXT NOT NULL REFERENCES parents (id), age INTEGER CHECK (age > 0)
+        )
+      `
+      yield* sql`INSERT INTO parents ${sql.insert({ id: "canary" })}`
+      const child = (id: string, parent: string | null, age: number) =>
+        sql`INSERT INTO children ${sql.insert({ id, parent, age })}`
+      yield* child("canary", "canary", 1)
+      const said: Array<string> = []
+      for (const statement of [
+        sql`DELETE FROM parents WHERE id = ${"canary"}`,
+        child("canary", "canary", 1),
+        child("another", null, 1),
+        child("another", "canary", -777),
+        sql`SELECT * FROM ${sql("nowhere")}`,
+        dialect() === "pg"
+          ? sql`SELECT CAST(CAST(${'canary "quoted" canary'} AS TEXT) AS INTEGER)`
+          : sql`SELECT json_extract('{}', ${"canary path"})`,
+      ]) {
+        const exit = yield* Effect.exit(query(statement))
+        assert.isTrue(Exit.hasDies(exit))
+        if (Exit.isSuccess(exit)) continue
+        const defect = Cause.squash(exit.cause)
+        const trace = withoutValues(Cause.pretty(exit.cause), defect)
+        assert.notInclude(trace, "canary")
+        const text = errorText(defect)
+        assert.strictEqual(
+          reasonText(new ServiceUnavailableError({ service: "x", cause: defect })),
+          text.slice(10),
+        )
+        assert.include(trace, text.slice(10))
+        said.push(text)
+      }
+      assert.deepStrictEqual(said, dialect() === "pg" ? saidByPostgres : saidBySqlite)
+      assert.isUndefined(reasonText(new Error("another")))
+      assert.strictEqual(errorText(new Error("password=canary")), "Error: password=<redacted>")
     }),
   )
 

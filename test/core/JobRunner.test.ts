@@ -3,6 +3,7 @@ import { Deferred, Effect, Exit, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/core/JobQueue.ts"
 import { type Claim, JobStore } from "../../src/core/JobStore.ts"
+import { JobId } from "../../src/domain/Job.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { jobs, running, Task, Tasks } from "../fixtures/Jobs.ts"
 
@@ -57,6 +58,46 @@ layer(jobs(), { excludeTestServices: true })("A worker", (it) => {
       assert.deepInclude(yield* queue.get(id), { state: "waiting", attempts: 0 })
       assert.deepStrictEqual(tasks.begun, [])
       yield* queue.cancel(id)
+    }),
+  )
+
+  it.effect("says how jobs ended, though one of them cannot be kept", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      const store = yield* JobStore
+      const [told, together] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const batches: Array<ReadonlyArray<string>> = []
+      let refused = ""
+      for (const task of ["one", "refused", "other"]) tasks.when(task, () => Deferred.await(told))
+      yield* running(tasks).pipe(
+        Effect.provideService(JobStore, {
+          ...store,
+          settle: (settlements) => {
+            const ids = settlements.map(({ claim }) => claim.id)
+            batches.push(ids)
+            if (ids.includes(JobId.make(refused))) return Effect.die(new Error("refused"))
+            const first = batches.length === 1 ? Deferred.await(together) : Effect.void
+            return Effect.andThen(first, store.settle(settlements))
+          },
+        }),
+      )
+      yield* queue.enqueue(Task, { task: "first" })
+      const ids = yield* Effect.forEach(["one", "refused", "other"], (task) =>
+        Effect.map(queue.enqueue(Task, { task }), ({ id }) => id),
+      )
+      refused = ids[1] ?? ""
+      yield* eventually(Effect.sync(() => tasks.begun.length === 4 && batches.length === 1))
+      yield* Deferred.succeed(told, undefined)
+      yield* Effect.sleep("50 millis")
+      yield* Deferred.succeed(together, undefined)
+      for (const id of ids.filter((id) => id !== refused)) {
+        yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "completed"))
+      }
+      assert.deepStrictEqual(batches[1]?.toSorted(), ids.toSorted())
+      // Its lease ends, and it is begun again.
+      assert.deepInclude(yield* queue.get(refused), { state: "active" })
+      yield* queue.cancel(refused)
     }),
   )
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted, Schema } from "effect"
+import { Cause, Effect, Layer, Redacted, Schema } from "effect"
+import { SqlError } from "effect/sql"
 import * as Logger from "../../src/core/Logger.ts"
 import { type Environment, Settings } from "../../src/core/Settings.ts"
 import { version } from "../../src/domain/Version.ts"
@@ -99,6 +100,25 @@ describe("Logger", () => {
       assert.deepInclude(record, { request_id: "r-1", user_id: "ada" })
       assert.match(String(record["trace_id"]), /^[0-9a-f]{32}$/)
       assert.match(String(record["span_id"]), /^[0-9a-f]{16}$/)
+    }),
+  )
+
+  it.effect("says what the database said, without the value that it quotes", () =>
+    Effect.gen(function* () {
+      const cause = Object.assign(new Error('invalid input syntax for type integer: "canary"'), {
+        code: "22P02",
+        detail: "canary",
+      })
+      const reason = new SqlError.UnknownError({ cause, message: "Query failed" })
+      const error = new SqlError.SqlError({ reason })
+      const line = yield* written(staging, Effect.logError("broken", Cause.die(error)))
+      const { message, traceback } = parse(line)["exception"] as Readonly<Record<string, string>>
+      assert.strictEqual(message, "invalid input syntax for type integer (22P02)")
+      assert.include(traceback, "invalid input syntax for type integer (22P02)")
+      assert.notInclude(line, "canary")
+      const short = yield* written(staging, Effect.logError("broken", error))
+      assert.include(short, "invalid input syntax for type integer (22P02)")
+      assert.notInclude(short, "canary")
     }),
   )
 

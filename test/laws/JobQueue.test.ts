@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Cause, Cron, DateTime, Deferred, Effect, Exit, Tracer } from "effect"
+import { Cause, Cron, DateTime, Deferred, Effect, Exit, Logger, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -595,6 +595,27 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       yield* schedules.tick
       assert.strictEqual(enqueued, 1)
     }),
+  )
+
+  it.effect("of a schedule are enqueued though another schedule has a bug", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schedules = yield* JobSchedules
+      let isBroken = true
+      const enqueued: Array<string> = []
+      const cron = Cron.parseUnsafe("0 9 * * *", "UTC")
+      const enqueue = (name: string) => Effect.sync(() => enqueued.push(name))
+      const broken = Effect.suspend(() => (isBroken ? Effect.die("bug") : enqueue("broken")))
+      yield* schedules.set("broken", cron, broken)
+      yield* schedules.set("sound", cron, enqueue("sound"))
+      yield* sql`UPDATE job_schedules SET next_run_at = ${"2020-01-01T09:00:00.000Z"}
+                 WHERE name IN ('broken', 'sound')`
+      yield* schedules.tick
+      assert.deepStrictEqual(enqueued, ["sound"])
+      isBroken = false
+      yield* schedules.tick
+      assert.deepStrictEqual(enqueued, ["sound", "broken"])
+    }).pipe(Effect.provide(Logger.layer([]))),
   )
 
   it.effect("are settled by whoever holds them, not by one that handed them back before", () =>

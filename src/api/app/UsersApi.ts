@@ -67,7 +67,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       OpenApi.annotations({
         summary: "Close your account",
         description:
-          "Deactivates it: every later request is a 403. After 30 days it is made anonymous. The last active admin cannot.",
+          "Deactivates it: every later request is a 403. After 30 days it is made anonymous, and its projects are deleted. The last active admin cannot.",
       }),
     ),
   )
