@@ -2,18 +2,20 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { RecipeProject } from "../fixtures/RecipeProject.ts"
 import { apply, recipesOf } from "../fixtures/Recipes.ts"
 import { layerFor } from "../LayerFor.ts"
+import { hasProgram } from "../Programs.ts"
 
 /** TypeScript's with Effect's diagnostics in it: both in one pass. */
 const compiler = resolve(`node_modules/@effect/tsgo-${process.platform}-${process.arch}/lib/tsc`)
 
 /** Files of the copy whose tests are about what the recipes add. */
 const tests = [
-  "test/api/{Tasks,Verdicts}.test.ts",
+  "test/api/Tasks.test.ts",
+  "test/api/Verdicts.test.ts",
   "test/jobs/Tasks.test.ts",
   "test/business/PersonalData.test.ts",
   "test/core/Migrations.test.ts",
@@ -42,10 +44,10 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
       "compile, and Effect's diagnostics find nothing",
       () =>
         Effect.gen(function* () {
-          const { program, touched, write } = yield* RecipeProject
+          const { program, root, touched } = yield* RecipeProject
           const annotations = annotationsOf(readFileSync("CONTRIBUTING.md", "utf8"))
           assert.isAbove(annotations.length, 4)
-          write("Annotated.ts", annotated(annotations))
+          writeFileSync(join(root, "Annotated.ts"), annotated(annotations))
           const options = { incremental: false, tsBuildInfoFile: null }
           const files = [...touched, "Annotated.ts"]
           const project = {
@@ -54,7 +56,7 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
             include: [],
             files,
           }
-          write("tsconfig.recipes.json", JSON.stringify(project))
+          writeFileSync(join(root, "tsconfig.recipes.json"), JSON.stringify(project))
           // One checker does half the work of the usual four.
           const words = ["--project", "tsconfig.recipes.json", "--checkers", "1"]
           assert.strictEqual(yield* program(compiler, ...words), "")
@@ -75,14 +77,42 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
       "pass their tests and their rows of verdicts, on each database",
       () =>
         Effect.gen(function* () {
-          const { script } = yield* RecipeProject
+          const { root, script } = yield* RecipeProject
           const about = "tasks|one row for every operation|PersonalData|takes back the newest"
-          assert.strictEqual(yield* script("vitest/vitest.mjs", "run", ...tests, "-t", about), "")
+          const reporters = [
+            "--reporter=default",
+            "--reporter=json",
+            "--outputFile.json=report.json",
+          ]
+          const words = ["run", ...tests, "-t", about, ...reporters]
+          assert.strictEqual(yield* script("vitest/vitest.mjs", ...words), "")
+          const { testResults } = decodeReport(readFileSync(join(root, "report.json"), "utf8"))
+          const passed = testResults
+            .filter(({ assertionResults }) => assertionResults.some(isPassed))
+            .map(({ name }) => name.replace(/^.*?(?=test\/)/, ""))
+          const databases = hasProgram("embeddedPostgres") ? 2 : 1
+          const expected = tests.flatMap((test) => Array.from({ length: databases }, () => test))
+          assert.sameMembers(passed, expected)
         }),
       120_000,
     )
   },
 )
+
+const decodeReport = Schema.decodeSync(
+  Schema.fromJsonString(
+    Schema.Struct({
+      testResults: Schema.Array(
+        Schema.Struct({
+          name: Schema.String,
+          assertionResults: Schema.Array(Schema.Struct({ status: Schema.String })),
+        }),
+      ),
+    }),
+  ),
+)
+
+const isPassed = ({ status }: { readonly status: string }) => status === "passed"
 
 /** The annotations of the table of policies, as code. */
 const annotationsOf = (markdown: string) =>
