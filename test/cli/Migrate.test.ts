@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { migrations } from "../../migrations/index.ts"
+import { results } from "../../src/cli/Results.ts"
 import * as Migrations from "../../src/core/Migrations.ts"
 import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
 import * as TestDatabase from "../TestDatabase.ts"
@@ -14,6 +16,8 @@ const run = (line: string) =>
   )
 
 const json = (line: string) => Effect.map(run(`${line} --json`), jsonOf)
+
+const decode = Schema.decodeUnknownSync(results["migrate status"])
 
 layer(TestDatabase.layer)("plinth migrate", (it) => {
   it.effect(
@@ -58,6 +62,69 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
         )
         const { pending } = yield* Migrations.status()
         assert.deepStrictEqual(pending, TestDatabase.dialect() === "pg" ? [newest] : [])
+      }),
+    patience,
+  )
+
+  it.effect(
+    "refuses to run, and to start, on what it cannot tell apart, until that is renamed",
+    () =>
+      Effect.gen(function* () {
+        yield* Migrations.run()
+        const sql = yield* SqlClient.SqlClient
+        const other = "0009_other"
+        yield* sql`UPDATE migrations SET name = ${other} WHERE id = 9`
+        const rename = `migrate rename ${other} ${newest}`
+
+        const [serve, migrate, status, doctor] = yield* Effect.all(
+          [run("serve"), run("migrate"), run("migrate status"), run("doctor")],
+          { concurrency: 2 },
+        )
+
+        const stderr = `plinth: this database ran ${other}, but this release has ${newest} at that number. If that is its new name: plinth ${rename}. `
+        assert.deepStrictEqual([serve.code, migrate.code, status.code], [1, 1, 1])
+        for (const outcome of [serve, migrate, status]) {
+          assert.strictEqual(outcome.stderr.slice(0, stderr.length), stderr)
+          assert.match(outcome.stderr, /^.+\n$/)
+        }
+        assert.match(status.stdout, new RegExp(`^9 +${newest} +- +true$`, "m"))
+        assert.match(status.stdout, new RegExp(`^9 +${other} +2.+ false$`, "m"))
+        assert.match(doctor.stdout, new RegExp(`^Database +broken .*${other}.*${newest}`, "m"))
+
+        assert.deepStrictEqual(yield* json(rename), { from: other, to: newest })
+        assert.deepStrictEqual((yield* Migrations.status()).problems, [])
+      }),
+    patience,
+  )
+
+  it.effect(
+    "tells which are a newer release's, and runs and takes back nothing then",
+    () =>
+      Effect.gen(function* () {
+        yield* Migrations.run()
+        const sql = yield* SqlClient.SqlClient
+        const row = { id: 10, name: "0010_newer", applied_at: "2100-01-01T00:00:00.000Z" }
+        yield* sql`INSERT INTO migrations ${sql.insert(row)}`
+
+        const [status, doctor, migrate, down] = yield* Effect.all(
+          [json("migrate status"), run("doctor"), run("migrate"), run("migrate down --yes")],
+          { concurrency: 2 },
+        )
+
+        assert.include(status, { pending: 0 })
+        assert.deepStrictEqual(
+          decode(status)
+            .migrations.filter(({ known }) => !known)
+            .map(({ name }) => name),
+          [row.name],
+        )
+        assert.strictEqual(doctor.code, 0)
+        assert.match(doctor.stdout, /^Database +warning .*newer release .*: 0010_newer$/m)
+        assert.notMatch(doctor.stdout, /^Jobs .*see Database/m)
+        assert.deepStrictEqual([migrate.code, migrate.stdout], [0, "Nothing to migrate\n"])
+        assert.match(migrate.stderr, /^.*newer release has migrated.*0010_newer.*\n$/)
+        assert.deepStrictEqual([down.code, down.stdout], [1, ""])
+        assert.match(down.stderr, /^plinth: migration 0010_newer ran last.*\n$/)
       }),
     patience,
   )

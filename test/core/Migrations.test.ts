@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { readdirSync } from "node:fs"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
@@ -60,6 +61,11 @@ const migrateElsewhere = (url: string, ready: Latch.Latch) =>
 const decodeNames = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
 
 layer(database)("Migrations", (it) => {
+  it("lists every file, by rising numbers", () => {
+    const files = readdirSync("migrations").filter((file) => /^\d/.test(file))
+    assert.deepStrictEqual(names, files.map((file) => file.replace(".ts", "")).toSorted())
+  })
+
   it.effect("runs each once and tells which", () =>
     Effect.gen(function* () {
       yield* unmigrated
