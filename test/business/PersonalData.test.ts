@@ -82,12 +82,12 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`ALTER TABLE projects ADD COLUMN client_email TEXT`
-      yield* sql`CREATE TABLE unplaced (id TEXT PRIMARY KEY)`
+      yield* sql`CREATE TABLE planted (id TEXT PRIMARY KEY)`
       assert.deepStrictEqual(disagreements(yield* columns), [
+        `planted: add an entry for this table to ${file}`,
         `projects.client_email: add it to the entry \`projects\` of ${file}, to userIds, personal or other`,
-        `unplaced: add an entry for this table to ${file}`,
       ])
-      yield* sql`DROP TABLE unplaced`
+      yield* sql`DROP TABLE planted`
       yield* sql`ALTER TABLE projects DROP COLUMN client_email`
       const without = (yield* columns).filter(({ column }) => column !== "avatar_url")
       assert.deepStrictEqual(disagreements(without), [
@@ -216,9 +216,13 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
       const { placesOf } = yield* contents
       for (const text of canaries.A) assert.deepStrictEqual(placesOf(text), [], text)
       for (const text of canaries.B) assert.deepStrictEqual(placesOf(text), before.placesOf(text))
-      const kept = here.flatMap(([name, table]) =>
-        table.erasure === "columns" ? table.userIds.map((column) => `${name}.${column}`) : [],
-      )
+      // Also where a row of B names A.
+      const kept = here.flatMap(([name, table]) => {
+        if (table.erasure !== "rows" && table.erasure !== "columns") return []
+        const [owner, ...others] = table.userIds
+        const left = table.erasure === "rows" ? others : [owner, ...others]
+        return left.map((column) => `${name}.${column}`)
+      })
       assert.deepStrictEqual(placesOf(ids.A), kept.toSorted())
       const [row] = yield* sql`SELECT * FROM users WHERE id = ${ids.A}`
       for (const column of ["last_login_at", "last_token_iat", "stripe_customer_id", "closed_at"]) {
