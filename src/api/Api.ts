@@ -23,13 +23,13 @@ class AppApi extends appApi(
 
 class AdminApi extends adminApi(AdminUsersApi, AdminJobsApi, AdminUsageApi) {}
 
-class Contract extends HttpApi.make("api")
+const contract = HttpApi.make("api")
   .addHttpApi(PublicApi)
   .addHttpApi(AppApi)
   .addHttpApi(AdminApi)
   .middleware(Observation)
   .prefix("/api/v1")
-  .annotate(HttpApi.ParseOptions, { errors: "all" }) {}
+  .annotate(HttpApi.ParseOptions, { errors: "all" })
 
 /** The whole HTTP contract. Imports nothing that runs, so clients and tests share it. */
-export class Api extends Contract.annotateMerge(documentationOf(Contract)) {}
+export class Api extends contract.annotateMerge(documentationOf(contract)) {}

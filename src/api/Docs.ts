@@ -3,9 +3,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger, OpenApi } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import { Api } from "./Api.ts"
-
-export const openApiPath = "/api/v1/openapi.json"
-export const docsPath = "/docs"
+import { docsPath, openApiPath } from "./Exchange.ts"
 
 /** The OpenAPI 3.1 document, made when it is first asked for. */
 const openApi = HttpRouter.add(

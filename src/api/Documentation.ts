@@ -78,6 +78,9 @@ const transformOf =
         const isLimited = "429" in operation.responses
         for (const [status, response] of Object.entries(operation.responses)) {
           describeResponse(status, response, components.schemas)
+          if (!path.startsWith("/api/v1/public/")) {
+            response.headers = { ...response.headers, ...references(["Cache-Control"]) }
+          }
           if (isIdempotent && status.startsWith("2")) {
             response.headers = { ...response.headers, ...references(["Idempotency-Replayed"]) }
           }

@@ -6,6 +6,10 @@ export const headers = {
   },
   "X-API-Version": { description: "The version that answered.", schema: { type: "string" } },
   "X-API-Latest-Version": { description: "The newest version.", schema: { type: "string" } },
+  "Cache-Control": {
+    description: "`no-store`: the answer is for its caller alone. Of a stream `no-cache`.",
+    schema: { type: "string", enum: ["no-store", "no-cache"] },
+  },
   "WWW-Authenticate": { description: "Always `Bearer`.", schema: { type: "string" } },
   "Idempotency-Replayed": {
     description: "`true` on an answer that was given before to the same Idempotency-Key.",

@@ -22,6 +22,14 @@ export const silent = new Set([
   "/metrics",
 ])
 
+export const openApiPath = "/api/v1/openapi.json"
+export const docsPath = "/docs"
+
+const open = new Set([...silent, openApiPath, docsPath])
+
+/** Whether everybody gets the same answer, without a token. Of all other paths nothing is kept by any cache. */
+export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || open.has(path)
+
 const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
 
 /** The limit that counted the request, and what it said. */

@@ -52,8 +52,10 @@ export const headerSets = (settings: Settings["Service"]) => {
     origin === undefined ? plain : (allowed.get(origin) ?? plain)
 
   return {
-    /** Of a JSON answer to this origin. */
+    /** Of a JSON answer to this origin, which caches may keep. */
     json: (origin: string | undefined): HeaderSet => of(origin).json,
+    /** Of a JSON answer to a caller: no cache keeps it, also not that of a browser which others use. */
+    personal: (origin: string | undefined): HeaderSet => of(origin).personal,
     /** Of an HTML page, which gets a policy of its own. */
     page: (origin: string | undefined): HeaderSet => of(origin).page,
     allows: (origin: string) => allowed.has(origin),
@@ -74,5 +76,6 @@ export const limitHeaders = (
 
 const variants = (common: HeaderSet) => ({
   json: { ...common, "content-security-policy": json },
+  personal: { ...common, "content-security-policy": json, "cache-control": "no-store" },
   page: { ...common, "content-security-policy": page },
 })

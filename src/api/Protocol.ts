@@ -26,7 +26,7 @@ import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { bare, failure, failureHeaders, notAllowed, redress } from "./EdgeFailures.ts"
-import { endpointLabel, Exchange, silent, unmatched } from "./Exchange.ts"
+import { endpointLabel, Exchange, isOpen, silent, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -67,7 +67,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         const response = redress(answer, limit)
         record(exchange, response.status)
         return HttpServerResponse.setHeaders(response, {
-          ...(isPage(response) ? headers.page(exchange.origin) : headers.json(exchange.origin)),
+          ...headersOf(exchange, response),
           "x-request-id": exchange.request_id,
           ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
           ...(response.status < 400 ? undefined : failureHeaders(response)),
@@ -75,6 +75,14 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
             ? { connection: "close" }
             : undefined),
         })
+      }
+
+      const headersOf = ({ origin, path }: Exchange, response: Response) => {
+        if (isPage(response)) return headers.page(origin)
+        // A stream says itself what caches may do.
+        return isOpen(path) || response.headers["cache-control"] !== undefined
+          ? headers.json(origin)
+          : headers.personal(origin)
       }
 
       const record = (exchange: Exchange, status: number) => {

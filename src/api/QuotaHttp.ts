@@ -1,5 +1,6 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import { RequestQuota } from "../business/RequestQuota.ts"
+import { steadyMillis } from "../core/SteadyClock.ts"
 import { CurrentUser } from "../domain/User.ts"
 import { CountsAgainstQuota, policyOf } from "./Policies.ts"
 import { Quota } from "./Quota.ts"
@@ -11,7 +12,7 @@ export const layer = Layer.effect(
       if (!policyOf(CountsAgainstQuota, of)) return handler
       return Effect.withFiber((fiber) => {
         const user = Context.getUnsafe(fiber.context, CurrentUser)
-        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+        const now = steadyMillis(fiber.getRef(Clock.Clock))
         return quota.isKnownLeft(user, now) ? handler : Effect.andThen(quota.check(user), handler)
       })
     }),

@@ -22,7 +22,7 @@ export class RawAnswers extends Context.Service<
     this,
     Effect.gen(function* () {
       const metrics = yield* Metrics
-      const headers = headerSets(yield* Settings).json(undefined)
+      const headers = headerSets(yield* Settings).personal(undefined)
 
       const answer = (
         socket: Duplex,

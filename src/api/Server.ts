@@ -1,10 +1,11 @@
 import { createServer, type Server } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Clock, Context, Data, Effect, Layer, Scope } from "effect"
+import { Context, Data, Effect, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { drain, Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/Settings.ts"
+import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import { routerConfig } from "./Methods.ts"
 import { RawAnswers } from "./RawAnswers.ts"
 
@@ -133,7 +134,7 @@ const stop = Effect.fnUntraced(function* (
     Effect.delay("100 millis"),
     Effect.forever,
   )
-  const left = isFirst ? grace * 1000 : deadline - (yield* Clock.currentTimeMillis)
+  const left = isFirst ? grace * 1000 : deadline - (yield* currentSteadyMillis)
   yield* Effect.timeoutOption(Effect.race(closed, idle), Math.max(0, left))
   server.closeAllConnections()
 })

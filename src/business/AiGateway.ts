@@ -1,5 +1,6 @@
-import { Clock, Context, Effect, Layer, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, type Scope, Stream } from "effect"
 import { Settings } from "../core/Settings.ts"
+import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AiCompletion,
   AiError,
@@ -64,7 +65,7 @@ export class AiGateway extends Context.Service<
         const parts = yield* ask(current, (provider, call) => provider.stream(call))
 
         const metered = (part: AiPart): Effect.Effect<AiPart, AiError> =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          Effect.flatMap(currentSteadyMillis, (now) => {
             current.meter.add(part)
             return now - current.started > longest
               ? Effect.fail(tooLong(current))

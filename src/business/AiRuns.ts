@@ -1,7 +1,8 @@
-import { Clock, Effect, Result, type Scope, type Tracer } from "effect"
+import { Effect, Result, type Scope, type Tracer } from "effect"
 import type { AiModel } from "../core/AiSettings.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
+import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AiCall,
   type AiCompletion,
@@ -24,6 +25,7 @@ export interface AiRun {
   readonly request: AiRequest
   readonly claim: Claim | null
   readonly span: Tracer.Span
+  /** In steady ms, as `asked`. */
   readonly started: number
   readonly meter: AiMeter
   /** Since when the one that answers is asked. */
@@ -58,7 +60,7 @@ export const make = Effect.gen(function* () {
       },
     })
     const tokens = request.max_tokens + promptAtMost(request.messages)
-    const started = yield* Clock.currentTimeMillis
+    const started = yield* currentSteadyMillis
     const run: AiRun = {
       reservation: yield* reservations.reserve(caller, { model: chosen.model, tokens }),
       chain,
@@ -79,7 +81,7 @@ export const make = Effect.gen(function* () {
     if (run.completion !== null) return run.completion
     const { claim, meter, span, started } = run
     const { estimated, usage } = yield* meter.usage
-    const ended = yield* Clock.currentTimeMillis
+    const ended = yield* currentSteadyMillis
     const from = meter.from ?? settings.default
     const completion: AiCompletion = {
       content: meter.text,
@@ -118,7 +120,7 @@ export const make = Effect.gen(function* () {
     Effect.acquireRelease(begin(caller, request), settle)
 
   const failed = Effect.fnUntraced(function* ({ model, provider }: AiModel, started: number) {
-    const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+    const seconds = ((yield* currentSteadyMillis) - started) / 1000
     metrics.llmRequest(provider, labelOf(model), "error", seconds)
   })
 
@@ -134,7 +136,7 @@ export const make = Effect.gen(function* () {
       if (provider === undefined || !failures.every((failure) => mayHelp(model, failure))) continue
       const { max_tokens, messages, temperature } = request
       const key = claim === null ? null : claim.id
-      const started = yield* Clock.currentTimeMillis
+      const started = yield* currentSteadyMillis
       const result = yield* call(provider, {
         model: model.model,
         messages,

@@ -1,5 +1,6 @@
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Settings } from "../core/Settings.ts"
+import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
@@ -19,7 +20,7 @@ const maxKnown = 10_000
 export class RequestQuota extends Context.Service<
   RequestQuota,
   {
-    /** A plain call, because nearly every request makes one: nothing has to be asked. */
+    /** A plain call, because nearly every request makes one: nothing has to be asked. `now` in steady ms. */
     readonly isKnownLeft: (user: Subscriber, now: number) => boolean
     readonly check: (
       user: Subscriber,
@@ -58,7 +59,7 @@ export class RequestQuota extends Context.Service<
         },
         check: Effect.fnUntraced(function* (user) {
           const limit = limitFor(user)
-          const time = yield* Clock.currentTimeMillis
+          const time = yield* currentSteadyMillis
           if (limit === null) return
           const { used } = recent(user.id, time) ?? (yield* read(user.id, time))
           if (used >= limit) {

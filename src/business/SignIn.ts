@@ -3,6 +3,7 @@ import { Database } from "../core/Database.ts"
 import { JobQueue } from "../core/JobQueue.ts"
 import { Metrics } from "../core/Metrics.ts"
 import * as SingleFlight from "../core/SingleFlight.ts"
+import { currentSteadyMillis, steadyMillis } from "../core/SteadyClock.ts"
 import {
   AuthorizationError,
   ConflictError,
@@ -32,7 +33,7 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
 
   const signIn = Effect.fnUntraced(function* (identity: Identity) {
     const { change } = cache
-    const read_at = yield* Clock.currentTimeMillis
+    const read_at = yield* currentSteadyMillis
     const known = yield* repo.find(identity.sub)
     const user = known === undefined ? yield* signUp(identity) : yield* followed(known, identity)
     cache.set(user, read_at, change)
@@ -98,7 +99,7 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
 
   return (identity: Identity): Effect.Effect<User, Failure> =>
     Effect.withFiber((fiber) => {
-      const user = cache.get(identity.sub, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+      const user = cache.get(identity.sub, steadyMillis(fiber.getRef(Clock.Clock)))
       const isKnown = user !== undefined && isSettled(identity, user)
       metrics.cacheLookup("users", isKnown)
       return isKnown ? admit(user) : Effect.flatMap(alone(keyOf(identity), signIn(identity)), admit)

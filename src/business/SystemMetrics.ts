@@ -2,6 +2,7 @@ import { Clock, Effect, Layer, Schedule } from "effect"
 import { JobStore } from "../core/JobStore.ts"
 import { Leases, renewal } from "../core/Leases.ts"
 import { Metrics } from "../core/Metrics.ts"
+import { currentSteadyMillis, steadyMillis } from "../core/SteadyClock.ts"
 import type { SystemState } from "../core/SystemSeries.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { JobTypes } from "../domain/Job.ts"
@@ -31,21 +32,21 @@ export const layer = Layer.effectDiscard(
       return { users: yield* users.countByActivity, queues: new Map([...none, ...waiting]) }
     })
 
-    let heldUntil = 0
+    let heldUntil = -Infinity
     let counted: { readonly at: number; readonly state: SystemState } | undefined
 
     const lead = Effect.gen(function* () {
       const until = yield* leases.take(lease)
-      heldUntil = until ?? 0
+      heldUntil = until ?? -Infinity
       if (until === null) counted = undefined
-      const at = yield* Clock.currentTimeMillis
+      const at = yield* currentSteadyMillis
       if (until === null || (counted !== undefined && at < counted.at + interval)) return
       counted = { at, state: yield* count }
     })
 
-    metrics.system(() => (clock.currentTimeMillisUnsafe() < heldUntil ? counted?.state : undefined))
+    metrics.system(() => (steadyMillis(clock) < heldUntil ? counted?.state : undefined))
     yield* Effect.addFinalizer(() => {
-      heldUntil = 0
+      heldUntil = -Infinity
       return Effect.ignoreCause(leases.release(lease))
     })
     yield* Effect.ignoreCause(lead).pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)

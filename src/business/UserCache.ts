@@ -5,7 +5,7 @@ interface Entry {
   readonly read_at: number
 }
 
-/** A user is as the database said at most this long ago, in ms: the promise about deactivation. */
+/** A user is as the database said at most this long ago, in ms: the promise about deactivation. Times are steady ones. */
 const lifetime = 2000
 const maxEntries = 10_000
 

@@ -1,8 +1,9 @@
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
 import { JobQueue } from "../core/JobQueue.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { PubSub } from "../core/PubSub.ts"
+import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AuthorizationError,
   type ConflictError,
@@ -96,7 +97,7 @@ export class Users extends Context.Service<
       const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changes, id))
 
       const recall = (id: UserId) =>
-        Effect.flatMapEager(Clock.currentTimeMillis, (read_at) => {
+        Effect.flatMapEager(currentSteadyMillis, (read_at) => {
           const user = cache.get(id, read_at)
           metrics.cacheLookup("users", user !== undefined)
           if (user !== undefined) return Effect.succeed(user)

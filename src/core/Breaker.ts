@@ -2,6 +2,7 @@ import { Cause, Clock, Duration, Effect, Exit, Layer, Option, Schedule, Stream }
 import { CircuitBreaker } from "effect/persistence"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import { type CircuitState, Metrics } from "./Metrics.ts"
+import { steady } from "./SteadyClock.ts"
 import { delayOf, type Verdict } from "./Verdict.ts"
 
 /** Half of the last 20 calls, and not before there were 5. */
@@ -37,7 +38,7 @@ export const make = Effect.fnUntraced(function* (service: string) {
   )
 
   // The store in memory does not fail.
-  const current = Effect.orDie(breaker.state(service))
+  const current = steadily(() => Effect.orDie(breaker.state(service)))
 
   return {
     /** Past its time, an open one stays open until the next call. */
@@ -50,15 +51,21 @@ export const make = Effect.fnUntraced(function* (service: string) {
     /** `ServiceUnavailableError`: not called. `retry_after` unless another's call is about to decide. */
     guard: <A, E, R>(self: Effect.Effect<A, E, R>, verdictOf: (error: E) => Verdict) =>
       Effect.mapError(
-        breaker.execute(self, {
-          key: service,
-          classify: (exit) => Effect.map(Clock.currentTimeMillis, outcomeOf(exit, verdictOf)),
-        }),
+        steadily((clock) =>
+          breaker.execute(Effect.provideService(self, Clock.Clock, clock), {
+            key: service,
+            classify: (exit) => Effect.map(clock.currentTimeMillis, outcomeOf(exit, verdictOf)),
+          }),
+        ),
         (error) =>
           error instanceof CircuitBreaker.CircuitBreakerError ? refusal(service, error) : error,
       ),
   }
 })
+
+/** By the system's time, an open one would stay open for as long as that steps back. */
+const steadily = <A, E, R>(self: (clock: Clock.Clock) => Effect.Effect<A, E, R>) =>
+  Effect.clockWith((clock) => Effect.provideService(self(clock), Clock.Clock, steady(clock)))
 
 const outcomeOf =
   <A, E>(exit: Exit.Exit<A, E>, verdictOf: (error: E) => Verdict) =>

@@ -1,8 +1,9 @@
-import { Clock, Context, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
+import { Context, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { Redis as Persistence } from "effect/persistence"
 import { Metrics } from "./Metrics.ts"
 import { Redis } from "./Redis.ts"
 import * as SingleFlight from "./SingleFlight.ts"
+import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /** Values of one kind, under names that no other kind has. */
 export interface Kind<A> {
@@ -106,12 +107,12 @@ const memory = (): Store => {
   const all = new Map<string, { readonly text: string; readonly ends_at: number }>()
   return {
     get: (key) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(currentSteadyMillis, (now) => {
         const entry = all.get(key)
         return entry !== undefined && now < entry.ends_at ? entry.text : null
       }),
     set: (key, text, ttl) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(currentSteadyMillis, (now) => {
         all.delete(key)
         const [oldest] = all.size < maxEntries ? [] : all.keys()
         if (oldest !== undefined) all.delete(oldest)

@@ -4,6 +4,7 @@ import { overridden, PlanLimitsOverride, planLimits } from "../domain/Plan.ts"
 import { isRate, rateOf } from "../domain/Rate.ts"
 import { aiChoicesOf, aiProviderOf, type AiRoutes, aiRoutesOf } from "./AiSettings.ts"
 import { databaseSettings } from "./DatabaseSettings.ts"
+import { OriginList, originsIn } from "./Origins.ts"
 
 /** One bad variable. Its value is never part of it. */
 export interface Problem {
@@ -139,7 +140,11 @@ const share = (name: string, fallback: number) =>
     (value) => /^\d*\.?\d+$/.test(value) && Number(value) <= 1,
   ).pipe(Config.map(Number), Config.withDefault(fallback))
 
-const isHttp = (value: string) => /^https?:\/\/\S+$/i.test(value) && URL.canParse(value)
+const isHttp = (value: string) =>
+  /^https?:\/\/\S+$/i.test(value) &&
+  URL.canParse(value) &&
+  // A wildcard is a host for URL, and never one that anybody reaches.
+  !new URL(value).host.includes("*")
 
 /** Without a slash at its end, so that a path can follow. */
 const url = (name: string) =>
@@ -156,19 +161,8 @@ const emailAddress = (name: string) =>
     optional,
   )
 
-/** An origin as browsers send it: scheme, host, port, nothing after. `*` is for `Settings.ts` to judge. */
-const isOrigin = (value: string) =>
-  value === "*" || (URL.canParse(value) && new URL(value).origin === value)
-
-const listOf = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Array(Schema.String)))
-
 const origins = (name: string, fallback: ReadonlyArray<string>) =>
-  checked(name, 'must be a JSON list of origins, like ["https://app.example.com"]', (value) =>
-    Option.exists(listOf(value), (all) => all.every(isOrigin)),
-  ).pipe(
-    Config.map((value): ReadonlyArray<string> => Option.getOrElse(listOf(value), () => [])),
-    Config.withDefault(fallback),
-  )
+  Config.schema(OriginList, name).pipe(Config.map(originsIn), Config.withDefault(fallback))
 
 /** Redacted, because it holds a password. */
 const databaseUrl = (name: string) =>

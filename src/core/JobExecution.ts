@@ -1,4 +1,4 @@
-import { Cause, Clock, Data, Duration, Effect, Exit, Option, Random, Schema, Tracer } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Option, Random, Schema, Tracer } from "effect"
 import {
   backoffOf,
   isRetryable,
@@ -13,6 +13,7 @@ import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { errorText } from "./ErrorText.ts"
 import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
 import type { Metrics } from "./Metrics.ts"
+import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /** What a handler knows of the job it runs. */
 export interface JobContext {
@@ -101,7 +102,7 @@ export const execute = Effect.fnUntraced(function* ({
   const { trace } = originOf(claim.message)
 
   metrics.job(name, "started")
-  const started = yield* Clock.currentTimeMillis
+  const started = yield* currentSteadyMillis
   const exit = yield* handler.run(payloadOf(claim.message), { id, attempt, progress }).pipe(
     Effect.flatMap(resultOf),
     Effect.timeoutOrElse({
@@ -121,7 +122,7 @@ export const execute = Effect.fnUntraced(function* ({
     }),
     Effect.exit,
   )
-  metrics.jobDuration(name, ((yield* Clock.currentTimeMillis) - started) / 1000)
+  metrics.jobDuration(name, ((yield* currentSteadyMillis) - started) / 1000)
   metrics.job(name, Exit.isSuccess(exit) ? "completed" : "failed")
   return Exit.isSuccess(exit)
     ? { claim, outcome: "completed" as const, result: exit.value }

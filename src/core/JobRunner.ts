@@ -1,4 +1,4 @@
-import { Cause, Clock, Effect, type Fiber, Latch } from "effect"
+import { Cause, Effect, type Fiber, Latch } from "effect"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { policyOf } from "../domain/Job.ts"
 import { inHalves } from "./InHalves.ts"
@@ -11,13 +11,14 @@ import { Lifecycle } from "./Lifecycle.ts"
 import { Metrics } from "./Metrics.ts"
 import { PubSub } from "./PubSub.ts"
 import { Settings } from "./Settings.ts"
+import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /** An attempt that this process runs. */
 interface Running {
   readonly claim: Claim
   readonly kind: Kind
   fiber: Fiber.Fiber<void> | undefined
-  /** Unix ms. Past it another process may run it. */
+  /** Steady ms. Past it another process may run it. */
   leasedUntil: number
   /** Why it is interrupted: to be begun again elsewhere, or because it is not this process's any more. */
   letGo: "handed_back" | "lost" | undefined
@@ -124,7 +125,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const takeOf = Effect.fnUntraced(function* (name: string, kind: Kind) {
     const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
     if (room <= 0) return
-    const leasedUntil = (yield* Clock.currentTimeMillis) + lease
+    const leasedUntil = (yield* currentSteadyMillis) + lease
     // Before the claim: what is told of while it runs, it may not see.
     wanted.delete(name)
     const claims = yield* Effect.tapCause(store.claim(name, room), () =>
@@ -168,7 +169,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const renew = Effect.gen(function* () {
     const jobs = [...running].filter(({ letGo }) => letGo === undefined)
     if (jobs.length === 0) return
-    const leasedUntil = (yield* Clock.currentTimeMillis) + lease
+    const leasedUntil = (yield* currentSteadyMillis) + lease
     const held = yield* store.renew(jobs.map(({ claim }) => claim))
     for (const job of jobs) {
       if (held.has(job.claim.id)) job.leasedUntil = leasedUntil
@@ -178,7 +179,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   })
 
   /** Nobody else may begin what still runs here. */
-  const letGoOfExpired = Effect.map(Clock.currentTimeMillis, (now) => {
+  const letGoOfExpired = Effect.map(currentSteadyMillis, (now) => {
     for (const job of running) {
       if (job.leasedUntil <= now + margin) letGo(job, "lost")
     }
@@ -188,7 +189,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
 
   /** For readiness, everywhere: this process looks for jobs, and can. */
   const attest = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* currentSteadyMillis
     if (now < attested + leaseRenewal) return
     yield* leases.share(jobRunner)
     attested = now
@@ -208,7 +209,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
 
   const handBack = Effect.gen(function* () {
     stopping = true
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* currentSteadyMillis
     const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
     yield* Effect.timeoutOption(isIdle.await, Math.max(0, grace))
     for (const job of running) letGo(job, "handed_back")

@@ -53,6 +53,10 @@ export class JobSchedules extends Context.Service<
       )
 
       const fire = Effect.fnUntraced(function* (name: string, { cron, enqueue }: Schedule) {
+        yield* query(sql`
+          UPDATE job_schedules SET next_run_at = ${yield* nextOf(cron)}
+          WHERE name = ${name} AND cron = ${textOf(cron)} AND next_run_at > ${yield* latestOf(cron)}
+        `)
         const moved = yield* query(sql`
           UPDATE job_schedules SET next_run_at = ${yield* nextOf(cron)}
           WHERE name = ${name} AND cron = ${textOf(cron)} AND next_run_at <= ${yield* now}
@@ -75,9 +79,11 @@ export class JobSchedules extends Context.Service<
       const tick = Effect.gen(function* () {
         const time = yield* Clock.currentTimeMillis
         for (const [name, schedule] of schedules) {
-          if (schedule.next > time) continue
+          const next = Cron.next(schedule.cron, time).getTime()
+          // Later than the next tick: the system clock has stepped back.
+          if (schedule.next > time && schedule.next <= next) continue
           const enqueued = Effect.map(fire(name, schedule), () => {
-            schedule.next = Cron.next(schedule.cron, time).getTime()
+            schedule.next = next
             schedule.failing = false
           })
           yield* Effect.catchDefect(enqueued, held(name, schedule))
@@ -96,6 +102,15 @@ const textOf = ({ days, hours, minutes, months, seconds, weekdays }: Cron.Cron) 
     .join(" ")
 
 const nextOf = (cron: Cron.Cron) =>
+  Effect.map(Clock.currentTimeMillis, (time) => timestampOf(Cron.next(cron, time)))
+
+/** How far the clocks of two processes may differ, in ms. */
+const skew = 300_000
+
+/** A row that says later was written by a clock that was ahead, and would wait for it: another process cannot have moved it so far. */
+const latestOf = (cron: Cron.Cron) =>
   Effect.map(Clock.currentTimeMillis, (time) =>
-    Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(Cron.next(cron, time)))),
+    timestampOf(Cron.next(cron, Cron.next(cron, time + skew))),
   )
+
+const timestampOf = (date: Date) => Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(date)))

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, Timestamp } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
+import { currentSteadyMillis } from "./SteadyClock.ts"
 import { uuidV7 } from "./Uuid.ts"
 
 /** Held by whoever works the queue of jobs: by all of them together. */
@@ -18,7 +19,7 @@ export const renewal = 5000
 export class Leases extends Context.Service<
   Leases,
   {
-    /** For this process alone, if nobody else has it: until when, in Unix ms. Null when another process does. */
+    /** For this process alone, if nobody else has it: until when, in steady ms. Null when another process does. */
     readonly take: (name: string) => Effect.Effect<number | null, ServiceUnavailableError>
     /** Gives back what this process alone had. */
     readonly release: (name: string) => Effect.Effect<void, ServiceUnavailableError>
@@ -38,6 +39,7 @@ export class Leases extends Context.Service<
       return Leases.of({
         take: Effect.fnUntraced(function* (name) {
           const time = yield* Clock.currentTimeMillis
+          const heldUntil = (yield* currentSteadyMillis) + term
           const row = { name, holder, expires_at: timestampOf(time + term) }
           const taken = yield* query(sql`
             INSERT INTO leases ${sql.insert(row)}
@@ -46,7 +48,7 @@ export class Leases extends Context.Service<
             WHERE leases.holder = excluded.holder OR leases.expires_at <= ${timestampOf(time)}
             RETURNING name
           `)
-          return taken.length === 0 ? null : time + term
+          return taken.length === 0 ? null : heldUntil
         }),
         release: (name) =>
           Effect.asVoid(query(sql`DELETE FROM leases WHERE name = ${name} AND holder = ${holder}`)),

@@ -1,5 +1,6 @@
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Settings } from "./Settings.ts"
+import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /**
  * Whether the process is on its way out. While it drains it still answers, but readiness is 503 and every answer
@@ -9,7 +10,7 @@ export class Lifecycle extends Context.Service<
   Lifecycle,
   {
     draining: boolean
-    /** When what still runs is cut, in Unix ms; null until the drain begins. */
+    /** When what still runs is cut, in steady ms; null until the drain begins. */
     deadline: number | null
   }
 >()("plinth/core/Lifecycle") {
@@ -21,6 +22,6 @@ export const drain = Effect.gen(function* () {
   const lifecycle = yield* Lifecycle
   const { SHUTDOWN_GRACE_SECONDS } = yield* Settings
   lifecycle.draining = true
-  lifecycle.deadline ??= (yield* Clock.currentTimeMillis) + SHUTDOWN_GRACE_SECONDS * 1000
+  lifecycle.deadline ??= (yield* currentSteadyMillis) + SHUTDOWN_GRACE_SECONDS * 1000
   return lifecycle.deadline
 })

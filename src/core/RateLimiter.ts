@@ -2,6 +2,7 @@ import { Clock, Context, Duration, Effect, Exit, Layer } from "effect"
 import { RateLimiter as Persistence, Redis as PersistenceRedis } from "effect/persistence"
 import type { Rate } from "../domain/Rate.ts"
 import { Redis } from "./Redis.ts"
+import { steadyMillis } from "./SteadyClock.ts"
 
 /** What became of one call. */
 export interface Verdict {
@@ -72,12 +73,12 @@ const verdict = ({ limit }: Rate, count: number, reset_after: number): Verdict =
 /** An `Exit`, so that it costs no step. */
 const inMemory = Effect.map(Clock.Clock, (clock) => {
   const windows = new Windows()
-  return (key: string, rate: Rate) =>
-    Exit.succeed(windows.take(key, rate, clock.currentTimeMillisUnsafe()))
+  return (key: string, rate: Rate) => Exit.succeed(windows.take(key, rate, steadyMillis(clock)))
 })
 
 interface Window {
   count: number
+  /** In steady ms: a system clock that steps back would keep it closed. */
   closes_at: number
 }
 

@@ -1,7 +1,8 @@
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Schedule, type Tracer } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Schedule, type Tracer } from "effect"
 import { ExternalServiceError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import * as Breaker from "./Breaker.ts"
 import { Metrics } from "./Metrics.ts"
+import { steadyMillis } from "./SteadyClock.ts"
 import { delayOf, unanswered, type Verdict } from "./Verdict.ts"
 
 /**
@@ -54,15 +55,17 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
     Cause.isTimeoutError(error) ? unanswered : options.verdict(error)
 
   /** A wait that would end too late is not begun: the failure is told at once. */
-  const waits = (retried: ReadonlyArray<Verdict["retry"]>, deadline: number) =>
+  const waits = (
+    retried: ReadonlyArray<Verdict["retry"]>,
+    isInTime: (wait: Duration.Duration) => boolean,
+  ) =>
     Schedule.exponential(firstWait).pipe(
       Schedule.jittered,
       Schedule.setInputType<E | Cause.TimeoutError>(),
       Schedule.addDelay(({ input, now }) => Effect.succeed(delayOf(verdictOf(input), now))),
       Schedule.upTo({ times: attempts - 1 }),
       Schedule.while(
-        ({ duration, input, now }) =>
-          retried.includes(verdictOf(input).retry) && now + Duration.toMillis(duration) < deadline,
+        ({ duration, input }) => retried.includes(verdictOf(input).retry) && isInTime(duration),
       ),
     )
 
@@ -70,21 +73,25 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
     (retried: ReadonlyArray<Verdict["retry"]>): Call<E> =>
     (operation) =>
     (self) =>
-      Effect.flatMap(Clock.currentTimeMillis, (started) => {
+      Effect.clockWith((clock) => {
         let made = 0
+        const started = steadyMillis(clock)
+        const elapsed = () => steadyMillis(clock) - started
+        const isInTime = (wait: Duration.Duration) =>
+          elapsed() + Duration.toMillis(wait) < Duration.toMillis(within)
         const attempt = Effect.suspend(() => {
           made += 1
           return Effect.timeout(self, timeout)
         })
         const all = attempt.pipe(
-          Effect.retry(waits(retried, started + Duration.toMillis(within))),
+          Effect.retry(waits(retried, isInTime)),
           leftAfter(within),
           Effect.onExit((exit) =>
-            Effect.map(Clock.currentTimeMillis, (now) => {
+            Effect.sync(() => {
               // A call that nobody waited for tells nothing of the service; nor does one that was refused, further out.
               if (Exit.hasInterrupts(exit)) return
               const status = Exit.isSuccess(exit) ? "success" : "error"
-              metrics.externalCall(service, operation, status, (now - started) / 1000)
+              metrics.externalCall(service, operation, status, elapsed() / 1000)
             }),
           ),
         )

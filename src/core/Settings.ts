@@ -124,7 +124,7 @@ const isComplete = (values: Partial<Values>): values is Values =>
 
 /** Rules over several variables. One that could not be decoded is undefined here, and reported already. */
 const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
-  const { BACKEND_CORS_ORIGINS, DATABASE_URL, DATA_DIR, ENVIRONMENT, SECRET_KEY } = values
+  const { DATABASE_URL, DATA_DIR, ENVIRONMENT, SECRET_KEY } = values
   const problems: Array<Problem> = [
     ...weakSecrets(values),
     ...authProblems(values),
@@ -135,9 +135,6 @@ const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
 
   if (SECRET_KEY === null && ENVIRONMENT !== undefined && ENVIRONMENT !== "local") {
     refuse("SECRET_KEY", `is required in ${ENVIRONMENT}`)
-  }
-  if (BACKEND_CORS_ORIGINS?.includes("*")) {
-    refuse("BACKEND_CORS_ORIGINS", "must list exact origins, not *: credentials are allowed")
   }
   if ((SECRET_KEY === null || DATABASE_URL === null) && DATA_DIR && !isUsable(DATA_DIR)) {
     problems.push(unusable)

@@ -43,6 +43,17 @@ describe("a circuit breaker", () => {
       }),
   )
 
+  it.effect("opens again in time when the system's clock steps back", () =>
+    Effect.gen(function* () {
+      const { call, state } = yield* opened
+      yield* TestClock.setTime(-3_600_000)
+      assert.propertyVal(yield* Effect.flip(call), "retry_after", 5)
+      state.answer = Effect.succeed("done")
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* call, "done")
+    }),
+  )
+
   it.effect("protects a service that is down for an hour, and heals within 30 s", () =>
     Effect.gen(function* () {
       const { breaker, call, state } = yield* opened

@@ -1,8 +1,12 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { JobQueue } from "../../src/core/JobQueue.ts"
-import { type Claim, JobStore } from "../../src/core/JobStore.ts"
+import { type Claim, JobStore, lease } from "../../src/core/JobStore.ts"
+import { drain } from "../../src/core/Lifecycle.ts"
+import { currentSteadyMillis, steady } from "../../src/core/SteadyClock.ts"
+import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { JobId } from "../../src/domain/Job.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { jobs, running, Task, Tasks } from "../fixtures/Jobs.ts"
@@ -200,6 +204,72 @@ layer(jobs(), { excludeTestServices: true })("A worker", (it) => {
       yield* sql`ALTER TABLE jobs RENAME COLUMN away TO leased_until`
       yield* eventually(Effect.map(queue.get(lost.id), ({ state }) => state === "completed"))
       assert.deepInclude(yield* queue.get(lost.id), { attempts: 2 })
+    }),
+  )
+})
+
+/** A system clock that can be set back, while time goes on: sleepers wake as they would have. */
+const settable = Effect.clockWith((clock) => {
+  const state = { back: 0 }
+  const now = () => clock.currentTimeMillisUnsafe() - state.back
+  const stepping: Clock.Clock = {
+    ...steady(clock),
+    currentTimeMillisUnsafe: now,
+    currentTimeMillis: Effect.sync(now),
+  }
+  return Effect.succeed({ state, within: Effect.provideService(Clock.Clock, stepping) })
+})
+
+/** Lets time go on until it holds, and gives how much that was, in ms. */
+const timeUntil = Effect.fnUntraced(function* (isSo: () => boolean) {
+  const before = yield* currentSteadyMillis
+  yield* eventually(Effect.andThen(TestClock.adjust("500 millis"), Effect.sync(isSo)))
+  return (yield* currentSteadyMillis) - before
+})
+
+const anHour = 3_600_000
+
+layer(jobs())("A worker whose system clock steps back", (it) => {
+  it.effect("lets a job go that it could not renew before another may begin it", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      const store = yield* JobStore
+      const { state, within } = yield* settable
+      let isInterrupted = false
+      tasks.when("held", () =>
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => (isInterrupted = true))),
+      )
+      yield* within(
+        Effect.provideService(running(tasks), JobStore, {
+          ...store,
+          renew: () => Effect.fail(new ServiceUnavailableError({ service: "database" })),
+        }),
+      )
+      yield* queue.enqueue(Task, { task: "held" })
+      yield* eventually(Effect.sync(() => tasks.begun.length === 1))
+      state.back = anHour
+      assert.isBelow(yield* timeUntil(() => isInterrupted), lease)
+    }),
+  )
+
+  it.effect("ends within the grace all the same", () =>
+    Effect.gen(function* () {
+      const tasks = new Tasks()
+      const queue = yield* JobQueue
+      const { state, within } = yield* settable
+      tasks.when("stubborn", () => Effect.never)
+      const { stop } = yield* within(running(tasks))
+      yield* queue.enqueue(Task, { task: "stubborn" })
+      yield* eventually(Effect.sync(() => tasks.begun.length === 1))
+      yield* within(drain)
+      state.back = anHour
+      let hasStopped = false
+      yield* Effect.forkScoped(
+        within(Effect.tap(stop, () => Effect.sync(() => (hasStopped = true)))),
+      )
+      // A second of grace, and as much as jobs may take to end.
+      assert.isAtMost(yield* timeUntil(() => hasStopped), 3500)
     }),
   )
 })

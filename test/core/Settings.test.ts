@@ -192,10 +192,9 @@ describe("bad variables", () => {
     { OTEL_TRACES_SAMPLER_ARG: "-0.1" },
     { LOG_LEVEL: "info" },
     { PUBLIC_URL: "ftp://example.com" },
+    { PUBLIC_URL: "https://*.example.com" },
     { BACKEND_CORS_ORIGINS: "http://localhost:3000" },
-    { BACKEND_CORS_ORIGINS: '["http://localhost:3000/"]' },
     { BACKEND_CORS_ORIGINS: '["http://localhost:3000",7]' },
-    { BACKEND_CORS_ORIGINS: '["*"]' },
     { SECRET_KEY: "31-bytes-is-one-too-few-for-any" },
     { SECRET_KEY: `${key},short` },
     { SECRET_KEY: "," },
@@ -239,6 +238,79 @@ describe("bad variables", () => {
         yield* refused({ ENVIRONMENT: "staging", SECRET_KEY: undefined, PORT: "x" }),
         ["PORT", "SECRET_KEY"],
       )
+    }),
+  )
+})
+
+const originsFrom = (...origins: ReadonlyArray<string>) => ({
+  BACKEND_CORS_ORIGINS: JSON.stringify(origins),
+})
+
+describe("origins", () => {
+  it.effect("are those that browsers and apps send", () =>
+    Effect.gen(function* () {
+      const origins = [
+        "https://app.example.com",
+        "http://localhost:3000",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+        "https://xn--bcher-kva.example",
+        "https://app.example.com:8443",
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "chrome-extension://abcdefghijklmnop",
+      ]
+      const { BACKEND_CORS_ORIGINS } = yield* settings(originsFrom(...origins))
+      assert.deepStrictEqual(BACKEND_CORS_ORIGINS, origins)
+    }),
+  )
+
+  it.effect.each([
+    ["*", "has a wildcard"],
+    ["https://*.example.com", "has a wildcard"],
+    ["http://localhost:*", "has a wildcard"],
+    ["https://app.example.com/", "ends in a slash: leave it out"],
+    ["capacitor://localhost/", "ends in a slash: leave it out"],
+    ["https://app.example.com/path", "has a path"],
+    ["https://app.example.com?q", "has a query or a fragment"],
+    ["https://app.example.com/#top", "has a query or a fragment"],
+    ["https://ada:secret@app.example.com", "has a user name"],
+    ["https://App.example.com", "has capital letters"],
+    ["HTTPS://app.example.com", "has capital letters"],
+    ["https://app.example.com:443", "names the default port"],
+    ["http://app.example.com:80", "names the default port"],
+    ["https://bücher.example", "has a host outside ASCII"],
+    [" https://app.example.com", "has white space"],
+    ["null", "is what any sandboxed page sends"],
+    ["app.example.com", "has no scheme"],
+    ["localhost:3000", "has no scheme"],
+    ["", "has no scheme"],
+    ["wss://app.example.com", "has a scheme that no page has"],
+    ["http://127.1", "is none"],
+    ["https://app.example.com:0443", "is none"],
+    ["https://", "is none"],
+    ["capacitor://", "is none"],
+  ] as const)("%s is refused: it %s", ([origin, problem]) =>
+    Effect.gen(function* () {
+      const [found, ...others] = yield* problems(originsFrom("https://first.example.com", origin))
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(found?.name, "BACKEND_CORS_ORIGINS")
+      assert.isTrue(found?.message.startsWith(`origin 2 ${problem}`), found?.message)
+      if (origin.length > 8) assert.notInclude(found?.message, origin)
+    }),
+  )
+
+  it.effect("are all told of at once, by their places", () =>
+    Effect.gen(function* () {
+      const wrong = originsFrom("https://a.example/", "https://b.example", "*", "https://b.example")
+      assert.deepStrictEqual(yield* problems(wrong), [
+        {
+          name: "BACKEND_CORS_ORIGINS",
+          message:
+            "origin 1 ends in a slash: leave it out; origin 3 has a wildcard: list every origin exactly, because credentials are allowed; origin 4 is origin 2 again: leave it out",
+        },
+      ])
     }),
   )
 })

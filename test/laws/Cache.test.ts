@@ -131,6 +131,18 @@ const laws = (
 layer(alone)("The cache of one process", (it) => {
   laws(it, (millis) => TestClock.adjust(millis))
 
+  it.effect("forgets in time when the system's clock steps back", () =>
+    Effect.gen(function* () {
+      const cache = yield* things("stepped", 1000)
+      yield* cache.set("a", thing)
+      yield* TestClock.setTime(-3_600_000)
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(yield* cache.get("a"), Option.some(thing))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+    }),
+  )
+
   it.effect("is bounded: what was set longest ago goes", () =>
     Effect.gen(function* () {
       const cache = yield* things("bounded")

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Cause, Cron, DateTime, Deferred, Effect, Exit, Logger, Tracer } from "effect"
+import { Cause, Clock, Cron, DateTime, Deferred, Effect, Exit, Logger, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fc from "fast-check"
 import { Database } from "../../src/core/Database.ts"
@@ -7,6 +7,7 @@ import { type EnqueueOptions, JobQueue } from "../../src/core/JobQueue.ts"
 import { JobSchedules } from "../../src/core/JobSchedules.ts"
 import { JobStore } from "../../src/core/JobStore.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
+import { steady } from "../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { type Job, JobId } from "../../src/domain/Job.ts"
 import { RequestInfo } from "../../src/domain/RequestInfo.ts"
@@ -616,6 +617,39 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       yield* schedules.tick
       assert.deepStrictEqual(enqueued, ["sound", "broken"])
     }).pipe(Effect.provide(Logger.layer([]))),
+  )
+
+  it.effect(
+    "of a schedule come in time when the clock had been ahead, and once where clocks differ",
+    () =>
+      Effect.gen(function* () {
+        const schedules = yield* JobSchedules
+        const clock = yield* Clock.Clock
+        let enqueued = 0
+        const at = (time: string) => {
+          const now = () => Date.parse(time)
+          return Effect.provideService(Clock.Clock, {
+            ...steady(clock),
+            currentTimeMillisUnsafe: now,
+            currentTimeMillis: Effect.sync(now),
+          })
+        }
+        const cron = Cron.parseUnsafe("0 9 * * *", "UTC")
+        const add = Effect.sync(() => enqueued++)
+        yield* at("2031-01-01T08:00:00.000Z")(schedules.set("stepped", cron, add))
+        const counts = yield* Effect.forEach(
+          [
+            "2031-01-01T08:00:00.000Z",
+            "2026-03-01T08:00:00.000Z",
+            "2026-03-01T09:00:00.000Z",
+            "2026-03-01T08:56:00.000Z",
+            "2026-03-01T09:00:00.000Z",
+            "2026-03-02T09:00:00.000Z",
+          ],
+          (time) => Effect.map(at(time)(schedules.tick), () => enqueued),
+        )
+        assert.deepStrictEqual(counts, [0, 0, 1, 1, 1, 2])
+      }),
   )
 
   it.effect("are settled by whoever holds them, not by one that handed them back before", () =>

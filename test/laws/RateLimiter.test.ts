@@ -1,5 +1,5 @@
 import { assert, describe, layer, type Vitest } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as FastCheck from "fast-check"
 import { RateLimiter, type Verdict } from "../../src/core/RateLimiter.ts"
@@ -89,28 +89,37 @@ const laws = (
 layer(alone)("Limits of one process", (it) => {
   laws(it, (millis) => TestClock.adjust(millis))
 
-  it.effect("hold for every history of calls", () =>
+  it.effect("hold for every history of calls, also while the system's clock steps back", () =>
     Effect.gen(function* () {
       const context = yield* Effect.context<RateLimiter>()
       let histories = 0
-      const calls = FastCheck.array(FastCheck.nat({ max: 20_000 }), { maxLength: 60 })
+      const call = FastCheck.record({
+        wait: FastCheck.nat({ max: 20_000 }),
+        back: FastCheck.option(FastCheck.nat({ max: 7_200_000 }), { nil: 0, freq: 3 }),
+      })
+      const calls = FastCheck.array(call, { maxLength: 60 })
       const property = FastCheck.asyncProperty(
         calls,
         FastCheck.integer({ min: 1, max: 6 }),
         history,
       )
-      function history(waits: ReadonlyArray<number>, limit: number) {
+      function history(
+        waits: ReadonlyArray<{ readonly wait: number; readonly back: number }>,
+        limit: number,
+      ) {
         histories += 1
         return Effect.gen(function* () {
           const rate = perMinute(limit)
           const passed: Array<number> = []
           let now = 0
           let untilThen = 0
-          for (const wait of waits) {
+          for (const { back, wait } of waits) {
             yield* TestClock.adjust(wait)
             now += wait
+            yield* TestClock.setTime((yield* Clock.currentTimeMillis) - back)
             const { isAllowed, remaining, reset_after } = yield* take(`${histories}`, rate)
             if (isAllowed) passed.push(now)
+            assert.isAtMost(reset_after, 60_000)
             // A refusal holds until it said, and not longer.
             assert.strictEqual(isAllowed, now >= untilThen)
             untilThen = isAllowed && remaining > 0 ? 0 : now + reset_after
