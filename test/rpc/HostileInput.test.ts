@@ -116,6 +116,18 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
+  it.effect("in an id is repeated in part", () =>
+    Effect.gen(function* () {
+      const payload = { owner_id: "nobody", id: '"'.repeat(9000) }
+      const lines = Array.makeBy(100, (call) => frame("projects.get", payload, call))
+      const { text } = yield* post({ body: lines.join("") })
+      const failures = failuresIn(text)
+      assert.lengthOf(failures.details, 100)
+      assertBounded(failures.text, failures.details)
+      assert.include(text, `"id":"${'\\"'.repeat(100)}`)
+    }),
+  )
+
   it.effect("with __proto__ in any line is refused", () =>
     Effect.gen(function* () {
       const good = [1, 2, 3].map((id) => frame("jobs.stats", {}, id))
