@@ -118,7 +118,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
 
   it.effect("in an id is repeated in part", () =>
     Effect.gen(function* () {
-      const payload = { owner_id: "nobody", id: '"'.repeat(9000) }
+      const payload = { owner_id: "nobody", id: '"'.repeat(4000) }
       const lines = Array.makeBy(100, (call) => frame("projects.get", payload, call))
       const { text } = yield* post({ body: lines.join("") })
       const failures = failuresIn(text)
