@@ -226,7 +226,7 @@ export const documentationOf = <Id extends string, Groups extends HttpApiGroup.C
     version,
     summary: "The backend a SaaS product stands on.",
     description:
-      "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored.",
+      "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored. A 422 tells the first 100 issues, and the number of the others in `details.more`. A body has at most 100,000 values and 64 levels, and is cut when nothing more of it comes for 30 seconds.",
     license: { name: "MIT", identifier: "MIT" },
     servers: [{ url: "/", description: "This server" }],
     transform: transformOf(policiesDescribed(api)),

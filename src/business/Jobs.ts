@@ -7,7 +7,7 @@ import {
   type ConflictError,
   type NotFoundError,
   type ServiceUnavailableError,
-  ValidationError,
+  type ValidationError,
 } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
 import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
@@ -107,8 +107,7 @@ export class Jobs extends Context.Service<
         const kind = kinds.get(name)
         if (kind === undefined) {
           const names = [...kinds.keys()].join(", ")
-          const issue = { path: "name", message: `must be one of ${names}` }
-          return yield* new ValidationError({ issues: [issue], field: issue.path })
+          return yield* new Issues().add(["name"], `must be one of ${names}`).error
         }
         const decoded = yield* decodeObject(payload).pipe(
           Effect.flatMap((json) => kind.decode(json, { errors: "all" })),

@@ -60,12 +60,15 @@ const tooMany = `The body has more than ${maxValues.toLocaleString("en")} values
 const [tab, lineFeed, carriageReturn, space, quote, comma] = [9, 10, 13, 32, 34, 44]
 const [colon, bracket, backslash, bracketEnd, brace, braceEnd] = [58, 91, 92, 93, 123, 125]
 
-/** Where the quote is that ends a string: one with an even number of backslashes before it. */
+/** Where the quote is that ends a string. In one without escapes it is the first, which is found fastest. */
 const endOfString = (text: string, start: number) => {
-  for (let end = text.indexOf('"', start); end !== -1; end = text.indexOf('"', end + 1)) {
-    let backslashes = 0
-    while (text.charCodeAt(end - 1 - backslashes) === backslash) backslashes += 1
-    if (backslashes % 2 === 0) return end
+  const first = text.indexOf('"', start)
+  if (first === -1) return text.length
+  if (text.charCodeAt(first - 1) !== backslash) return first
+  for (let at = start; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === quote) return at
+    if (code === backslash) at += 1
   }
   return text.length
 }

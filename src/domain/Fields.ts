@@ -216,9 +216,11 @@ export const list = <Item extends Schema.Top>(
     .pipe(Schema.decodeTo(Schema.Array(item)))
 
 const lengthIssue = (length: number, min: number, max: number) => {
-  if (length < min) return `must have at least ${min} items`
-  return length > max ? `must have at most ${max} items` : true
+  if (length < min) return `must have at least ${counted(min)}`
+  return length > max ? `must have at most ${counted(max)}` : true
 }
+
+const counted = (items: number) => (items === 1 ? "1 item" : `${items} items`)
 
 declare module "effect/Schema" {
   namespace Annotations {

@@ -5,8 +5,9 @@ import { ValidationError } from "./Errors.ts"
 /** The issues that one answer tells; the others are counted. */
 export const maxIssues = 100
 
-/** Of a path, whose keys may be the client's own. */
+/** A path has keys that may be the client's own, a message all literals of a union. A body of 100 calls fits into 64 KB. */
 const maxPathBytes = 100
+const maxMessageBytes = 250
 
 type Path = ReadonlyArray<PropertyKey>
 
@@ -23,8 +24,9 @@ export class Issues {
   }
 
   add(path: Path, message: string) {
-    if (this.told.length < maxIssues) this.told.push({ path: dotted(path), message })
-    else this.more += 1
+    if (this.told.length === maxIssues) this.more += 1
+    else this.told.push({ path: dotted(path), message: echo(message, maxMessageBytes) })
+    return this
   }
 
   get error() {

@@ -61,4 +61,7 @@ const isCall = (
   Predicate.hasProperty(line, "tag") &&
   typeof line.tag === "string" &&
   Predicate.hasProperty(line, "id") &&
-  (Number.isSafeInteger(line.id) || (typeof line.id === "string" && line.id.length <= 128))
+  (Number.isSafeInteger(line.id) || (typeof line.id === "string" && plainId.test(line.id)))
+
+/** An answer repeats it for every call: printable ASCII that JSON writes as it is. */
+const plainId = /^[ !#-[\]-~]{0,128}$/

@@ -14,6 +14,7 @@ import { UserId } from "../../src/domain/User.ts"
 import type { Caller } from "../fixtures/Callers.ts"
 import { EveryDatabase } from "../fixtures/EveryDatabase.ts"
 import { bodies } from "../fixtures/Generators.ts"
+import { assertBounded, hostileJson } from "../fixtures/HostileJson.ts"
 import type { Request } from "../fixtures/Http.ts"
 import { naughtyStrings, percentEncoded } from "../fixtures/NaughtyStrings.ts"
 import { dialect } from "../TestDatabase.ts"
@@ -117,6 +118,28 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
       60_000,
     )
 
+    it.effect(
+      `however much is wrong with it, gets an answer of bounded size from ${method} ${path}`,
+      () =>
+        Effect.gen(function* () {
+          const { newCaller, send } = yield* EveryDatabase
+          const caller = yield* newCaller("admin")
+          const at = yield* target(path, caller)
+          yield* holds(oneof(hostileJson, overwritten(valid)), (json) =>
+            Effect.map(
+              send({ method, path: at, token: caller.token, json }),
+              ({ status, text }) => {
+                assert.isBelow(status, 500)
+                if (status < 400) return
+                const { error } = JSON.parse(text) as Refusal
+                assertBounded(text, [error.details])
+              },
+            ),
+          )
+        }),
+      60_000,
+    )
+
     // What models are asked is kept nowhere.
     if (path.startsWith("/api/v1/app/ai/")) continue
 
@@ -166,6 +189,18 @@ const mutated = (valid: Arbitrary<Readonly<Record<string, unknown>>>) =>
   tuple(valid, oneof(string({ unit: "binary" }), constantFrom("name", "role")), jsonValue()).map(
     ([body, name, value]) => Object.assign({}, body, { [name]: value }),
   )
+
+/** A good body with some of its members replaced by what much can be wrong with. */
+const overwritten = (valid: Arbitrary<Readonly<Record<string, unknown>>>) =>
+  tuple(valid, hostileJson, hostileJson).map(([body, ...values]) =>
+    Object.fromEntries(
+      Object.entries(body).map(([name, value], at) => [name, at < 2 ? values[at] : value]),
+    ),
+  )
+
+interface Refusal {
+  readonly error: { readonly details: Parameters<typeof assertBounded>[1][number] }
+}
 
 const holds = <A, R>(
   arbitrary: Arbitrary<A>,

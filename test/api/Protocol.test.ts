@@ -341,6 +341,8 @@ layer(server(), { excludeTestServices: true })("A body", (it) => {
     ["65 levels", `{"name":"a","x":${"[".repeat(64)}${"]".repeat(64)}}`, 400],
     ["100,000 levels", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, 400],
     ["64 levels", `{"name":"a","x":${"[".repeat(63)}${"]".repeat(63)}}`, 201],
+    ["100,001 values", `{"name":"a","x":[${"1,".repeat(99_997)}1]}`, 400],
+    ["100,000 values", `{"name":"a","x":[${"1,".repeat(99_996)}1]}`, 201],
     ["brackets in text", `{"name":"a","x":"${"[{".repeat(100)}"}`, 201],
     ["__proto__ as a value", '{"name":"__proto__"}', 201],
     ["a number without end", '{"name":"a","x":1e400}', 201],

@@ -7,6 +7,7 @@ import { setTimeout } from "node:timers/promises"
 import { Effect } from "effect"
 import postgres from "postgres"
 import { type PostgresServer, startPostgres } from "../PostgresServer.ts"
+import { measureHostileBodies } from "./HostileBodies.ts"
 import { measureLargeBody } from "./LargeBody.ts"
 import { ask, load, textOf } from "./Load.ts"
 import { measureAi } from "./Ai.ts"
@@ -21,11 +22,11 @@ import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 /**
  * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written Fastify server that
  * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server; then
- * jobs, the AI gateway and RPC. `npm run bench -- jobs`, `-- ai`, `-- rpc`: those alone. Linux.
+ * hostile bodies, jobs, the AI gateway and RPC. `npm run bench -- bodies`, `-- jobs`, `-- ai`, `-- rpc`: those alone. Linux.
  */
 
 const words = process.argv.slice(2)
-const only = words.find((word) => word === "jobs" || word === "ai" || word === "rpc")
+const only = words.find((word) => ["bodies", "jobs", "ai", "rpc"].includes(word))
 const [rounds = 7, requests = 8000] = only === undefined ? words.map(Number) : []
 const directory = mkdtempSync(join(tmpdir(), "plinth-bench-"))
 const path = "/api/v1/app/projects"
@@ -66,6 +67,7 @@ const main = async () => {
   if (only === undefined) await measureServers()
   const server = await Effect.runPromise(startPostgres)
   try {
+    if (only === undefined || only === "bodies") await onSqlite("bodies", measureHostileBodies)
     if (only === undefined || only === "jobs") await measureJobs(server)
     if (only === undefined || only === "ai") await onBoth(server, "gateway", measureAi)
     if (only === undefined || only === "rpc") await onBoth(server, "rpc", measureRpc)
@@ -73,6 +75,18 @@ const main = async () => {
     await Effect.runPromise(server.remove)
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+const onSqlite = async (database: string, measure: typeof measureHostileBodies) => {
+  const DATABASE_URL = `sqlite:${join(directory, `${database}.db`)}`
+  await seed(DATABASE_URL)
+  await measure((env) =>
+    start({
+      name: "plinth",
+      entry: "dist/main.js",
+      env: { ...environment, DATABASE_URL, ...env },
+    }),
+  )
 }
 
 /** On databases of its own, of this name. */

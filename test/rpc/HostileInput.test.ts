@@ -4,13 +4,15 @@ import {
   assert as check,
   asyncProperty,
   constantFrom,
+  integer,
   jsonValue,
   oneof,
   string,
   tuple,
 } from "fast-check"
 import { server } from "../fixtures/Callers.ts"
-import { type Http } from "../fixtures/Http.ts"
+import { assertBounded, hostileJson } from "../fixtures/HostileJson.ts"
+import { failureOf, type Http } from "../fixtures/Http.ts"
 import { naughtyStrings } from "../fixtures/NaughtyStrings.ts"
 import { newOwner } from "../fixtures/Owners.ts"
 import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
@@ -45,6 +47,32 @@ const bodies = oneof(
   string({ unit: "binary" }),
 )
 
+/** A batch of one call many times over, whose ids are as long as they may be; with one input that much is wrong with. */
+const batches = tuple(
+  constantFrom(...Object.entries(methods)),
+  constantFrom(1, 2, 99, 100),
+  hostileJson,
+  hostileJson,
+  integer({ min: 0, max: 3 }),
+).map(([[tag, { input }], calls, whole, part, at]) => {
+  const members = Object.entries(bodyFor(input, anyone))
+  const [name] = members[at] ?? []
+  const payload = name === undefined ? whole : Object.fromEntries([...members, [name, part]])
+  return Array.makeBy(calls, (call) => frame(tag, payload, String(call).padStart(128, "-"))).join(
+    "",
+  )
+})
+
+/** Ids of nobody and nothing. */
+const anyone: Ids = new Proxy({}, { get: () => "none" })
+
+/** The failures of an answer that the contract has, each as its details, and the lines that they came in. */
+const failuresIn = (text: string) => {
+  const lines = text.split("\n").filter((line) => line.includes('"_tag":"Failure"'))
+  const details = lines.map((line) => Object(JSON.parse(line)).exit.cause[0].error.error.details)
+  return { text: lines.join("\n"), details }
+}
+
 layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
   excludeTestServices: true,
 })("Hostile input", (it) => {
@@ -66,6 +94,59 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
         }
       }),
     120_000,
+  )
+
+  it.effect("gets answers that are bounded, for all calls of a body together", () =>
+    Effect.gen(function* () {
+      const run = Effect.runPromiseWith(yield* Effect.context<Http>())
+      yield* Effect.promise(() =>
+        check(
+          asyncProperty(batches, (body) =>
+            run(
+              Effect.map(post({ body }), ({ status, text }) => {
+                if (status !== 200) return assert.include([400, 413], status)
+                const failures = failuresIn(text)
+                assertBounded(failures.text, failures.details)
+              }),
+            ),
+          ),
+          { numRuns: 60 },
+        ),
+      )
+    }),
+  )
+
+  it.effect("in an id is repeated in part", () =>
+    Effect.gen(function* () {
+      const payload = { owner_id: "nobody", id: '"'.repeat(4000) }
+      const lines = Array.makeBy(100, (call) => frame("projects.get", payload, call))
+      const { text } = yield* post({ body: lines.join("") })
+      const failures = failuresIn(text)
+      assert.lengthOf(failures.details, 100)
+      assertBounded(failures.text, failures.details)
+      assert.include(text, `"id":"${'\\"'.repeat(100)}`)
+    }),
+  )
+
+  it.effect("with __proto__ in any line is refused", () =>
+    Effect.gen(function* () {
+      const good = [1, 2, 3].map((id) => frame("jobs.stats", {}, id))
+      for (const key of ["__proto__", "\\u005f_pr\\u006Fto__"]) {
+        const bad = `{"_tag":"Request","id":"bad","tag":"jobs.stats","payload":{"x":[{"${key}":1}]}}\n`
+        for (const at of [0, 1, 2]) {
+          const answer = yield* post({ body: good.with(at, bad).join("") })
+          assert.strictEqual(answer.status, 400)
+          assert.strictEqual(failureOf(answer).message, "The body has a __proto__ key")
+        }
+      }
+      const values = "1,".repeat(50_000)
+      const many = [1, 2].map((id) =>
+        frame("jobs.stats", { x: 0 }, id).replace("0", `[${values}1]`),
+      )
+      assert.strictEqual((yield* post({ body: many.join("") })).status, 400)
+      const text = good.with(1, frame("jobs.stats", { x: "__proto__" }, 2)).join("")
+      assert.strictEqual((yield* post({ body: text })).status, 200)
+    }),
   )
 
   it.effect("of any form is never a bug, nor our failure", () =>
