@@ -72,23 +72,47 @@ export const text = (options: {
   }
 }
 
-/** Text for machines: kept as it is, but for what `text` refuses. */
-export const verbatim = ({ example, max }: { readonly max: number; readonly example: string }) =>
+/** Text for machines: kept as it is, so that its blanks count for its length, but for what `text` refuses. */
+export const verbatim = ({
+  example,
+  max,
+  min = 1,
+}: {
+  readonly max: number
+  /** 0 takes blank text. */
+  readonly min?: 0 | 1
+  readonly example: string
+}) =>
   Schema.String.annotate({ examples: [example] }).check(
-    Schema.makeFilter((value) => textIssue(value, 1, max), {
-      toJsonSchema: () => ({ minLength: 1, maxLength: max }),
+    Schema.makeFilter((value) => verbatimIssue(value, min, max), {
+      toJsonSchema: () => ({ minLength: min, maxLength: max }),
     }),
   )
 
 const trimmed = SchemaGetter.transform((value: string) => value.trim())
 
 const textIssue = (value: string, min: number, max: number) => {
-  if (value.includes("\0")) return "must not contain NUL"
-  if (!value.isWellFormed()) return "must be well-formed Unicode"
+  const issue = storageIssue(value)
+  if (issue !== undefined) return issue
   const length = codePoints(value.trim())
   if (length < min) return min === 1 ? "must not be blank" : `must have at least ${min} characters`
-  return length > max ? `must have at most ${max} characters` : true
+  return length > max ? tooLong(max) : true
 }
+
+const verbatimIssue = (value: string, min: 0 | 1, max: number) => {
+  const issue = storageIssue(value)
+  if (issue !== undefined) return issue
+  if (min === 1 && value.trim() === "") return "must not be blank"
+  return value.length > max && codePoints(value) > max ? tooLong(max) : true
+}
+
+/** What PostgreSQL cannot store. */
+const storageIssue = (value: string) => {
+  if (value.includes("\0")) return "must not contain NUL"
+  return value.isWellFormed() ? undefined : "must be well-formed Unicode"
+}
+
+const tooLong = (max: number) => `must have at most ${max} characters`
 
 const codePoints = (value: string) => {
   let count = 0
