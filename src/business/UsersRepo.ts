@@ -28,9 +28,12 @@ export const references = [
   ["usage_reservations", "user_id"],
 ] as const
 
-/** E-mails are one when they look the same, whatever their case: the unique `email_key`. */
+/**
+ * E-mails are one when they look the same, whatever their case: the unique `email_key`. That of an e-mail address has
+ * 1,915 bytes at most, and an index of PostgreSQL takes 2,704. Folded twice: once makes ß of ẞ, and ss of ß.
+ */
 export const emailKey = (email: string | null) =>
-  email === null ? null : fold(email).normalize("NFC")
+  email === null ? null : fold(fold(email)).normalize("NFC")
 
 type Rows = Repository.Repository<typeof User, null>
 type Missing = NotFoundError | ServiceUnavailableError
