@@ -109,6 +109,19 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
+  it.effect("creates users with plain addresses, as tokens bring them", () =>
+    Effect.gen(function* () {
+      const rpc = yield* PlinthRpc
+      const create = (email: string) =>
+        rpc("users.create", { id: newUser(), email, full_name: null })
+      const email = `ümlaut-${newUser()}@exämple.com`
+      assert.strictEqual((yield* create(email)).email, email)
+      for (const other of [`Ada <${email}>`, `${email}\u200b`, `mailto:${email}`, ` ${email}`]) {
+        assert.instanceOf(yield* Effect.flip(create(other)), ValidationError, other)
+      }
+    }),
+  )
+
   it.effect("tells what a plan gives, and what is left of it", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
