@@ -56,10 +56,9 @@ export const make = Effect.fnUntraced(function* (url: string) {
       return Effect.andThen(
         Object.keys(refused).length === 0
           ? Effect.void
-          : Effect.annotateLogs(
-              Effect.logWarning("signing keys of the provider cannot be used"),
-              refused,
-            ),
+          : Effect.annotateLogs(Effect.logWarning("signing keys of the provider cannot be used"), {
+              reasons: refused,
+            }),
         lost
           ? Effect.logError("the provider has no usable signing key: its tokens are refused")
           : Effect.void,

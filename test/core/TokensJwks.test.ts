@@ -329,7 +329,7 @@ describe("a key set", () => {
       }).pipe(Effect.provide(loggingTo(lines)))
       const reasons = { malformed: 1, weak: 1, use: 61, excess: 2 }
       assert.deepStrictEqual(lines, [
-        ["Warn", "signing keys of the provider cannot be used", reasons],
+        ["Warn", "signing keys of the provider cannot be used", { reasons }],
       ])
     }),
   )
