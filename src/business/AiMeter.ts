@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import type { AiModel } from "../core/AiSettings.ts"
+import { saturated } from "../core/SafeSum.ts"
 import { tokensIn } from "../core/TokenCount.ts"
 import type { AiAnswer, AiMessage, AiPart, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
 
@@ -43,7 +44,7 @@ export class AiMeter {
         usage: {
           prompt_tokens,
           completion_tokens,
-          total_tokens: prompt_tokens + completion_tokens,
+          total_tokens: saturated(prompt_tokens + completion_tokens),
         },
         estimated: prompt === null || completion === null || !isWhole,
       }

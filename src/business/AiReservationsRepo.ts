@@ -2,6 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
 import type { Batch } from "../core/InBatches.ts"
+import { saturatedSum } from "../core/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
@@ -23,7 +24,7 @@ type Failure = ServiceUnavailableError
 export class AiReservationsRepo extends Context.Service<
   AiReservationsRepo,
   {
-    /** Tokens used since that day (`2026-11-01`), and those that are reserved. */
+    /** Tokens used since that day (`2026-11-01`) and tokens reserved, as a saturated sum. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
     /**
@@ -49,16 +50,17 @@ export class AiReservationsRepo extends Context.Service<
       const { dialect, query } = yield* Database
       const time = sql.literal(dialect === "pg" ? "TIMESTAMPTZ" : "TEXT")
 
-      const usedBy = (user: UserId, since: string) => sql`
-        CAST(
-          coalesce((
-            SELECT sum(quantity) FROM usage_daily
-            WHERE user_id = ${user} AND metric = 'ai_tokens' AND day >= ${since}
-          ), 0) + coalesce((
-            SELECT sum(quantity) FROM usage_reservations
-            WHERE user_id = ${user} AND metric = 'ai_tokens'
-          ), 0) AS BIGINT
-        )`
+      const sum = saturatedSum(sql)
+
+      const usedBy = (user: UserId, since: string) => sql`(
+        SELECT ${sum} FROM (
+          SELECT quantity FROM usage_daily
+          WHERE user_id = ${user} AND metric = 'ai_tokens' AND day >= ${since}
+          UNION ALL
+          SELECT quantity FROM usage_reservations
+          WHERE user_id = ${user} AND metric = 'ai_tokens'
+        ) AS spent
+      )`
 
       const nobodyInTurn = (user: UserId) =>
         dialect === "sqlite"

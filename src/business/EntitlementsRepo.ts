@@ -1,6 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
+import { saturatedSum } from "../core/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Limited } from "../domain/Plan.ts"
 import type { UsageMetric } from "../domain/Usage.ts"
@@ -14,7 +15,7 @@ export class EntitlementsRepo extends Context.Service<
   {
     /** Until the transaction ends, nobody else adds for this user. */
     readonly lock: (user: UserId, what: Limited) => Effect.Effect<void, ServiceUnavailableError>
-    /** Since that day (`2026-11-01`). */
+    /** The saturated sum since that day (`2026-11-01`). */
     readonly usedSince: (
       user: UserId,
       metric: UsageMetric,
@@ -27,12 +28,13 @@ export class EntitlementsRepo extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { dialect, query } = yield* Database
+      const used = saturatedSum(sql)
 
       return EntitlementsRepo.of({
         usedSince: (user, metric, day) =>
           Effect.map(
             query(sql<{ readonly used: number }>`
-              SELECT CAST(coalesce(sum(quantity), 0) AS BIGINT) AS used FROM usage_daily
+              SELECT ${used} AS used FROM usage_daily
               WHERE user_id = ${user} AND metric = ${metric} AND day >= ${day}
             `),
             ([row]) => row?.used ?? 0,

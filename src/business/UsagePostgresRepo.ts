@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { Database } from "../core/Database.ts"
+import { saturate, saturated } from "../core/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEntry, UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
@@ -14,6 +15,11 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
+    const sum = sql.literal(saturate(sql, "sum(quantity)"))
+    // A number without an end, because two sums of an earlier version may pass 2^63.
+    const total = sql.literal(
+      saturate(sql, "CAST(usage_daily.quantity AS NUMERIC) + excluded.quantity"),
+    )
 
     /** `owned`: a query named `owner`, of the users that are there, and stay until the statement ends. */
     const write = (rows: ReadonlyArray<unknown>, owned: Statement.Fragment) =>
@@ -31,12 +37,12 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
           ON CONFLICT (source) DO NOTHING RETURNING id, user_id
         )
         INSERT INTO usage_daily (user_id, metric, day, dimension, quantity)
-        SELECT added.user_id, metric, day, dimension, sum(quantity)
+        SELECT added.user_id, metric, day, dimension, ${sum}
         FROM added JOIN event USING (id)
         GROUP BY added.user_id, metric, day, dimension
         ORDER BY added.user_id COLLATE "C", metric, day, dimension
         ON CONFLICT (user_id, metric, day, dimension)
-        DO UPDATE SET quantity = usage_daily.quantity + excluded.quantity
+        DO UPDATE SET quantity = ${total}
         RETURNING metric
       `)
 
@@ -93,6 +99,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
 /** With the id of the row, and the day that it counts for. */
 const rowOf = (entry: UsageEntry) => ({
   ...entry,
+  quantity: saturated(entry.quantity),
   id: uuidV7(),
   day: entry.occurred_at.slice(0, 10),
 })

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Record } from "effect"
+import { saturated } from "../core/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import * as Period from "../domain/Period.ts"
@@ -63,7 +64,10 @@ export class UsageReports extends Context.Service<
         ])
         const allowance = (what: Limited, amount: number) => {
           const limit = limitOf(plan, what)
-          return { limit, remaining: limit === null ? null : Math.max(0, limit - amount) }
+          return {
+            limit,
+            remaining: limit === null ? null : saturated(Math.max(0, limit - amount)),
+          }
         }
         return {
           user_id: id,
@@ -108,13 +112,12 @@ export class UsageReports extends Context.Service<
         const rows = yield* repo.days(user, metric, { from, to: month.to })
         const here = rows.filter((row) => Period.contains(month, row.day))
         const current = totalOf(here)
-        const previous = totalOf(rows) - current
+        const previous = totalOf(rows.filter((row) => !Period.contains(month, row.day)))
         const growth = growthOf(current, previous)
         // The first of several.
-        const peak = here.reduce<Peak>((most, row) => (row.quantity > most.quantity ? row : most), {
-          day: null,
-          quantity: 0,
-        })
+        const peak = here
+          .map(({ day: date, quantity }): Peak => ({ day: date, value: saturated(quantity) }))
+          .reduce((most, one) => (one.value > most.value ? one : most), { day: null, value: 0 })
         return {
           metric,
           current_period: current,
@@ -124,7 +127,7 @@ export class UsageReports extends Context.Service<
             current / Period.lengthOf({ from: month.from, to: Period.shifted(day, 1) }),
           ),
           peak_day: peak.day,
-          peak_value: peak.quantity,
+          peak_value: peak.value,
           trend: trendOf(growth),
         }
       })
@@ -136,7 +139,7 @@ export class UsageReports extends Context.Service<
       ) {
         const period = yield* lastDays(days)
         const rows = yield* repo.days(user, metric, period)
-        const values = new Map(rows.map(({ day, quantity }) => [day, quantity]))
+        const values = new Map(rows.map(({ day, quantity }) => [day, saturated(quantity)]))
         const total = totalOf(rows)
         return {
           metric,
@@ -182,15 +185,17 @@ const flows = usageMetricKeys.filter(isFlow)
 const levels = usageMetricKeys.filter((metric) => !isFlow(metric))
 
 interface Quantity {
-  readonly quantity: number
+  readonly quantity: bigint
 }
 
-interface Peak extends Quantity {
+interface Peak {
   readonly day: Period.Day | null
+  readonly value: number
 }
 
+/** Exact up to the end: what saturates is the total, and nothing on the way to it. */
 const totalOf = (rows: ReadonlyArray<Quantity>) =>
-  rows.reduce((total, { quantity }) => total + quantity, 0)
+  saturated(rows.reduce((total, { quantity }) => total + quantity, 0n))
 
 /** Of every metric there is. */
 const totalsOf = (sums: ReadonlyArray<Quantity & { readonly metric: UsageMetric }>) =>
@@ -201,7 +206,7 @@ const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string
   Object.fromEntries(
     sums
       .filter(({ dimension }) => dimension !== "")
-      .map(({ dimension, quantity }) => [dimension, quantity]),
+      .map(({ dimension, quantity }) => [dimension, saturated(quantity)]),
   )
 
 /** In percent. */

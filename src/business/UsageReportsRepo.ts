@@ -1,12 +1,27 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
+import { exact, exactSum, type Parts, saturatedSum } from "../core/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Day, Period } from "../domain/Period.ts"
 import type { UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
 type Rows<A> = Effect.Effect<ReadonlyArray<A>, ServiceUnavailableError>
+
+/** An exact sum, however large. */
+interface Summed {
+  readonly quantity: bigint
+}
+
+interface Group extends Summed {
+  readonly metric: UsageMetric
+  readonly dimension: string
+}
+
+interface DayOf extends Summed {
+  readonly day: Day
+}
 
 /** The sums of usage by the day. What reads here never reads the ledger, however long that is. */
 export class UsageReportsRepo extends Context.Service<
@@ -16,18 +31,10 @@ export class UsageReportsRepo extends Context.Service<
       user: UserId,
       metrics: ReadonlyArray<UsageMetric>,
       period: Period,
-    ) => Rows<{
-      readonly metric: UsageMetric
-      readonly dimension: string
-      readonly quantity: number
-    }>
-    /** In order, without those on which nothing was. */
-    readonly days: (
-      user: UserId,
-      metric: UsageMetric,
-      period: Period,
-    ) => Rows<{ readonly day: Day; readonly quantity: number }>
-    /** Who used most of it, first. */
+    ) => Rows<Group>
+    /** In order, without days that have no rows. */
+    readonly days: (user: UserId, metric: UsageMetric, period: Period) => Rows<DayOf>
+    /** Users in the order of what they used, most first. `value` is saturated. */
     readonly top: (
       metric: UsageMetric,
       period: Period,
@@ -40,29 +47,40 @@ export class UsageReportsRepo extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { query } = yield* Database
-      // PostgreSQL adds up to a type that has no end, which is no number here.
-      const sum = sql.literal("CAST(sum(quantity) AS BIGINT)")
+      const parts = exactSum(sql)
+      const value = saturatedSum(sql)
 
       return UsageReportsRepo.of({
         sums: (user, metrics, { from, to }) =>
-          query(sql`
-            SELECT metric, dimension, ${sum} AS quantity FROM usage_daily
-            WHERE user_id = ${user} AND ${sql.in("metric", metrics)}
-              AND day >= ${from} AND day < ${to}
-            GROUP BY metric, dimension ORDER BY metric, dimension
-          `),
+          Effect.map(
+            query(sql<Omit<Group, "quantity"> & Parts>`
+              SELECT metric, dimension, ${parts} FROM usage_daily
+              WHERE user_id = ${user} AND ${sql.in("metric", metrics)}
+                AND day >= ${from} AND day < ${to}
+              GROUP BY metric, dimension ORDER BY metric, dimension
+            `),
+            (rows) =>
+              rows.map((row) => ({
+                metric: row.metric,
+                dimension: row.dimension,
+                quantity: exact(row),
+              })),
+          ),
         days: (user, metric, { from, to }) =>
-          query(sql`
-            SELECT day, ${sum} AS quantity FROM usage_daily
-            WHERE user_id = ${user} AND metric = ${metric} AND day >= ${from} AND day < ${to}
-            GROUP BY day ORDER BY day
-          `),
+          Effect.map(
+            query(sql<Omit<DayOf, "quantity"> & Parts>`
+              SELECT day, ${parts} FROM usage_daily
+              WHERE user_id = ${user} AND metric = ${metric} AND day >= ${from} AND day < ${to}
+              GROUP BY day ORDER BY day
+            `),
+            (rows) => rows.map((row) => ({ day: row.day, quantity: exact(row) })),
+          ),
         top: (metric, { from, to }, limit) =>
           query(sql`
-            SELECT user_id, email, ${sum} AS value
+            SELECT user_id, email, ${value} AS value
             FROM usage_daily JOIN users ON users.id = usage_daily.user_id
             WHERE metric = ${metric} AND day >= ${from} AND day < ${to}
-            GROUP BY user_id, email HAVING sum(quantity) > 0
+            GROUP BY user_id, email HAVING ${value} > 0
             ORDER BY value DESC, user_id LIMIT ${limit}
           `),
       })

@@ -1,6 +1,7 @@
 import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
+import { saturate, saturated } from "../core/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
@@ -11,6 +12,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
+    const total = sql.literal(saturate(sql, "usage_daily.quantity + excluded.quantity"))
 
     const present = (events: ReadonlyArray<UsageEvent>) =>
       Effect.map(
@@ -36,7 +38,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
         ? query(sql`
             INSERT INTO usage_daily ${sql.insert(Array.map(events, sumOf))}
             ON CONFLICT (user_id, metric, day, dimension)
-            DO UPDATE SET quantity = usage_daily.quantity + excluded.quantity
+            DO UPDATE SET quantity = ${total}
           `)
         : Effect.void
 
@@ -67,7 +69,11 @@ const rowsAtOnce = 500
 
 type Row = Record<string, unknown>
 
-const rowOf = (event: UsageEvent): Row => ({ id: uuidV7(), ...event })
+const rowOf = (event: UsageEvent): Row => ({
+  id: uuidV7(),
+  ...event,
+  quantity: saturated(event.quantity),
+})
 
 /** SQLite adds up those of one key by itself. */
 const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent): Row => ({
@@ -75,5 +81,5 @@ const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent
   metric,
   day: occurred_at.slice(0, 10),
   dimension,
-  quantity,
+  quantity: saturated(quantity),
 })

@@ -1,6 +1,7 @@
 import { Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { isEmail, isSubject } from "../domain/Identity.ts"
+import { isEmailAddress } from "../domain/Email.ts"
+import { isSubject } from "../domain/Identity.ts"
 
 const sub = Flag.String("sub").pipe(
   Flag.withDescription("Whom the token speaks for: the id of the user, 1 to 255 characters"),
@@ -9,7 +10,7 @@ const sub = Flag.String("sub").pipe(
 
 const email = Flag.String("email").pipe(
   Flag.withDescription("E-mail of the user; a new one becomes his at the next request"),
-  Flag.filter(isEmail, () => "an e-mail address"),
+  Flag.filter(isEmailAddress, () => "an e-mail address"),
   Flag.optional,
 )
 

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { isEmail, isSubject } from "../domain/Identity.ts"
+import { isEmailAddress } from "../domain/Email.ts"
+import { isSubject } from "../domain/Identity.ts"
 import { Role } from "../domain/User.ts"
 import { yes, yesOrTerminal } from "./Confirmation.ts"
 import { flag, json } from "./Output.ts"
@@ -80,7 +81,7 @@ const create = Command.make(
     id: subject("id", "The `sub` of the tokens that will speak for the user"),
     email: Flag.String("email").pipe(
       Flag.withDescription("E-mail; nobody else may have it"),
-      Flag.filter(isEmail, () => "an e-mail address"),
+      Flag.filter(isEmailAddress, () => "an e-mail address"),
       Flag.optional,
     ),
     name: Flag.String("name").pipe(

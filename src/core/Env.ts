@@ -1,5 +1,5 @@
 import { Config, Option, Redacted, Schema } from "effect"
-import { EmailAddress } from "../domain/Email.ts"
+import { EmailAddress, isEmailAddress } from "../domain/Email.ts"
 import { overridden, PlanLimitsOverride, planLimits } from "../domain/Plan.ts"
 import { isRate, rateOf } from "../domain/Rate.ts"
 import { aiChoicesOf, aiProviderOf, type AiRoutes, aiRoutesOf } from "./AiSettings.ts"
@@ -152,8 +152,6 @@ const url = (name: string) =>
     Config.map((value) => value.replace(/\/+$/, "")),
     optional,
   )
-
-const isEmailAddress = Schema.is(EmailAddress)
 
 const emailAddress = (name: string) =>
   checked(name, "must be an e-mail address, like no-reply@example.com", isEmailAddress).pipe(

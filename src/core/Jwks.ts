@@ -1,15 +1,12 @@
-import { Clock, Data, Duration, Effect, Exit, Schema } from "effect"
+import { Clock, Duration, Effect, Exit, Schema } from "effect"
 import { HttpClient, HttpClientError } from "effect/http"
 import type { CryptoKey } from "jose"
-import { importJWK } from "jose/key/import"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
-import type { Algorithm } from "./Jwt.ts"
 import * as Resilience from "./Resilience.ts"
 import { textUpTo, type TooLongError } from "./ResponseText.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import * as Verdict from "./Verdict.ts"
-
-type Asymmetric = Exclude<Algorithm, "HS256">
+import * as VerificationKey from "./VerificationKey.ts"
 
 /** The public keys of a provider. */
 export interface Jwks {
@@ -18,62 +15,83 @@ export interface Jwks {
    * that algorithm. Fails when the provider cannot be asked, within the time that one fetch may take.
    */
   readonly find: (
-    algorithm: Asymmetric,
+    algorithm: VerificationKey.Asymmetric,
     kid: string | null,
   ) => Effect.Effect<ReadonlyArray<CryptoKey>, ServiceUnavailableError>
 }
 
 /** A provider that loses a request is asked a second time; who signs in waits no longer than `within`. */
 const patience = { timeout: "2 seconds", within: "3 seconds", attempts: 2 } as const
-/** Keys that the provider withdrew are forgotten after this. */
-const refreshEvery = "10 minutes"
+/** Keys that the provider withdrew are forgotten after this; when it cannot be asked then, as soon as it can be. */
+const refreshEvery = { afterSuccess: "10 minutes", afterFailure: "1 minute" } as const
 /** A key that we do not hold makes us look again, but not sooner than this after the last look, in ms. */
 const pause = { afterSuccess: 10_000, afterFailure: 5000 }
 const maxBytes = 512 * 1024
-const maxKeys = 64
 
 /**
- * Fetched when the first token needs them, and kept until the process ends: a provider that is down or answers
- * nonsense takes nothing away. One fetch at a time serves all who wait for it, and outlives whoever asked first.
+ * Fetched when the first token needs them. A provider that is down or answers nonsense takes no key away; one that
+ * answers with a key set does, also when the set is empty or has no usable key. One fetch at a time serves all who wait
+ * for it, and outlives whoever asked first.
  */
 export const make = Effect.fnUntraced(function* (url: string) {
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
   const policy = yield* Resilience.make({ service: "jwks", ...patience, verdict: verdictOf })
   const alone = yield* SingleFlight.make<void, ServiceUnavailableError>()
 
-  let held: ReadonlyArray<VerificationKey> = []
+  let held: ReadonlyArray<VerificationKey.VerificationKey> = []
+  /** In ms of the monotonic clock: the other one may step back. */
   let nextLook = Number.NEGATIVE_INFINITY
   let failed = false
+  let told = ""
+
+  /** What is refused is logged once, and again when it changes. */
+  const take = ({ refused, usable }: VerificationKey.KeySet) =>
+    Effect.suspend(() => {
+      const lost = usable.length === 0 && (held.length > 0 || Object.keys(refused).length > 0)
+      const news = JSON.stringify([refused, lost])
+      const isNew = news !== told
+      told = news
+      held = usable
+      if (!isNew) return Effect.void
+      return Effect.andThen(
+        Object.keys(refused).length === 0
+          ? Effect.void
+          : Effect.annotateLogs(Effect.logWarning("signing keys of the provider cannot be used"), {
+              reasons: refused,
+            }),
+        lost
+          ? Effect.logError("the provider has no usable signing key: its tokens are refused")
+          : Effect.void,
+      )
+    })
 
   const look = client.get(url, { acceptJson: true }).pipe(
     Effect.flatMap(textUpTo(maxBytes)),
     Effect.flatMap(decodeKeySet),
-    Effect.flatMap(({ keys }) => usableKeys(keys, held)),
+    Effect.flatMap(({ keys }) => VerificationKey.fromSet(keys)),
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
     policy.repeatable("fetch"),
-    Effect.tap((keys) => Effect.sync(() => void (held = keys))),
+    Effect.tap(take),
     Effect.tapError(({ _tag }) =>
-      Effect.logWarning("Signing keys could not be fetched").pipe(
+      Effect.logWarning("signing keys could not be fetched").pipe(
         Effect.annotateLogs({ error: _tag }),
       ),
     ),
     Effect.onExit((exit) =>
-      Effect.zipWith(Clock.currentTimeMillis, policy.refusesFor, (now, refused) => {
+      Effect.zipWith(elapsed, policy.refusesFor, (now, refused) => {
         failed = Exit.isFailure(exit)
         nextLook =
           now +
           (failed ? Math.max(pause.afterFailure, Duration.toMillis(refused)) : pause.afterSuccess)
       }),
     ),
-    Effect.catch((cause) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => unavailable(nextLook - now, cause)),
-    ),
+    Effect.catch((cause) => Effect.flatMap(elapsed, (now) => unavailable(nextLook - now, cause))),
     Effect.asVoid,
   )
 
   const refresh = alone("keys", look)
 
-  const matching = (algorithm: Asymmetric, kid: string | null) =>
+  const matching = (algorithm: VerificationKey.Asymmetric, kid: string | null) =>
     held
       .filter((one) => one.algorithm === algorithm && (kid === null || one.kid === kid))
       .map(({ key }) => key)
@@ -81,7 +99,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
   const find: Jwks["find"] = Effect.fnUntraced(function* (algorithm, kid) {
     const known = matching(algorithm, kid)
     if (known.length > 0) return known
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* elapsed
     if (now >= nextLook) {
       yield* refresh
     } else if (failed) {
@@ -91,10 +109,22 @@ export const make = Effect.fnUntraced(function* (url: string) {
     return matching(algorithm, kid)
   })
 
-  yield* Effect.ignore(refresh).pipe(Effect.delay(refreshEvery), Effect.forever, Effect.forkScoped)
+  const nextRefresh = Effect.suspend(() =>
+    Effect.delay(
+      Effect.ignore(refresh),
+      failed ? refreshEvery.afterFailure : refreshEvery.afterSuccess,
+    ),
+  )
+  yield* Effect.forkScoped(Effect.forever(nextRefresh))
 
   return { find } satisfies Jwks
 })
+
+/** In ms, since whenever. */
+const elapsed = Effect.map(
+  Clock.clockWith((clock) => clock.monotonicTimeNanos),
+  (nanos) => Number(nanos / 1_000_000n),
+)
 
 const unavailable = (millis: number, cause?: unknown) =>
   new ServiceUnavailableError({
@@ -103,9 +133,7 @@ const unavailable = (millis: number, cause?: unknown) =>
     cause,
   })
 
-const verdictOf = (
-  error: HttpClientError.HttpClientError | TooLongError | UnusableKeySet | Schema.SchemaError,
-) => {
+const verdictOf = (error: HttpClientError.HttpClientError | TooLongError | Schema.SchemaError) => {
   if (!HttpClientError.isHttpClientError(error)) return Verdict.unusable
   const { response } = error
   return response === undefined || response.status < 300
@@ -113,67 +141,6 @@ const verdictOf = (
     : Verdict.ofStatus(response.status, response.headers["retry-after"])
 }
 
-class UnusableKeySet extends Data.TaggedError("UnusableKeySet") {}
-
 const decodeKeySet = Schema.decodeUnknownEffect(
   Schema.fromJsonString(Schema.Struct({ keys: Schema.Array(Schema.Unknown) })),
 )
-
-interface VerificationKey {
-  readonly kid: string | null
-  readonly algorithm: Asymmetric
-  readonly key: CryptoKey
-}
-
-const common = {
-  kid: Schema.optionalKey(Schema.String),
-  use: Schema.optionalKey(Schema.Literal("sig")),
-}
-
-/** Only the public members are taken; a key made for another algorithm or for encryption is none of ours. */
-const PublicKey = Schema.Union([
-  Schema.Struct({
-    ...common,
-    kty: Schema.Literal("RSA"),
-    alg: Schema.optionalKey(Schema.Literal("RS256")),
-    n: Schema.String,
-    e: Schema.String,
-  }),
-  Schema.Struct({
-    ...common,
-    kty: Schema.Literal("EC"),
-    alg: Schema.optionalKey(Schema.Literal("ES256")),
-    crv: Schema.Literal("P-256"),
-    x: Schema.String,
-    y: Schema.String,
-  }),
-])
-
-/** What cannot be used is passed over. A set with nothing left in it must not take away what we hold. */
-const usableKeys = Effect.fnUntraced(function* (
-  keys: ReadonlyArray<unknown>,
-  held: ReadonlyArray<VerificationKey>,
-) {
-  const imported = yield* Effect.forEach(keys.slice(0, maxKeys), (key) =>
-    Effect.orElseSucceed(importKey(key), () => null),
-  )
-  const usable = imported.filter((key) => key !== null)
-  // Supabase answers an empty set for a project that signs with the shared secret alone.
-  const isEmpty = keys.length === 0 && held.length === 0
-  return usable.length > 0 || isEmpty ? usable : yield* new UnusableKeySet()
-})
-
-const importKey = Effect.fnUntraced(function* (input: unknown) {
-  const { kid, use: _, ...jwk } = yield* Schema.decodeUnknownEffect(PublicKey)(input)
-  const algorithm = jwk.kty === "RSA" ? "RS256" : "ES256"
-  const key = yield* Effect.tryPromise(() => importJWK(jwk, algorithm))
-  if (key instanceof Uint8Array || !isStrong(key)) return yield* new UnusableKeySet()
-  return { kid: kid ?? null, algorithm, key } satisfies VerificationKey
-})
-
-/** RFC 7518 §3.3: 2048 bits or more. Past 8192, verifying would cost too much. */
-const isStrong = ({ algorithm }: CryptoKey) =>
-  !("modulusLength" in algorithm) ||
-  (typeof algorithm.modulusLength === "number" &&
-    algorithm.modulusLength >= 2048 &&
-    algorithm.modulusLength <= 8192)

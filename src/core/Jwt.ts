@@ -48,6 +48,13 @@ export const isSignedWith = ({ input, signature }: Jwt, key: KeyObject) => {
   )
 }
 
+/**
+ * Base64url has one spelling of some bytes, and lenient decoders take several. The text of a token is no identity all
+ * the same: of an ES256 signature (r, s), (r, -s) is another one, which issuers make half of the time.
+ */
+export const isCanonical = ({ signature }: Jwt) =>
+  Buffer.from(signature, "base64url").toString("base64url") === signature
+
 /** An HS256 token. */
 export const sign = (claims: Claims, key: KeyObject) => {
   const input = `${header}.${encode(claims)}`

@@ -3,6 +3,7 @@ import type { SQLInputValue, StatementSync } from "node:sqlite"
 /** A statement with what its columns are called, and how those with a declared type of ours are read. */
 export class Prepared {
   readonly statement: StatementSync
+  private hasLarge = false
   private names: ReadonlyArray<string> = []
   private readers: ReadonlyArray<readonly [index: number, read: Reader]> = []
 
@@ -14,8 +15,7 @@ export class Prepared {
   }
 
   values(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<Array<unknown>> {
-    const rows: ReadonlyArray<unknown> = this.statement.all(...params)
-    const values = rows as ReadonlyArray<Array<unknown>>
+    const values = this.read(params)
     const [first] = values
     if (first === undefined) return values
     // SQLite prepares anew by itself after a change of the schema: `*` may then be more columns.
@@ -41,6 +41,25 @@ export class Prepared {
     return [this.statement.run(...params)]
   }
 
+  /** node:sqlite fails on an integer beyond 2^53, where PostgreSQL gives the nearest number: so does this. */
+  private read(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<Array<unknown>> {
+    if (!this.hasLarge) {
+      try {
+        const rows: ReadonlyArray<unknown> = this.statement.all(...params)
+        return rows as ReadonlyArray<Array<unknown>>
+      } catch (cause) {
+        // What writes has written by now.
+        if (!isTooLarge(cause) || !/^\s*SELECT/i.test(this.statement.sourceSQL)) throw cause
+        this.hasLarge = true
+        this.statement.setReadBigInts(true)
+      }
+    }
+    const rows: ReadonlyArray<unknown> = this.statement.all(...params)
+    return (rows as ReadonlyArray<ReadonlyArray<unknown>>).map((row) =>
+      row.map((value) => (typeof value === "bigint" ? Number(value) : value)),
+    )
+  }
+
   private describe() {
     const columns = this.statement.columns()
     this.names = columns.map(({ name }) => name)
@@ -50,6 +69,9 @@ export class Prepared {
     })
   }
 }
+
+const isTooLarge = (cause: unknown) =>
+  cause instanceof RangeError && "code" in cause && cause.code === "ERR_OUT_OF_RANGE"
 
 type Reader = (value: unknown) => unknown
 

@@ -94,6 +94,7 @@ export class Tokens extends Context.Service<
       const verifyWithJwks = (jwt: Jwt.Jwt, issuer: Issuer, token: string) => {
         const { algorithm, kid } = jwt
         if (algorithm === "HS256" || issuer.jwks === null) return refuse("algorithm", issuer)
+        if (!Jwt.isCanonical(jwt)) return refuse("signature", issuer)
         return issuer.jwks.find(algorithm, kid).pipe(
           Effect.tapError(() =>
             Effect.sync(() => {

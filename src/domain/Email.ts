@@ -1,19 +1,38 @@
 import { Schema } from "effect"
 
-/** Characters of a name without quotes (RFC 5322 §3.2.3), and letters of every script (RFC 6531 §3.3). */
+/** Letters of every script (RFC 6531 §3.3), and what a name without quotes may hold (RFC 5322 §3.2.3). */
 const address =
-  /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*@[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)*$/u
+  /^(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*@(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-)(?:\.(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-))*$/u
 
-/** RFC 5321 §4.5.3.1: 64 @ 255. */
-const isAddress = (text: string) =>
-  text.length <= 320 && text.indexOf("@") <= 64 && address.test(text)
+/** RFC 5321 §4.5.3.1, in code points, beside the @. */
+const longest = { local: 64, domain: 255 }
 
 /**
- * One mailbox, as a header may hold it: nothing in it ends a line, begins another address or needs quotes. Narrower
- * than what a token may call an e-mail.
+ * A plain address: one mailbox, as a header may hold it. There are no angle brackets, quotes, comments, commas nor
+ * `mailto:` around it, and no control, format or invisible characters in it. No character has a compatibility form
+ * (RFC 8264 §9.17), so that a fullwidth `ａ` is no second `a`. Tokens, settings and operators all bring e-mails by
+ * this rule.
  */
+export const isEmailAddress = (text: string) => {
+  if (text.length > 2 * (longest.local + 1 + longest.domain) || !address.test(text)) return false
+  const at = text.indexOf("@")
+  return (
+    isWithin(text.slice(0, at), longest.local) &&
+    isWithin(text.slice(at + 1), longest.domain) &&
+    (isAscii.test(text) ||
+      (!invisible.test(text) && text.normalize("NFKC") === text.normalize("NFC")))
+  )
+}
+
+const isWithin = (text: string, max: number) => text.length <= max || Array.from(text).length <= max
+
+const isAscii = /^[!-~]+$/
+
+/** Fillers, joiners and variation selectors, some of which are letters or marks. */
+const invisible = /\p{Default_Ignorable_Code_Point}/u
+
 export const EmailAddress = Schema.String.annotate({ examples: ["ada@example.com"] })
-  .check(Schema.makeFilter((text) => isAddress(text) || "must be an e-mail address"))
+  .check(Schema.makeFilter((text) => isEmailAddress(text) || "must be an e-mail address"))
   .pipe(Schema.brand("EmailAddress"))
 export type EmailAddress = typeof EmailAddress.Type
 

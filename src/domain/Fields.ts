@@ -87,11 +87,20 @@ export const text = (options: {
   }
 }
 
-/** Text for machines: kept as it is, but for what `text` refuses. */
-export const verbatim = ({ example, max }: { readonly max: number; readonly example: string }) =>
+/** Text for machines: kept as it is, so that its blanks count for its length, but for what `text` refuses. */
+export const verbatim = ({
+  example,
+  max,
+  min = 1,
+}: {
+  readonly max: number
+  /** 0 takes blank text. */
+  readonly min?: 0 | 1
+  readonly example: string
+}) =>
   Schema.String.annotate({ examples: [example] }).check(
-    Schema.makeFilter((value) => boundsIssue(value, 1, max), {
-      toJsonSchema: () => ({ minLength: 1, maxLength: max }),
+    Schema.makeFilter((value) => verbatimIssue(value, min, max), {
+      toJsonSchema: () => ({ minLength: min, maxLength: max }),
     }),
   )
 
@@ -104,8 +113,17 @@ const boundsIssue = (value: string, min: number, max: number) => {
   if (!hasOver(text, min - 1)) {
     return min === 1 ? "must not be blank" : `must have at least ${min} characters`
   }
-  return hasOver(text, max) ? `must have at most ${max} characters` : true
+  return hasOver(text, max) ? tooLong(max) : true
 }
+
+const verbatimIssue = (value: string, min: 0 | 1, max: number) => {
+  const issue = textIssue(value)
+  if (issue !== undefined) return issue
+  if (min === 1 && value.trim() === "") return "must not be blank"
+  return hasOver(value, max) ? tooLong(max) : true
+}
+
+const tooLong = (max: number) => `must have at most ${max} characters`
 
 /** Whether well-formed text has more code points than `count`. Most texts need no counting: a code point is 1 or 2 units. */
 const hasOver = (text: string, count: number) => {

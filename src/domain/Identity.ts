@@ -1,3 +1,4 @@
+import { isEmailAddress } from "./Email.ts"
 import { isHttps, type UserId } from "./User.ts"
 
 /** Who signed: the configured provider, or Plinth itself (`token mint`). */
@@ -24,12 +25,17 @@ export interface Identity {
 
 export type Claims = Readonly<Record<string, unknown>>
 
-/** The profile, from wherever the providers put it. */
+/**
+ * The profile, from wherever the providers put it. Users write `user_metadata` themselves, so it may name them and show
+ * them, but is no source of an e-mail: that makes them owners of an address.
+ */
 export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" | "avatar_url"> => {
   const user = objectOf(claims["user_metadata"])
   const app = objectOf(claims["app_metadata"])
   return {
-    email: first(isEmail, claims["email"], user["email"], app["email"]),
+    email: isUnverified(claims)
+      ? null
+      : (emailIn(claims) ?? (isUnverified(app) ? null : emailIn(app))),
     full_name: first(isName, claims["name"], claims["full_name"], user["full_name"], user["name"]),
     avatar_url: first(
       isAvatar,
@@ -56,6 +62,18 @@ export const textAt = (claims: Claims, path: ReadonlyArray<string>): string | un
   return typeof value === "string" ? value : undefined
 }
 
+/** Some providers write the claim as text. */
+const isUnverified = ({ email_verified }: Claims & { readonly email_verified?: unknown }) =>
+  email_verified === false ||
+  (typeof email_verified === "string" && email_verified.toLowerCase() === "false")
+
+/** Spaces around it are nothing of it; what else `trim` takes away, line ends and U+FEFF, makes it no address. */
+const emailIn = ({ email }: Claims & { readonly email?: unknown }) => {
+  if (typeof email !== "string") return null
+  const text = email.trim()
+  return isEmailAddress(text) && email.replaceAll(" ", "") === text ? text : null
+}
+
 const none: Claims = Object.freeze({})
 
 const objectOf = (value: unknown): Claims =>
@@ -80,10 +98,6 @@ export const isSubject = (text: string) =>
   text.length <= 510 &&
   (text.length <= 255 || Array.from(text).length <= 255) &&
   isStorable(text)
-
-/** 320 characters are the most that RFC 5321 §4.5.3.1 leaves an address: 64 @ 255. */
-export const isEmail = (text: string) =>
-  text.length <= 320 && isStorable(text) && /^[^\s@]+@[^\s@]+$/.test(text)
 
 const isName = (text: string) =>
   text.length <= 510 && isStorable(text) && (text.length <= 255 || Array.from(text).length <= 255)

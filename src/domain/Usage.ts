@@ -45,10 +45,13 @@ export const usageMetricKeys = Object.keys(usageMetrics) as ReadonlyArray<UsageM
 
 export const UsageMetric = Schema.Literals(usageMetricKeys)
 
+/** The most that one call of `usage.record` may tell of. */
+export const maxQuantity = 1_000_000_000_000
+
 /**
  * A row of the ledger, which is never changed. `source` is unique: the same thing, told twice, counts once.
- * `dimension` is what a breakdown is by (a model, an endpoint, a kind of job), "" where there is none. `estimated`:
- * nobody told us the quantity.
+ * `quantity` is an integer, kept up to ±(2^53 − 1), where sums end too. `dimension` is what a breakdown is by (a model,
+ * an endpoint, a kind of job), "" where there is none. `estimated`: nobody told us the quantity.
  */
 export interface UsageEvent {
   readonly source: string

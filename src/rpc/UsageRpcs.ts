@@ -3,7 +3,7 @@ import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../api/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
-import { UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
+import { maxQuantity, UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
 import {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -43,8 +43,8 @@ export const input = {
     ...user,
     metric: Schema.Literals(flows),
     source: verbatim({ max: 200, example: "render-7f3a" }),
-    quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
-    dimension: Schema.String.check(Schema.isMaxLength(200)).pipe(
+    quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxQuantity })),
+    dimension: verbatim({ min: 0, max: 200, example: "echo" }).pipe(
       Schema.withDecodingDefaultKey(Effect.succeed("")),
     ),
   }),
@@ -66,7 +66,7 @@ export class UsageRpcs extends RpcGroup.make(
   method("usage.metrics", { input: input.metrics, success: UsageMetrics, error: [] }),
   /**
    * What another service gave the user, for the bill: the same `source` again, from the same caller, counts once.
-   * `dimension` is what a breakdown is by.
+   * `quantity` is an integer from 0 to 10^12. `dimension` is what a breakdown is by, at most 200 code points.
    */
   method("usage.record", { input: input.record, success: Schema.Void, error: missing }),
 ) {}

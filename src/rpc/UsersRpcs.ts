@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../api/Envelope.ts"
+import { EmailAddress } from "../domain/Email.ts"
 import {
   AuthorizationError,
   ConflictError,
@@ -8,17 +9,12 @@ import {
   ServiceUnavailableError,
 } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
-import { isEmail } from "../domain/Identity.ts"
 import { Page, search } from "../domain/Page.ts"
 import { AdminUser, AdminUserPatch, Role, User } from "../domain/User.ts"
 import { method, userId, window } from "./Method.ts"
 
 const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 const refused = [...missing, enveloped(ConflictError), enveloped(AuthorizationError)] as const
-
-const email = Schema.String.check(
-  Schema.makeFilter((text) => isEmail(text) || "must be an e-mail address"),
-)
 
 /** What the methods take. */
 export const input = {
@@ -32,7 +28,7 @@ export const input = {
   getByEmail: Schema.Struct({ email: verbatim({ max: 320, example: "ada@example.com" }) }),
   create: Schema.Struct({
     id: userId,
-    email: Schema.NullOr(email).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
+    email: Schema.NullOr(EmailAddress).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
     full_name: User.jsonCreate.fields.full_name,
     role: Role.pipe(Schema.withDecodingDefaultKey(Effect.succeed("user" as const))),
   }),

@@ -1,15 +1,25 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Array as Arrays, Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { Usage } from "../../src/business/Usage.ts"
 import { now, Timestamp } from "../../src/domain/Fields.ts"
 import * as Period from "../../src/domain/Period.ts"
 import { limitedKeys } from "../../src/domain/Plan.ts"
 import { type UsageMetric, usageMetricKeys, usageMetrics } from "../../src/domain/Usage.ts"
-import { UsageCurrentPeriod, UsageSummary } from "../../src/domain/UsageReport.ts"
+import {
+  UsageBreakdown,
+  UsageCurrentPeriod,
+  UsageDaily,
+  UsageSummary,
+  UsageTopUsers,
+  UsageTrends,
+} from "../../src/domain/UsageReport.ts"
+import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
 import { document } from "../fixtures/Conformance.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { client, rpcToken } from "../fixtures/Rpc.ts"
 
 const path = "/api/v1/app/usage"
 const admin = "/api/v1/admin/usage"
@@ -60,170 +70,370 @@ interface Breakdown {
 const schemas: Readonly<Record<string, { readonly required?: ReadonlyArray<string> }>> =
   document.components.schemas
 
-layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}' }), { excludeTestServices: true })(
-  "/app/usage and /admin/usage",
-  (it) => {
-    it.effect("tell of the month what is used and what remains", () =>
-      Effect.gen(function* () {
-        const caller = yield* newCaller()
-        yield* use(caller, "ai_tokens", 40_000, { dimension: "echo" })
-        yield* use(caller, "storage_bytes", 500, { day: "2020-02-29" })
-        yield* use(caller, "ai_tokens", 7, { day: "2020-02-29" })
-        const body = yield* get<UsageCurrentPeriod>(caller, `${path}/current-period`)
-        assert.deepInclude(body, { user_id: caller.id, ai_tokens: 40_000, storage_bytes: 500 })
-        const { from, to } = Period.monthOf(yield* today)
-        assert.deepStrictEqual<unknown>(body.period, {
-          start: `${from}T00:00:00.000Z`,
-          end: `${to}T00:00:00.000Z`,
-        })
-        assert.deepStrictEqual(body.limits.ai_tokens, { limit: 100_000, remaining: 60_000 })
-        assert.deepStrictEqual(body.limits.projects, { limit: 1, remaining: 1 })
-        assert.deepStrictEqual(body.limits.email_sent, { limit: null, remaining: null })
-      }),
-    )
+/** A sum of a day, as the tables may hold it. */
+interface Held {
+  readonly metric: UsageMetric
+  readonly ago: number
+  readonly dimension: string
+  readonly quantity: number
+}
 
-    it.effect("tell of every metric that is declared, in answers and in the contract", () =>
-      Effect.gen(function* () {
-        const caller = yield* newCaller()
-        const keys = [...usageMetricKeys].toSorted()
-        const period = yield* get<Record<string, unknown>>(caller, `${path}/current-period`)
-        assert.includeMembers(Object.keys(period), keys)
-        assert.sameMembers(Object.keys(period["limits"] ?? {}), [...limitedKeys])
-        const summary = yield* get<{ readonly metrics: object }>(caller, `${path}/summary`)
-        assert.deepStrictEqual(Object.keys(summary.metrics).toSorted(), keys)
-        assert.deepStrictEqual(
-          Object.keys(UsageSummary.fields.metrics.fields),
-          Object.keys(usageMetrics),
+const max = Number.MAX_SAFE_INTEGER
+
+const bounded = (total: bigint) =>
+  Number(total > BigInt(max) ? BigInt(max) : total < -BigInt(max) ? -BigInt(max) : total)
+
+const totalOf = (rows: ReadonlyArray<Held>, within: (row: Held) => boolean) =>
+  bounded(rows.filter(within).reduce((total, { quantity }) => total + BigInt(quantity), 0n))
+
+/** Past the door that checks what is recorded: an earlier version took all of these. */
+const hold = Effect.fnUntraced(function* ({ id }: Caller, rows: ReadonlyArray<Held>) {
+  const sql = yield* SqlClient.SqlClient
+  const day = yield* today
+  const rowOf = ({ ago, ...row }: Held): Record<string, unknown> => ({
+    ...row,
+    user_id: id,
+    day: Period.shifted(day, -ago),
+  })
+  if (!Arrays.isReadonlyArrayNonEmpty(rows)) return
+  for (const some of Arrays.chunksOf(rows, 500)) {
+    yield* sql`INSERT INTO usage_daily ${sql.insert(Arrays.map(some, rowOf))}`
+  }
+})
+
+const safe = Schema.Int.check(Schema.isBetween({ minimum: -max, maximum: max }))
+const near = Schema.Int.check(Schema.isBetween({ minimum: max - 3, maximum: max }))
+const holdings = Schema.Array(
+  Schema.Struct({
+    metric: Schema.Literals(["ai_tokens", "storage_bytes", "api_requests"]),
+    ago: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 62 })),
+    dimension: Schema.Literals(["", "echo", "gpt-4o"]),
+    quantity: Schema.Union([Schema.Literals([max, -max, 1, -1]), near, safe]),
+  }),
+).check(Schema.isMaxLength(12))
+
+/** One row for each key of the table. */
+const distinct = (rows: ReadonlyArray<Held>) => [
+  ...new Map(rows.map((row) => [[row.metric, row.ago, row.dimension].join(), row])).values(),
+]
+
+/** What every reader of the sums answers: 200 and schema-valid, or a spent quota. */
+const answersOf = Effect.fnUntraced(function* (caller: Caller, boss: Caller, metric: UsageMetric) {
+  const asked = <S extends Schema.Codec<unknown, unknown>>(schema: S, report: string) =>
+    Effect.gen(function* () {
+      const [name = "", query = ""] = report.split("?")
+      const mine = yield* get<unknown>(caller, `${path}/${report}`)
+      const theirs = yield* get<unknown>(boss, `${admin}/${name}/${caller.id}?${query}`)
+      Schema.decodeUnknownSync(schema)(theirs)
+      return Schema.decodeUnknownSync(schema)(mine)
+    })
+  const days = 40
+  const current = Schema.decodeUnknownSync(UsageCurrentPeriod)(
+    yield* get(caller, `${path}/current-period`),
+  )
+  const rest = {
+    summary: yield* asked(UsageSummary, `summary?days=${days}`),
+    trends: yield* asked(UsageTrends, `trends?metric=${metric}`),
+    daily: yield* asked(UsageDaily, `daily?metric=${metric}&days=${days}`),
+    breakdown: yield* asked(UsageBreakdown, `breakdown?metric=${metric}&days=${days}`),
+  }
+  const { users } = Schema.decodeUnknownSync(UsageTopUsers)(
+    yield* get(boss, `${admin}/top-users?metric=${metric}&limit=100`),
+  )
+
+  const calls = Effect.gen(function* () {
+    const rpc = yield* PlinthRpc
+    const about = { user_id: caller.id, metric, days }
+    yield* rpc("usage.currentPeriod", about)
+    yield* rpc("usage.summary", about)
+    yield* rpc("usage.trends", about)
+    yield* rpc("usage.daily", about)
+    yield* rpc("usage.breakdown", about)
+    yield* rpc("usage.topUsers", { metric, limit: 100 })
+    yield* rpc("entitlements.get", about)
+    yield* rpc("entitlements.check", { ...about, what: metric, amount: max })
+  })
+  yield* Effect.provide(calls, client())
+
+  const { token } = caller
+  const chat = { prompt: "Hello", max_tokens: 5 }
+  for (const request of [
+    { path: "/api/v1/app/projects" },
+    { path: "/api/v1/app/ai/chat", json: chat },
+  ]) {
+    const { status, text } = yield* send({ ...request, token })
+    assert.include([200, 402], status, text)
+  }
+  return { current, days, ...rest, users }
+})
+
+layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
+  excludeTestServices: true,
+})("/app/usage and /admin/usage", (it) => {
+  it.effect("tell of the month what is used and what remains", () =>
+    Effect.gen(function* () {
+      const caller = yield* newCaller()
+      yield* use(caller, "ai_tokens", 40_000, { dimension: "echo" })
+      yield* use(caller, "storage_bytes", 500, { day: "2020-02-29" })
+      yield* use(caller, "ai_tokens", 7, { day: "2020-02-29" })
+      const body = yield* get<UsageCurrentPeriod>(caller, `${path}/current-period`)
+      assert.deepInclude(body, { user_id: caller.id, ai_tokens: 40_000, storage_bytes: 500 })
+      const { from, to } = Period.monthOf(yield* today)
+      assert.deepStrictEqual<unknown>(body.period, {
+        start: `${from}T00:00:00.000Z`,
+        end: `${to}T00:00:00.000Z`,
+      })
+      assert.deepStrictEqual(body.limits.ai_tokens, { limit: 100_000, remaining: 60_000 })
+      assert.deepStrictEqual(body.limits.projects, { limit: 1, remaining: 1 })
+      assert.deepStrictEqual(body.limits.email_sent, { limit: null, remaining: null })
+    }),
+  )
+
+  it.effect("tell of every metric that is declared, in answers and in the contract", () =>
+    Effect.gen(function* () {
+      const caller = yield* newCaller()
+      const keys = [...usageMetricKeys].toSorted()
+      const period = yield* get<Record<string, unknown>>(caller, `${path}/current-period`)
+      assert.includeMembers(Object.keys(period), keys)
+      assert.sameMembers(Object.keys(period["limits"] ?? {}), [...limitedKeys])
+      const summary = yield* get<{ readonly metrics: object }>(caller, `${path}/summary`)
+      assert.deepStrictEqual(Object.keys(summary.metrics).toSorted(), keys)
+      assert.deepStrictEqual(
+        Object.keys(UsageSummary.fields.metrics.fields),
+        Object.keys(usageMetrics),
+      )
+      assert.includeMembers(Object.keys(UsageCurrentPeriod.fields), keys)
+      assert.includeMembers([...(schemas["UsageCurrentPeriod"]?.required ?? [])], keys)
+      for (const where of [path, admin]) {
+        const asked = where === path ? caller : yield* newCaller("admin")
+        const { metrics } = yield* get<{ metrics: ReadonlyArray<{ key: UsageMetric }> }>(
+          asked,
+          `${where}/metrics`,
         )
-        assert.includeMembers(Object.keys(UsageCurrentPeriod.fields), keys)
-        assert.includeMembers([...(schemas["UsageCurrentPeriod"]?.required ?? [])], keys)
-        for (const where of [path, admin]) {
-          const asked = where === path ? caller : yield* newCaller("admin")
-          const { metrics } = yield* get<{ metrics: ReadonlyArray<{ key: UsageMetric }> }>(
-            asked,
-            `${where}/metrics`,
-          )
-          assert.deepStrictEqual(
-            metrics,
-            usageMetricKeys.map((key) => {
-              const { description, name, unit } = usageMetrics[key]
-              return { key, name, description, unit }
-            }),
-          )
-          for (const key of keys) yield* get(asked, metricPath(where, key, asked))
-        }
-      }),
-    )
+        assert.deepStrictEqual(
+          metrics,
+          usageMetricKeys.map((key) => {
+            const { description, name, unit } = usageMetrics[key]
+            return { key, name, description, unit }
+          }),
+        )
+        for (const key of keys) yield* get(asked, metricPath(where, key, asked))
+      }
+    }),
+  )
 
-    it.effect("tell an admin the same as the user, and of nobody unknown", () =>
+  it.effect("tell an admin the same as the user, and of nobody unknown", () =>
+    Effect.gen(function* () {
+      const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
+      const day = Period.shifted(yield* today, -3)
+      yield* use(caller, "ai_requests", 2, { day, dimension: "gpt-4o" })
+      yield* use(caller, "ai_requests", 1, { dimension: "echo" })
+      yield* use(caller, "ai_requests", 5, { day: Period.shifted(day, -1) })
+      for (const report of [
+        "summary?days=4",
+        "trends?metric=ai_requests",
+        "daily?metric=ai_requests&days=4",
+        "breakdown?metric=ai_requests&days=4",
+      ]) {
+        const [name = "", query] = report.split("?")
+        const mine = yield* get<object>(caller, `${path}/${report}`)
+        const theirs = yield* get<object>(boss, `${admin}/${name}/${caller.id}?${query}`)
+        // The requests of this test itself may be written in between.
+        assert.deepStrictEqual(withoutRequests(theirs), withoutRequests(mine), report)
+        const { token } = boss
+        const nobody = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
+        assert.strictEqual(nobody.status, 404, report)
+      }
+      const daily = yield* get<Daily>(caller, `${path}/daily?metric=ai_requests&days=4`)
+      assert.deepStrictEqual(
+        daily.data.map(({ value }) => value),
+        [2, 0, 0, 1],
+      )
+      assert.deepInclude(daily, { total: 3, average: 0.75 })
+      const { breakdown, total } = yield* get<Breakdown>(
+        caller,
+        `${path}/breakdown?metric=ai_requests`,
+      )
+      assert.deepStrictEqual(
+        { breakdown, total },
+        { breakdown: { "gpt-4o": 2, echo: 1 }, total: 8 },
+      )
+    }),
+  )
+
+  it.effect("lead with who used most", () =>
+    Effect.gen(function* () {
+      const [one, two, boss] = [yield* newCaller(), yield* newCaller(), yield* newCaller("admin")]
+      yield* use(one, "file_downloads", 3)
+      yield* use(two, "file_downloads", 4)
+      const top = `${admin}/top-users?metric=file_downloads`
+      interface Top {
+        readonly users: ReadonlyArray<object>
+      }
+      assert.deepStrictEqual((yield* get<Top>(boss, top)).users, [person(two, 4), person(one, 3)])
+      assert.deepStrictEqual((yield* get<Top>(boss, `${top}&limit=1`)).users, [person(two, 4)])
+    }),
+  )
+
+  it.effect.prop(
+    "tell the exact sums of whatever is in the tables, up to the largest number that an answer holds",
+    [holdings, Schema.Literals(["ai_tokens", "storage_bytes"])],
+    ([drafts, metric]) =>
       Effect.gen(function* () {
+        const rows = distinct(drafts)
         const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
-        const day = Period.shifted(yield* today, -3)
-        yield* use(caller, "ai_requests", 2, { day, dimension: "gpt-4o" })
-        yield* use(caller, "ai_requests", 1, { dimension: "echo" })
-        yield* use(caller, "ai_requests", 5, { day: Period.shifted(day, -1) })
-        for (const report of [
-          "summary?days=4",
-          "trends?metric=ai_requests",
-          "daily?metric=ai_requests&days=4",
-          "breakdown?metric=ai_requests&days=4",
-        ]) {
-          const [name = "", query] = report.split("?")
-          const mine = yield* get<object>(caller, `${path}/${report}`)
-          const theirs = yield* get<object>(boss, `${admin}/${name}/${caller.id}?${query}`)
-          // The requests of this test itself may be written in between.
-          assert.deepStrictEqual(withoutRequests(theirs), withoutRequests(mine), report)
-          const { token } = boss
-          const nobody = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
-          assert.strictEqual(nobody.status, 404, report)
-        }
-        const daily = yield* get<Daily>(caller, `${path}/daily?metric=ai_requests&days=4`)
-        assert.deepStrictEqual(
-          daily.data.map(({ value }) => value),
-          [2, 0, 0, 1],
-        )
-        assert.deepInclude(daily, { total: 3, average: 0.75 })
-        const { breakdown, total } = yield* get<Breakdown>(
-          caller,
-          `${path}/breakdown?metric=ai_requests`,
-        )
-        assert.deepStrictEqual(
-          { breakdown, total },
-          { breakdown: { "gpt-4o": 2, echo: 1 }, total: 8 },
-        )
-      }),
-    )
+        yield* hold(caller, rows)
+        const told = yield* answersOf(caller, boss, metric)
+        const { days } = told
+        const day = yield* today
+        const month = Period.monthOf(day)
+        const inMonth = (row: Held) => Period.contains(month, Period.shifted(day, -row.ago))
+        const isIt = (row: Held) => row.metric === metric
+        const inDays = totalOf(rows, (row) => isIt(row) && row.ago < days)
+        const ofMonth = totalOf(rows, (row) => isIt(row) && inMonth(row))
+        const ever = totalOf(rows, isIt)
+        const current = metric === "storage_bytes" ? ever : ofMonth
 
-    it.effect("lead with who used most", () =>
-      Effect.gen(function* () {
-        const [one, two, boss] = [yield* newCaller(), yield* newCaller(), yield* newCaller("admin")]
-        yield* use(one, "file_downloads", 3)
-        yield* use(two, "file_downloads", 4)
-        const top = `${admin}/top-users?metric=file_downloads`
-        interface Top {
-          readonly users: ReadonlyArray<object>
+        assert.strictEqual(told.current[metric], current)
+        assert.strictEqual(told.summary.metrics[metric].total, inDays)
+        assert.strictEqual(told.breakdown.total, inDays)
+        assert.strictEqual(told.daily.total, inDays)
+        for (const dimension of ["echo", "gpt-4o"]) {
+          const some = totalOf(
+            rows,
+            (row) => isIt(row) && row.ago < days && row.dimension === dimension,
+          )
+          assert.strictEqual(told.breakdown.breakdown[dimension] ?? 0, some)
         }
-        assert.deepStrictEqual((yield* get<Top>(boss, top)).users, [person(two, 4), person(one, 3)])
-        assert.deepStrictEqual((yield* get<Top>(boss, `${top}&limit=1`)).users, [person(two, 4)])
-      }),
-    )
-
-    it.effect("take the days and metrics that there are", () =>
-      Effect.gen(function* () {
-        const boss = yield* newCaller("admin")
-        const metric = "metric=ai_tokens"
-        for (const [report, ok] of [
-          ["summary?days=365", true],
-          ["summary?days=366", false],
-          ["summary?days=0", false],
-          ["summary?days=1.5", false],
-          ["trends", false],
-          ["trends?metric=nothing", false],
-          ["trends?metric=constructor", false],
-          [`daily?${metric}&days=90`, true],
-          [`daily?${metric}&days=91`, false],
-          ["daily?days=3", false],
-          [`breakdown?${metric}&days=365`, true],
-          [`breakdown?${metric}&days=-1`, false],
-        ] as const) {
-          const { token } = boss
-          const [name = "", query = ""] = report.split("?")
-          for (const where of [`${path}/${report}`, `${admin}/${name}/${boss.id}?${query}`]) {
-            const answer = yield* send({ path: where, token })
-            assert.strictEqual(answer.status, ok ? 200 : 422, where)
-            if (!ok) assert.strictEqual(failureOf(answer).code, "VALIDATION_ERROR")
-          }
-        }
-        for (const query of ["", "?metric=x", `?${metric}&limit=0`, `?${metric}&limit=101`]) {
-          const { status } = yield* send({ path: `${admin}/top-users${query}`, token: boss.token })
-          assert.strictEqual(status, 422, query)
-        }
-      }),
-    )
-
-    it.effect("count the requests of a user that were answered, and no others", () =>
-      Effect.gen(function* () {
-        const caller = yield* newCaller()
-        const { token } = caller
-        const projects = "/api/v1/app/projects"
-        for (let n = 0; n < 3; n += 1) yield* get(caller, projects)
-        yield* send({ path: projects, token, json: { name: "One" } })
-        yield* send({ path: projects, token, json: { name: 1 } })
-        yield* send({ path: `${projects}/missing`, token })
-        yield* send({ path: "/api/v1/admin/users", token })
-        yield* send({ path: projects })
-        yield* send({ path: "/api/v1/public/health", token })
-        const asked = get<Breakdown>(caller, `${path}/breakdown?metric=api_requests`)
-        yield* eventually(
-          Effect.map(asked, ({ breakdown }) => breakdown[projects] === 4),
-          15,
+        assert.strictEqual(told.trends.current_period, ofMonth)
+        const mine = told.users.find(({ user_id }) => user_id === caller.id)?.value ?? 0
+        assert.strictEqual(mine, Math.max(0, current))
+        const inOrder = told.users.toSorted(
+          (one, other) => other.value - one.value || (one.user_id < other.user_id ? -1 : 1),
         )
-        const { breakdown } = yield* asked
-        assert.sameMembers(Object.keys(breakdown), [projects, `${path}/breakdown`])
+        assert.deepStrictEqual(told.users, inOrder)
       }),
-    )
-  },
-)
+    { arbitrary: { runs: 8 } },
+  )
+
+  it.effect("tell of more rows than the databases can add up", () =>
+    Effect.gen(function* () {
+      const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
+      yield* hold(
+        caller,
+        Array.from({ length: 1100 }, (_, n) => ({
+          metric: "ai_tokens" as const,
+          ago: 0,
+          dimension: `model-${n}`,
+          quantity: max,
+        })),
+      )
+      for (const dimension of ["/one", "/other"]) {
+        yield* use(caller, "api_requests", max, { dimension })
+      }
+      const told = yield* answersOf(caller, boss, "ai_tokens")
+      assert.strictEqual(told.current.ai_tokens, max)
+      assert.strictEqual(told.breakdown.total, max)
+      assert.strictEqual(told.users[0]?.value, max)
+    }),
+  )
+
+  it.effect("go on where an earlier version left a sum that no answer holds", () =>
+    Effect.gen(function* () {
+      const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
+      const sql = yield* SqlClient.SqlClient
+      const day = yield* today
+      yield* sql`
+          INSERT INTO usage_daily (user_id, metric, day, dimension, quantity)
+          VALUES (${caller.id}, 'ai_tokens', ${day}, 'echo', 9223372036854775807)
+        `
+      for (const dimension of ["echo", "gpt-4o"]) {
+        yield* use(caller, "ai_tokens", max, { dimension })
+        yield* use(caller, "ai_tokens", max, { dimension })
+      }
+      const told = yield* answersOf(caller, boss, "ai_tokens")
+      assert.deepStrictEqual(told.breakdown.breakdown, { echo: max, "gpt-4o": max })
+      assert.strictEqual(told.breakdown.total, max)
+      // What was written last is a number again.
+      const rows = yield* sql<{ readonly quantity: number }>`
+          SELECT quantity FROM usage_daily WHERE user_id = ${caller.id} AND metric = 'ai_tokens'
+        `
+      assert.deepStrictEqual(
+        rows.map(({ quantity }) => quantity),
+        [max, max],
+      )
+
+      yield* sql`
+        INSERT INTO usage_daily (user_id, metric, day, dimension, quantity)
+        VALUES (${caller.id}, 'storage_bytes', ${day}, 'old', 9223372036854775807),
+          (${caller.id}, 'storage_bytes', ${day}, 'one', ${-max}),
+          (${caller.id}, 'storage_bytes', ${day}, 'other', ${-max})
+      `
+      const kept = yield* answersOf(caller, boss, "storage_bytes")
+      assert.strictEqual(kept.current.storage_bytes, -max)
+      assert.notInclude(
+        kept.users.map(({ user_id }) => user_id),
+        caller.id,
+      )
+    }),
+  )
+
+  it.effect("take the days and metrics that there are", () =>
+    Effect.gen(function* () {
+      const boss = yield* newCaller("admin")
+      const metric = "metric=ai_tokens"
+      for (const [report, ok] of [
+        ["summary?days=365", true],
+        ["summary?days=366", false],
+        ["summary?days=0", false],
+        ["summary?days=1.5", false],
+        ["trends", false],
+        ["trends?metric=nothing", false],
+        ["trends?metric=constructor", false],
+        [`daily?${metric}&days=90`, true],
+        [`daily?${metric}&days=91`, false],
+        ["daily?days=3", false],
+        [`breakdown?${metric}&days=365`, true],
+        [`breakdown?${metric}&days=-1`, false],
+      ] as const) {
+        const { token } = boss
+        const [name = "", query = ""] = report.split("?")
+        for (const where of [`${path}/${report}`, `${admin}/${name}/${boss.id}?${query}`]) {
+          const answer = yield* send({ path: where, token })
+          assert.strictEqual(answer.status, ok ? 200 : 422, where)
+          if (!ok) assert.strictEqual(failureOf(answer).code, "VALIDATION_ERROR")
+        }
+      }
+      for (const query of ["", "?metric=x", `?${metric}&limit=0`, `?${metric}&limit=101`]) {
+        const { status } = yield* send({ path: `${admin}/top-users${query}`, token: boss.token })
+        assert.strictEqual(status, 422, query)
+      }
+    }),
+  )
+
+  it.effect("count the requests of a user that were answered, and no others", () =>
+    Effect.gen(function* () {
+      const caller = yield* newCaller()
+      const { token } = caller
+      const projects = "/api/v1/app/projects"
+      for (let n = 0; n < 3; n += 1) yield* get(caller, projects)
+      yield* send({ path: projects, token, json: { name: "One" } })
+      yield* send({ path: projects, token, json: { name: 1 } })
+      yield* send({ path: `${projects}/missing`, token })
+      yield* send({ path: "/api/v1/admin/users", token })
+      yield* send({ path: projects })
+      yield* send({ path: "/api/v1/public/health", token })
+      const asked = get<Breakdown>(caller, `${path}/breakdown?metric=api_requests`)
+      yield* eventually(
+        Effect.map(asked, ({ breakdown }) => breakdown[projects] === 4),
+        15,
+      )
+      const { breakdown } = yield* asked
+      // Whether the questions are among them depends on when counts are written.
+      assert.includeMembers([projects, `${path}/breakdown`], Object.keys(breakdown))
+    }),
+  )
+})
 
 const metricPath = (where: string, key: string, { id }: Caller) =>
   where === path ? `${where}/trends?metric=${key}` : `${where}/trends/${id}?metric=${key}`

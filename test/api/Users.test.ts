@@ -1,11 +1,15 @@
+import { createSecretKey } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Jwt from "../../src/core/Jwt.ts"
 import { UserId } from "../../src/domain/User.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
-import { newUser, tokenFor } from "../TestApp.ts"
+import { environment, newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/app/users/me"
+
+const secretKey = createSecretKey(String(environment["SECRET_KEY"]), "utf8")
 
 interface User {
   readonly full_name: string | null
@@ -55,6 +59,33 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
       assert.strictEqual(answer.status, 409)
       assert.deepStrictEqual(failureOf(answer).details, { resource: "User", reason: "email_taken" })
       assert.notInclude(answer.text.toLowerCase(), "owned@")
+    }),
+  )
+
+  it.effect("lets no token share or block the e-mail of another, however it spells it", () =>
+    Effect.gen(function* () {
+      const email = `${newUser()}@example.com`
+      for (const claims of [
+        ...["\u200b", "\u200f", "\u2060", "\ufeff", "\u00ad", "\ufe0f", "\0"].map((hidden) => ({
+          email: `${email}${hidden}`,
+        })),
+        { email: `Eve <${email}>` },
+        { email: `<${email}>` },
+        { email: `${email},eve@example.com` },
+        { email: `mailto:${email}` },
+        { email: email.replace("example", "\uff45xample") },
+        { email: email.replace("@", "@\u0301") },
+        { email, email_verified: false },
+        { user_metadata: { email } },
+      ]) {
+        const exp = 4_102_444_800
+        const token = Jwt.sign({ sub: newUser(), exp, ...claims }, secretKey)
+        const answer = yield* send({ path, token })
+        assert.strictEqual(answer.status, 200, answer.text)
+        assert.deepInclude(answer.json, { email: null }, JSON.stringify(claims))
+      }
+      const owner = yield* send({ path, token: yield* tokenFor(newUser(), { email }) })
+      assert.deepInclude(owner.json, { email })
     }),
   )
 

@@ -17,6 +17,8 @@ const counted = (prompt: number | null, completion: number | null): AiPart => ({
 })
 const end: AiPart = { ...text(0), finish_reason: "stop" }
 
+const max = Number.MAX_SAFE_INTEGER
+
 describe("What a call took", () => {
   it.effect.each([
     ["as it was told", [text(3), end, counted(9, 11)], [9, 11], false],
@@ -26,6 +28,7 @@ describe("What a call took", () => {
     ["by an estimate of the answer alone", [text(3), end, counted(9, null)], [9, 3], true],
     ["as far as it was delivered, of one that was cut", [counted(9, 1), text(4)], [9, 4], true],
     ["as far as it was counted, of one that was cut", [text(1), counted(9, 7)], [9, 7], true],
+    ["as much as an answer holds", [counted(max, 1), end, text(1)], [max, 1], false],
     ["as it was told last", [counted(9, 1), text(3), counted(9, 3), end], [9, 3], false],
   ] as const)("is %s", ([, parts, [prompt_tokens, completion_tokens], estimated]) =>
     Effect.gen(function* () {
@@ -35,7 +38,7 @@ describe("What a call took", () => {
         usage: {
           prompt_tokens,
           completion_tokens,
-          total_tokens: prompt_tokens + completion_tokens,
+          total_tokens: Math.min(max, prompt_tokens + completion_tokens),
         },
         estimated,
       })

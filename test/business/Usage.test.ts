@@ -157,6 +157,39 @@ layer(tested)("usage", (it) => {
     }),
   )
 
+  it.effect("beyond the integers that an answer holds is kept as the last of them", () =>
+    Effect.gen(function* () {
+      const { record } = yield* Usage
+      const user_id = yield* newPerson
+      const max = Number.MAX_SAFE_INTEGER
+      const event = (dimension: string, quantity: number): UsageEvent => ({
+        source: `${user_id}:${dimension}:${quantity}`,
+        user_id,
+        metric: "storage_bytes",
+        quantity,
+        dimension,
+        estimated: false,
+        occurred_at: Timestamp.make("2024-02-29T12:00:00.000Z"),
+      })
+      yield* record([event("one", 2 ** 60), event("other", -Infinity)])
+      assert.deepStrictEqual(yield* quantities(user_id), [max, -max])
+      yield* record([event("third", max), event("third", max - 1)])
+      const sums = Effect.map(
+        SqlClient.SqlClient,
+        (sql) =>
+          sql<Sum>`SELECT quantity FROM usage_daily WHERE user_id = ${user_id} ORDER BY dimension`,
+      ).pipe(
+        Effect.flatten,
+        Effect.map((rows) => rows.map(({ quantity }) => quantity)),
+      )
+      // In one statement, and on top of what is there.
+      yield* record([event("one", max), event("one", 5), event("other", -max)])
+      assert.deepStrictEqual(yield* sums, [max, -max, max])
+      yield* record([event("one", -3), event("other", 4)])
+      assert.deepStrictEqual(yield* sums, [max - 3, 4 - max, max])
+    }),
+  )
+
   it.effect("is rolled back with its effect", () =>
     Effect.gen(function* () {
       const { record } = yield* Usage

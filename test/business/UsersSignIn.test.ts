@@ -3,9 +3,10 @@ import { Effect, Exit } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Users } from "../../src/business/Users.ts"
-import { UsersRepo } from "../../src/business/UsersRepo.ts"
+import { emailKey, UsersRepo } from "../../src/business/UsersRepo.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
 import { now } from "../../src/domain/Fields.ts"
+import { isEmailAddress } from "../../src/domain/Email.ts"
 import type { Identity } from "../../src/domain/Identity.ts"
 import { UserId } from "../../src/domain/User.ts"
 import * as Business from "../fixtures/Business.ts"
@@ -190,6 +191,7 @@ layer(Business.layer)("resolve", (it) => {
     ["straße@example.com", "STRASSE@EXAMPLE.COM"],
     ["ΣΊΣΥΦΟΣ@example.com", "σίσυφος@example.com"],
     ["zoe\u0308@example.com", "ZO\u00CB@example.com"],
+    ["preuß@example.com", "PREU\u1E9E@EXAMPLE.COM"],
   ] as const) {
     it.effect(`refuses a stranger with the e-mail of another: ${wanted}`, () =>
       Effect.gen(function* () {
@@ -232,6 +234,41 @@ layer(Business.layer)("resolve", (it) => {
         assert.strictEqual((yield* wish(start + 2)).email, "Holder@example.com")
       }),
   )
+
+  it.effect(
+    "keeps an e-mail of earlier versions that is no plain address until a token has one",
+    () =>
+      Effect.gen(function* () {
+        yield* atStart
+        const users = yield* Users
+        const sql = yield* SqlClient.SqlClient
+        const email = "Ada <old@example.com>"
+        const { id } = yield* resolve(identity("veteran", { email: null }))
+        yield* sql`
+        UPDATE users SET email = ${email}, email_key = ${email.toLowerCase()} WHERE id = ${id}
+      `
+        yield* TestClock.adjust("2 seconds")
+        const token = { email: null, issued_at: start + 1 }
+        assert.strictEqual((yield* resolve(identity("veteran", token))).email, email)
+        assert.strictEqual((yield* users.getByEmail(email.toUpperCase())).id, id)
+        const plain = identity("veteran", { email: "old@example.com", issued_at: start + 2 })
+        assert.strictEqual((yield* resolve(plain)).email, "old@example.com")
+      }),
+  )
+
+  it("knows e-mails by keys that regard no case nor composition, and that an index holds", () => {
+    // Beyond begin Hangul and letters that are few.
+    for (let code = 0x21; code < 0xac00; code += 1) {
+      const letter = String.fromCodePoint(code)
+      const key = emailKey(letter) ?? ""
+      const spellings = [letter.toUpperCase(), letter.toLowerCase(), letter.normalize("NFD"), key]
+      if (spellings.every((spelling) => spelling === letter)) continue
+      if (!isEmailAddress(`a${letter}@example.com`)) continue
+      const keys = [key, ...spellings.map(emailKey)]
+      if (new Set(keys).size > 1) assert.fail(`${code}: ${keys.join()}`)
+      assert.isAtMost(Buffer.byteLength(key), 6, letter)
+    }
+  })
 
   it.effect("decides the role by the database, once the user exists", () =>
     Effect.gen(function* () {

@@ -74,10 +74,10 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.match(stdout, /^Database +broken .*DATABASE_URL: the database cannot be opened/m)
         assert.match(stdout, /^Tokens +broken .*no keys can be had/m)
         // Log lines are no findings.
-        assert.notInclude(stdout, "Signing keys")
+        assert.notInclude(stdout, "signing keys")
         assert.match(
           stderr,
-          /Signing keys could not be fetched.*\nplinth: broken: Database, Tokens\n$/,
+          /signing keys could not be fetched.*\nplinth: broken: Database, Tokens\n$/,
         )
         assert.notInclude(stdout + stderr, "canary-password")
       }),

@@ -90,6 +90,21 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
 
   // node:sqlite of Node 22 counts the columns before SQLite prepares the statement anew.
   const isStale = process.versions.node.startsWith("22.")
+  it.effect("reads an integer that no number holds as the nearest one, as PostgreSQL does", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE large (quantity BIGINT, flag BOOLEAN)`
+      yield* sql`INSERT INTO large VALUES (1, TRUE), (9223372036854775807, FALSE)`
+      const read = sql`SELECT * FROM large ORDER BY quantity`
+      const rows = [
+        { quantity: 1, flag: true },
+        { quantity: 2 ** 63, flag: false },
+      ]
+      assert.deepStrictEqual(yield* read, rows)
+      assert.deepStrictEqual(yield* read, rows)
+    }),
+  )
+
   it.effect.skipIf(isStale)("sees the columns that another process adds", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

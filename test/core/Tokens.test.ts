@@ -162,6 +162,44 @@ describe("a good token", () => {
       }),
     )
 
+    it.effect("has the e-mail that its provider vouches for, as a plain address, or none", () =>
+      Effect.gen(function* () {
+        yield* atNow
+        const ada = "ada@example.com"
+        const eve = "eve@example.com"
+        for (const [change, email] of [
+          [{ email: ` ${ada} ` }, ada],
+          [{ email: "ümlaut@exämple.com" }, "ümlaut@exämple.com"],
+          [{ app_metadata: { email: ada } }, ada],
+          [{ email: `Ada <${ada}>`, app_metadata: { email: ada } }, ada],
+          [{ email: `Ada <${ada}>` }, null],
+          [{ email: `${ada},${eve}` }, null],
+          [{ email: `mailto:${ada}` }, null],
+          [{ email: `${ada}\u200b` }, null],
+          [{ email: `\ufeff\u00ad${ada}` }, null],
+          [{ email: `${ada}\ufeff` }, null],
+          [{ email: `${ada}\n` }, null],
+          [{ email: `"ada"@example.com` }, null],
+          [{ email: "a@example.com@example.org" }, null],
+          // What a user may write.
+          [{ user_metadata: { email: ada } }, null],
+          [{ user_metadata: { email: ada, email_verified: true } }, null],
+          [{ email: eve, user_metadata: { email: ada, email_verified: true } }, eve],
+          [{ email: ada, user_metadata: { email_verified: false } }, ada],
+          // What the provider says.
+          [{ email: ada, email_verified: true }, ada],
+          [{ email: ada, email_verified: false }, null],
+          [{ email: ada, email_verified: "false" }, null],
+          [{ email_verified: false, app_metadata: { email: ada } }, null],
+          [{ app_metadata: { email: ada, email_verified: false } }, null],
+          [{ email: ada, app_metadata: { email: eve, email_verified: false } }, ada],
+        ] as const) {
+          const identity = yield* verify(changed(change))
+          assert.strictEqual(identity.email, email, JSON.stringify(change))
+        }
+      }),
+    )
+
     it.effect("finds its profile where Supabase puts it", () =>
       Effect.gen(function* () {
         yield* atNow

@@ -1,11 +1,12 @@
 import { createHmac } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, References } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Metrics } from "../../src/core/Metrics.ts"
 import { Settings } from "../../src/core/Settings.ts"
 import { Tokens } from "../../src/core/Tokens.ts"
+import * as VerificationKey from "../../src/core/VerificationKey.ts"
 import { countOf } from "../fixtures/Counts.ts"
 import * as TokenIssuer from "../fixtures/TokenIssuer.ts"
 
@@ -195,27 +196,207 @@ describe("after the provider rotated its keys", () => {
   )
 })
 
+describe("a signature", () => {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+  it.effect("has one spelling", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, context } = yield* started
+      for (const algorithm of ["RS256", "ES256"] as const) {
+        const token = yield* provider.sign(claims, { algorithm })
+        const at = alphabet.indexOf(token.slice(-1))
+        for (let bits = 1; bits < 16; bits += 1) {
+          // The last character says two bits, and four that nobody reads.
+          const other = `${token.slice(0, -1)}${alphabet[at ^ bits]}`
+          assert.strictEqual((yield* Effect.flip(verify(other)))._tag, refused, `${bits}`)
+        }
+        assert.strictEqual((yield* verify(token)).sub, accepted)
+      }
+      const count = countOf("auth_failures_total", { reason: "signature" })
+      assert.strictEqual(yield* Effect.provide(count, context), 30)
+    }),
+  )
+
+  it.effect("of ES256 is (r, s) in 64 bytes, or (r, -s), and no DER", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify } = yield* started
+      const token = yield* provider.sign(claims, { algorithm: "ES256" })
+      const input = token.slice(0, token.lastIndexOf("."))
+      const signature = Buffer.from(token.slice(input.length + 1), "base64url")
+      const [r, s] = [signature.subarray(0, 32), signature.subarray(32)]
+      const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+      const negative = (order - BigInt(`0x${s.toString("hex")}`)).toString(16).padStart(64, "0")
+      const signed = (bytes: Buffer) => verify(`${input}.${bytes.toString("base64url")}`)
+      const twin = Buffer.concat([r, Buffer.from(negative, "hex")])
+      assert.strictEqual((yield* signed(twin)).sub, accepted)
+
+      const integer = Buffer.from([2, 33, 0])
+      const der = Buffer.concat([Buffer.from([0x30, 70]), integer, r, integer, s])
+      for (const other of [der, signature.subarray(0, 63), Buffer.concat([signature, r])]) {
+        assert.strictEqual((yield* Effect.flip(signed(other)))._tag, refused)
+      }
+    }),
+  )
+})
+
+describe("a key of a set", () => {
+  it.effect("is used when it verifies RS256 or ES256 and nothing speaks against it", () =>
+    Effect.gen(function* () {
+      const provider = yield* TokenIssuer.make
+      const [rsa = {}, ec = {}] = provider.state.keys.map(({ jwk }) => jwk)
+      const used = { RS256: "RS256", ES256: "ES256" } as const
+      for (const [jwk, change, expected] of [
+        [rsa, {}, used.RS256],
+        [ec, {}, used.ES256],
+        [rsa, { kid: undefined, use: undefined, alg: undefined }, used.RS256],
+        [ec, { key_ops: ["verify"] }, used.ES256],
+        [rsa, { key_ops: ["sign", "verify"], use: undefined }, used.RS256],
+        [rsa, { e: "AAEAAQ" }, used.RS256],
+        [rsa, { e: "AQAD" }, used.RS256],
+        [rsa, { e: "AQ" }, "weak"],
+        [rsa, { e: "Aw" }, "weak"],
+        [rsa, { e: "__8" }, "weak"],
+        [rsa, { e: "AQAA" }, "weak"],
+        [rsa, { e: "AQAC" }, "weak"],
+        [rsa, { e: "" }, "weak"],
+        [rsa, { e: Buffer.alloc(33, 255).toString("base64url") }, "weak"],
+        [rsa, { n: Buffer.alloc(255, 255).toString("base64url") }, "weak"],
+        [rsa, { n: Buffer.alloc(1025, 255).toString("base64url") }, "weak"],
+        [rsa, { use: "enc" }, "use"],
+        [rsa, { use: null }, "use"],
+        [rsa, { key_ops: [] }, "use"],
+        [rsa, { key_ops: ["sign"] }, "use"],
+        [ec, { key_ops: "verify" }, "use"],
+        [ec, { key_ops: ["verify", "verify"] }, "use"],
+        [ec, { key_ops: ["verify", "encrypt"] }, "use"],
+        [rsa, { alg: "RS512" }, "algorithm"],
+        [rsa, { alg: "ES256" }, "algorithm"],
+        [ec, { crv: "P-384" }, "algorithm"],
+        [ec, { kty: "OKP" }, "algorithm"],
+        [rsa, { d: "AQAB" }, "private"],
+        [ec, { d: "AQAB" }, "private"],
+        [{}, { kty: "oct", k: "eHg" }, "private"],
+        [rsa, { n: undefined }, "malformed"],
+        [rsa, { kid: 1 }, "malformed"],
+        [ec, { x: ec.y, y: ec.x }, "malformed"],
+        [ec, { x: "" }, "malformed"],
+      ] as const) {
+        const key = JSON.parse(JSON.stringify({ ...jwk, ...change })) as object
+        const { refused: reasons, usable } = yield* VerificationKey.fromSet([key])
+        const verdicts = [...usable.map(({ algorithm }) => algorithm), ...Object.keys(reasons)]
+        assert.deepStrictEqual(verdicts, [expected], JSON.stringify(change))
+      }
+    }),
+  )
+})
+
+/** A key set, as an answer. */
+const answering = (...keys: ReadonlyArray<unknown>) => ({
+  status: 200,
+  body: JSON.stringify({ keys }),
+})
+
+/** Warnings and errors of the key set, with their annotations. */
+const loggingTo = (lines: Array<unknown>) =>
+  Logger.layer([
+    Logger.make(({ fiber, logLevel, message }) => {
+      lines.push([logLevel, ...[message].flat(), fiber.getRef(References.CurrentLogAnnotations)])
+    }),
+  ])
+
+const lost = ["Error", "the provider has no usable signing key: its tokens are refused", {}]
+
+/** Until a fetch in the background has taken the key away. */
+const untilRefused = <E, R>(verdict: Effect.Effect<string, E, R>) =>
+  Effect.repeat(Effect.tap(verdict, turn), { until: (told) => told === refused, times: 10_000 })
+
+describe("a key set", () => {
+  it.effect("loses no good key to bad ones beside it, which are told once", () =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      yield* Effect.gen(function* () {
+        const { provider, verdict } = yield* started
+        const [rsa = {}, ec] = provider.state.keys.map(({ jwk }) => jwk)
+        const weak = { ...rsa, e: "AQ" }
+        const many = Array.from({ length: 61 }, () => ({ ...rsa, use: "enc" }))
+        provider.state.behaviour = answering(null, weak, ec, ...many, rsa, rsa)
+        for (let look = 0; look < 3; look += 1) {
+          assert.strictEqual(yield* verdict({ algorithm: "ES256" }), accepted)
+          assert.strictEqual(yield* verdict(), refused)
+          yield* TestClock.adjust("10 seconds")
+        }
+        assert.strictEqual(provider.state.fetches, 3)
+      }).pipe(Effect.provide(loggingTo(lines)))
+      const reasons = { malformed: 1, weak: 1, use: 61, excess: 2 }
+      assert.deepStrictEqual(lines, [
+        ["Warn", "signing keys of the provider cannot be used", { reasons }],
+      ])
+    }),
+  )
+
+  for (const [name, keys] of [
+    ["became empty", []],
+    [
+      "has no usable key any more",
+      [null, { kty: "oct", k: "eHg" }, { kty: "RSA", n: "AQ", e: "AQAB" }],
+    ],
+  ] as const) {
+    it.effect(`that ${name} takes all keys away within 10 minutes, and says so`, () =>
+      Effect.gen(function* () {
+        const lines: Array<unknown> = []
+        yield* Effect.gen(function* () {
+          const { provider, verdict } = yield* started
+          assert.strictEqual(yield* verdict(), accepted)
+          provider.state.behaviour = answering(...keys)
+          yield* TestClock.adjust("599 seconds")
+          assert.strictEqual(yield* verdict(), accepted)
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual(yield* untilRefused(verdict()), refused)
+          assert.isAtMost(provider.state.fetches, 3)
+
+          provider.state.behaviour = "keys"
+          yield* TestClock.adjust("10 seconds")
+          assert.strictEqual(yield* verdict(), accepted)
+        }).pipe(Effect.provide(loggingTo(lines)))
+        assert.deepInclude(lines, lost)
+      }),
+    )
+  }
+
+  it.effect("that became empty during an outage is noticed within a minute of its end", () =>
+    Effect.gen(function* () {
+      const { provider, verdict } = yield* started
+      assert.strictEqual(yield* verdict(), accepted)
+      provider.state.behaviour = { status: 500, body: "{}" }
+      yield* TestClock.adjust("10 minutes")
+      yield* passing(() => provider.state.fetches === 3)
+      provider.state.behaviour = answering()
+      assert.strictEqual(yield* verdict(), accepted)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* untilRefused(verdict()), refused)
+    }),
+  )
+
+  it.effect("is looked for again in time when the clock steps back", () =>
+    Effect.gen(function* () {
+      const { provider, verify, verdict, claims } = yield* started
+      const token = provider.sign({ ...claims, iat: now - 86_400 })
+      assert.strictEqual(yield* verdict({ header: { kid: "unknown" } }), refused)
+      yield* TestClock.setTime((now - 3600) * 1000)
+      yield* provider.rotate
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Effect.flatMap(token, verify)).sub, accepted)
+    }),
+  )
+})
+
 describe("while the provider is down", () => {
   const outages: ReadonlyArray<readonly [string, TokenIssuer.Behaviour]> = [
     ["cuts the connection", "cut"],
     ["answers 500", { status: 500, body: "{}" }],
     ["answers no JSON", { status: 200, body: "<html>" }],
     ["answers other JSON", { status: 200, body: "[]" }],
-    [
-      "answers without usable keys",
-      {
-        status: 200,
-        body: JSON.stringify({
-          keys: [
-            null,
-            1,
-            { kty: "oct", k: "eHg" },
-            { kty: "RSA", n: "AQ", e: "AQAB" },
-            { kty: "EC", crv: "P-256", x: "", y: "" },
-          ],
-        }),
-      },
-    ],
+    ["answers with keys that are no list", { status: 200, body: '{"keys":{}}' }],
     ["answers with 600 KiB", { status: 200, body: `{"keys":[],"x":"${"x".repeat(600 * 1024)}"}` }],
   ]
   for (const [name, behaviour] of outages) {

@@ -23,6 +23,12 @@ describe("an address", () => {
     "o'brien_{x}~!#$%&*/=?^`|@example.com",
     "root@localhost",
     "дмитрий@пример.рф",
+    "ümlaut@exämple.com",
+    "zoe\u0308@example.com",
+    "संपर्क@डाटामेल.भारत",
+    "用户@例子.广告",
+    "مثال@مثال.السعودية",
+    `${"𐐨".repeat(64)}@example.com`,
     `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(63)}.${"e".repeat(63)}`,
   ])("%s", (text) => assert.isTrue(isAddress(text)))
 
@@ -65,7 +71,27 @@ describe("an address", () => {
     "ada@example..com",
     "ada@example.com.",
     "ada\ud800@example.com",
+    // Invisible: format characters, and letters and marks that show nothing.
+    ...[
+      0xad, 0x34f, 0x115f, 0x17b4, 0x200c, 0x200d, 0x2060, 0x3164, 0xfe0f, 0xfeff, 0xe0001, 0xe0100,
+    ].map((code) => `ada${String.fromCodePoint(code)}@example.com`),
+    // Compatibility forms of what there is already.
+    "\uff41da@example.com",
+    "\ufb01ona@example.com",
+    "ad\u00aa@example.com",
+    "ada@\uff45xample.com",
+    "ada@example\uff0ecom",
+    "ada\uff20example.com",
+    // A mark belongs to a letter before it.
+    "\u0301ada@example.com",
+    "ada@\u0301example.com",
+    "ada.\u0301a@example.com",
+    "mailto:ada@example.com",
+    "ada@-example.com",
+    "ada@example-.com",
     `${"a".repeat(65)}@example.com`,
+    `${"𐐨".repeat(65)}@example.com`,
+    `ada@${"b".repeat(256)}`,
     `a@${"b".repeat(320)}`,
   ])("is not %j", (text) => assert.isFalse(isAddress(text)))
 

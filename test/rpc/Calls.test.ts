@@ -71,6 +71,57 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
+  it.effect("records amounts up to 10^12, and dimensions that both databases store", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      let cases = 0
+      const verdict = (change: object) =>
+        rpc("usage.record", {
+          user_id: id,
+          metric: "file_uploads",
+          source: `case-${(cases += 1)}`,
+          quantity: 1,
+          ...change,
+        }).pipe(Effect.match({ onSuccess: () => "recorded", onFailure: ({ message }) => message }))
+      const refused = "Request validation failed"
+      for (const [change, expected] of [
+        [{ quantity: 1_000_000_000_000 }, "recorded"],
+        [{ quantity: 1_000_000_000_001 }, refused],
+        [{ quantity: Number.MAX_SAFE_INTEGER }, refused],
+        [{ quantity: -1 }, refused],
+        [{ quantity: 0.5 }, refused],
+        [{ dimension: "" }, "recorded"],
+        [{ dimension: " kept as it is " }, "recorded"],
+        [{ dimension: "😀".repeat(200) }, "recorded"],
+        [{ dimension: "😀".repeat(201) }, refused],
+        [{ dimension: ` ${"x".repeat(200)}` }, refused],
+        [{ dimension: "a\0b" }, refused],
+        [{ dimension: "\ud800" }, refused],
+        [{ source: "x".repeat(201) }, refused],
+        [{ source: `x${" ".repeat(200)}` }, refused],
+        [{ source: " " }, refused],
+      ] as const) {
+        assert.strictEqual(yield* verdict(change), expected, JSON.stringify(change))
+      }
+      const { breakdown } = yield* rpc("usage.breakdown", { user_id: id, metric: "file_uploads" })
+      assert.deepStrictEqual(breakdown, { " kept as it is ": 1, ["😀".repeat(200)]: 1 })
+    }),
+  )
+
+  it.effect("creates users with plain addresses, as tokens bring them", () =>
+    Effect.gen(function* () {
+      const rpc = yield* PlinthRpc
+      const create = (email: string) =>
+        rpc("users.create", { id: newUser(), email, full_name: null })
+      const email = `ümlaut-${newUser()}@exämple.com`
+      assert.strictEqual((yield* create(email)).email, email)
+      for (const other of [`Ada <${email}>`, `${email}\u200b`, `mailto:${email}`, ` ${email}`]) {
+        assert.instanceOf(yield* Effect.flip(create(other)), ValidationError, other)
+      }
+    }),
+  )
+
   it.effect("tells what a plan gives, and what is left of it", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()

@@ -1,0 +1,128 @@
+import { Data, Effect, Schema } from "effect"
+import type { CryptoKey } from "jose"
+import { importJWK } from "jose/key/import"
+import type { Algorithm } from "./Jwt.ts"
+
+export type Asymmetric = Exclude<Algorithm, "HS256">
+
+/** A public key of a provider's, good for one algorithm. */
+export interface VerificationKey {
+  readonly kid: string | null
+  readonly algorithm: Asymmetric
+  readonly key: CryptoKey
+}
+
+/**
+ * Why a key of a set is passed over. `algorithm`: made for another one than RS256 and ES256. `use`: not made to verify
+ * signatures. `private`: whoever read the set can sign with it. `weak`: RSA out of bounds. `excess`: beyond 64 keys.
+ */
+type Refusal = "malformed" | "algorithm" | "use" | "private" | "weak" | "excess"
+
+/** What a key set gave: its usable keys, and how many were passed over for which reason. */
+export interface KeySet {
+  readonly usable: ReadonlyArray<VerificationKey>
+  readonly refused: Readonly<Partial<Record<Refusal, number>>>
+}
+
+const maxKeys = 64
+
+/** One key that cannot be used takes none of the others with it (RFC 7517 §5). */
+export const fromSet = Effect.fnUntraced(function* (keys: ReadonlyArray<unknown>) {
+  const usable: Array<VerificationKey> = []
+  const refused: Partial<Record<Refusal, number>> = {}
+  if (keys.length > maxKeys) refused.excess = keys.length - maxKeys
+  for (const input of keys.slice(0, maxKeys)) {
+    yield* Effect.match(imported(input), {
+      onSuccess: (key) => void usable.push(key),
+      onFailure: ({ reason }) => void (refused[reason] = (refused[reason] ?? 0) + 1),
+    })
+  }
+  return { usable, refused } satisfies KeySet
+})
+
+class RefusedKey extends Data.TaggedError("RefusedKey")<{ readonly reason: Refusal }> {}
+
+const refuse = (reason: Refusal) => new RefusedKey({ reason })
+
+const imported = Effect.fnUntraced(function* (input: unknown) {
+  if (!isRecord(input)) return yield* refuse("malformed")
+  const reason = refusalOf(input)
+  if (reason !== undefined) return yield* refuse(reason)
+  // Only the public members are taken.
+  const { kid, ...jwk } = yield* Effect.mapError(decode(input), () => refuse("malformed"))
+  const algorithm = jwk.kty === "RSA" ? "RS256" : "ES256"
+  const key = yield* Effect.tryPromise({
+    try: () => importJWK(jwk, algorithm),
+    catch: () => refuse("malformed"),
+  })
+  if (key instanceof Uint8Array) return yield* refuse("malformed")
+  if (!isStrong(key)) return yield* refuse("weak")
+  return { kid: kid ?? null, algorithm, key } satisfies VerificationKey
+})
+
+type Members = Readonly<
+  Partial<
+    Record<"kty" | "alg" | "crv" | "use" | "key_ops" | (typeof privateMembers)[number], unknown>
+  >
+>
+
+const isRecord = (input: unknown): input is Members => typeof input === "object" && input !== null
+
+/** RFC 7518 §6.2.2, §6.3.2 and §6.4. */
+const privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] as const
+
+const refusalOf = (jwk: Members): Refusal | undefined => {
+  const { alg, crv, key_ops, kty, use } = jwk
+  if (privateMembers.some((name) => jwk[name] !== undefined)) return "private"
+  if ((use !== undefined && use !== "sig") || !mayVerify(key_ops)) return "use"
+  const isRsa = kty === "RSA" && (alg === undefined || alg === "RS256")
+  const isEc = kty === "EC" && crv === "P-256" && (alg === undefined || alg === "ES256")
+  return isRsa || isEc ? undefined : "algorithm"
+}
+
+/** RFC 7517 §4.3: no value twice, and none that contradicts a use for signatures. */
+const mayVerify = (operations: unknown) =>
+  operations === undefined ||
+  (Array.isArray(operations) &&
+    operations.includes("verify") &&
+    operations.every((one) => one === "verify" || one === "sign") &&
+    new Set(operations).size === operations.length)
+
+const kid = Schema.optionalKey(Schema.String)
+
+const decode = Schema.decodeUnknownEffect(
+  Schema.Union([
+    Schema.Struct({ kid, kty: Schema.Literal("RSA"), n: Schema.String, e: Schema.String }),
+    Schema.Struct({
+      kid,
+      kty: Schema.Literal("EC"),
+      crv: Schema.Literal("P-256"),
+      x: Schema.String,
+      y: Schema.String,
+    }),
+  ]),
+)
+
+/**
+ * RFC 7518 §3.3: 2048 bits or more. Past 8192, verifying would cost too much. The exponent is odd and between 2^16 and
+ * 2^256 (FIPS 186-5 §A.1.1): with 1 anybody signs, and 3 has a history of forgeries.
+ */
+const isStrong = ({ algorithm }: CryptoKey) => {
+  if (algorithm.name === "ECDSA") return true
+  const { modulusLength, publicExponent } = algorithm as RsaAlgorithm
+  const exponent = BigInt(`0x0${Buffer.from(publicExponent).toString("hex")}`)
+  return (
+    modulusLength >= 2048 &&
+    modulusLength <= 8192 &&
+    exponent > 2n ** 16n &&
+    exponent < 2n ** 256n &&
+    exponent % 2n === 1n
+  )
+}
+
+/** `RsaHashedKeyAlgorithm` of Web Cryptography. */
+interface RsaAlgorithm {
+  readonly name: string
+  readonly modulusLength: number
+  readonly publicExponent: Uint8Array
+}
