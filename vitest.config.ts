@@ -20,7 +20,7 @@ const onPostgres = [
   "test/core/Postgres*.test.ts",
   "test/api/Production.test.ts",
   "test/cli/PostgresErrors.test.ts",
-  "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy}.test.ts",
+  "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy,RollingMigrations}.test.ts",
 ]
 
 // @effect-diagnostics-next-line processEnv:off -- there are no Settings here

@@ -1,0 +1,78 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
+import { sendTo } from "../fixtures/Remote.ts"
+import { serving } from "../fixtures/Serving.ts"
+import { TestDatabase } from "../TestDatabase.ts"
+
+/** This code as the next release: with one more migration of Plinth's and one of the product's. */
+const nextRelease = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-next-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+  ),
+  (directory) => {
+    for (const name of ["src", "migrations", "package.json"]) {
+      cpSync(name, join(directory, name), { recursive: true })
+    }
+    symlinkSync(resolve("node_modules"), join(directory, "node_modules"), "junction")
+    const index = join(directory, "migrations", "index.ts")
+    const table = (name: string) =>
+      `{ up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("CREATE TABLE ${name} (n INTEGER)")), down: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("DROP TABLE ${name}")) }`
+    const text = readFileSync(index, "utf8")
+      .replace('import type { Effect } from "effect"', 'import { Effect } from "effect"')
+      .replace("import type { SqlClient, ", "import { SqlClient, type ")
+      .replace(
+        "  ...ofPlinth,\n",
+        `  ...ofPlinth,\n  "0010_invoices": ${table("invoices")},\n  "1001_tasks": ${table("tasks")},\n`,
+      )
+    writeFileSync(index, text)
+    return join(directory, "src", "cli.ts")
+  },
+)
+
+layer(TestDatabase.layer, { excludeTestServices: true })("two releases", (it) => {
+  it.effect(
+    "serve one database while the next one comes and goes",
+    () =>
+      Effect.gen(function* () {
+        const environment = { DATABASE_URL: yield* TestDatabase, LOG_LEVEL: "WARNING" }
+        const cli = yield* nextRelease
+        const next = (line: string) =>
+          Effect.flatMap(startProgram(cli, environment, ...line.split(" ")), outcomeOf)
+        const isReady = (port: number) =>
+          Effect.map(sendTo(port, { path: "/api/v1/public/health/ready" }), ({ status }) =>
+            assert.strictEqual(status, 200),
+          )
+
+        const before = yield* serving(environment)
+        assert.strictEqual((yield* next("migrate")).stdout, "Ran 0010_invoices\nRan 1001_tasks\n")
+        const [again, newer] = yield* Effect.all(
+          [
+            serving(environment),
+            serving(environment, { by: (env) => startProgram(cli, env, "serve") }),
+          ],
+          { concurrency: 2 },
+        )
+        yield* Effect.forEach([before, again, newer], ({ port }) => isReady(port))
+
+        const warnings = (text: string) =>
+          text.split("\n").filter((line) => line.includes("a newer release has migrated"))
+        const [first, second, third] = yield* Effect.all([before.stop, again.stop, newer.stop])
+        assert.deepStrictEqual([first.code, second.code, third.code], [0, 0, 0])
+        assert.deepStrictEqual([warnings(first.stdout), warnings(third.stdout)], [[], []])
+        assert.strictEqual(warnings(second.stdout).length, 1)
+        assert.include(warnings(second.stdout)[0], "0010_invoices, 1001_tasks")
+
+        assert.strictEqual((yield* next("migrate down --yes")).stdout, "Took back 1001_tasks\n")
+        assert.strictEqual((yield* next("migrate down --yes")).stdout, "Took back 0010_invoices\n")
+        const back = yield* serving(environment)
+        yield* isReady(back.port)
+        assert.deepStrictEqual(warnings((yield* back.stop).stdout), [])
+      }).pipe(Effect.scoped),
+    patience,
+  )
+})
