@@ -8,6 +8,10 @@ import { sendTo } from "../fixtures/Remote.ts"
 import { serving } from "../fixtures/Serving.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
+/** The text of a migration that makes a table. */
+const table = (name: string) =>
+  `{ up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("CREATE TABLE ${name} (n INTEGER)")), down: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("DROP TABLE ${name}")) }`
+
 /** This code as the next release: with one more migration of Plinth's and one of the product's. */
 const nextRelease = Effect.map(
   Effect.acquireRelease(
@@ -20,8 +24,6 @@ const nextRelease = Effect.map(
     }
     symlinkSync(resolve("node_modules"), join(directory, "node_modules"), "junction")
     const index = join(directory, "migrations", "index.ts")
-    const table = (name: string) =>
-      `{ up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("CREATE TABLE ${name} (n INTEGER)")), down: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("DROP TABLE ${name}")) }`
     const text = readFileSync(index, "utf8")
       .replace('import type { Effect } from "effect"', 'import { Effect } from "effect"')
       .replace("import type { SqlClient, ", "import { SqlClient, type ")
@@ -34,6 +36,15 @@ const nextRelease = Effect.map(
   },
 )
 
+/** The lines of a log that say that a newer release has been here. */
+const warnings = (log: string) =>
+  log.split("\n").filter((line) => line.includes("a newer release has migrated"))
+
+const isReady = (port: number) =>
+  Effect.map(sendTo(port, { path: "/api/v1/public/health/ready" }), ({ status }) =>
+    assert.strictEqual(status, 200),
+  )
+
 layer(TestDatabase.layer, { excludeTestServices: true })("two releases", (it) => {
   it.effect(
     "serve one database while the next one comes and goes",
@@ -43,10 +54,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("two releases", (it) =>
         const cli = yield* nextRelease
         const next = (line: string) =>
           Effect.flatMap(startProgram(cli, environment, ...line.split(" ")), outcomeOf)
-        const isReady = (port: number) =>
-          Effect.map(sendTo(port, { path: "/api/v1/public/health/ready" }), ({ status }) =>
-            assert.strictEqual(status, 200),
-          )
 
         const before = yield* serving(environment)
         assert.strictEqual((yield* next("migrate")).stdout, "Ran 0010_invoices\nRan 1001_tasks\n")
@@ -59,8 +66,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("two releases", (it) =>
         )
         yield* Effect.forEach([before, again, newer], ({ port }) => isReady(port))
 
-        const warnings = (text: string) =>
-          text.split("\n").filter((line) => line.includes("a newer release has migrated"))
         const [first, second, third] = yield* Effect.all([before.stop, again.stop, newer.stop])
         assert.deepStrictEqual([first.code, second.code, third.code], [0, 0, 0])
         assert.deepStrictEqual([warnings(first.stdout), warnings(third.stdout)], [[], []])
