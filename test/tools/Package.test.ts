@@ -178,7 +178,7 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
     ["api", /^plinth\/(?:package\.json|(?:api|domain|exports)\/.*)$/],
     ["rpc", /^plinth\/(?:api|domain|exports|rpc)\/.*$/],
     // What it does not use of the entry is left out.
-    ["domain", /^plinth\/(?:domain\/(?:Errors|Fields|Project|User)|exports\/Domain)$/],
+    ["domain", /^plinth\/(?:domain\/(?:Errors|Fields|Project|Storable|User)|exports\/Domain)$/],
   ] as const) {
     it.effect(`brings a browser that wants ${name} its contract and effect, and no more`, () =>
       Effect.gen(function* () {
