@@ -94,7 +94,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreS
         transaction(Effect.andThen(sql`LOCK TABLE busy`, Deferred.await(release))),
       )
       const migrating = yield* Effect.forkChild(
-        Migrations.run({ ...migrations, "9002_wide": migration("ALTER TABLE busy ADD m INTEGER") }),
+        Migrations.run({ ...migrations, "8001_wide": migration("ALTER TABLE busy ADD m INTEGER") }),
       )
       const waiting = sql`
         SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'busy'::regclass
@@ -105,7 +105,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreS
       yield* during(1)
       yield* Deferred.succeed(release, undefined)
 
-      assert.deepStrictEqual(yield* Fiber.join(migrating), ["9002_wide"])
+      assert.deepStrictEqual(yield* Fiber.join(migrating), ["8001_wide"])
       yield* Fiber.join(holder)
       yield* sql`SELECT m FROM busy`
     }),
