@@ -10,6 +10,7 @@ import {
 } from "../domain/Errors.ts"
 import { problemIn } from "./JsonScan.ts"
 import { Settings } from "./Settings.ts"
+import { steadyMillis } from "./SteadyClock.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Incoming = ReturnType<typeof NodeHttpServerRequest.toIncomingMessage>
@@ -25,12 +26,12 @@ const idleSeconds = 30
 interface Reading {
   readonly incoming: Incoming
   readonly cut: () => void
-  /** What its connection had brought at the last look, and when that was more than at the look before, in Unix ms. */
+  /** What its connection had brought at the last look, and when that was more than at the look before, in steady ms. */
   received: number
   movedAt: number
 }
 
-/** A body that nobody reads, and when the answer to it ended, in Unix ms. */
+/** A body that nobody reads, and when the answer to it ended, in steady ms. */
 interface Abandoned {
   readonly incoming: Incoming
   readonly outgoing: Outgoing
@@ -57,7 +58,7 @@ export class Bodies extends Context.Service<
 
       /** One timer for all of them, so that a body which is there at once costs next to nothing. */
       const look = Effect.sync(() => {
-        const now = clock.currentTimeMillisUnsafe()
+        const now = steadyMillis(clock)
         for (const reading of readings) {
           const { bytesRead } = reading.incoming.socket
           if (bytesRead > reading.received) {
@@ -85,7 +86,7 @@ export class Bodies extends Context.Service<
           const { "content-length": length = "0", "transfer-encoding": coding } = request.headers
           if (length === "0" && coding === undefined) return
           const outgoing = NodeHttpServerRequest.toServerResponse(request)
-          abandoned.add({ incoming, outgoing, since: clock.currentTimeMillisUnsafe() })
+          abandoned.add({ incoming, outgoing, since: steadyMillis(clock) })
         },
       })
     }),
