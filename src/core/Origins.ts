@@ -36,7 +36,10 @@ const forms: ReadonlyArray<readonly [form: RegExp, problem: string]> = [
   [/[\s\p{Cc}]/u, "has white space in it: leave it out"],
   [/^null$/i, "is what any sandboxed page sends: leave it out"],
   [/^(?![a-z][a-z\d+.-]*:\/\/)/i, "has no scheme: write https:// or http:// before the host"],
-  [/^(?:wss?|ftp|file):/i, "has a scheme that no page has: write https:// or http://"],
+  [
+    /^(?:wss?|ftp|file|data|blob|about|javascript):/i,
+    "has a scheme that no page has: write https:// or http://",
+  ],
   [/[?#]/, "has a query or a fragment: end it after the host and port"],
   [/:\/\/[^/]*\/$/, "ends in a slash: leave it out"],
   [/:\/\/[^/]*\//, "has a path: end it after the host and port"],

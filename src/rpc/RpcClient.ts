@@ -1,9 +1,9 @@
-import { Clock, Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { RpcClient, type RpcClientError, type RpcGroup, RpcSerialization } from "effect/rpc"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Call, callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
-import { Deadline } from "./Deadline.ts"
+import { Deadline, elapsed } from "./Deadline.ts"
 import { Rpcs } from "./Rpcs.ts"
 
 export interface Options {
@@ -55,7 +55,7 @@ const callsOf = ({ caller, token, url }: Options, client: HttpClient.HttpClient)
     HttpClient.mapRequestEffect(
       Effect.fnUntraced(function* (request) {
         const { request_id } = yield* RequestInfo
-        const left = (yield* Deadline) - (yield* Clock.currentTimeMillis)
+        const left = (yield* Deadline) - (yield* elapsed)
         return request.pipe(
           HttpClientRequest.setUrl(new URL("/rpc", url)),
           HttpClientRequest.bearerToken(token),

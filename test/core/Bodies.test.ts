@@ -2,7 +2,7 @@ import diagnostics from "node:diagnostics_channel"
 import type { Server as NodeServer } from "node:http"
 import { connect } from "node:net"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Server from "../../src/api/Server.ts"
 import { Metrics } from "../../src/core/Metrics.ts"
@@ -116,6 +116,19 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("A body", (it) => {
       }
       yield* shows(/^HTTP\/1.1 201 /)
       assert.include(seen.text, "In many parts")
+    }),
+  )
+
+  it.effect("that stops coming is 408 after 30 s, also when the system's time steps back", () =>
+    Effect.gen(function* () {
+      const token = yield* tokenFor(newUser())
+      const { closes, seen, send } = yield* connection
+      yield* send(`${head(`POST ${projects}`, token, ...json)}{"name"`)
+      yield* pass(2)
+      yield* TestClock.setTime((yield* Clock.currentTimeMillis) - 60_000)
+      yield* pass(62)
+      yield* closes
+      assert.strictEqual(answerIn(seen.text).status, 408)
     }),
   )
 

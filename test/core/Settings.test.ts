@@ -287,6 +287,8 @@ describe("origins", () => {
     ["localhost:3000", "has no scheme"],
     ["", "has no scheme"],
     ["wss://app.example.com", "has a scheme that no page has"],
+    ["data://app", "has a scheme that no page has"],
+    ["javascript://app", "has a scheme that no page has"],
     ["http://127.1", "is none"],
     ["https://app.example.com:0443", "is none"],
     ["https://", "is none"],

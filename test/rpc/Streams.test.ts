@@ -1,6 +1,7 @@
 import { createServer } from "node:http"
-import { assert, layer } from "@effect/vitest"
+import { assert, effect, layer } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { DeadlineExceededError } from "../../src/domain/Errors.ts"
 import { withDeadline } from "../../src/rpc/Deadline.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
@@ -13,6 +14,21 @@ import { asking, failure, frame, framesIn, post, rpcServer, rpcToken } from "../
 const openai = new FakeProvider("openai")
 
 const server = rpcServer([openai])
+
+effect("A deadline holds for those within it, also when the system's time steps back", () =>
+  Effect.gen(function* () {
+    const waiting = yield* TestClock.setTime(-3_600_000).pipe(
+      Effect.andThen(withDeadline("30 minutes")(Effect.never)),
+      withDeadline("1 minute"),
+      Effect.flip,
+      Effect.forkChild({ startImmediately: true }),
+    )
+    yield* TestClock.adjust(0)
+    yield* TestClock.adjust("1 minute")
+    const late = yield* Fiber.join(waiting)
+    assert.strictEqual(late.timeout_ms, 60_000)
+  }),
+)
 
 layer(server, { excludeTestServices: true })("A deadline", (it) => {
   it.effect("ends the call here and the work there", () =>
