@@ -21,6 +21,7 @@ export const problemIn = (text: string): string | undefined => {
       case tab:
       case lineFeed:
       case carriageReturn:
+        at = afterBlanks(text, at + 1) - 1
         break
       case quote: {
         const start = at + 1
@@ -50,6 +51,7 @@ export const problemIn = (text: string): string | undefined => {
         break
       default:
         isEmpty = false
+        at = endOfWord(text, at)
     }
   }
   return undefined
@@ -73,11 +75,35 @@ const endOfString = (text: string, start: number) => {
   return text.length
 }
 
-const isKey = (text: string, after: number) => {
-  let at = after
-  while (isBlank(text.charCodeAt(at))) at += 1
-  return text.charCodeAt(at) === colon
+const isKey = (text: string, after: number) => text.charCodeAt(afterBlanks(text, after)) === colon
+
+/** Where something follows that is no white space. */
+const afterBlanks = (text: string, start: number) => {
+  if (!isBlank(text.charCodeAt(start))) return start
+  notBlank.lastIndex = start
+  return notBlank.test(text) ? notBlank.lastIndex - 1 : text.length
 }
+
+/** The last character before the next one that has a meaning here. Most words are short: looked through faster than searched. */
+const endOfWord = (text: string, start: number) => {
+  const near = start + 16
+  for (let at = start + 1; at < near; at += 1) {
+    if (isStructural(text.charCodeAt(at))) return at - 1
+  }
+  structural.lastIndex = near
+  return structural.test(text) ? structural.lastIndex - 2 : text.length
+}
+
+const notBlank = /[^ \t\n\r]/g
+const structural = /["[\]{},]/g
+
+const isStructural = (code: number) =>
+  code === comma ||
+  code === quote ||
+  code === brace ||
+  code === braceEnd ||
+  code === bracket ||
+  code === bracketEnd
 
 const isBlank = (code: number) =>
   code === space || code === tab || code === lineFeed || code === carriageReturn

@@ -1,12 +1,21 @@
 import { Effect, Schema, Stream } from "effect"
 import { Issues } from "../domain/Issues.ts"
+import { CallsInBody } from "./Call.ts"
 
 type Input = Schema.Codec<unknown, unknown>
 
+/**
+ * A call that is alone in its body tells all its issues. Calls that share one tell their first: to look for all of them
+ * in each would take many times what parsing the body takes.
+ */
 const decoder = <In extends Input>(input: In) => {
   const decode = Schema.decodeUnknownEffect(input)
+  const issuesIn = (payload: unknown, errors: "all" | "first") =>
+    Effect.mapError(decode(payload, { errors }), ({ issue }) => Issues.of(issue).error)
   return (payload: unknown) =>
-    Effect.mapError(decode(payload, { errors: "all" }), ({ issue }) => Issues.of(issue).error)
+    Effect.catchEager(decode(payload), () =>
+      Effect.flatMap(CallsInBody, (calls) => issuesIn(payload, calls === 1 ? "all" : "first")),
+    )
 }
 
 /** A handler of what this schema decodes. */

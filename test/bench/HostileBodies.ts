@@ -53,6 +53,8 @@ const bodies = [
   ],
   ["60 levels", projects, filled('{"x":[', () => `${"[".repeat(60)}${"]".repeat(60)}`, "]}"), 400],
   ["quotes in a text", projects, `{"name":"${'\\"'.repeat(size / 2 - 20)}"}`, 422],
+  ["a long number", projects, `{"name":${"1".repeat(size - 20)}}`, 422],
+  ["white space", projects, `{"name":1${" ".repeat(size - 20)}}`, 422],
   ["a long text", projects, `{"name":"${text}"}`, 422],
   ["a payload of 70,000 values", "/rpc", filled("[", () => '"aaaaaaaaaa"', "]"), 200],
 ] as const

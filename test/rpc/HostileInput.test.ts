@@ -116,6 +116,22 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
+  it.effect(
+    "tells all that is wrong with a call, and the first thing where calls share a body",
+    () =>
+      Effect.gen(function* () {
+        const bad = (id: number) => frame("users.create", { id: "", role: "king" }, id)
+        const pathsIn = (text: string) =>
+          failuresIn(text).details.map(({ issues }) =>
+            issues.map(({ path }: { readonly path: string }) => path),
+          )
+        const alone = yield* post({ body: bad(1) })
+        assert.deepStrictEqual(pathsIn(alone.text), [["id", "role"]])
+        const together = yield* post({ body: bad(1) + bad(2) })
+        assert.deepStrictEqual(pathsIn(together.text), [["id"], ["id"]])
+      }),
+  )
+
   it.effect("in an id is repeated in part", () =>
     Effect.gen(function* () {
       const payload = { owner_id: "nobody", id: '"'.repeat(4000) }
