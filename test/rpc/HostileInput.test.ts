@@ -73,6 +73,14 @@ const failuresIn = (text: string) => {
   return { text: lines.join("\n"), details }
 }
 
+const pathsIn = (text: string) =>
+  failuresIn(text).details.map(({ issues }) =>
+    issues.map(({ path }: { readonly path: string }) => path),
+  )
+
+/** With two things wrong. */
+const bad = (id: number) => frame("users.create", { id: "", role: "king" }, id)
+
 layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
   excludeTestServices: true,
 })("Hostile input", (it) => {
@@ -120,11 +128,6 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     "tells all that is wrong with a call, and the first thing where calls share a body",
     () =>
       Effect.gen(function* () {
-        const bad = (id: number) => frame("users.create", { id: "", role: "king" }, id)
-        const pathsIn = (text: string) =>
-          failuresIn(text).details.map(({ issues }) =>
-            issues.map(({ path }: { readonly path: string }) => path),
-          )
         const alone = yield* post({ body: bad(1) })
         assert.deepStrictEqual(pathsIn(alone.text), [["id", "role"]])
         const together = yield* post({ body: bad(1) + bad(2) })
