@@ -52,7 +52,7 @@ export const headerSets = (settings: Settings["Service"]) => {
     origin === undefined ? plain : (allowed.get(origin) ?? plain)
 
   return {
-    /** Of a JSON answer to this origin, which caches may keep. */
+    /** The headers of a JSON answer to this origin, which caches may keep. */
     json: (origin: string | undefined): HeaderSet => of(origin).json,
     /** Of a JSON answer to a caller: no cache keeps it, also not that of a browser which others use. */
     personal: (origin: string | undefined): HeaderSet => of(origin).personal,

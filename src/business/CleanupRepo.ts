@@ -8,7 +8,7 @@ import type { UserId } from "../domain/User.ts"
 import { type Expiring, tables } from "./PersonalData.ts"
 import { personalColumns } from "./PersonalTable.ts"
 
-/** What goes for good, by the table of `PersonalData`. */
+/** Removes rows for good, by the table of `PersonalData`. */
 export class CleanupRepo extends Context.Service<
   CleanupRepo,
   {

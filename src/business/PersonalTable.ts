@@ -1,4 +1,4 @@
-/** What `PersonalData` says of one table: whose its rows are, and what becomes of them. */
+/** The entry of one table in `PersonalData`: whose its rows are, and what becomes of them. */
 export type PersonalTable = OwnRows | KeptRows | QueuedRows | ImpersonalRows
 
 /** Rows that are a user's own: they are deleted with the account. */

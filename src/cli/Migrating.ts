@@ -56,7 +56,7 @@ export const rename = Effect.fnUntraced(function* ({
   yield* print(json, results["migrate rename"], { from, to }, () => `Renamed ${from} to ${to}`)
 })
 
-/** What `doctor` finds about them in a database that answers. */
+/** The findings of `doctor` about them in a database that answers. */
 export const examined = (database: Finding, { newer, pending, problems }: MigrationPlan) => {
   if (problems.length > 0) return broken(database, problems.join("; "))
   const advice = [

@@ -20,7 +20,7 @@ export class MigrationConflictError extends Data.TaggedError("MigrationConflictE
   }
 }
 
-/** What the database said. */
+/** The database's message. */
 const reasonOf = (cause: unknown): string => {
   if (!(cause instanceof Error)) return String(cause)
   return cause.cause instanceof Error ? reasonOf(cause.cause) : cause.message

@@ -22,7 +22,7 @@ type Ran = Status & { readonly applied_at: Timestamp }
 const hasRun = (status: Status): status is Ran => status.applied_at !== null
 
 export interface MigrationPlan {
-  /** Those of this release and those that ran on this database, by number. */
+  /** The migrations of this release and those that ran on this database, by number. */
   readonly migrations: ReadonlyArray<Status>
   /** The names of this release that have not run, in the order in which they will. */
   readonly pending: ReadonlyArray<string>
@@ -80,7 +80,7 @@ const lastBeside = (id: number, names: ReadonlyArray<string>) =>
     .filter((name) => numberOf(name) > lastOfPlinth === id > lastOfPlinth)
     .reduce((last, name) => (numberOf(name) > numberOf(last) ? name : last), "")
 
-/** What is wrong with the names of a release, whatever the database holds. */
+/** The problems with the names of a release, whatever the database holds. */
 const problemsWithin = (names: ReadonlyArray<string>, recorded: ReadonlyArray<Recorded>) => {
   const problems: Array<string> = []
   const first = new Map<number, string>()
@@ -137,7 +137,7 @@ const problemsBetween = (names: ReadonlyArray<string>, recorded: ReadonlyArray<R
 const renaming = (from: string, to: string) =>
   `rename its file and its line in migrations/index.ts to ${to}, then, on each database where it ran: plinth migrate rename ${from} ${to}`
 
-/** What a migration is called with the next number that is free for an adopter's. */
+/** The name of a migration with the next number that is free for an adopter's. */
 const moved = (
   name: string,
   names: ReadonlyArray<string>,

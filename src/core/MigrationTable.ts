@@ -56,7 +56,7 @@ const createTable = Effect.gen(function* () {
   `
 })
 
-/** What ran, by number. */
+/** The migrations that ran, by number. */
 export const recorded = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   if (!(yield* tableExists)) return []

@@ -18,7 +18,7 @@ export interface VerificationKey {
  */
 type Refusal = "malformed" | "algorithm" | "use" | "private" | "weak" | "excess"
 
-/** What a key set gave: its usable keys, and how many were passed over for which reason. */
+/** The result of reading a key set: its usable keys, and how many were passed over for which reason. */
 export interface KeySet {
   readonly usable: ReadonlyArray<VerificationKey>
   readonly refused: Readonly<Partial<Record<Refusal, number>>>

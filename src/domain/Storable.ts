@@ -1,4 +1,4 @@
-/** What keeps a text from being stored: PostgreSQL takes neither NUL nor lone surrogates, SQLite takes both. */
+/** The reason why a text cannot be stored: PostgreSQL takes neither NUL nor lone surrogates, SQLite takes both. */
 export const textIssue = (text: string) => {
   if (text.includes("\0")) return "must not contain NUL"
   return text.isWellFormed() ? undefined : "must be well-formed Unicode"
@@ -15,7 +15,7 @@ export interface JsonBounds {
 }
 
 /**
- * What keeps a value from being stored as JSON; undefined when both databases store it and give it back as it was.
+ * The reason why a value cannot be stored as JSON; undefined when both databases store it and give it back as it was.
  * Says nothing of the value. Looks at no more of it than fits into `maxBytes`.
  */
 export const jsonIssue = (value: unknown, { maxBytes, maxDepth }: JsonBounds) => {
