@@ -16,7 +16,7 @@ export interface Migration {
   readonly down: Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
 }
 
-/** Plinth's own migrations. A number from 1001 on, which is for those of a product, does not compile here. */
+/** The migrations of Plinth. A number from 1001 on does not compile here. */
 const ofPlinth: Readonly<Record<`0${number}_${string}`, Migration>> = {
   "0001_users": users,
   "0002_projects": projects,
@@ -29,11 +29,16 @@ const ofPlinth: Readonly<Record<`0${number}_${string}`, Migration>> = {
   "0009_usage_indexes": usageIndexes,
 }
 
+type Digit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
+
+/** The migrations of your product, from 1001 on. A number that begins with 0 is Plinth's, and does not compile here. */
+const ofProduct: Readonly<Record<`${Digit}${number}_${string}`, Migration>> = {}
+
 /**
  * By rising numbers, which is the order in which they run. Listed by hand: one that is not here does not run, and no
  * file is loaded by name. What has run is known by its name: never change it, but with `plinth migrate rename`.
  */
 export const migrations: Readonly<Record<`${number}_${string}`, Migration>> = {
   ...ofPlinth,
-  // Yours, from 1001 on.
+  ...ofProduct,
 }

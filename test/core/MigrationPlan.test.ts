@@ -54,6 +54,12 @@ describe("what is refused, with both names and what to do", () => {
     ])
   })
 
+  it("one that ran above the code's last, and would run again under its new name", () => {
+    assert.deepStrictEqual(problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks"]), [
+      "this database ran 0010_tasks, and this release has 1001_tasks, which would run. If it is 1001_tasks now: plinth migrate rename 0010_tasks 1001_tasks",
+    ])
+  })
+
   it("an unknown recorded one below the code's last", () => {
     const lacks =
       "this database ran 0008_tasks, which this release lacks although it has 0010_invoices, a later one."
@@ -125,10 +131,13 @@ const number = (one: string) => Number.parseInt(one, 10)
 const isRefused = (release: ReadonlyArray<string>, rows: ReadonlyArray<Recorded>) => {
   const numbers = release.map(number)
   const rises = numbers.every((n, index) => index === 0 || n > (numbers[index - 1] ?? 0))
+  const hasRun = new Set(rows.map((row) => row.name))
+  const isRenamed = (one: string) => (other: string) =>
+    !hasRun.has(other) && other.slice(4) === one.slice(4)
   const fits = ({ id, name: one }: Recorded) =>
     release.includes(one)
       ? number(one) === id
-      : numbers.every((n) => n > 1000 !== id > 1000 || n < id)
+      : numbers.every((n) => n > 1000 !== id > 1000 || n < id) && !release.some(isRenamed(one))
   return !rises || !rows.every(fits)
 }
 

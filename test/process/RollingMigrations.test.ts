@@ -27,10 +27,8 @@ const nextRelease = Effect.map(
     const text = readFileSync(index, "utf8")
       .replace('import type { Effect } from "effect"', 'import { Effect } from "effect"')
       .replace("import type { SqlClient, ", "import { SqlClient, type ")
-      .replace(
-        "  ...ofPlinth,\n",
-        `  ...ofPlinth,\n  "0010_invoices": ${table("invoices")},\n  "1001_tasks": ${table("tasks")},\n`,
-      )
+      .replace("usageIndexes,\n}", `usageIndexes,\n  "0010_invoices": ${table("invoices")},\n}`)
+      .replace("...ofProduct", `"1001_tasks": ${table("tasks")}`)
     writeFileSync(index, text)
     return join(directory, "src", "cli.ts")
   },
