@@ -126,7 +126,11 @@ const problemsBetween = (names: ReadonlyArray<string>, recorded: ReadonlyArray<R
       }`
     }
     const last = lastBeside(id, names)
-    if (id > numberOf(last)) return []
+    if (id > numberOf(last)) {
+      return renamed === undefined
+        ? []
+        : `this database ran ${name}, but not ${renamed} of this release. If they are one migration: ${rename(renamed)}. If they are two, give ${renamed} another name, like ${renamed}_more`
+    }
     return `this database ran ${name}, which this release lacks although it has ${last}, a later one. ${
       renamed === undefined
         ? `If it has a new name: ${rename("<new name>")}. Else put it back into migrations/index.ts`

@@ -65,6 +65,25 @@ describe("what is refused, with both names and what to do", () => {
     ])
   })
 
+  it("a new name that the database was not told, above the last", () => {
+    assert.deepStrictEqual(problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks"]), [
+      "this database ran 0010_tasks, but not 1001_tasks of this release. If they are one migration: plinth migrate rename 0010_tasks 1001_tasks. If they are two, give 1001_tasks another name, like 1001_tasks_more",
+    ])
+    assert.deepStrictEqual(
+      problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks", "1001_tasks"]),
+      [],
+    )
+  })
+
+  it("with a number that is free in the database, too", () => {
+    const [problem] = problemsOf(["0010_invoices", "0010_tasks"], ["1001_newer"])
+    assert.include(problem, "plinth migrate rename 0010_tasks 1002_tasks")
+  })
+
+  it("and what has not run is told by its name all the same", () => {
+    assert.deepStrictEqual(plan(["0010_invoices"], [row("0010_tasks")]).pending, ["0010_invoices"])
+  })
+
   it("a record that was changed by hand, and so has another number than its name", () => {
     assert.deepStrictEqual(plan(["0009_usage", "1001_tasks"], [row("1001_tasks", 10)]).problems, [
       "migration 1001_tasks is recorded under the number 10. Mend it: UPDATE migrations SET id = 1001 WHERE name = '1001_tasks'",
@@ -124,11 +143,13 @@ const number = (one: string) => Number.parseInt(one, 10)
 /** The rules, one by one. */
 const isRefused = (release: ReadonlyArray<string>, rows: ReadonlyArray<Recorded>) => {
   const numbers = release.map(number)
+  const pending = release.filter((one) => rows.every((ran) => ran.name !== one))
   const rises = numbers.every((n, index) => index === 0 || n > (numbers[index - 1] ?? 0))
   const fits = ({ id, name: one }: Recorded) =>
     release.includes(one)
       ? number(one) === id
-      : numbers.every((n) => n > 1000 !== id > 1000 || n < id)
+      : numbers.every((n) => n > 1000 !== id > 1000 || n < id) &&
+        pending.every((other) => other.slice(5) !== one.slice(5))
   return !rises || !rows.every(fits)
 }
 
