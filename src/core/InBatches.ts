@@ -28,7 +28,8 @@ export class RowsFailed extends Data.TaggedError("RowsFailed")<{
 /**
  * Works off rows in batches. `work` takes the next ones in an order that does not change, takes them out of it, and
  * returns how many it took; when it dies it has taken none. A batch that dies is tried again in halves, until the one
- * row that fails is found and skipped. The number of rows, or `RowsFailed` at the end.
+ * row that fails is found and skipped. The number of rows, or `RowsFailed` at the end. When it dies of a batch without
+ * rows, too, no row is to blame but the statement: then that is the defect, at once.
  */
 export const inBatches = Effect.fnUntraced(function* <E, R>(
   work: (batch: Batch) => Effect.Effect<number, E, R>,
@@ -46,8 +47,10 @@ export const inBatches = Effect.fnUntraced(function* <E, R>(
       }),
     )
     if (taken === null && limit > 1) limit = Math.ceil(limit / 2)
-    else if (taken === null) failed += 1
-    else {
+    else if (taken === null) {
+      if (failed === 0) yield* work({ limit: 0, skip: 0 })
+      failed += 1
+    } else {
       done += taken
       if (taken < limit) break
       limit = Math.min(size, limit * 2)

@@ -129,7 +129,7 @@ const problemsBetween = (names: ReadonlyArray<string>, recorded: ReadonlyArray<R
     if (id > numberOf(last)) {
       return renamed === undefined
         ? []
-        : `this database ran ${name}, and this release has ${renamed}, which would run. If it is ${renamed} now: ${rename(renamed)}`
+        : `this database ran ${name}, but not ${renamed} of this release. If they are one migration: ${rename(renamed)}. If they are two, give ${renamed} another name, like ${renamed}_more`
     }
     return `this database ran ${name}, which this release lacks although it has ${last}, a later one. ${
       renamed === undefined

@@ -120,7 +120,7 @@ const textOf = ({ _tag, cause, message = _tag }: SqlError.SqlErrorReason) => {
   // Also ECONNREFUSED, whose message holds the address.
   if (!safeOnPostgres.test(cause.code)) return `${message} (${cause.code})`
   if (!cause.code.startsWith("22")) return cause.message
-  return `${cause.message.replace(/[:\s]*".*$/s, "")} (${cause.code})`
+  return `${cause.message.replace(/[:\s]*["«»„“”].*$/s, "")} (${cause.code})`
 }
 
 /** Messages about the schema and the statement. Others may quote a parameter, as the one of a wrong JSON path does. */
@@ -129,6 +129,7 @@ const safeOnSqlite =
 
 /**
  * SQLSTATEs whose messages name tables, columns and constraints: 23 constraints, 25 and 40 transactions, 42 the
- * statement, 53 to 58 the server. Those of 22 quote the value, at their end. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * statement, 53 to 58 the server. Those of 22 quote the value, at their end, in the
+ * quotation marks of the server's language. https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const safeOnPostgres = /^(?:2[235]|4[02]|5[3-8])[0-9A-Z]{3}$/

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { Database } from "../../src/core/Database.ts"
 import { errorText } from "../../src/core/ErrorText.ts"
 import { reasonText, withoutValues } from "../../src/core/SqlFailure.ts"
@@ -269,6 +269,14 @@ layer(TestDatabase.layer)("Database", (it) => {
         said.push(text)
       }
       assert.deepStrictEqual(said, dialect() === "pg" ? saidByPostgres : saidBySqlite)
+      const german = Object.assign(new Error("ungültige Eingabesyntax für Typ integer: »canary«"), {
+        code: "22P02",
+      })
+      const reason = new SqlError.UnknownError({ cause: german })
+      assert.strictEqual(
+        errorText(new SqlError.SqlError({ reason })),
+        "SqlError: ungültige Eingabesyntax für Typ integer (22P02)",
+      )
       assert.isUndefined(reasonText(new Error("another")))
       assert.strictEqual(errorText(new Error("password=canary")), "Error: password=<redacted>")
     }),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Exit, Schema } from "effect"
 import { inBatches, RowsFailed } from "../../src/core/InBatches.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 
@@ -34,7 +34,7 @@ describe("inBatches", () => {
         const table = tableOf(size, new Set(held))
         const result = yield* Effect.result(inBatches(table.work))
         assert.deepStrictEqual(table.left(), held)
-        assert.isAtMost(table.statements(), 1 + size / 500 + held.length * 30)
+        assert.isAtMost(table.statements(), 2 + size / 500 + held.length * 30)
         if (held.length === 0) assert.deepInclude(result, { _tag: "Success", success: size })
         else assert.deepInclude(result, { _tag: "Failure" })
         if (result._tag === "Failure") {
@@ -51,6 +51,20 @@ describe("inBatches", () => {
       const error = yield* Effect.flip(inBatches(table.work))
       assert.strictEqual(error.message, "1000 rows failed, 0 done, and no more were tried")
       assert.isBelow(table.statements(), 1020)
+    }),
+  )
+
+  it.effect("blames no row for a statement that is wrong, and stops at once", () =>
+    Effect.gen(function* () {
+      let statements = 0
+      const wrong = Effect.suspend(() => {
+        statements += 1
+        return Effect.die(new Error("no such table"))
+      })
+      const exit = yield* Effect.exit(inBatches(() => wrong))
+      assert.deepStrictEqual(exit, Exit.die(new Error("no such table")))
+      // 500, its halves down to 1, and none.
+      assert.strictEqual(statements, 11)
     }),
   )
 

@@ -54,12 +54,6 @@ describe("what is refused, with both names and what to do", () => {
     ])
   })
 
-  it("one that ran above the code's last, and would run again under its new name", () => {
-    assert.deepStrictEqual(problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks"]), [
-      "this database ran 0010_tasks, and this release has 1001_tasks, which would run. If it is 1001_tasks now: plinth migrate rename 0010_tasks 1001_tasks",
-    ])
-  })
-
   it("an unknown recorded one below the code's last", () => {
     const lacks =
       "this database ran 0008_tasks, which this release lacks although it has 0010_invoices, a later one."
@@ -69,6 +63,25 @@ describe("what is refused, with both names and what to do", () => {
     assert.deepStrictEqual(problemsOf(["0010_invoices", "1001_tasks"], ["0008_tasks"]), [
       `${lacks} If it is 1001_tasks now: plinth migrate rename 0008_tasks 1001_tasks`,
     ])
+  })
+
+  it("a new name that the database was not told, above the last", () => {
+    assert.deepStrictEqual(problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks"]), [
+      "this database ran 0010_tasks, but not 1001_tasks of this release. If they are one migration: plinth migrate rename 0010_tasks 1001_tasks. If they are two, give 1001_tasks another name, like 1001_tasks_more",
+    ])
+    assert.deepStrictEqual(
+      problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks", "1001_tasks"]),
+      [],
+    )
+  })
+
+  it("with a number that is free in the database, too", () => {
+    const [problem] = problemsOf(["0010_invoices", "0010_tasks"], ["1001_newer"])
+    assert.include(problem, "plinth migrate rename 0010_tasks 1002_tasks")
+  })
+
+  it("and what has not run is told by its name all the same", () => {
+    assert.deepStrictEqual(plan(["0010_invoices"], [row("0010_tasks")]).pending, ["0010_invoices"])
   })
 
   it("a record that was changed by hand, and so has another number than its name", () => {
@@ -130,14 +143,13 @@ const number = (one: string) => Number.parseInt(one, 10)
 /** The rules, one by one. */
 const isRefused = (release: ReadonlyArray<string>, rows: ReadonlyArray<Recorded>) => {
   const numbers = release.map(number)
+  const pending = release.filter((one) => rows.every((ran) => ran.name !== one))
   const rises = numbers.every((n, index) => index === 0 || n > (numbers[index - 1] ?? 0))
-  const hasRun = new Set(rows.map((row) => row.name))
-  const isRenamed = (one: string) => (other: string) =>
-    !hasRun.has(other) && other.slice(4) === one.slice(4)
   const fits = ({ id, name: one }: Recorded) =>
     release.includes(one)
       ? number(one) === id
-      : numbers.every((n) => n > 1000 !== id > 1000 || n < id) && !release.some(isRenamed(one))
+      : numbers.every((n) => n > 1000 !== id > 1000 || n < id) &&
+        pending.every((other) => other.slice(5) !== one.slice(5))
   return !rises || !rows.every(fits)
 }
 

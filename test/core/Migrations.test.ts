@@ -68,7 +68,9 @@ layer(database)("Migrations", (it) => {
 
   it.effect("runs each once and tells which", () =>
     Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
       yield* unmigrated
+      yield* sql`DROP TABLE migrations`
 
       assert.deepStrictEqual(yield* applied, [])
       assert.deepStrictEqual(yield* Migrations.run(), names)

@@ -136,6 +136,8 @@ layer(database)("Releases on one database", (it) => {
         const problem = yield* problemOf(Migrations.run(merged))
         assert.include(problem, "migrations 0010_invoices and 0010_tasks have the same number")
         assert.include(problem, "plinth migrate rename 0010_tasks 1001_tasks")
+        assert.strictEqual(yield* problemOf(Migrations.pending(merged)), problem)
+        assert.strictEqual(yield* problemOf(Migrations.rollback(merged)), problem)
         if (isRenamed) {
           assert.include(
             yield* problemOf(Migrations.run(mended)),
@@ -170,6 +172,12 @@ layer(database)("Releases on one database", (it) => {
         "migration 1001_files has run on this database too, so 0011_notes cannot become 1001_notes",
       )
       assert.deepStrictEqual(yield* ran, ["0010_tasks", "0011_notes", "1001_files"])
+      yield* statement("UPDATE migrations SET id = 12 WHERE name = '1001_files'")
+      assert.include(
+        yield* problemOf(Migrations.rename("0011_notes", "1001_files", current)),
+        "migration 1001_files has run on this database too",
+      )
+      yield* statement("UPDATE migrations SET id = 1001 WHERE name = '1001_files'")
 
       yield* Migrations.rename("0011_notes", "1002_notes", current)
       assert.deepStrictEqual(yield* Migrations.run(current), ["1003_more"])
