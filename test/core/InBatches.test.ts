@@ -34,7 +34,7 @@ describe("inBatches", () => {
         const table = tableOf(size, new Set(held))
         const result = yield* Effect.result(inBatches(table.work))
         assert.deepStrictEqual(table.left(), held)
-        assert.isAtMost(table.statements(), 2 + size / 500 + held.length * 30)
+        assert.isAtMost(table.statements(), 12 + size / 500 + held.length * 36)
         if (held.length === 0) assert.deepInclude(result, { _tag: "Success", success: size })
         else assert.deepInclude(result, { _tag: "Failure" })
         if (result._tag === "Failure") {
