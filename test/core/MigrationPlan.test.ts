@@ -94,13 +94,17 @@ describe("what is refused, with both names and what to do", () => {
 describe("a newer release's migration", () => {
   it("is above the last of its own range: Plinth's to 1000, a product's from 1001 on", () => {
     const names = ["0009_usage", "1001_tasks"]
-    const { newer, pending, problems } = plan(
+    const { migrations, newer, pending, problems } = plan(
       names,
       [...names, "0010_invoices", "1002_notes"].map((name) => row(name)),
     )
     assert.deepStrictEqual(
       { newer, pending, problems },
       { newer: ["0010_invoices", "1002_notes"], pending: [], problems: [] },
+    )
+    assert.deepStrictEqual(
+      migrations.map((one) => one.name),
+      ["0009_usage", "0010_invoices", "1001_tasks", "1002_notes"],
     )
   })
 })

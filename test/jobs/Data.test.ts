@@ -9,6 +9,7 @@ import {
   CleanupOldData,
   ExportUserData,
   JobId,
+  SendNotificationEmail,
   SendPasswordResetEmail,
   SweepIdempotencyKeys,
 } from "../../src/domain/Job.ts"
@@ -17,6 +18,7 @@ import { type Caller, newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { bodyOf, send } from "../fixtures/Http.ts"
 import { MailServer, publicUrl, serverWithMail } from "../fixtures/MailServer.ts"
+import { contents } from "../fixtures/Schema.ts"
 import { newUser } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 
@@ -275,6 +277,47 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         user_exports: 0,
         closed_accounts: 0,
       })
+    }),
+  )
+
+  it.effect("that a user wrote is nowhere after the erasure, also after a relink", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const queue = yield* JobQueue
+      const [caller, to, nonce] = [yield* newCaller(), newUser(), newUser()]
+      const { id, token } = caller
+      yield* send({
+        method: "PATCH",
+        path: "/api/v1/app/users/me",
+        token,
+        json: { full_name: `Ada ${nonce}`, avatar_url: `https://example.com/${nonce}.png` },
+      })
+      const json = { name: nonce, description: nonce }
+      yield* send({ path: projects, token, json, headers: { "idempotency-key": nonce } })
+      const payload = { user_id: id, title: nonce, body: nonce, path: null }
+      const { id: cancelled } = yield* queue.enqueue(SendNotificationEmail, payload, {
+        delay: "1 hour",
+      })
+      yield* queue.cancel(cancelled)
+      yield* done((yield* queue.enqueue(ExportUserData, { user_id: id })).id)
+      yield* (yield* Users).relink(id, to)
+      const before = yield* contents
+      assert.includeMembers(before.placesOf(nonce), [
+        "idempotency_keys.body",
+        "projects.description",
+        "projects.name",
+        "user_exports.content",
+        "users.avatar_url",
+        "users.full_name",
+      ])
+      yield* sql`UPDATE users SET is_active = ${false}, closed_at = ${yield* ago("721 hours")}
+                 WHERE id = ${to}`
+
+      yield* done((yield* queue.enqueue(CleanupOldData, {})).id)
+      const { placesOf } = yield* contents
+      assert.deepStrictEqual([placesOf(nonce), placesOf(`${id}@example.com`)], [[], []])
+      // Which sign-in became which is part of the record.
+      assert.deepStrictEqual(placesOf(id), ["audit_logs.details"])
     }),
   )
 
