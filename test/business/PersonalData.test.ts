@@ -1,12 +1,13 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
-import { SqlClient } from "effect/sql"
+import { Effect, Fiber, Latch } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import { AuditRepo } from "../../src/business/AuditRepo.ts"
 import { Cleanup } from "../../src/business/Cleanup.ts"
 import { Exports } from "../../src/business/Exports.ts"
 import { closedAccounts, exported, expiring, tables } from "../../src/business/PersonalData.ts"
 import { personalColumns, type PersonalTable } from "../../src/business/PersonalTable.ts"
 import { Users } from "../../src/business/Users.ts"
+import { Database } from "../../src/core/Database.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
 import { JobStore } from "../../src/core/JobStore.ts"
 import { AuditLogId } from "../../src/domain/AuditLog.ts"
@@ -230,5 +231,53 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
       }
       assert.deepInclude(yield* run, { closed_accounts: 0 })
     }),
+  )
+
+  // A transaction on SQLite has the database for itself.
+  it.effect.skipIf(dialect() === "sqlite")(
+    "keeps what is restored while clean-up waits for it: a row, and an account",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { transaction } = yield* Database
+        const { run } = yield* Cleanup
+        const { canaries, ids } = yield* seed
+        yield* sql`UPDATE projects SET deleted_at = ${yield* ago("721 hours")} WHERE owner_id = ${ids.A}`
+        const before = yield* contents
+        const waiting = sql`
+          SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'
+        `
+        const runWhile = Effect.fnUntraced(function* (
+          restored: Effect.Effect<unknown, SqlError.SqlError>,
+        ) {
+          const [isHeld, mayEnd] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+          const holder = yield* Effect.forkChild(
+            transaction(restored.pipe(Effect.andThen(isHeld.open), Effect.andThen(mayEnd.await))),
+          )
+          yield* isHeld.await
+          const cleaning = yield* Effect.forkChild(run)
+          yield* Effect.repeat(waiting, { until: ({ length }) => length > 0 })
+          yield* mayEnd.open
+          yield* Fiber.join(holder)
+          return yield* Fiber.join(cleaning)
+        })
+
+        assert.deepInclude(
+          yield* runWhile(sql`UPDATE projects SET deleted_at = NULL WHERE owner_id = ${ids.A}`),
+          { projects: 0 },
+        )
+        yield* close(ids.A)
+        assert.deepInclude(
+          yield* runWhile(
+            sql`UPDATE users SET is_active = ${true}, closed_at = NULL WHERE id = ${ids.A}`,
+          ),
+          { closed_accounts: 0 },
+        )
+        const after = yield* contents
+        for (const text of canaries.A) {
+          assert.deepStrictEqual(after.placesOf(text), before.placesOf(text), text)
+        }
+      }),
   )
 })

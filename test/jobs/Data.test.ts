@@ -373,6 +373,9 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         emails.map(({ email }) => email),
         [null, `${held.id}@example.com`],
       )
+      // An account is erased whole or not at all.
+      const keys = yield* sql`SELECT key FROM idempotency_keys WHERE user_id = ${held.id}`
+      assert.lengthOf(keys, 1)
 
       // The next attempt does the rest.
       yield* sql`DROP TABLE notes`
