@@ -1,4 +1,5 @@
 import { Data } from "effect"
+import { reasonText } from "./SqlFailure.ts"
 
 /** A migration did not run to its end; nothing of it, nor of those before it in the same run, is kept. */
 export class MigrationError extends Data.TaggedError("MigrationError")<{
@@ -20,8 +21,6 @@ export class MigrationConflictError extends Data.TaggedError("MigrationConflictE
   }
 }
 
-/** The database's message. */
-const reasonOf = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? reasonOf(cause.cause) : cause.message
-}
+/** What the database said, without values of rows; of a bug, its message. */
+const reasonOf = (cause: unknown): string =>
+  reasonText(cause) ?? (cause instanceof Error ? cause.message : String(cause))

@@ -125,7 +125,7 @@ const textOf = ({ _tag, cause, message = _tag }: SqlError.SqlErrorReason) => {
 
 /** Messages about the schema and the statement. Others may quote a parameter, as the one of a wrong JSON path does. */
 const safeOnSqlite =
-  /^(?:(?:FOREIGN KEY|UNIQUE|CHECK|NOT NULL) constraint failed|no such (?:table|column|function|index)|near "|malformed JSON|integer overflow|datatype mismatch|database )/
+  /^(?:(?:FOREIGN KEY|UNIQUE|CHECK|NOT NULL) constraint failed|no such (?:table|column|function|index)|(?:table|index|view|trigger) \S+ already exists|duplicate column name|near "|malformed JSON|integer overflow|datatype mismatch|database )/
 
 /**
  * SQLSTATEs whose messages name tables, columns and constraints: 23 constraints, 25 and 40 transactions, 42 the

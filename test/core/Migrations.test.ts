@@ -9,7 +9,7 @@ import { Database } from "../../src/core/Database.ts"
 import { MigrationError } from "../../src/core/MigrationError.ts"
 import * as Migrations from "../../src/core/Migrations.ts"
 import { layerFor } from "../LayerFor.ts"
-import { TestDatabase } from "../TestDatabase.ts"
+import { dialect, TestDatabase } from "../TestDatabase.ts"
 
 const database = Layer.unwrap(Effect.map(TestDatabase, layerFor)).pipe(
   Layer.provideMerge(TestDatabase.layer),
@@ -104,8 +104,23 @@ layer(database)("Migrations", (it) => {
 
       assert.instanceOf(error, MigrationError)
       assert.include(error.message, "9002_bad")
+      assert.match(error.message, /half"? already exists/)
       assert.deepStrictEqual(yield* applied, names)
       yield* sql`CREATE TABLE half (n INTEGER)`
+    }),
+  )
+
+  it.effect("says what the database said, without values of rows", () =>
+    Effect.gen(function* () {
+      const statement =
+        dialect() === "pg"
+          ? "SELECT CAST(word AS INTEGER) FROM (SELECT 'canary' AS word) AS words"
+          : "SELECT json_extract('{}', 'canary path')"
+      const error = yield* Effect.flip(
+        Migrations.run({ ...migrations, "9003_cast": step(statement) }),
+      )
+      assert.include(error.message, "9003_cast failed: ")
+      assert.notInclude(error.message, "canary")
     }),
   )
 
