@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Usage } from "../../src/business/Usage.ts"
 import { Users } from "../../src/business/Users.ts"
@@ -294,6 +294,12 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       })
       const json = { name: nonce, description: nonce }
       yield* send({ path: projects, token, json, headers: { "idempotency-key": nonce } })
+      // More than one statement deletes.
+      const created_at = yield* now
+      const many = Array.makeBy(501, (): Record<string, unknown> => {
+        return { ...json, id: newUser(), owner_id: id, created_at, updated_at: created_at }
+      })
+      yield* sql`INSERT INTO projects ${sql.insert(many)}`
       const payload = { user_id: id, title: nonce, body: nonce, path: null }
       const { id: cancelled } = yield* queue.enqueue(SendNotificationEmail, payload, {
         delay: "1 hour",
