@@ -54,7 +54,7 @@ export const headerSets = (settings: Settings["Service"]) => {
   return {
     /** The headers of a JSON answer to this origin, which caches may keep. */
     json: (origin: string | undefined): HeaderSet => of(origin).json,
-    /** Of a JSON answer to a caller: no cache keeps it, also not that of a browser which others use. */
+    /** Headers of a JSON answer to a caller: no cache keeps it, nor does a browser that others use. */
     personal: (origin: string | undefined): HeaderSet => of(origin).personal,
     /** Of an HTML page, which gets a policy of its own. */
     page: (origin: string | undefined): HeaderSet => of(origin).page,

@@ -5,7 +5,7 @@ import type { CurrentUser, Role } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
 /**
- * What an endpoint asks of its caller beyond being signed in, as annotations in its contract: at the endpoint, its
+ * Reads what an endpoint asks of its caller beyond being signed in, from annotations in its contract: at the endpoint, its
  * group, or its audience (`Audiences.ts`), the nearest wins. What nobody annotates has the strict default, so a policy
  * that is forgotten closes an endpoint. Middlewares keep them, and `DocumentedPolicies.ts` tells them.
  */

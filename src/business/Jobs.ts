@@ -151,7 +151,7 @@ export const withoutSecrets = (job: Job): Job => ({
   result: scrubbed("result", job.result),
 })
 
-/** What PostgreSQL keeps in no JSON, and what no JSON can hold, by the field it stands in. */
+/** Values that PostgreSQL keeps in no JSON, and values that no JSON holds, by their field. */
 const unstorableIn = (payload: unknown) => {
   const issues = new Issues()
   for (const [field, value] of Object.entries(Object(payload))) {

@@ -26,7 +26,7 @@ const idleSeconds = 30
 interface Reading {
   readonly incoming: Incoming
   readonly cut: () => void
-  /** What its connection had brought at the last look, and when that was more than at the look before, in steady ms. */
+  /** Bytes that its connection had brought at the last look, and when they were last more than before, in steady ms. */
   received: number
   movedAt: number
 }

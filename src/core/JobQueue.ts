@@ -144,7 +144,7 @@ export class JobQueue extends Context.Service<
 /** By its offset: a zone by name would load the tables of all zones, 4 MiB of every process. */
 const utc = DateTime.zoneMakeOffset(0)
 
-/** What cannot be stored is a bug of the caller's on both databases: PostgreSQL would refuse it, SQLite would not. */
+/** Dies of a payload that cannot be stored, on both databases: PostgreSQL would refuse it, SQLite would not. */
 const encode = <Payload>(type: JobType<Payload>, payload: Payload) =>
   Effect.flatMap(Effect.orDie(Schema.encodeEffect(type)(type.make(payload))), (encoded) => {
     const issue = jsonIssue(encoded, anyJson)

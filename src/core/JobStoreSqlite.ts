@@ -57,7 +57,7 @@ export const layer = Layer.effect(
       `)
     })
 
-    /** Of one kind that cannot be removed, the others are. */
+    /** One kind that cannot be removed keeps none of the others. */
     const removeOld = Effect.forEach(types, (type) =>
       Effect.flatMap(ago(policyOf(type).retention), (oldest) =>
         query(sql`DELETE FROM jobs WHERE name = ${type.identifier} AND finished_at < ${oldest}`),

@@ -4,7 +4,7 @@ const maxDepth = 64
 const maxValues = 100_000
 
 /**
- * What makes a JSON text, or lines of JSON, unsafe to parse and decode; undefined when nothing does. One pass over the
+ * Finds what makes a JSON text, or lines of JSON, unsafe to parse and decode; undefined when nothing does. One pass over the
  * text, which costs less than parsing it and makes nothing. A `__proto__` key is found however it is spelt; no other key is a
  * danger: to `JSON.parse`, `constructor` and `prototype` are names like any other. What is not JSON may pass, and fails when
  * it is parsed.

@@ -44,7 +44,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
   let failed = false
   let told = ""
 
-  /** What is refused is logged once, and again when it changes. */
+  /** Refused keys are logged once, and again when they change. */
   const take = ({ refused, usable }: VerificationKey.KeySet) =>
     Effect.suspend(() => {
       const lost = usable.length === 0 && (held.length > 0 || Object.keys(refused).length > 0)

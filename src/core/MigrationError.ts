@@ -21,6 +21,6 @@ export class MigrationConflictError extends Data.TaggedError("MigrationConflictE
   }
 }
 
-/** What the database said, without values of rows; of a bug, its message. */
+/** The database's words without values of rows, or the message of a bug. */
 const reasonOf = (cause: unknown): string =>
   reasonText(cause) ?? (cause instanceof Error ? cause.message : String(cause))

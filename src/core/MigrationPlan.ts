@@ -105,7 +105,7 @@ const problemsWithin = (names: ReadonlyArray<string>, recorded: ReadonlyArray<Re
   return problems
 }
 
-/** What ran on the database and cannot be, or cannot be told from, what the release has. */
+/** Migrations that ran on the database and do not fit those of the release. */
 const problemsBetween = (names: ReadonlyArray<string>, recorded: ReadonlyArray<Recorded>) =>
   recorded.flatMap(({ id, name }) => {
     if (names.includes(name)) {
