@@ -1,9 +1,9 @@
 import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import { type Job, JobId } from "../domain/Job.ts"
+import { JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
 import { JobStore, lease, lostProcess, upkeep } from "./JobStore.ts"
-import { byTurn, claimOf, jobOf, leaseOf, type Row, settlementOf, stateOf } from "./PgBossJob.ts"
+import * as PgBossJob from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
 import { isUuid } from "./Uuid.ts"
 
@@ -74,7 +74,7 @@ export const layer = Layer.effect(
           id,
           one(
             query(
-              sql<Row>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
+              sql<PgBossJob.Row>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
             ),
           ),
         ),
@@ -91,13 +91,13 @@ export const layer = Layer.effect(
         if (before !== undefined && !isUuid(before)) return Effect.succeed([])
         const conditions = [
           sql`name = queue.name`,
-          ...(state === undefined ? [] : [inState(sql, state)]),
+          ...(state === undefined ? [] : [PgBossJob.inState(sql, state)]),
           ...(user === undefined ? [] : [ofUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         // A few of each name by the primary key, however many there are.
         return Effect.map(
-          query(sql<Row>`
+          query(sql<PgBossJob.Row>`
             SELECT newest.* FROM pgboss.queue
             CROSS JOIN LATERAL (
               SELECT ${columns} FROM pgboss.job WHERE ${sql.and(conditions)}
@@ -106,16 +106,16 @@ export const layer = Layer.effect(
             WHERE ${name === undefined ? sql`TRUE` : sql`queue.name = ${name}`}
             ORDER BY newest.id DESC LIMIT ${limit}
           `),
-          (rows) => rows.map(jobOf),
+          (rows) => rows.map(PgBossJob.jobOf),
         )
       },
       counts: Effect.map(
-        query(sql<Row & { readonly count: number }>`
+        query(sql<PgBossJob.Row & { readonly count: number }>`
           SELECT state::text AS state, start_after > pgboss.job_now() AS is_delayed,
             count(*) AS count
           FROM pgboss.job GROUP BY 1, 2
         `),
-        (rows) => rows.map((row) => ({ state: stateOf(row), count: row.count })),
+        (rows) => rows.map((row) => ({ state: PgBossJob.stateOf(row), count: row.count })),
       ),
       waiting: query(sql<{ name: string; count: number }>`
         SELECT name, count(*) AS count FROM pgboss.job
@@ -125,7 +125,7 @@ export const layer = Layer.effect(
         ofId(
           id,
           one(
-            write("Job")(sql<Row>`
+            write("Job")(sql<PgBossJob.Row>`
               UPDATE pgboss.job SET
                 state = 'retry', retry_limit = GREATEST(retry_limit, retry_count + 1),
                 start_after = pgboss.job_now(), completed_on = NULL, output = output - 'progress'
@@ -138,7 +138,7 @@ export const layer = Layer.effect(
         ofId(
           id,
           one(
-            query(sql<Row>`
+            query(sql<PgBossJob.Row>`
               UPDATE pgboss.job SET state = 'cancelled', completed_on = pgboss.job_now()
               WHERE name IN ${names} AND id = ${id} AND state <= 'active'
               RETURNING ${columns}
@@ -168,13 +168,13 @@ export const layer = Layer.effect(
           bosses.call((boss, db) =>
             boss.fetch(name, { batchSize: limit, includeMetadata: true, db }),
           ),
-          (jobs) => jobs.toSorted(byTurn).map(claimOf),
+          (jobs) => jobs.toSorted(PgBossJob.byTurn).map(PgBossJob.claimOf),
         ),
       settle: (settlements) =>
         Effect.asVoid(
           query(sql`
             WITH settled AS (
-              SELECT * FROM json_to_recordset(${JSON.stringify(settlements.map(settlementOf))}::text::json)
+              SELECT * FROM json_to_recordset(${JSON.stringify(settlements.map(PgBossJob.settlementOf))}::text::json)
               AS s (
                 name text, id uuid, retry_count int, started_on text,
                 state text, output jsonb, delay float8
@@ -200,7 +200,7 @@ export const layer = Layer.effect(
         Effect.map(
           query(sql<{ id: string }>`
             WITH held AS (
-              SELECT * FROM json_to_recordset(${JSON.stringify(claims.map(leaseOf))}::text::json)
+              SELECT * FROM json_to_recordset(${JSON.stringify(claims.map(PgBossJob.leaseOf))}::text::json)
               AS h (name text, id uuid, retry_count int, started_on text)
             )
             UPDATE pgboss.job SET heartbeat_on = pgboss.job_now()
@@ -242,19 +242,8 @@ export const layer = Layer.effect(
   }),
 ).pipe(Layer.provide(PgBosses.layer))
 
-const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statement.Fragment => {
-  switch (state) {
-    case "waiting":
-      return sql`state IN ('created', 'retry') AND start_after <= pgboss.job_now()`
-    case "delayed":
-      return sql`state IN ('created', 'retry') AND start_after > pgboss.job_now()`
-    default:
-      return sql`state = ${sql.literal(`'${state}'`)}`
-  }
-}
-
-const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
-  Effect.map(rows, ([row]) => row && jobOf(row))
+const one = <E>(rows: Effect.Effect<ReadonlyArray<PgBossJob.Row>, E>) =>
+  Effect.map(rows, ([row]) => row && PgBossJob.jobOf(row))
 
 /** No job has an id of another form. */
 const ofId = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>

@@ -1,3 +1,4 @@
+import type { SqlClient, Statement } from "effect/sql"
 import type { JobWithMetadata } from "pg-boss"
 import type { Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId } from "../domain/Job.ts"
@@ -33,6 +34,18 @@ interface Output {
 export const stateOf = ({ is_delayed, state }: Pick<Row, "is_delayed" | "state">): Job["state"] => {
   if (state !== "created" && state !== "retry") return state
   return is_delayed ? "delayed" : "waiting"
+}
+
+/** The rows whose `stateOf` this is. */
+export const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statement.Fragment => {
+  switch (state) {
+    case "waiting":
+      return sql`state IN ('created', 'retry') AND start_after <= pgboss.job_now()`
+    case "delayed":
+      return sql`state IN ('created', 'retry') AND start_after > pgboss.job_now()`
+    default:
+      return sql`state = ${sql.literal(`'${state}'`)}`
+  }
 }
 
 const errorOf = (output: Output | null) => {

@@ -82,7 +82,7 @@ const columnOf = ({ cause, constraint }: SqlError.UniqueViolation) => {
 }
 
 /**
- * What the database said of an error, however deep in its causes: `FOREIGN KEY constraint failed`. Names tables, columns
+ * Tells what the database said of an error, however deep in its causes: `FOREIGN KEY constraint failed`. Names tables, columns
  * and constraints, never a value of a row. Undefined when no database is behind it.
  */
 export const reasonText = (error: unknown): string | undefined => {

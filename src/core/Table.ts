@@ -218,7 +218,7 @@ const encoder = (fields: Schema.Struct.Fields) => {
 
 const columnOf = SchemaAST.resolveAt<string>("column")
 
-/** Of a nullable column, it stands at one of the members of the union. */
+/** The `column` annotation of a field; a nullable one has it at a member of its union. */
 const columnKind = (field: Schema.Constraint | undefined): string | undefined => {
   if (field === undefined) return undefined
   const asts = SchemaAST.isUnion(field.ast) ? field.ast.types : [field.ast]

@@ -106,7 +106,7 @@ export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>()
 }
 
 /**
- * What is wrong with an input, by place (a dotted path). Never the value itself. `field` is the first path. `more` is
+ * An input is wrong: `issues` say where (a dotted path) and why, never the value. `field` is the first path. `more` is
  * the number of issues beyond those that are told, when there are any.
  */
 export class ValidationError extends Schema.TaggedError<ValidationError>()(
