@@ -10,9 +10,9 @@ export const layer = Layer.effect(
     AddressLimit.of((handler, of) => {
       const name = policyOf(RateLimit, of)
       if (name === null) return handler
-      const take = limits.byAddress(name, of.endpoint.path)
+      const countCall = limits.byAddress(name, of.endpoint.path)
       return Effect.withFiber((fiber) =>
-        Effect.flatMapEager(take(fiber.getRef(RequestInfo)), () => handler),
+        Effect.flatMapEager(countCall(fiber.getRef(RequestInfo)), () => handler),
       )
     }),
   ),

@@ -22,8 +22,8 @@ export class PlinthApi extends Context.Service<PlinthApi, HttpApiClient.ForApi<t
     HttpApiClient.make(Api, {
       baseUrl: url,
       transformClient: HttpClient.mapRequestEffect((request) =>
-        Effect.map(Effect.isEffect(token) ? token : Effect.succeed(token), (known) =>
-          known === null ? request : HttpClientRequest.bearerToken(request, known),
+        Effect.map(Effect.isEffect(token) ? token : Effect.succeed(token), (current) =>
+          current === null ? request : HttpClientRequest.bearerToken(request, current),
         ),
       ),
     })

@@ -26,17 +26,17 @@ export const layer = Layer.effect(
 
     return Authentication.of((handler, of) => {
       const name = policyOf(RateLimit, of)
-      const take = name === null ? () => Effect.void : limits.byUser(name, of.endpoint.path)
-      const takeFailure = limits.byAddress("auth", of.endpoint.path)
+      const countCall = name === null ? () => Effect.void : limits.byUser(name, of.endpoint.path)
+      const countFailure = limits.byAddress("auth", of.endpoint.path)
 
       const verify = (token: string, request: RequestInfo) =>
         Effect.catchTag(tokens.verify(token), "AuthenticationError", (error) =>
           error.reason === "invalid_token"
-            ? Effect.andThen(takeFailure(request), Effect.fail(error))
+            ? Effect.andThen(countFailure(request), Effect.fail(error))
             : Effect.fail(error),
         )
       const resolve = (identity: Identity, request: RequestInfo) =>
-        Effect.flatMapEager(take(identity.sub, request), () => users.resolve(identity))
+        Effect.flatMapEager(countCall(identity.sub, request), () => users.resolve(identity))
 
       return Effect.withFiber((fiber) => {
         const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)

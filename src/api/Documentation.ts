@@ -1,7 +1,7 @@
 import { type HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import { version } from "../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
-import { policiesDescribed } from "./DocumentedPolicies.ts"
+import { describePolicies } from "./DocumentedPolicies.ts"
 import { envelope } from "./Envelope.ts"
 
 /**
@@ -48,8 +48,8 @@ interface Document {
   }
 }
 
-const transformOf =
-  (withPolicies: ReturnType<typeof policiesDescribed>) => (spec: Record<string, unknown>) => {
+const makeTransform =
+  (withPolicies: ReturnType<typeof describePolicies>) => (spec: Record<string, unknown>) => {
     const document = structuredClone(spec) as Document & Record<string, unknown>
     document.info["contact"] = { name: "Plinth" }
     const { components } = document
@@ -62,11 +62,11 @@ const transformOf =
     components.headers = headers
     components.schemas["InternalError"] = internalError
     for (const [path, operations] of Object.entries(document.paths)) {
-      for (const [verb, described] of Object.entries(operations)) {
-        const operation = withPolicies(described)
+      for (const [verb, undocumented] of Object.entries(operations)) {
+        const operation = withPolicies(undocumented)
         operations[verb] = operation
         operation.security = securityOf(path)
-        dropImpossible(operation)
+        dropImpossibleResponses(operation)
         describeParameters(operation)
         operation.responses["500"] = {
           description: "InternalError",
@@ -79,15 +79,19 @@ const transformOf =
         for (const [status, response] of Object.entries(operation.responses)) {
           describeResponse(status, response, components.schemas)
           if (!path.startsWith("/api/v1/public/")) {
-            response.headers = { ...response.headers, ...references(["Cache-Control"]) }
+            response.headers = { ...response.headers, ...headerReferences(["Cache-Control"]) }
           }
           if (isIdempotent && status.startsWith("2")) {
-            response.headers = { ...response.headers, ...references(["Idempotency-Replayed"]) }
+            response.headers = {
+              ...response.headers,
+              ...headerReferences(["Idempotency-Replayed"]),
+            }
           }
-          if (isLimited) response.headers = { ...response.headers, ...references(limitHeaders) }
+          if (isLimited)
+            response.headers = { ...response.headers, ...headerReferences(limitHeaders) }
         }
         addExamples(operation.requestBody?.content, components.schemas)
-        allowUnknown(operation.requestBody?.content, components.schemas)
+        allowUnknownFields(operation.requestBody?.content, components.schemas)
       }
     }
     return document
@@ -102,7 +106,7 @@ const securityOf = (path: string) => {
  * The input middleware stands before every endpoint, but can refuse only what the endpoint takes. What is not HTTP
  * at all is a 400 everywhere.
  */
-const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
+const dropImpossibleResponses = ({ parameters, requestBody, responses }: Operation) => {
   if (requestBody !== undefined) return
   delete responses["408"]
   delete responses["413"]
@@ -111,14 +115,14 @@ const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
 }
 
 /** In a URL everything is text; what the text must be stands here. */
-const integers: Readonly<Record<string, JsonSchema>> = {
+const integerSchemas: Readonly<Record<string, JsonSchema>> = {
   skip: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 },
   limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
   days: { type: "integer", minimum: 1, maximum: 365, default: 30 },
 }
 
 /** Where it is not what it is elsewhere. */
-const exceptions: typeof integers = {
+const integerOverrides: typeof integerSchemas = {
   "usage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
   "adminUsage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
   "adminUsage.topUsers?limit": { type: "integer", minimum: 1, maximum: 100, default: 10 },
@@ -128,7 +132,9 @@ const describeParameters = ({ operationId, parameters }: Operation) => {
   for (const parameter of parameters) {
     if (parameter.in !== "query") continue
     parameter.schema =
-      exceptions[`${operationId}?${parameter.name}`] ?? integers[parameter.name] ?? parameter.schema
+      integerOverrides[`${operationId}?${parameter.name}`] ??
+      integerSchemas[parameter.name] ??
+      parameter.schema
   }
 }
 
@@ -144,11 +150,11 @@ const describeResponse = (
     ...(status === "401" ? ["WWW-Authenticate"] : []),
     ...(["409", "429", "503"].includes(status) ? ["Retry-After"] : []),
   ]
-  response.headers = references(names)
+  response.headers = headerReferences(names)
   addExamples(response.content, schemas)
 }
 
-const references = (names: ReadonlyArray<string>) =>
+const headerReferences = (names: ReadonlyArray<string>) =>
   Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 
 const addExamples = (
@@ -159,7 +165,7 @@ const addExamples = (
 }
 
 /** Of what comes in, unknown fields are ignored. */
-const allowUnknown = (
+const allowUnknownFields = (
   content: Record<string, Media> | undefined,
   schemas: Record<string, JsonSchema>,
 ) => {
@@ -173,22 +179,26 @@ const allowUnknown = (
 
 /** The first example a schema gives, or one put together from those of its parts. */
 const exampleOf = (schema: JsonSchema, schemas: Record<string, JsonSchema>): unknown => {
-  const find = (part: unknown) => exampleOf(part as JsonSchema, schemas)
+  const exampleOfPart = (part: unknown) => exampleOf(part as JsonSchema, schemas)
   if (schema.examples !== undefined) return schema.examples[0]
-  if (schema.$ref !== undefined) return find(schemas[schema.$ref.split("/").at(-1) ?? ""] ?? {})
+  if (schema.$ref !== undefined)
+    return exampleOfPart(schemas[schema.$ref.split("/").at(-1) ?? ""] ?? {})
   if ("const" in schema) return schema["const"]
   if (Array.isArray(schema["enum"])) return schema["enum"][0]
   const [first] = [schema["anyOf"], schema["oneOf"], schema["allOf"]].flatMap(
     (parts) => parts ?? [],
   )
-  if (first !== undefined) return find(first)
+  if (first !== undefined) return exampleOfPart(first)
   switch (schema["type"]) {
     case "object":
       return Object.fromEntries(
-        Object.entries(schema["properties"] ?? {}).map(([name, part]) => [name, find(part)]),
+        Object.entries(schema["properties"] ?? {}).map(([name, part]) => [
+          name,
+          exampleOfPart(part),
+        ]),
       )
     case "array":
-      return [find(schema["items"])]
+      return [exampleOfPart(schema["items"])]
     case "boolean":
       return true
     case "integer":
@@ -229,5 +239,5 @@ export const documentationOf = <Id extends string, Groups extends HttpApiGroup.C
       "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored. A 422 tells the first 100 issues, and the number of the others in `details.more`. A body has at most 100,000 values and 64 levels, and is cut when nothing more of it comes for 30 seconds.",
     license: { name: "MIT", identifier: "MIT" },
     servers: [{ url: "/", description: "This server" }],
-    transform: transformOf(policiesDescribed(api)),
+    transform: makeTransform(describePolicies(api)),
   })

@@ -10,33 +10,36 @@ interface Operation {
 }
 
 /** Makes an operation of the document say what the policies of its endpoint add to it and take from it. */
-export const policiesDescribed = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+export const describePolicies = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
 ) => {
-  const added = new Map<string, ReadonlyArray<unknown>>()
-  const removed = new Map<string, ReadonlyArray<string>>()
+  const addedParameters = new Map<string, ReadonlyArray<unknown>>()
+  const removedStatuses = new Map<string, ReadonlyArray<string>>()
 
   HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint, group, mergedAnnotations }) => {
       const operationId = `${group.identifier}.${endpoint.identifier}`
       const mode = Context.get(mergedAnnotations, Idempotent)
-      added.set(operationId, mode === "transaction" || mode === "claim" ? [idempotencyKey] : [])
+      addedParameters.set(
+        operationId,
+        mode === "transaction" || mode === "claim" ? [idempotencyKey] : [],
+      )
       const isExempt = !Context.get(mergedAnnotations, CountsAgainstQuota)
       // A limit of the endpoint itself, as of projects.
-      const hasLimit = [...endpoint.error].some(({ ast }) => statusOf(ast) === 402)
-      removed.set(operationId, [
+      const hasOwnLimit = [...endpoint.error].some(({ ast }) => statusOf(ast) === 402)
+      removedStatuses.set(operationId, [
         ...(Context.get(mergedAnnotations, RateLimit) === null ? ["429"] : []),
-        ...(isExempt && !hasLimit ? ["402"] : []),
+        ...(isExempt && !hasOwnLimit ? ["402"] : []),
       ])
     },
   })
 
   return <A extends Operation>(operation: A): A => {
-    const statuses = removed.get(operation.operationId) ?? []
+    const statuses = removedStatuses.get(operation.operationId) ?? []
     return {
       ...operation,
-      parameters: [...operation.parameters, ...(added.get(operation.operationId) ?? [])],
+      parameters: [...operation.parameters, ...(addedParameters.get(operation.operationId) ?? [])],
       responses: Object.fromEntries(
         Object.entries(operation.responses).filter(([status]) => !statuses.includes(status)),
       ),

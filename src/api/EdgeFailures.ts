@@ -12,7 +12,7 @@ export const failure = (
   details: Readonly<Record<string, unknown>> = {},
 ) => HttpServerResponse.jsonUnsafe(envelope(code, message, details), { status })
 
-export const notAllowed = (allowed: ReadonlyArray<string>) => {
+export const methodNotAllowed = (allowed: ReadonlyArray<string>) => {
   const allow = allowed.join(", ")
   return HttpServerResponse.setHeader(
     failure(405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow }),
@@ -46,12 +46,12 @@ export const asEnvelope = (response: Response, limit: number) =>
     : platformFailure(response.status, limit)
 
 /** The failures that can say when to try again. */
-const retried = new Set([409, 429, 503])
+const retryableStatuses = new Set([409, 429, 503])
 
 /** The headers that belong to a failure, from its own envelope. */
 export const failureHeaders = ({ body, status }: Response) => {
   if (status === 401) return { "www-authenticate": "Bearer" }
-  if (!retried.has(status) || body._tag !== "Uint8Array") return undefined
+  if (!retryableStatuses.has(status) || body._tag !== "Uint8Array") return undefined
   const retry = /"retry_after":(\d+)/.exec(new TextDecoder().decode(body.body))?.[1]
   return retry === undefined ? undefined : { "retry-after": retry }
 }

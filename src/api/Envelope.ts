@@ -9,7 +9,7 @@ import { echo } from "../domain/Echo.ts"
 
 const Details = Schema.Record(Schema.String, Schema.Unknown)
 
-const wire = <Code extends string>(code: Code) =>
+const wireSchema = <Code extends string>(code: Code) =>
   Schema.Struct({
     error: Schema.Struct({
       code: Schema.Literal(code),
@@ -67,18 +67,20 @@ type Failure<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>
 /** The HTTP status of a failure. */
 export const statusOf = SchemaAST.resolveAt<number>("httpApiStatus")
 
-const made = new Map<string, unknown>()
+const schemas = new Map<string, unknown>()
 
 /** The schema of a failure as it is sent, for the contract of an endpoint; clients decode it back to the class. */
-export const enveloped = <A extends Error>(self: Failure<A>): ReturnType<typeof make<A>> => {
-  const known = made.get(self.identifier)
-  if (known !== undefined) return known as ReturnType<typeof make<A>>
-  const schema = make(self)
-  made.set(self.identifier, schema)
+export const enveloped = <A extends Error>(
+  self: Failure<A>,
+): ReturnType<typeof makeEnveloped<A>> => {
+  const known = schemas.get(self.identifier)
+  if (known !== undefined) return known as ReturnType<typeof makeEnveloped<A>>
+  const schema = makeEnveloped(self)
+  schemas.set(self.identifier, schema)
   return schema
 }
 
-const make = <A extends Error>(self: Failure<A>) => {
+const makeEnveloped = <A extends Error>(self: Failure<A>) => {
   const known = classes[self.identifier]
   if (known === undefined) throw new Error(`${self.identifier} has no code in the envelope`)
   const { code } = known
@@ -86,10 +88,10 @@ const make = <A extends Error>(self: Failure<A>) => {
   const toFields = Schema.encodeSync(self)
   const toWire = (error: A) => {
     const { _tag, cause: _cause, ...details } = toFields(error)
-    return { error: { code, message: error.message, details: Record.map(details, bounded) } }
+    return { error: { code, message: error.message, details: Record.map(details, truncateText) } }
   }
 
-  return wire(code)
+  return wireSchema(code)
     .annotate({
       identifier: self.identifier,
       examples: [toWire(fromFields({ _tag: self.identifier, ...known.example }))],
@@ -109,7 +111,8 @@ const make = <A extends Error>(self: Failure<A>) => {
 /** An id of a client's may be of any length: 255 characters of it are enough to know it by. */
 const maxTextBytes = 255
 
-const bounded = (value: unknown) => (typeof value === "string" ? echo(value, maxTextBytes) : value)
+const truncateText = (value: unknown) =>
+  typeof value === "string" ? echo(value, maxTextBytes) : value
 
 /** The same form for what has no class, because only HTTP itself can fail that way. */
 export const envelope = (

@@ -25,15 +25,15 @@ export const unloggedRoutes = new Set([
 export const openApiPath = "/api/v1/openapi.json"
 export const docsPath = "/docs"
 
-const open = new Set([...unloggedRoutes, openApiPath, docsPath])
+const openPaths = new Set([...unloggedRoutes, openApiPath, docsPath])
 
 /** Whether everybody gets the same answer, without a token. Of all other paths nothing is kept by any cache. */
-export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || open.has(path)
+export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || openPaths.has(path)
 
-const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
+const knownMethods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
 
 /** The limit that counted the request, and what it said. */
-export interface Counted {
+export interface AppliedLimit {
   readonly name: LimitName
   readonly rate: Rate
   readonly verdict: LimitDecision
@@ -60,7 +60,7 @@ export class Exchange implements RequestInfo {
   span: RequestSpan | undefined = undefined
   user_id: UserId | null = null
   caller: string | null = null
-  limit: Counted | undefined = undefined
+  limit: AppliedLimit | undefined = undefined
 
   constructor(
     request: HttpServerRequest.HttpServerRequest,
@@ -70,7 +70,7 @@ export class Exchange implements RequestInfo {
     this.request_id = requestId(headers["x-request-id"])
     this.ip_address = clientAddress(request, options.trustedProxies)
     this.started = options.started
-    this.method = methods.has(request.method) ? request.method : "OTHER"
+    this.method = knownMethods.has(request.method) ? request.method : "OTHER"
     const end = url.search(/[?;#]/)
     this.path = pathOf(url, end)
     this.isRoutable = end === -1 || url[end] === "?"

@@ -1,5 +1,5 @@
 import type { Settings } from "../core/Settings.ts"
-import type { Counted } from "./Exchange.ts"
+import type { AppliedLimit } from "./Exchange.ts"
 
 const json = "default-src 'none'; frame-ancestors 'none'"
 
@@ -7,7 +7,7 @@ const json = "default-src 'none'; frame-ancestors 'none'"
 const page =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const exposed = [
+const exposedHeaders = [
   "X-Request-ID",
   "X-API-Version",
   "X-RateLimit-Limit",
@@ -36,35 +36,35 @@ export const headerSets = (settings: Settings["Service"]) => {
       : {}),
     vary: "Origin",
   }
-  const plain = variants(common)
-  const allowed = new Map(
+  const withoutCors = variants(common)
+  const withCors = new Map(
     settings.BACKEND_CORS_ORIGINS.map((origin) => [
       origin,
       variants({
         ...common,
         "access-control-allow-origin": origin,
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": exposed,
+        "access-control-expose-headers": exposedHeaders,
       }),
     ]),
   )
-  const of = (origin: string | undefined) =>
-    origin === undefined ? plain : (allowed.get(origin) ?? plain)
+  const variantsFor = (origin: string | undefined) =>
+    origin === undefined ? withoutCors : (withCors.get(origin) ?? withoutCors)
 
   return {
     /** The headers of a JSON answer to this origin, which caches may keep. */
-    json: (origin: string | undefined): HeaderSet => of(origin).json,
+    json: (origin: string | undefined): HeaderSet => variantsFor(origin).json,
     /** Headers of a JSON answer to a caller: no cache keeps it, nor does a browser that others use. */
-    personal: (origin: string | undefined): HeaderSet => of(origin).personal,
+    personal: (origin: string | undefined): HeaderSet => variantsFor(origin).personal,
     /** Of an HTML page, which gets a policy of its own. */
-    page: (origin: string | undefined): HeaderSet => of(origin).page,
-    allows: (origin: string) => allowed.has(origin),
+    page: (origin: string | undefined): HeaderSet => variantsFor(origin).page,
+    allows: (origin: string) => withCors.has(origin),
   }
 }
 
 /** What a caller may know of the limit that counted it. `now` in ms. */
 export const limitHeaders = (
-  { name, rate: { limit, seconds }, verdict: { remaining, reset_after } }: Counted,
+  { name, rate: { limit, seconds }, verdict: { remaining, reset_after } }: AppliedLimit,
   now: number,
 ): HeaderSet => ({
   "x-ratelimit-limit": String(limit),

@@ -16,7 +16,8 @@ export const layer = Layer.effect(
     return Idempotency.of((handler, of) => {
       const route = `${of.endpoint.method} ${of.endpoint.path}`
       const mode = policyOf(Idempotent, of)
-      if (mode === null && of.endpoint.method === "POST") throw new Error(undecided(route))
+      if (mode === null && of.endpoint.method === "POST")
+        throw new Error(missingPolicyMessage(route))
       if (mode === null || mode === "repeatable") return handler
 
       return Effect.withFiber((fiber) => {
@@ -40,12 +41,12 @@ export const layer = Layer.effect(
 )
 
 /** Thrown while the server is built, so that it does not start. */
-const undecided = (route: string) =>
+const missingPolicyMessage = (route: string) =>
   `${route} does not say what a repetition does: annotate it with idempotent, claimed or repeatable (Policies.ts)`
 
 /** What is streamed cannot be given again. */
-const isStreamed = (body: string) => Option.isSome(streamedIn(body))
-const streamedIn = Schema.decodeUnknownOption(
+const isStreamed = (body: string) => Option.isSome(decodeStreamed(body))
+const decodeStreamed = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Struct({ stream: Schema.Literal(true) })),
 )
 

@@ -10,7 +10,7 @@ export const layer = Layer.effect(
   Input,
   Effect.map(Bodies, ({ readJson }) =>
     Input.of((handler, { endpoint }) => {
-      const guarded =
+      const guardedHandler =
         endpoint.payload.size === 0
           ? handler
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
@@ -20,15 +20,15 @@ export const layer = Layer.effect(
               }),
             )
       return Effect.catch(
-        guarded,
+        guardedHandler,
         (error): Effect.Effect<never, Failure | ValidationError | Types.unhandled> =>
-          HttpApiError.HttpApiSchemaError.is(error) ? refuse(error) : Effect.fail(error),
+          HttpApiError.HttpApiSchemaError.is(error) ? toFailure(error) : Effect.fail(error),
       )
     }),
   ),
 ).pipe(Layer.provide(Bodies.layer))
 
-const refuse = (error: HttpApiError.HttpApiSchemaError) => {
+const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
   // What we ourselves sent does not fit the contract: a bug.
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return Effect.die(error)
   return Effect.fail(

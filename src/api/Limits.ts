@@ -10,15 +10,18 @@ import type { UserId } from "../domain/User.ts"
 import { endpointLabel, Exchange } from "./Exchange.ts"
 import type { LimitName } from "./Policies.ts"
 
-type Take = Effect.Effect<void, RateLimitError>
+type CountCall = Effect.Effect<void, RateLimitError>
 
 /** The limits of the settings, as effects that count one call of a request. */
 export class Limits extends Context.Service<
   Limits,
   {
-    readonly byUser: (name: LimitName, path: string) => (user: UserId, request: RequestInfo) => Take
+    readonly byUser: (
+      name: LimitName,
+      path: string,
+    ) => (user: UserId, request: RequestInfo) => CountCall
     /** Per network of the address that the outermost of our proxies saw. */
-    readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => Take
+    readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => CountCall
   }
 >()("plinth/api/Limits") {
   static readonly layer = Layer.effect(
@@ -33,13 +36,13 @@ export class Limits extends Context.Service<
         auth: RATE_LIMIT_AUTH,
       }
 
-      const counter = (name: LimitName, client: "user" | "ip", path: string) => {
+      const makeCounter = (name: LimitName, client: "user" | "ip", path: string) => {
         const rate = rates[name]
         const endpoint = endpointLabel(path)
         // What the caller may choose stands last.
         const prefix = `${name}:${name === "default" ? endpoint : ""}:${client}:`
-        return (who: string, request: RequestInfo): Take =>
-          Effect.flatMapEager(limiter.take(`${prefix}${who}`, rate), (verdict) => {
+        return (clientId: string, request: RequestInfo): CountCall =>
+          Effect.flatMapEager(limiter.take(`${prefix}${clientId}`, rate), (verdict) => {
             if (request instanceof Exchange) request.limit = { name, rate, verdict }
             if (verdict.isAllowed) return Exit.void
             metrics.rateLimitHit(endpoint, client)
@@ -49,9 +52,9 @@ export class Limits extends Context.Service<
       }
 
       return Limits.of({
-        byUser: (name, path) => counter(name, "user", path),
+        byUser: (name, path) => makeCounter(name, "user", path),
         byAddress: (name, path) => {
-          const count = counter(name, "ip", path)
+          const count = makeCounter(name, "ip", path)
           return (request) => count(networkOf(request.ip_address ?? "unknown"), request)
         },
       })

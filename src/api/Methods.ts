@@ -15,7 +15,7 @@ export const routerConfig = {
  */
 export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
-  beside: Partial<Record<"GET" | "POST", ReadonlyArray<FindMyWay.PathInput>>> = {},
+  extraRoutes: Partial<Record<"GET" | "POST", ReadonlyArray<FindMyWay.PathInput>>> = {},
 ) => {
   const table = FindMyWay.make<true>(routerConfig)
   HttpApi.reflect(api, {
@@ -23,8 +23,8 @@ export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constra
     onEndpoint: ({ endpoint }) =>
       table.on(endpoint.method, endpoint.path as FindMyWay.PathInput, true),
   })
-  for (const path of beside.GET ?? []) table.on("GET", path, true)
-  for (const path of beside.POST ?? []) table.on("POST", path, true)
+  for (const path of extraRoutes.GET ?? []) table.on("GET", path, true)
+  for (const path of extraRoutes.POST ?? []) table.on("POST", path, true)
 
   return (url: string): ReadonlyArray<string> => {
     const found = ["GET", "POST", "PATCH", "DELETE"].filter(

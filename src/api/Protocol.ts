@@ -25,7 +25,13 @@ import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { platformFailure, failure, failureHeaders, notAllowed, asEnvelope } from "./EdgeFailures.ts"
+import {
+  platformFailure,
+  failure,
+  failureHeaders,
+  methodNotAllowed,
+  asEnvelope,
+} from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 
@@ -71,7 +77,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           "x-request-id": exchange.request_id,
           ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
           ...(response.status < 400 ? undefined : failureHeaders(response)),
-          ...(lifecycle.draining || isUnread.has(response.status)
+          ...(lifecycle.draining || unreadBodyStatuses.has(response.status)
             ? { connection: "close" }
             : undefined),
         })
@@ -132,7 +138,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         if (origin === undefined || method === undefined) return undefined
         const allowed = methodsOf(request.url)
         if (allowed.length === 0) return platformFailure(404, limit)
-        if (!allowed.includes(method)) return notAllowed(allowed)
+        if (!allowed.includes(method)) return methodNotAllowed(allowed)
         if (!headers.allows(origin)) {
           return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
         }
@@ -158,7 +164,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           if (reason._tag === "RouteNotFound") {
             const allowed = methodsOf(request.url)
             return Effect.succeed(
-              allowed.length === 0 ? platformFailure(404, limit) : notAllowed(allowed),
+              allowed.length === 0 ? platformFailure(404, limit) : methodNotAllowed(allowed),
             )
           }
           if (reason._tag === "RequestParseError") {
@@ -180,7 +186,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           onSuccess: (response) => Exit.succeed(finish(exchange, request, fiber, response)),
           onFailure: (cause) => {
             if (Cause.hasInterruptsOnly(cause)) {
-              record(exchange, clientGone)
+              record(exchange, clientClosedRequest)
               return Effect.failCause(cause)
             }
             return Effect.map(fromFailure(cause, request), (response) =>
@@ -189,7 +195,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           },
         })
 
-      let proxySeen = settings.TRUSTED_PROXIES > 0
+      let isProxyKnown = settings.TRUSTED_PROXIES > 0
 
       return HttpRouter.middleware(
         (app) =>
@@ -210,11 +216,12 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
               const { method, path } = exchange
               exchange.span = begin(fiber, { method, path, headers: request.headers })
             }
-            const early = intercept(request, exchange)
-            if (early !== undefined) return Exit.succeed(finish(exchange, request, fiber, early))
-            if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
-              proxySeen = true
-              return Effect.andThen(warnOfProxy, answer(app, request, exchange, fiber))
+            const earlyResponse = intercept(request, exchange)
+            if (earlyResponse !== undefined)
+              return Exit.succeed(finish(exchange, request, fiber, earlyResponse))
+            if (!isProxyKnown && request.headers["x-forwarded-for"] !== undefined) {
+              isProxyKnown = true
+              return Effect.andThen(warnAboutProxy, answer(app, request, exchange, fiber))
             }
             return answer(app, request, exchange, fiber)
           }),
@@ -224,16 +231,16 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
   ).pipe(Layer.provide(Bodies.layer))
 
 /** The body was not read to its end: nothing else can come on this connection. */
-const isUnread = new Set([408, 413])
+const unreadBodyStatuses = new Set([408, 413])
 
 /** RFC 9112 §3.2: Host is asked of HTTP/1.1. The health checks of load balancers still speak 1.0. */
 const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
   NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"
 
 /** The client hung up before the answer: nginx's number for it, since nobody receives one. */
-const clientGone = 499
+const clientClosedRequest = 499
 
-const warnOfProxy = Effect.logWarning(
+const warnAboutProxy = Effect.logWarning(
   "X-Forwarded-For arrives, but TRUSTED_PROXIES is 0: every client has the proxy's address",
 )
 

@@ -51,10 +51,10 @@ const start = Effect.fnUntraced(function* <E, R>(
     HttpRouter.RouterConfig,
     routerConfig,
   )
-  const making = NodeHttpServer.makeHandler(application, { scope })
+  const makeHandler = NodeHttpServer.makeHandler(application, { scope })
   const handler = yield* Effect.updateContext(
-    making,
-    withoutServices<Effect.Services<typeof making>>,
+    makeHandler,
+    withoutPlinthServices<Effect.Services<typeof makeHandler>>,
   )
 
   const server = createServer(
@@ -88,7 +88,7 @@ const start = Effect.fnUntraced(function* <E, R>(
  * What a request starts with, and copies whenever something is added to it: so none of our services, which those
  * who use them have already.
  */
-const withoutServices = <R>(context: Context.Context<R>): Context.Context<R> =>
+const withoutPlinthServices = <R>(context: Context.Context<R>): Context.Context<R> =>
   Context.makeUnsafe(
     new Map(Array.from(context.mapUnsafe).filter(([key]) => !key.startsWith("plinth/"))),
   )
@@ -118,23 +118,26 @@ const stop = Effect.fnUntraced(function* (
   settings: Settings["Service"],
   lifecycle: Lifecycle["Service"],
 ) {
-  const grace = settings.SHUTDOWN_GRACE_SECONDS
+  const graceSeconds = settings.SHUTDOWN_GRACE_SECONDS
   const isFirst = lifecycle.deadline === null
   const deadline = yield* drain
   if (isFirst && (settings.ENVIRONMENT !== "local" || sockets.size > 0)) {
-    yield* Effect.sleep(`${Math.min(drainDelaySeconds, grace)} seconds`)
+    yield* Effect.sleep(`${Math.min(drainDelaySeconds, graceSeconds)} seconds`)
   }
-  const closed = Effect.callback<void>((resume) => {
+  const closeServer = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
     // Browsers connect ahead of what they may never ask.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
   // An answer that began before the drain leaves its connection open.
-  const idle = Effect.sync(() => server.closeIdleConnections()).pipe(
+  const closeIdleRepeatedly = Effect.sync(() => server.closeIdleConnections()).pipe(
     Effect.delay("100 millis"),
     Effect.forever,
   )
-  const left = isFirst ? grace * 1000 : deadline - (yield* currentSteadyMillis)
-  yield* Effect.timeoutOption(Effect.race(closed, idle), Math.max(0, left))
+  const remainingMs = isFirst ? graceSeconds * 1000 : deadline - (yield* currentSteadyMillis)
+  yield* Effect.timeoutOption(
+    Effect.race(closeServer, closeIdleRepeatedly),
+    Math.max(0, remainingMs),
+  )
   server.closeAllConnections()
 })

@@ -13,20 +13,20 @@ export const make = Effect.gen(function* () {
     "ai.status": decoded(input.status, () => Effect.succeed(gateway.status)),
     "ai.complete": decoded(input.complete, ({ user_id, ...asked }) =>
       Effect.flatMap(subscriberOf(users, user_id), (caller) =>
-        gateway.complete(caller, requestOf(asked)),
+        gateway.complete(caller, toRequest(asked)),
       ),
     ),
     "ai.stream": decodedStream(input.complete, ({ user_id, ...asked }) =>
       Stream.unwrap(
         Effect.flatMap(subscriberOf(users, user_id), (caller) =>
-          gateway.stream(caller, requestOf(asked)),
+          gateway.stream(caller, toRequest(asked)),
         ),
       ),
     ),
   }
 })
 
-const requestOf = ({
+const toRequest = ({
   complexity,
   model,
   ...asked

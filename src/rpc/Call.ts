@@ -18,7 +18,7 @@ export const callerHeader = "x-plinth-caller"
 /** In ms, from now: nobody waits longer for the answer. */
 export const timeoutHeader = "x-plinth-timeout-ms"
 /** A day. */
-export const longestTimeout = 86_400_000
+export const maxTimeoutMs = 86_400_000
 
 /** How many calls the body has that this one came in: what is wrong with all of them is one answer. */
 export const CallsInBody = Context.Reference<number>("plinth/rpc/Call/CallsInBody", {

@@ -30,13 +30,13 @@ export const make = Effect.map(
 
 export const layer = Layer.effect(
   Call,
-  Effect.map(make, (within) =>
-    Call.of((handler, { headers, rpc }) => within(shared(handler), rpc._tag, headers)),
+  Effect.map(make, (runCall) =>
+    Call.of((handler, { headers, rpc }) => runCall(capIssues(handler), rpc._tag, headers)),
   ),
 )
 
 /** Tells the share of issues that this call has in the answer to its body. */
-const shared = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+const capIssues = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.flatMap(CallsInBody, (calls) =>
     Effect.mapError(handler, (error) =>
       error instanceof ValidationError ? withIssues(error, Math.floor(maxIssues / calls)) : error,

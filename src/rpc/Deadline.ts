@@ -7,7 +7,7 @@ export const Deadline = Context.Reference<number>("plinth/rpc/Deadline", {
 })
 
 /** In ms of the monotonic clock: the other one may step back. */
-export const elapsed = Effect.map(
+export const monotonicMillis = Effect.map(
   Clock.clockWith((clock) => clock.monotonicTimeNanos),
   (nanos) => Number(nanos) / 1_000_000,
 )
@@ -20,13 +20,14 @@ export const withDeadline =
   (timeout: Duration.Input) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceededError, R> =>
     Effect.gen(function* () {
-      const now = yield* elapsed
-      const left = Math.max(0, Math.min(Duration.toMillis(timeout), (yield* Deadline) - now))
+      const now = yield* monotonicMillis
+      const remainingMs = Math.max(0, Math.min(Duration.toMillis(timeout), (yield* Deadline) - now))
       return yield* effect.pipe(
-        Effect.provideService(Deadline, now + left),
+        Effect.provideService(Deadline, now + remainingMs),
         Effect.timeoutOrElse({
-          duration: left,
-          orElse: () => Effect.fail(new DeadlineExceededError({ timeout_ms: Math.round(left) })),
+          duration: remainingMs,
+          orElse: () =>
+            Effect.fail(new DeadlineExceededError({ timeout_ms: Math.round(remainingMs) })),
         }),
       )
     })

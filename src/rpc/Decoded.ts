@@ -8,7 +8,7 @@ type Input = Schema.Codec<unknown, unknown>
  * A call that is alone in its body tells all its issues. Calls that share one tell their first: to look for all of them
  * in each would take many times what parsing the body takes.
  */
-const decoder = <In extends Input>(input: In) => {
+const makeDecoder = <In extends Input>(input: In) => {
   const decode = Schema.decodeUnknownEffect(input)
   const issuesIn = (payload: unknown, errors: "all" | "first") =>
     Effect.mapError(decode(payload, { errors }), ({ issue }) => Issues.of(issue).error)
@@ -23,7 +23,7 @@ export const decoded = <In extends Input, A, E, R>(
   input: In,
   handle: (value: In["Type"]) => Effect.Effect<A, E, R>,
 ) => {
-  const decode = decoder(input)
+  const decode = makeDecoder(input)
   return (payload: unknown) => Effect.flatMapEager(decode(payload), handle)
 }
 
@@ -32,6 +32,6 @@ export const decodedStream = <In extends Input, A, E, R>(
   input: In,
   handle: (value: In["Type"]) => Stream.Stream<A, E, R>,
 ) => {
-  const decode = decoder(input)
+  const decode = makeDecoder(input)
   return (payload: unknown) => Stream.unwrap(Effect.map(decode(payload), handle))
 }

@@ -33,16 +33,16 @@ export const input = {
   }),
 }
 
-const mail = {
+const enqueued = {
   success: Schema.Struct({ job_id: JobId, created: Schema.Boolean }),
   error: [enveloped(NotFoundError), enveloped(ServiceUnavailableError)],
 } as const
 
 /** Mails to a user, each a job: sent once it is enqueued, whatever happens to this process. */
 export class EmailRpcs extends RpcGroup.make(
-  method("email.welcome", { input: input.welcome, ...mail }),
+  method("email.welcome", { input: input.welcome, ...enqueued }),
   /** The link leads to a page of the product, with the token of whoever issues them. */
-  method("email.passwordReset", { input: input.passwordReset, ...mail }),
+  method("email.passwordReset", { input: input.passwordReset, ...enqueued }),
   /** `path` is what it is about, under PUBLIC_URL. */
-  method("email.notify", { input: input.notify, ...mail }),
+  method("email.notify", { input: input.notify, ...enqueued }),
 ) {}

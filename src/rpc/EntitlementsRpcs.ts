@@ -7,7 +7,7 @@ import { UsageCurrentPeriod } from "../domain/UsageReport.ts"
 import { SubscriptionPlan, SubscriptionStatus, UserId } from "../domain/User.ts"
 import { method, userId } from "./Method.ts"
 
-const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
 /** What the methods take. */
 export const input = {
@@ -39,7 +39,11 @@ const EntitlementCheck = Schema.Struct({
 
 /** What a user's plan gives. */
 export class EntitlementsRpcs extends RpcGroup.make(
-  method("entitlements.get", { input: input.get, success: Entitlement, error: missing }),
+  method("entitlements.get", { input: input.get, success: Entitlement, error: readErrors }),
   /** Looks, and takes nothing. */
-  method("entitlements.check", { input: input.check, success: EntitlementCheck, error: missing }),
+  method("entitlements.check", {
+    input: input.check,
+    success: EntitlementCheck,
+    error: readErrors,
+  }),
 ) {}

@@ -7,7 +7,7 @@ import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
-import { callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
+import { callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
 
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
 
@@ -40,14 +40,14 @@ export const make = Effect.fnUntraced(function* (path: string) {
     if (!isToken(token)) return refuse(token, request.ip_address ?? "unknown")
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
-      return malformed(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
+      return badRequest(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
     }
-    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longestTimeout) {
-      return malformed(`${timeoutHeader} must be an integer from 1 to ${longestTimeout}`)
+    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > maxTimeoutMs) {
+      return badRequest(`${timeoutHeader} must be an integer from 1 to ${maxTimeoutMs}`)
     }
     request.caller = caller
     return Exit.void
   }
 })
 
-const malformed = (reason: string) => Exit.fail(new BadRequestError({ reason }))
+const badRequest = (reason: string) => Exit.fail(new BadRequestError({ reason }))

@@ -8,11 +8,11 @@ import { Cursor, CursorPage } from "../domain/Page.ts"
 import { method, window } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
-const missing = [enveloped(NotFoundError), unavailable] as const
-const refused = [...missing, enveloped(ConflictError)] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
+const writeErrors = [...readErrors, enveloped(ConflictError)] as const
 
 /** A year, in seconds. */
-const longestDelay = 31_536_000
+const maxDelaySeconds = 31_536_000
 
 /** What the methods take. */
 export const input = {
@@ -27,9 +27,9 @@ export const input = {
   enqueue: Schema.Struct({
     name: Schema.String,
     payload: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-    delay_seconds: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: longestDelay })).pipe(
-      Schema.withDecodingDefaultKey(Effect.succeed(0)),
-    ),
+    delay_seconds: Schema.Int.check(
+      Schema.isBetween({ minimum: 0, maximum: maxDelaySeconds }),
+    ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
     priority: Schema.Int.check(Schema.isBetween({ minimum: -1000, maximum: 1000 })).pipe(
       Schema.withDecodingDefaultKey(Effect.succeed(0)),
     ),
@@ -41,7 +41,7 @@ export const input = {
 export class JobsRpcs extends RpcGroup.make(
   /** Newest first, those that ended included. */
   method("jobs.list", { input: input.list, success: CursorPage(Job), error: [unavailable] }),
-  method("jobs.get", { input: input.one, success: Job, error: missing }),
+  method("jobs.get", { input: input.one, success: Job, error: readErrors }),
   method("jobs.stats", { input: input.stats, success: JobStats, error: [unavailable] }),
   /** By the name of its kind. `created` is false while a job of that kind with that `unique_key` waits or runs. */
   method("jobs.enqueue", {
@@ -50,7 +50,7 @@ export class JobsRpcs extends RpcGroup.make(
     error: [unavailable],
   }),
   /** One that failed or was cancelled, under the same id. */
-  method("jobs.retry", { input: input.one, success: Job, error: refused }),
+  method("jobs.retry", { input: input.one, success: Job, error: writeErrors }),
   /** One that has not ended; where it runs, it is interrupted within seconds. */
-  method("jobs.cancel", { input: input.one, success: Job, error: refused }),
+  method("jobs.cancel", { input: input.one, success: Job, error: writeErrors }),
 ) {}

@@ -21,7 +21,7 @@ export const window = {
  * What a caller sends, as its type says or not: the handler decodes it, so that bad input is a `ValidationError` here
  * as it is in REST. What the schema of a payload itself refuses is a defect, which says nothing; this one takes all JSON.
  */
-const sent = <Input extends Schema.Top>(_input: Input) =>
+const encodedPayload = <Input extends Schema.Top>(_input: Input) =>
   Schema.declare<Input["Encoded"]>(
     (value): value is Input["Encoded"] => typeof value !== "symbol",
     {
@@ -31,7 +31,7 @@ const sent = <Input extends Schema.Top>(_input: Input) =>
   )
 
 /** A bug of the server's says no more than that there is one. */
-const bug = Schema.Unknown.pipe(
+const internalDefect = Schema.Unknown.pipe(
   Schema.encodeTo(
     Schema.Literal("INTERNAL_ERROR"),
     SchemaTransformation.transform({
@@ -61,10 +61,16 @@ export const method = <
 >(
   tag: Tag,
   { error, input, success }: Options<Input, Success, Failures>,
-) => Rpc.make(tag, { payload: sent(input), success, error: refusals(error), defect: bug })
+) =>
+  Rpc.make(tag, {
+    payload: encodedPayload(input),
+    success,
+    error: withValidationError(error),
+    defect: internalDefect,
+  })
 
 /** The same, whose answer is a stream. */
-export const streaming = <
+export const streamingMethod = <
   const Tag extends string,
   Input extends Schema.Top,
   Success extends Schema.Top,
@@ -74,13 +80,14 @@ export const streaming = <
   { error, input, success }: Options<Input, Success, Failures>,
 ) =>
   Rpc.make(tag, {
-    payload: sent(input),
+    payload: encodedPayload(input),
     success,
-    error: refusals(error),
-    defect: bug,
+    error: withValidationError(error),
+    defect: internalDefect,
     stream: true,
   })
 
 /** Every method takes something that can be wrong. */
-const refusals = <const Failures extends ReadonlyArray<Schema.Top>>(failures: Failures) =>
-  Schema.Union([enveloped(ValidationError), ...failures])
+const withValidationError = <const Failures extends ReadonlyArray<Schema.Top>>(
+  failures: Failures,
+) => Schema.Union([enveloped(ValidationError), ...failures])

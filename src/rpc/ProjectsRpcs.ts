@@ -12,7 +12,7 @@ import { Project, ProjectId } from "../domain/Project.ts"
 import { method, window, userId } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
-const missing = [enveloped(NotFoundError), unavailable] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
 
 const one = { owner_id: userId, id: ProjectId }
 
@@ -44,14 +44,14 @@ export class ProjectsRpcs extends RpcGroup.make(
     success: CursorPage(Project.json),
     error: [unavailable],
   }),
-  method("projects.get", { input: input.one, success: Project.json, error: missing }),
+  method("projects.get", { input: input.one, success: Project.json, error: readErrors }),
   /** Within the plan of its owner, who must be active. */
   method("projects.create", {
     input: input.create,
     success: Project.json,
-    error: [...missing, enveloped(AuthorizationError), enveloped(QuotaExceededError)],
+    error: [...readErrors, enveloped(AuthorizationError), enveloped(QuotaExceededError)],
   }),
   /** A field left out is kept; null clears it. */
-  method("projects.update", { input: input.update, success: Project.json, error: missing }),
-  method("projects.remove", { input: input.one, success: Schema.Void, error: missing }),
+  method("projects.update", { input: input.update, success: Project.json, error: readErrors }),
+  method("projects.remove", { input: input.one, success: Schema.Void, error: readErrors }),
 ) {}

@@ -2,8 +2,8 @@ import { Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { RpcClient, type RpcClientError, type RpcGroup, RpcSerialization } from "effect/rpc"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { Call, callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
-import { Deadline, elapsed } from "./Deadline.ts"
+import { Call, callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
+import { Deadline, monotonicMillis } from "./Deadline.ts"
 import { Rpcs } from "./Rpcs.ts"
 
 export interface Options {
@@ -36,7 +36,7 @@ export class PlinthRpc extends Context.Service<
         Layer.effect(
           RpcClient.Protocol,
           Effect.flatMap(HttpClient.HttpClient, (client) =>
-            RpcClient.makeProtocolHttp(callsOf(options, client)),
+            RpcClient.makeProtocolHttp(rpcHttpClient(options, client)),
           ),
         ),
       ),
@@ -50,46 +50,48 @@ export const withRequestId =
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.updateService(effect, RequestInfo, (info) => ({ ...info, request_id }))
 
-const callsOf = ({ caller, token, url }: Options, client: HttpClient.HttpClient) =>
+const rpcHttpClient = ({ caller, token, url }: Options, client: HttpClient.HttpClient) =>
   client.pipe(
     HttpClient.mapRequestEffect(
       Effect.fnUntraced(function* (request) {
         const { request_id } = yield* RequestInfo
-        const left = (yield* Deadline) - (yield* elapsed)
+        const remainingMs = (yield* Deadline) - (yield* monotonicMillis)
         return request.pipe(
           HttpClientRequest.setUrl(new URL("/rpc", url)),
           HttpClientRequest.bearerToken(token),
           HttpClientRequest.setHeaders({
             [callerHeader]: caller,
             ...(request_id !== null && { "x-request-id": request_id }),
-            ...(left <= longestTimeout && {
-              [timeoutHeader]: String(Math.max(1, Math.ceil(left))),
+            ...(remainingMs <= maxTimeoutMs && {
+              [timeoutHeader]: String(Math.max(1, Math.ceil(remainingMs))),
             }),
           }),
         )
       }),
     ),
-    HttpClient.transformResponse(Effect.flatMap(understood)),
+    HttpClient.transformResponse(Effect.flatMap(withContractErrors)),
   )
 
 /** What the edge refuses is a failure of the contract too; what is not of Plinth's is none. */
-const understood = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+const withContractErrors = Effect.fnUntraced(function* (
+  response: HttpClientResponse.HttpClientResponse,
+) {
   yield* Effect.annotateCurrentSpan("request_id", response.headers["x-request-id"])
   if (response.status === 200) return response
-  const error = yield* Effect.option(Effect.flatMap(response.json, asRefusal))
+  const error = yield* Effect.option(Effect.flatMap(response.json, checkRefusal))
   if (Option.isNone(error)) return yield* HttpClientResponse.filterStatusOk(response)
   const exit = { _tag: "Failure", cause: [{ _tag: "Fail", error: error.value }] }
-  const frames = requestIds(response.request).map(
+  const frames = requestIdsOf(response.request).map(
     (requestId) => `${JSON.stringify({ _tag: "Exit", requestId, exit })}\n`,
   )
   return HttpClientResponse.fromWeb(response.request, new Response(frames.join("")))
 })
 
-const isRefusal = Schema.decodeUnknownEffect(Call.error)
+const decodeRefusal = Schema.decodeUnknownEffect(Call.error)
 
-const asRefusal = (json: unknown) => Effect.as(isRefusal(json), json)
+const checkRefusal = (json: unknown) => Effect.as(decodeRefusal(json), json)
 
-const requestIds = ({ body }: HttpClientRequest.HttpClientRequest): ReadonlyArray<unknown> =>
+const requestIdsOf = ({ body }: HttpClientRequest.HttpClientRequest): ReadonlyArray<unknown> =>
   body._tag === "Uint8Array"
     ? new TextDecoder()
         .decode(body.body)

@@ -18,7 +18,7 @@ type Answer =
  * starts a fiber, a queue and a context for it: a third more CPU than the same at REST.
  */
 export const make = Effect.fnUntraced(function* (isTraced: boolean) {
-  const within = yield* Calls.make
+  const runCall = yield* Calls.make
   const handlers = yield* RpcHandlers.make
   const encoderOf = memoize((method: Methods) =>
     Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(method))),
@@ -30,7 +30,7 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
     const handler: Answer = handlers[tag](payload)
     if (Stream.isStream(handler)) return undefined
     const encode = encoderOf(method)
-    const call = within(handler, tag, headers)
+    const call = runCall(handler, tag, headers)
     const traced = isTraced ? Effect.withSpan(call, tag, { kind: "server" }) : call
     return Effect.exit(traced).pipe(
       Effect.tap(logDefect),

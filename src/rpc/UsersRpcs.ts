@@ -13,8 +13,12 @@ import { Page, search } from "../domain/Page.ts"
 import { AdminUser, AdminUserPatch, Role, User } from "../domain/User.ts"
 import { method, userId, window } from "./Method.ts"
 
-const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
-const refused = [...missing, enveloped(ConflictError), enveloped(AuthorizationError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const writeErrors = [
+  ...readErrors,
+  enveloped(ConflictError),
+  enveloped(AuthorizationError),
+] as const
 
 /** What the methods take. */
 export const input = {
@@ -44,9 +48,9 @@ export class UsersRpcs extends RpcGroup.make(
     success: Page(AdminUser),
     error: [enveloped(ServiceUnavailableError)],
   }),
-  method("users.get", { input: input.one, success: AdminUser, error: missing }),
+  method("users.get", { input: input.one, success: AdminUser, error: readErrors }),
   /** In any case of letters. */
-  method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: missing }),
+  method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: readErrors }),
   /** Before the first token of `id`, its `sub`. */
   method("users.create", {
     input: input.create,
@@ -54,14 +58,14 @@ export class UsersRpcs extends RpcGroup.make(
     error: [enveloped(ConflictError), enveloped(ServiceUnavailableError)],
   }),
   /** Role, activity and name. The last active admin stays one. */
-  method("users.update", { input: input.update, success: AdminUser, error: refused }),
-  method("users.activate", { input: input.one, success: AdminUser, error: refused }),
+  method("users.update", { input: input.update, success: AdminUser, error: writeErrors }),
+  method("users.activate", { input: input.one, success: AdminUser, error: writeErrors }),
   /** Shut out within 2 seconds, on every process. */
-  method("users.deactivate", { input: input.one, success: AdminUser, error: refused }),
+  method("users.deactivate", { input: input.one, success: AdminUser, error: writeErrors }),
   /** The user signs in with the `sub` `to` from now on, and keeps everything. */
   method("users.relink", {
     input: input.relink,
     success: AdminUser,
-    error: [...missing, enveloped(ConflictError)],
+    error: [...readErrors, enveloped(ConflictError)],
   }),
 ) {}

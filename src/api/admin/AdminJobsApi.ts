@@ -9,8 +9,8 @@ import { repeatable } from "../Policies.ts"
 
 const params = { job_id: JobId }
 const unavailable = enveloped(ServiceUnavailableError)
-const read = [enveloped(NotFoundError), unavailable] as const
-const write = [...read, enveloped(ConflictError)] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
+const writeErrors = [...readErrors, enveloped(ConflictError)] as const
 
 export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
   .add(
@@ -36,13 +36,15 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
         description: "How many there are in each state.",
       }),
     ),
-    HttpApiEndpoint.get("get", "/:job_id", { params, success: Job, error: read }).annotateMerge(
-      OpenApi.annotations({ summary: "Get a job", description: "In any state." }),
-    ),
+    HttpApiEndpoint.get("get", "/:job_id", {
+      params,
+      success: Job,
+      error: readErrors,
+    }).annotateMerge(OpenApi.annotations({ summary: "Get a job", description: "In any state." })),
     HttpApiEndpoint.post("retry", "/:job_id/retry", {
       params,
       success: Job,
-      error: write,
+      error: writeErrors,
     })
       .annotateMerge(
         OpenApi.annotations({
@@ -55,7 +57,7 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
     HttpApiEndpoint.delete("cancel", "/:job_id", {
       params,
       success: Job,
-      error: write,
+      error: writeErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Cancel a job",

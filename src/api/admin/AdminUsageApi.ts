@@ -11,7 +11,7 @@ import {
   UsageTrends,
 } from "../../domain/UsageReport.ts"
 import { UserId } from "../../domain/User.ts"
-import { explanations } from "../app/UsageApi.ts"
+import { descriptions } from "../app/UsageApi.ts"
 import { enveloped } from "../Envelope.ts"
 
 const params = { user_id: UserId }
@@ -29,7 +29,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Sum up a user's usage",
-        description: explanations.summary,
+        description: descriptions.summary,
       }),
     ),
     HttpApiEndpoint.get("trends", "/trends/:user_id", {
@@ -40,7 +40,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Compare two months of a user",
-        description: explanations.trends,
+        description: descriptions.trends,
       }),
     ),
     HttpApiEndpoint.get("daily", "/daily/:user_id", {
@@ -51,7 +51,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Get a user's usage by day",
-        description: explanations.daily,
+        description: descriptions.daily,
       }),
     ),
     HttpApiEndpoint.get("breakdown", "/breakdown/:user_id", {
@@ -62,7 +62,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Break a user's usage down",
-        description: explanations.breakdown,
+        description: descriptions.breakdown,
       }),
     ),
     HttpApiEndpoint.get("topUsers", "/top-users", {
@@ -77,7 +77,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", { success: UsageMetrics }).annotateMerge(
-      OpenApi.annotations({ summary: "List the metrics", description: explanations.metrics }),
+      OpenApi.annotations({ summary: "List the metrics", description: descriptions.metrics }),
     ),
   )
   .prefix("/usage")

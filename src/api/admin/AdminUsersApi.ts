@@ -13,8 +13,12 @@ import { repeatable } from "../Policies.ts"
 
 const params = { id: UserId }
 const unavailable = enveloped(ServiceUnavailableError)
-const read = [enveloped(NotFoundError), unavailable] as const
-const write = [...read, enveloped(ConflictError), enveloped(AuthorizationError)] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
+const writeErrors = [
+  ...readErrors,
+  enveloped(ConflictError),
+  enveloped(AuthorizationError),
+] as const
 
 export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
   .add(
@@ -34,14 +38,18 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
         description: "Newest first. `search` is a case-insensitive substring of e-mail or name.",
       }),
     ),
-    HttpApiEndpoint.get("get", "/:id", { params, success: AdminUser, error: read }).annotateMerge(
+    HttpApiEndpoint.get("get", "/:id", {
+      params,
+      success: AdminUser,
+      error: readErrors,
+    }).annotateMerge(
       OpenApi.annotations({ summary: "Get a user", description: "Any user, active or not." }),
     ),
     HttpApiEndpoint.patch("update", "/:id", {
       params,
       payload: AdminUserPatch,
       success: AdminUser,
-      error: write,
+      error: writeErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a user",
@@ -52,7 +60,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
     HttpApiEndpoint.post("activate", "/:id/activate", {
       params,
       success: AdminUser,
-      error: write,
+      error: writeErrors,
     })
       .annotateMerge(
         OpenApi.annotations({
@@ -64,7 +72,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
     HttpApiEndpoint.post("deactivate", "/:id/deactivate", {
       params,
       success: AdminUser,
-      error: write,
+      error: writeErrors,
     })
       .annotateMerge(
         OpenApi.annotations({

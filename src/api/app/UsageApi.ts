@@ -16,7 +16,7 @@ const error = enveloped(ServiceUnavailableError)
 const metric = UsageMetric
 
 /** What holds for the reports on oneself and on others. */
-export const explanations = {
+export const descriptions = {
   summary:
     "Every metric over the last `days` days of UTC, today included; `previous_period` is as many days before those. `growth_rate` is in percent, 100 where there was nothing before. `breakdown` is by model, endpoint or kind; what has none is in `total` alone. Of stored bytes: what was added less what was removed.",
   trends:
@@ -45,21 +45,21 @@ export class UsageApi extends HttpApiGroup.make("usage")
       success: UsageSummary,
       error,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Sum up your usage", description: explanations.summary }),
+      OpenApi.annotations({ summary: "Sum up your usage", description: descriptions.summary }),
     ),
     HttpApiEndpoint.get("trends", "/trends", {
       query: { metric },
       success: UsageTrends,
       error,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Compare two months", description: explanations.trends }),
+      OpenApi.annotations({ summary: "Compare two months", description: descriptions.trends }),
     ),
     HttpApiEndpoint.get("daily", "/daily", {
       query: { metric, days: daysOfQuarter },
       success: UsageDaily,
       error,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Get your usage by day", description: explanations.daily }),
+      OpenApi.annotations({ summary: "Get your usage by day", description: descriptions.daily }),
     ),
     HttpApiEndpoint.get("breakdown", "/breakdown", {
       query: { metric, days },
@@ -68,11 +68,11 @@ export class UsageApi extends HttpApiGroup.make("usage")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Break your usage down",
-        description: explanations.breakdown,
+        description: descriptions.breakdown,
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", { success: UsageMetrics }).annotateMerge(
-      OpenApi.annotations({ summary: "List the metrics", description: explanations.metrics }),
+      OpenApi.annotations({ summary: "List the metrics", description: descriptions.metrics }),
     ),
   )
   .prefix("/usage")

@@ -18,11 +18,11 @@ const userExport = Schema.Struct({
   jobs: Schema.Array(Job),
 }).annotate({ identifier: "UserExport" })
 
-const failures = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
 export class UsersApi extends HttpApiGroup.make("users")
   .add(
-    HttpApiEndpoint.get("me", "/me", { success: user, error: failures }).annotateMerge(
+    HttpApiEndpoint.get("me", "/me", { success: user, error: readErrors }).annotateMerge(
       OpenApi.annotations({
         summary: "Get your account",
         description:
@@ -32,7 +32,7 @@ export class UsersApi extends HttpApiGroup.make("users")
     HttpApiEndpoint.patch("updateMe", "/me", {
       payload: userUpdate,
       success: user,
-      error: failures,
+      error: readErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change your account",
@@ -53,7 +53,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       .annotateMerge(idempotent),
     HttpApiEndpoint.get("myExport", "/me/export", {
       success: userExport,
-      error: failures,
+      error: readErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Get your data",
@@ -62,7 +62,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       }),
     ),
     HttpApiEndpoint.delete("removeMe", "/me", {
-      error: [...failures, enveloped(ConflictError)],
+      error: [...readErrors, enveloped(ConflictError)],
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Close your account",

@@ -18,16 +18,18 @@ export const operations = Effect.gen(function* () {
     yield* Effect.logWarning("metrics are closed: METRICS_TOKEN is not set")
   }
 
-  const isToken = METRICS_TOKEN === null ? null : isOneOf([METRICS_TOKEN])
-  const allowed = ({ headers }: HttpServerRequest.HttpServerRequest) =>
-    isToken === null ? ENVIRONMENT !== "production" : isToken(bearerOf(headers["authorization"]))
+  const isMetricsToken = METRICS_TOKEN === null ? null : isOneOf([METRICS_TOKEN])
+  const isAllowed = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+    isMetricsToken === null
+      ? ENVIRONMENT !== "production"
+      : isMetricsToken(bearerOf(headers["authorization"]))
 
   return {
     live: () => Effect.map(now, (timestamp) => ({ status: "healthy" as const, timestamp })),
     ready: () => readiness.check,
     metrics: ({ request }: { readonly request: HttpServerRequest.HttpServerRequest }) =>
-      allowed(request)
-        ? Effect.map(metrics.render, prometheus)
+      isAllowed(request)
+        ? Effect.map(metrics.render, toPrometheusText)
         : Effect.fail(new AuthenticationError({ reason: "invalid_token" })),
   }
 })
@@ -36,5 +38,5 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
   Effect.map(operations, (all) => handlers.handleAll(all)),
 )
 
-const prometheus = (text: string) =>
+const toPrometheusText = (text: string) =>
   HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
