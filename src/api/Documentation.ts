@@ -5,8 +5,8 @@ import { describePolicies } from "./DocumentedPolicies.ts"
 import { envelope } from "./Envelope.ts"
 
 /**
- * What the OpenAPI document says beyond the contract of each endpoint: who signs in where, the failures that come
- * from the machinery, an example for every body.
+ * The parts of the OpenAPI document beyond the contract of each endpoint: security per path, failures of middlewares
+ * and of HTTP itself, headers, and an example for every body.
  */
 
 interface JsonSchema {
@@ -57,7 +57,7 @@ const makeTransform =
       type: "http",
       scheme: "bearer",
       bearerFormat: "JWT",
-      description: "A token of the configured issuer, or one from `plinth token mint`.",
+      description: "A JWT from the configured issuer, or from `plinth token mint`.",
     }
     components.headers = headers
     components.schemas["InternalError"] = internalError
@@ -103,8 +103,8 @@ const securityOf = (path: string) => {
 }
 
 /**
- * The input middleware stands before every endpoint, but can refuse only what the endpoint takes. What is not HTTP
- * at all is a 400 everywhere.
+ * Removes responses that cannot occur. The input middleware wraps every endpoint but can refuse only the input that
+ * the endpoint takes. 400 stays everywhere: any request can be malformed HTTP.
  */
 const dropImpossibleResponses = ({ parameters, requestBody, responses }: Operation) => {
   if (requestBody !== undefined) return
@@ -114,14 +114,14 @@ const dropImpossibleResponses = ({ parameters, requestBody, responses }: Operati
   if (parameters.every((parameter) => parameter.in === "path")) delete responses["422"]
 }
 
-/** In a URL everything is text; what the text must be stands here. */
+/** Schemas of integer query parameters, which the contract knows as text only. */
 const integerSchemas: Readonly<Record<string, JsonSchema>> = {
   skip: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 },
   limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
   days: { type: "integer", minimum: 1, maximum: 365, default: 30 },
 }
 
-/** Where it is not what it is elsewhere. */
+/** Operations whose bounds differ, by `operationId?parameter`. */
 const integerOverrides: typeof integerSchemas = {
   "usage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
   "adminUsage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
@@ -164,7 +164,7 @@ const addExamples = (
   for (const media of Object.values(content ?? {})) media.example = exampleOf(media.schema, schemas)
 }
 
-/** Of what comes in, unknown fields are ignored. */
+/** Allows unknown fields in request bodies, because the server ignores them. */
 const allowUnknownFields = (
   content: Record<string, Media> | undefined,
   schemas: Record<string, JsonSchema>,
@@ -177,7 +177,7 @@ const allowUnknownFields = (
   }
 }
 
-/** The first example a schema gives, or one put together from those of its parts. */
+/** Returns the first example of a schema, or builds one from the examples of its parts. */
 const exampleOf = (schema: JsonSchema, schemas: Record<string, JsonSchema>): unknown => {
   const exampleOfPart = (part: unknown) => exampleOf(part as JsonSchema, schemas)
   if (schema.examples !== undefined) return schema.examples[0]
@@ -234,9 +234,9 @@ export const documentationOf = <Id extends string, Groups extends HttpApiGroup.C
   OpenApi.annotations({
     title: "Plinth API",
     version,
-    summary: "The backend a SaaS product stands on.",
+    summary: "The backend of a SaaS product.",
     description:
-      "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored. A 422 tells the first 100 issues, and the number of the others in `details.more`. A body has at most 100,000 values and 64 levels, and is cut when nothing more of it comes for 30 seconds.",
+      "A versioned REST API. Every failure has the form `{error: {code, message, details}}`, and every response has an `X-Request-ID` header. Text is trimmed, then measured in code points. Unknown fields and query parameters are ignored. A 422 lists the first 100 issues; `details.more` is the number of further ones. A body may have at most 100,000 values and 64 levels of nesting. A body that stalls for 30 seconds is refused with 408.",
     license: { name: "MIT", identifier: "MIT" },
     servers: [{ url: "/", description: "This server" }],
     transform: makeTransform(describePolicies(api)),

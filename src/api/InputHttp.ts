@@ -29,7 +29,7 @@ export const layer = Layer.effect(
 ).pipe(Layer.provide(Bodies.layer))
 
 const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
-  // What we ourselves sent does not fit the contract: a bug.
+  // A response that does not fit the contract is a bug.
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return Effect.die(error)
   return Effect.fail(
     isMalformed(error)
@@ -38,7 +38,7 @@ const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
   )
 }
 
-/** The platform reports unparsable JSON as a root issue with this text, and with no other mark. */
+/** The platform reports unparsable JSON as a root issue that only this text identifies. */
 const isMalformed = ({ cause: { issue }, kind }: HttpApiError.HttpApiSchemaError) =>
   kind === "Payload" &&
   issue._tag === "InvalidValue" &&

@@ -12,7 +12,7 @@ import type { LimitName } from "./Policies.ts"
 
 type CountCall = Effect.Effect<void, RateLimitError>
 
-/** The limits of the settings, as effects that count one call of a request. */
+/** The configured rate limits, as effects that count one call and fail over the limit. */
 export class Limits extends Context.Service<
   Limits,
   {
@@ -20,7 +20,7 @@ export class Limits extends Context.Service<
       name: LimitName,
       path: string,
     ) => (user: UserId, request: RequestInfo) => CountCall
-    /** Per network of the address that the outermost of our proxies saw. */
+    /** Counts per network of the client address. */
     readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => CountCall
   }
 >()("plinth/api/Limits") {
@@ -39,7 +39,7 @@ export class Limits extends Context.Service<
       const makeCounter = (name: LimitName, client: "user" | "ip", path: string) => {
         const rate = rates[name]
         const endpoint = endpointLabel(path)
-        // What the caller may choose stands last.
+        // The part that callers can choose comes last, so that no client can form another limit's key.
         const prefix = `${name}:${name === "default" ? endpoint : ""}:${client}:`
         return (clientId: string, request: RequestInfo): CountCall =>
           Effect.flatMapEager(limiter.take(`${prefix}${clientId}`, rate), (verdict) => {

@@ -1,7 +1,7 @@
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
 
-/** What a path is, for the router and for the table here: these two must agree. */
+/** Path matching rules, shared by the router and the method table below, which must agree. */
 export const routerConfig = {
   caseSensitive: true,
   ignoreTrailingSlash: false,
@@ -10,8 +10,8 @@ export const routerConfig = {
 }
 
 /**
- * The methods that the path of a URL answers, in a fixed order, for `Allow` and preflights; none for an unknown path.
- * Of a contract, and of what is served beside it, by method.
+ * Returns a function that lists the methods of a URL's path, in a fixed order, for `Allow` and preflights; empty for an
+ * unknown path. Covers a contract and the routes served in addition to it, by method.
  */
 export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,

@@ -38,9 +38,9 @@ import { headerSets, limitHeaders } from "./Headers.ts"
 type Response = HttpServerResponse.HttpServerResponse
 
 /**
- * The edge: one function around the router, so that every response passes it, whatever made it. In this order:
- * request id, headers, log line and metrics > CORS > envelope of everything > body limit > router. `methodsOf` tells
- * what the path of a URL answers.
+ * The edge: one function around the router, which every response passes, wherever it comes from. In this order:
+ * request id, headers, log line and metrics > CORS > envelope of every failure > body limit > router. `methodsOf` lists
+ * the methods of a URL's path.
  */
 export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
   Layer.unwrap(
@@ -66,7 +66,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       ) => {
         abandon(request)
         if (exchange.endpoint === unmatched) {
-          // No endpoint of the contract: nothing started its metrics.
+          // The contract has no such endpoint, so `Observation` did not start its metrics.
           exchange.endpoint = routeLabel(fiber)
           metrics.httpStarted(exchange.method, exchange.endpoint)
         }
@@ -85,7 +85,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
 
       const headersOf = ({ origin, path }: Exchange, response: Response) => {
         if (isPage(response)) return headers.page(origin)
-        // A stream says itself what caches may do.
+        // Streams set their own Cache-Control.
         return isOpen(path) || response.headers["cache-control"] !== undefined
           ? headers.json(origin)
           : headers.personal(origin)
@@ -114,7 +114,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         })
       }
 
-      /** What is refused, or answered, before a route is looked for. */
+      /** Refuses or answers requests that must not reach the router. */
       const intercept = (
         request: HttpServerRequest.HttpServerRequest,
         { isRoutable }: Exchange,
@@ -124,7 +124,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           return failure(400, "BAD_REQUEST", "The Host header is missing")
         }
         if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
-          return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
+          return failure(417, "BAD_REQUEST", "The Expect header is not supported")
         }
         if (Number(given["content-length"] ?? 0) > limit) return platformFailure(413, limit)
         if (!isRoutable) return platformFailure(404, limit)
@@ -146,7 +146,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           status: 204,
           headers: {
             "access-control-allow-methods": allowed.join(", "),
-            // A client on Effect sends b3 wherever it sends traceparent.
+            // Effect clients send b3 along with traceparent.
             "access-control-allow-headers":
               "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, b3",
             "access-control-max-age": "600",
@@ -230,18 +230,18 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
     }),
   ).pipe(Layer.provide(Bodies.layer))
 
-/** The body was not read to its end: nothing else can come on this connection. */
+/** Statuses sent before the body was read to its end, so that the connection cannot be reused. */
 const unreadBodyStatuses = new Set([408, 413])
 
-/** RFC 9112 §3.2: Host is asked of HTTP/1.1. The health checks of load balancers still speak 1.0. */
+/** RFC 9112 §3.2 requires Host from HTTP/1.1 only. Health checks of load balancers still use 1.0. */
 const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
   NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"
 
-/** The client hung up before the answer: nginx's number for it, since nobody receives one. */
+/** nginx's status for a client that disconnected before the response. It is logged, never sent. */
 const clientClosedRequest = 499
 
 const warnAboutProxy = Effect.logWarning(
-  "X-Forwarded-For arrives, but TRUSTED_PROXIES is 0: every client has the proxy's address",
+  "X-Forwarded-For ignored: TRUSTED_PROXIES is 0, so every client has the address of the proxy",
 )
 
 const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {

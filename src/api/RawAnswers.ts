@@ -8,8 +8,8 @@ import { requestId, unmatched } from "./Exchange.ts"
 import { type HeaderSet, headerSets } from "./Headers.ts"
 
 /**
- * Answers to what never becomes a request: bytes that are not HTTP, headers over the limit, a client too slow to
- * send them, CONNECT. Node would answer these by itself, with nothing in them.
+ * Responses to input that never becomes a request: bytes that are not HTTP, headers over the limit, headers that arrive
+ * too slowly, CONNECT. Node's own responses would have no envelope.
  */
 export class RawAnswers extends Context.Service<
   RawAnswers,
@@ -53,10 +53,10 @@ export class RawAnswers extends Context.Service<
             socket.destroy()
             return
           }
-          const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP"]
+          const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP request"]
           respond(socket, status, status === 413 ? "PAYLOAD_TOO_LARGE" : "BAD_REQUEST", message)
         },
-        // CONNECT names a host, which has no methods here: Allow is empty (RFC 9110 §10.2.1).
+        // CONNECT names a host, which supports no method here, so Allow is empty (RFC 9110 §10.2.1).
         onConnect: (_, socket) =>
           respond(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow: "" }),
       })
@@ -70,6 +70,6 @@ const failures: Readonly<Record<string, readonly [status: number, message: strin
   ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
 }
 
-/** An answer on this connection has begun: another would end up in the middle of it. Node keeps it on the socket. */
+/** Whether a response has begun on this connection: a second one would corrupt it. Node stores it on the socket. */
 const isResponseStarted = (socket: Duplex & { readonly _httpMessage?: ServerResponse | null }) =>
   socket._httpMessage?.headersSent === true

@@ -8,7 +8,7 @@ import { maxIssues, withIssues } from "../domain/Issues.ts"
 import { Call, CallsInBody, timeoutHeader } from "./Call.ts"
 import { withDeadline } from "./Deadline.ts"
 
-/** A call within its deadline, which is counted and timed. The headers are those of HTTP, which the gate has seen. */
+/** Returns a function that runs a call within its deadline, and counts and times it. `Gate` has checked the headers. */
 export const make = Effect.map(
   Metrics,
   (metrics) =>
@@ -35,7 +35,7 @@ export const layer = Layer.effect(
   ),
 )
 
-/** Tells the share of issues that this call has in the answer to its body. */
+/** Limits the issues to this call's share of the response, which all calls of the body use together. */
 const capIssues = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.flatMap(CallsInBody, (calls) =>
     Effect.mapError(handler, (error) =>

@@ -1,20 +1,20 @@
 import { Clock, Context, Duration, Effect } from "effect"
 import { DeadlineExceededError } from "../domain/Errors.ts"
 
-/** When the one who waits stops waiting, in ms of the monotonic clock. A call tells the service how long that is. */
+/** The time when the caller stops waiting, in ms of the monotonic clock. RPC calls send the remaining time along. */
 export const Deadline = Context.Reference<number>("plinth/rpc/Deadline", {
   defaultValue: () => Number.POSITIVE_INFINITY,
 })
 
-/** In ms of the monotonic clock: the other one may step back. */
+/** The monotonic clock in ms; the wall clock may step back. */
 export const monotonicMillis = Effect.map(
   Clock.clockWith((clock) => clock.monotonicTimeNanos),
   (nanos) => Number(nanos) / 1_000_000,
 )
 
 /**
- * No longer than this, nor than a deadline around it. What goes on then is interrupted, here and in every service that
- * is being called.
+ * Limits an effect to `timeout`, and to any enclosing deadline. After that the effect is interrupted, here and in every
+ * service that it is calling, and fails with `DeadlineExceededError`.
  */
 export const withDeadline =
   (timeout: Duration.Input) =>

@@ -5,8 +5,8 @@ import { CallsInBody } from "./Call.ts"
 type Input = Schema.Codec<unknown, unknown>
 
 /**
- * A call that is alone in its body tells all its issues. Calls that share one tell their first: to look for all of them
- * in each would take many times what parsing the body takes.
+ * A call that is alone in its body reports all its issues. Calls that share a body report their first issue only:
+ * finding all issues of each call would take many times as long as parsing the body.
  */
 const makeDecoder = <In extends Input>(input: In) => {
   const decode = Schema.decodeUnknownEffect(input)
@@ -18,7 +18,7 @@ const makeDecoder = <In extends Input>(input: In) => {
     )
 }
 
-/** A handler of what this schema decodes. */
+/** Returns a handler that decodes its payload with `input`. */
 export const decoded = <In extends Input, A, E, R>(
   input: In,
   handle: (value: In["Type"]) => Effect.Effect<A, E, R>,
@@ -27,7 +27,7 @@ export const decoded = <In extends Input, A, E, R>(
   return (payload: unknown) => Effect.flatMapEager(decode(payload), handle)
 }
 
-/** The same, which answers with a stream. */
+/** Like `decoded`, for a method that answers with a stream. */
 export const decodedStream = <In extends Input, A, E, R>(
   input: In,
   handle: (value: In["Type"]) => Stream.Stream<A, E, R>,

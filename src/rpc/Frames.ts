@@ -3,41 +3,41 @@ import { BadRequestError } from "../domain/Errors.ts"
 import type { Methods } from "./RpcClient.ts"
 import { Rpcs } from "./Rpcs.ts"
 
-/** A call, from a line of a body. What it brings of headers is left out: those of HTTP count. */
+/** A call, parsed from one line of a body. Its own headers are dropped, because those of the HTTP request apply. */
 export interface Frame {
   readonly id: string | number
   readonly method: Methods
   readonly payload: unknown
 }
 
-/** In one body; they run beside each other. */
+/** The calls of one body run concurrently. */
 const maxCallsPerBody = 100
 
 const badRequest = (reason: string) => Result.fail(new BadRequestError({ reason }))
 
-/** The calls of a body. */
+/** Parses the calls of a body, one per line. */
 export const parseCalls = (body: string): Result.Result<ReadonlyArray<Frame>, BadRequestError> => {
   const calls: Array<Frame> = []
   const lines = body.split("\n").filter((line) => line.trim() !== "")
   if (lines.length > maxCallsPerBody)
-    return badRequest(`A body has at most ${maxCallsPerBody} calls`)
+    return badRequest(`A body can have at most ${maxCallsPerBody} calls`)
   for (const [index, line] of lines.entries()) {
     const call = parseJson(line)
     if (!isCall(call)) {
       return badRequest(
-        `Line ${index + 1} is not a call: {"_tag":"Request","id":"1","tag":"users.get","payload":{}}`,
+        `Line ${index + 1} is not a call. Example: {"_tag":"Request","id":"1","tag":"users.get","payload":{}}`,
       )
     }
     const { id, payload = {}, tag } = call
     const method = Rpcs.requests.get(tag)
-    if (method === undefined) return badRequest(`Line ${index + 1} calls no method that there is`)
+    if (method === undefined) return badRequest(`Line ${index + 1}: unknown method`)
     calls.push({ id, method, payload })
   }
   const ids = new Set(calls.map(({ id }) => String(id)))
-  return ids.size < calls.length ? badRequest("Two calls have one id") : Result.succeed(calls)
+  return ids.size < calls.length ? badRequest("Duplicate call id") : Result.succeed(calls)
 }
 
-/** As the RPC server takes them. */
+/** Encodes calls for the RPC server. */
 export const toLines = (calls: ReadonlyArray<Frame>) =>
   calls
     .map(({ id, method: { _tag: tag }, payload }) =>
@@ -64,5 +64,5 @@ const isCall = (
   Predicate.hasProperty(line, "id") &&
   (Number.isSafeInteger(line.id) || (typeof line.id === "string" && idPattern.test(line.id)))
 
-/** An answer repeats it for every call: printable ASCII that JSON writes as it is. */
+/** Printable ASCII without `"` and `\`, which JSON does not escape: responses repeat the id. */
 const idPattern = /^[ !#-[\]-~]{0,128}$/

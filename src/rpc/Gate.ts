@@ -12,8 +12,8 @@ import { callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
 
 /**
- * Lets in who has an RPC_TOKEN, and notes the name he gives himself. Wrong tokens are counted by address, as those of
- * REST are: past the limit of `auth` they are told so.
+ * Admits callers with an RPC_TOKEN and records the name that they give. Wrong tokens are counted by address, as in
+ * REST: over the `auth` limit, the failure is a 429 instead of a 401.
  */
 export const make = Effect.fnUntraced(function* (path: string) {
   const { RATE_LIMIT_AUTH, rpcTokens } = yield* Settings
@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (path: string) {
     if (!isToken(token)) return refuse(token, request.ip_address ?? "unknown")
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
-      return badRequest(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
+      return badRequest(`${callerHeader} must be 1 to 64 lowercase letters, digits or hyphens`)
     }
     if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > maxTimeoutMs) {
       return badRequest(`${timeoutHeader} must be an integer from 1 to ${maxTimeoutMs}`)

@@ -16,7 +16,7 @@ const readErrors = [enveloped(NotFoundError), unavailable] as const
 
 const one = { owner_id: userId, id: ProjectId }
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   list: Schema.Struct({ owner_id: userId, ...window, search }),
   listAfter: Schema.Struct({
@@ -30,7 +30,7 @@ export const input = {
   update: Schema.Struct({ ...one, ...Project.jsonUpdate.fields }),
 }
 
-/** Projects of a user. Those of others do not exist here. */
+/** Projects of one user, `owner_id`. Projects of other users are not found. */
 export class ProjectsRpcs extends RpcGroup.make(
   /** Newest first, with the total. */
   method("projects.list", {
@@ -38,20 +38,20 @@ export class ProjectsRpcs extends RpcGroup.make(
     success: Page(Project.json),
     error: [unavailable],
   }),
-  /** Page after page: without a cursor the first, then the `next_cursor` of each. */
+  /** Without a cursor returns the first page; `next_cursor` of each page returns the next one. */
   method("projects.listAfter", {
     input: input.listAfter,
     success: CursorPage(Project.json),
     error: [unavailable],
   }),
   method("projects.get", { input: input.one, success: Project.json, error: readErrors }),
-  /** Within the plan of its owner, who must be active. */
+  /** The owner must be active, and their plan must allow another project. */
   method("projects.create", {
     input: input.create,
     success: Project.json,
     error: [...readErrors, enveloped(AuthorizationError), enveloped(QuotaExceededError)],
   }),
-  /** A field left out is kept; null clears it. */
+  /** Omitted fields stay unchanged; null clears a field. */
   method("projects.update", { input: input.update, success: Project.json, error: readErrors }),
   method("projects.remove", { input: input.one, success: Schema.Void, error: readErrors }),
 ) {}

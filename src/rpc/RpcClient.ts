@@ -7,29 +7,29 @@ import { Deadline, monotonicMillis } from "./Deadline.ts"
 import { Rpcs } from "./Rpcs.ts"
 
 export interface Options {
-  /** Of the service, without a path: `http://plinth:8000`. */
+  /** The service's origin, without a path: `http://plinth:8000`. */
   readonly url: string
-  /** One of its RPC_TOKEN. */
+  /** One of the tokens in the service's RPC_TOKEN. */
   readonly token: Redacted.Redacted | string
-  /** Who calls, for its audit log and its metrics: small letters, digits and hyphens, at most 64. */
+  /** The caller's name in the service's audit log and metrics: at most 64 lowercase letters, digits and hyphens. */
   readonly caller: string
 }
 
 export type Methods = RpcGroup.Rpcs<typeof Rpcs>
 
 /**
- * The methods of the RPC contract: `rpc("users.get", { id })`. They fail as the contract says, with the classes of
- * `plinth/domain`; with `RpcClientError` where there was no answer, or not one of Plinth's.
+ * The methods of the RPC contract: `rpc("users.get", { id })`. They fail with the errors of the contract, which are
+ * classes of `plinth/domain`, and with `RpcClientError` when there is no response, or none from Plinth.
  */
 export class PlinthRpc extends Context.Service<
   PlinthRpc,
   RpcClient.RpcClient.Flat<Methods, RpcClientError.RpcClientError>
 >()("plinth/rpc/RpcClient/PlinthRpc") {
-  /** Over HTTP, by `fetch`. */
+  /** Calls over HTTP, with `fetch`. */
   static readonly layer = (options: Options) =>
     this.layerHttp(options).pipe(Layer.provide(FetchHttpClient.layer))
 
-  /** Over HTTP, by the client that is given. */
+  /** Calls over HTTP, with the `HttpClient` in context. */
   static readonly layerHttp = (options: Options) =>
     Layer.effect(this, RpcClient.make(Rpcs, { flatten: true })).pipe(
       Layer.provide(
@@ -44,7 +44,7 @@ export class PlinthRpc extends Context.Service<
     )
 }
 
-/** Calls in it go out under this id, which stands in the logs and the audit rows of the service. */
+/** Sends this id with every call of the effect. It appears in the service's logs and audit rows. */
 export const withRequestId =
   (request_id: string) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -72,7 +72,7 @@ const rpcHttpClient = ({ caller, token, url }: Options, client: HttpClient.HttpC
     HttpClient.transformResponse(Effect.flatMap(withContractErrors)),
   )
 
-/** What the edge refuses is a failure of the contract too; what is not of Plinth's is none. */
+/** Turns failures of the edge into failures of each call; a response that is not Plinth's stays an HTTP error. */
 const withContractErrors = Effect.fnUntraced(function* (
   response: HttpClientResponse.HttpClientResponse,
 ) {

@@ -25,11 +25,11 @@ import * as RpcHandlers from "./RpcHandlers.ts"
 import { Rpcs } from "./Rpcs.ts"
 import * as Unary from "./Unary.ts"
 
-/** Where the methods are called, when there is an RPC_TOKEN. */
+/** The path of RPC, which is served only if RPC_TOKEN is set. */
 export const paths = ({ rpcTokens }: Settings["Service"]) =>
   rpcTokens.length > 0 ? (["/rpc"] as const) : []
 
-/** The methods of `Rpcs` over HTTP. What is wrong with a request as a whole is told as REST tells it. */
+/** Serves the methods of `Rpcs` over HTTP. Failures of a whole request have the status and envelope of REST. */
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const settings = yield* Settings
@@ -74,13 +74,13 @@ export const layer = HttpRouter.use(
   }),
 ).pipe(Layer.provide([RpcHandlers.layer, Calls.layer, RpcSerialization.layerNdjson, Bodies.layer]))
 
-/** A caller is told that there is a bug; what it is stands in the log. */
+/** Logs defects; the caller learns only that there was one. */
 const defectReporter = ErrorReporter.make(({ cause, fiber }) => {
   if (!Cause.hasDies(cause)) return
   Effect.runForkWith(fiber.context)(Effect.logError("RPC call failed", cause))
 })
 
-/** W3C Trace Context Level 2: where the spans of the call are, also when the caller has none. */
+/** Adds `traceresponse` (W3C Trace Context Level 2), so that callers without a trace can find the spans of the call. */
 const withTraceResponse = (response: HttpServerResponse.HttpServerResponse) =>
   Effect.withFiber((fiber) => {
     const span = Context.getOption(fiber.context, Tracer.ParentSpan)

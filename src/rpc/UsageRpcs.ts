@@ -27,10 +27,10 @@ const user = { user_id: userId }
 const days = integer(1, 365, 30)
 const metric = { metric: UsageMetric }
 
-/** A level is what there is, and known by what keeps it. */
+/** Metrics that callers may record. A level, such as stored bytes, is set by the service that owns it. */
 const flowMetrics = usageMetricKeys.filter((key) => usageMetrics[key].kind === "flow")
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   user: Schema.Struct(user),
   summary: Schema.Struct({ ...user, days }),
@@ -50,7 +50,7 @@ export const input = {
   }),
 }
 
-/** What users used, by days of UTC; `days` are the last ones, today included. */
+/** Usage of users, by UTC day; `days` counts back from today, including today. */
 export class UsageRpcs extends RpcGroup.make(
   method("usage.currentPeriod", {
     input: input.user,
@@ -61,12 +61,12 @@ export class UsageRpcs extends RpcGroup.make(
   method("usage.trends", { input: input.trends, success: UsageTrends, error: readErrors }),
   method("usage.daily", { input: input.daily, success: UsageDaily, error: readErrors }),
   method("usage.breakdown", { input: input.breakdown, success: UsageBreakdown, error: readErrors }),
-  /** Of this month. */
+  /** Covers this calendar month. */
   method("usage.topUsers", { input: input.topUsers, success: UsageTopUsers, error: [unavailable] }),
   method("usage.metrics", { input: input.metrics, success: UsageMetrics, error: [] }),
   /**
-   * What another service gave the user, for the bill: the same `source` again, from the same caller, counts once.
-   * `quantity` is an integer from 0 to 10^12. `dimension` is what a breakdown is by, at most 200 code points.
+   * Records usage that another service provided, for billing. The same `source` from the same caller counts once.
+   * `quantity` is an integer from 0 to 10^12. `dimension` is the key of breakdowns, at most 200 code points.
    */
   method("usage.record", { input: input.record, success: Schema.Void, error: readErrors }),
 ) {}

@@ -20,7 +20,7 @@ const writeErrors = [
   enveloped(AuthorizationError),
 ] as const
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   list: Schema.Struct({
     ...window,
@@ -40,7 +40,7 @@ export const input = {
   relink: Schema.Struct({ id: userId, to: userId }),
 }
 
-/** Users, as operators have them: what is changed is in the audit log, with the name of the caller. */
+/** Users, with the rights of an operator. Changes are in the audit log, with the caller's name. */
 export class UsersRpcs extends RpcGroup.make(
   /** Newest first. */
   method("users.list", {
@@ -49,20 +49,20 @@ export class UsersRpcs extends RpcGroup.make(
     error: [enveloped(ServiceUnavailableError)],
   }),
   method("users.get", { input: input.one, success: AdminUser, error: readErrors }),
-  /** In any case of letters. */
+  /** Ignores upper and lower case. */
   method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: readErrors }),
-  /** Before the first token of `id`, its `sub`. */
+  /** Creates a user before their first token; `id` is the `sub` of that token. */
   method("users.create", {
     input: input.create,
     success: AdminUser,
     error: [enveloped(ConflictError), enveloped(ServiceUnavailableError)],
   }),
-  /** Role, activity and name. The last active admin stays one. */
+  /** Changes the role, the active state and the name. The last active admin cannot be demoted or deactivated. */
   method("users.update", { input: input.update, success: AdminUser, error: writeErrors }),
   method("users.activate", { input: input.one, success: AdminUser, error: writeErrors }),
-  /** Shut out within 2 seconds, on every process. */
+  /** Takes effect within 2 seconds, on every process. */
   method("users.deactivate", { input: input.one, success: AdminUser, error: writeErrors }),
-  /** The user signs in with the `sub` `to` from now on, and keeps everything. */
+  /** Moves the account to another `sub`, `to`: the user signs in with it from now on and keeps all data. */
   method("users.relink", {
     input: input.relink,
     success: AdminUser,

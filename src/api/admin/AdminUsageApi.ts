@@ -28,7 +28,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Sum up a user's usage",
+        summary: "Get a user's usage summary",
         description: descriptions.summary,
       }),
     ),
@@ -39,7 +39,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Compare two months of a user",
+        summary: "Compare two months of a user's usage",
         description: descriptions.trends,
       }),
     ),
@@ -50,7 +50,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Get a user's usage by day",
+        summary: "Get a user's daily usage",
         description: descriptions.daily,
       }),
     ),
@@ -61,7 +61,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Break a user's usage down",
+        summary: "Break down a user's usage",
         description: descriptions.breakdown,
       }),
     ),
@@ -71,9 +71,9 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error: unavailable,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "List who used most",
+        summary: "List the top users of a metric",
         description:
-          "In this calendar month (UTC), the most first; of stored bytes, what there is. Who used nothing is not among them.",
+          "Usage in this calendar month (UTC), highest first; for storage, the current amount. Users with no usage are omitted.",
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", { success: UsageMetrics }).annotateMerge(
@@ -82,5 +82,8 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
   )
   .prefix("/usage")
   .annotateMerge(
-    OpenApi.annotations({ title: "Admin: usage", description: "What users have used." }),
+    OpenApi.annotations({
+      title: "Admin: usage",
+      description: "The usage of each user, for admins.",
+    }),
   ) {}

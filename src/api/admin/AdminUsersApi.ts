@@ -35,7 +35,8 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "List users",
-        description: "Newest first. `search` is a case-insensitive substring of e-mail or name.",
+        description:
+          "Newest first. `search` matches a case-insensitive substring of the e-mail or name.",
       }),
     ),
     HttpApiEndpoint.get("get", "/:id", {
@@ -43,7 +44,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       success: AdminUser,
       error: readErrors,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Get a user", description: "Any user, active or not." }),
+      OpenApi.annotations({ summary: "Get a user", description: "Returns a user, active or not." }),
     ),
     HttpApiEndpoint.patch("update", "/:id", {
       params,
@@ -54,7 +55,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       OpenApi.annotations({
         summary: "Change a user",
         description:
-          "Role, activity and name. Nobody demotes or deactivates himself, nor the last active admin; only a superadmin grants superadmin or touches one.",
+          "Changes the role, the active state and the name. Admins cannot demote or deactivate themselves or the last active admin. Only a superadmin can grant the superadmin role or change a superadmin.",
       }),
     ),
     HttpApiEndpoint.post("activate", "/:id/activate", {
@@ -65,7 +66,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       .annotateMerge(
         OpenApi.annotations({
           summary: "Activate a user",
-          description: "Lets a deactivated user in again.",
+          description: "Restores access for a deactivated user.",
         }),
       )
       .annotateMerge(repeatable),
@@ -77,7 +78,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       .annotateMerge(
         OpenApi.annotations({
           summary: "Deactivate a user",
-          description: "Every request of the user is a 403 within 2 seconds, on every process.",
+          description: "Within 2 seconds every process answers the user's requests with 403.",
         }),
       )
       .annotateMerge(repeatable),

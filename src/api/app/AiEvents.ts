@@ -3,14 +3,14 @@ import type { AiCompletion, AiEvent } from "../../domain/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { envelope, enveloped } from "../Envelope.ts"
 
-/** How often a comment tells proxies and clients that somebody is there. */
+/** The interval of comments, which keep proxies and clients from closing an idle stream. */
 const keepAliveInterval = "15 seconds"
 
 type Failure = ExternalServiceError | ServiceUnavailableError
 
 /**
- * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) as bytes. Texts have a space
- * after the colon, JSON has none: the same to a parser, and skipped by readers of lines that look for text alone.
+ * Encodes server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Text has a space after
+ * the colon and JSON has none: a parser ignores the space, and clients that read lines by `data: ` see the text only.
  */
 export const encodeEvents = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<Uint8Array> =>
   events.pipe(
@@ -22,7 +22,7 @@ export const encodeEvents = (events: Stream.Stream<AiEvent, Failure>): Stream.St
             Effect.map(toPublicJson(cause), (json) => `event: error\ndata:${json}\n\n`),
           ),
     ),
-    // One write for what is there together.
+    // Events that are ready together are sent in one write.
     Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
     Stream.merge(
       Stream.as(Stream.fromSchedule(Schedule.spaced(keepAliveInterval)), keepAliveComment),
@@ -36,7 +36,7 @@ export const encodeEvents = (events: Stream.Stream<AiEvent, Failure>): Stream.St
 const encoder = new TextEncoder()
 const keepAliveComment = encoder.encode(": keep-alive\n\n")
 
-/** A carriage return at the end of a text waits for the next one, which may have the rest of its line end. */
+/** Holds back a carriage return at the end of a text, because the next text may begin with its line feed. */
 const makeWriter = () => {
   let pendingReturn = ""
   return (event: AiEvent) => {
@@ -51,7 +51,7 @@ const makeWriter = () => {
 const finalFrames = ({ content: _content, usage, ...rest }: AiCompletion) =>
   `event: usage\ndata:${JSON.stringify({ ...usage, ...rest })}\n\ndata: [DONE]\n\n`
 
-/** Each line is one of its own; a parser puts them together again. */
+/** Puts each line of the text into a `data` field; a parser joins them again. */
 const dataFrame = (text: string) => `data: ${text.replaceAll(/\r\n|\r|\n/g, "\ndata: ")}\n\n`
 
 const encode = Schema.encodeSync(
@@ -60,13 +60,13 @@ const encode = Schema.encodeSync(
   ),
 )
 
-/** What anybody may know of it. A bug is told to us. */
+/** Returns the public JSON of a failure. A defect is logged and sent as INTERNAL_ERROR. */
 const toPublicJson = (cause: Cause.Cause<Failure>) => {
   const error = Cause.squash(cause)
   return error instanceof ExternalServiceError || error instanceof ServiceUnavailableError
     ? Effect.succeed(encode(error))
     : Effect.as(
-        Effect.logError("stream failed", cause),
+        Effect.logError("AI stream failed", cause),
         JSON.stringify(envelope("INTERNAL_ERROR", "Internal error")),
       )
 }

@@ -9,13 +9,13 @@ import { AuthenticationError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
 import { Api } from "../Api.ts"
 
-/** The handlers of `HealthApi`, wherever it is served. */
+/** The handlers of `HealthApi`, for the server and the worker. */
 export const operations = Effect.gen(function* () {
   const readiness = yield* Readiness
   const metrics = yield* Metrics
   const { ENVIRONMENT, METRICS_TOKEN } = yield* Settings
   if (ENVIRONMENT === "production" && METRICS_TOKEN === null) {
-    yield* Effect.logWarning("metrics are closed: METRICS_TOKEN is not set")
+    yield* Effect.logWarning("metrics endpoint closed: METRICS_TOKEN is not set")
   }
 
   const isMetricsToken = METRICS_TOKEN === null ? null : isOneOf([METRICS_TOKEN])
