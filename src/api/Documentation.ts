@@ -1,6 +1,7 @@
 import { type HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import { version } from "../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
+import { parameterDescriptions } from "./DocumentedParameters.ts"
 import { describePolicies } from "./DocumentedPolicies.ts"
 import { envelope } from "./Envelope.ts"
 
@@ -20,6 +21,7 @@ interface Operation {
   readonly parameters: ReadonlyArray<{
     readonly name: string
     readonly in: string
+    description?: string
     schema: JsonSchema
   }>
   readonly requestBody?: { readonly content: Record<string, Media> }
@@ -130,6 +132,8 @@ const integerOverrides: typeof integerSchemas = {
 
 const describeParameters = ({ operationId, parameters }: Operation) => {
   for (const parameter of parameters) {
+    const description = parameterDescriptions[parameter.name]
+    if (description !== undefined) parameter.description = description
     if (parameter.in !== "query") continue
     parameter.schema =
       integerOverrides[`${operationId}?${parameter.name}`] ??
@@ -234,7 +238,7 @@ export const documentationOf = <Id extends string, Groups extends HttpApiGroup.C
   OpenApi.annotations({
     title: "Plinth API",
     version,
-    summary: "The backend of a SaaS product.",
+    summary: "The backend of a SaaS product",
     description:
       "A versioned REST API. Every failure has the form `{error: {code, message, details}}`, and every response has an `X-Request-ID` header. Text is trimmed, then measured in code points. Unknown fields and query parameters are ignored. A 422 lists the first 100 issues; `details.more` is the number of further ones. A body may have at most 100,000 values and 64 levels of nesting. A body that stalls for 30 seconds is refused with 408.",
     license: { name: "MIT", identifier: "MIT" },

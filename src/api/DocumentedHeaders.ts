@@ -27,12 +27,13 @@ export const headers = {
     schema: { type: "integer" },
   },
   "X-RateLimit-Reset": {
-    description: "Unix time, in seconds, at which the full burst is available again.",
+    description:
+      "Unix time, in seconds, at which the full burst is available again; on a 429, at which the next call is allowed.",
     schema: { type: "integer" },
   },
   RateLimit: {
     description:
-      'The name of the limit, the remaining calls and the seconds until the full burst is available: `"default";r=59;t=1`.',
+      'The name of the limit, the remaining calls, and the seconds until X-RateLimit-Reset: `"default";r=59;t=1`.',
     schema: { type: "string" },
   },
   "RateLimit-Policy": {

@@ -36,12 +36,12 @@ const knownMethods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS
 export interface AppliedLimit {
   readonly name: LimitName
   readonly rate: Rate
-  readonly verdict: LimitDecision
+  readonly decision: LimitDecision
 }
 
 /**
  * One request and what is learned about it while it is handled. Created at the edge; read by logs, audit and metrics.
- * A mutable class, because every request creates one.
+ * A mutable class for speed, because every request creates one.
  */
 export class Exchange implements RequestInfo {
   readonly request_id: string
@@ -85,8 +85,8 @@ const pathOf = (url: string, end: number) => {
 }
 
 /** Returns the client's own id if it is well-formed, otherwise a new one. */
-export const requestId = (given: string | undefined) =>
-  given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : uuidV7()
+export const requestId = (clientId: string | undefined) =>
+  clientId !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(clientId) ? clientId : uuidV7()
 
 /** Turns `/api/v1/app/projects/:project_id` into the label `/api/v1/app/projects/{id}`. */
 export const endpointLabel = (path: string) =>

@@ -64,7 +64,7 @@ export const headerSets = (settings: Settings["Service"]) => {
 
 /** Headers that describe the limit which counted the request. `now` in ms. */
 export const limitHeaders = (
-  { name, rate: { limit, seconds }, verdict: { remaining, reset_after } }: AppliedLimit,
+  { name, rate: { limit, seconds }, decision: { remaining, reset_after } }: AppliedLimit,
   now: number,
 ): HeaderSet => ({
   "x-ratelimit-limit": String(limit),

@@ -29,11 +29,12 @@ export const layer = Layer.effect(
         }
         const { id: user_id } = Context.getUnsafe(fiber.context, CurrentUser)
         return Effect.flatMap(Effect.orDie(request.text), (body) => {
-          const claim = { user_id, route, key, fingerprint: fingerprintOf(request, body) }
-          if (mode === "transaction") return transactions.once(claim, handler, { answerOf, replay })
+          const keyedRequest = { user_id, route, key, fingerprint: fingerprintOf(request, body) }
+          if (mode === "transaction")
+            return transactions.once(keyedRequest, handler, { answerOf, replay })
           return isStreamed(body)
             ? Effect.fail(Business.invalidKey("cannot be used with stream"))
-            : claims.once(claim, handler, replay)
+            : claims.once(keyedRequest, handler, replay)
         })
       })
     })

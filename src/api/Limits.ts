@@ -42,11 +42,11 @@ export class Limits extends Context.Service<
         // The part that callers can choose comes last, so that no client can form another limit's key.
         const prefix = `${name}:${name === "default" ? endpoint : ""}:${client}:`
         return (clientId: string, request: RequestInfo): CountCall =>
-          Effect.flatMapEager(limiter.take(`${prefix}${clientId}`, rate), (verdict) => {
-            if (request instanceof Exchange) request.limit = { name, rate, verdict }
-            if (verdict.isAllowed) return Exit.void
+          Effect.flatMapEager(limiter.take(`${prefix}${clientId}`, rate), (decision) => {
+            if (request instanceof Exchange) request.limit = { name, rate, decision }
+            if (decision.isAllowed) return Exit.void
             metrics.rateLimitHit(endpoint, client)
-            const retry_after = Math.ceil(verdict.reset_after / 1000)
+            const retry_after = Math.ceil(decision.reset_after / 1000)
             return Exit.fail(new RateLimitError({ retry_after }))
           })
       }

@@ -27,9 +27,9 @@ export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constra
   for (const path of extraRoutes.POST ?? []) table.on("POST", path, true)
 
   return (url: string): ReadonlyArray<string> => {
-    const found = ["GET", "POST", "PATCH", "DELETE"].filter(
+    const allowed = ["GET", "POST", "PATCH", "DELETE"].filter(
       (method) => table.find(method, url) !== undefined,
     )
-    return found.includes("GET") ? ["GET", "HEAD", ...found.slice(1)] : found
+    return allowed.includes("GET") ? ["GET", "HEAD", ...allowed.slice(1)] : allowed
   }
 }

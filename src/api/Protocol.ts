@@ -119,22 +119,26 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         request: HttpServerRequest.HttpServerRequest,
         { isRoutable }: Exchange,
       ): Response | undefined => {
-        const { headers: given, method } = request
-        if (given["host"] === undefined && !isHttp10(request)) {
+        const { headers: requestHeaders, method } = request
+        if (requestHeaders["host"] === undefined && !isHttp10(request)) {
           return failure(400, "BAD_REQUEST", "The Host header is missing")
         }
-        if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
+        if (
+          requestHeaders["expect"] !== undefined &&
+          requestHeaders["expect"].toLowerCase() !== "100-continue"
+        ) {
           return failure(417, "BAD_REQUEST", "The Expect header is not supported")
         }
-        if (Number(given["content-length"] ?? 0) > limit) return platformFailure(413, limit)
+        if (Number(requestHeaders["content-length"] ?? 0) > limit)
+          return platformFailure(413, limit)
         if (!isRoutable) return platformFailure(404, limit)
         return method === "OPTIONS" ? preflight(request) : undefined
       }
 
       const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
-        const { headers: given } = request
-        const method = given["access-control-request-method"]
-        const { origin } = given
+        const { headers: requestHeaders } = request
+        const method = requestHeaders["access-control-request-method"]
+        const { origin } = requestHeaders
         if (origin === undefined || method === undefined) return undefined
         const allowed = methodsOf(request.url)
         if (allowed.length === 0) return platformFailure(404, limit)

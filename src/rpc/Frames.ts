@@ -64,5 +64,5 @@ const isCall = (
   Predicate.hasProperty(line, "id") &&
   (Number.isSafeInteger(line.id) || (typeof line.id === "string" && idPattern.test(line.id)))
 
-/** Printable ASCII without `"` and `\`, which JSON does not escape: responses repeat the id. */
+/** Printable ASCII that JSON does not escape (no `"`, no `\`), because every response repeats the id. */
 const idPattern = /^[ !#-[\]-~]{0,128}$/

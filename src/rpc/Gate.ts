@@ -25,10 +25,10 @@ export const make = Effect.fnUntraced(function* (path: string) {
     const reason = token === undefined ? "missing_token" : "invalid_token"
     metrics.authFailure(reason)
     if (token !== undefined) {
-      const verdict = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
-      if (!verdict.isAllowed) {
+      const decision = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
+      if (!decision.isAllowed) {
         metrics.rateLimitHit(path, "ip")
-        const retry_after = Math.ceil(verdict.reset_after / 1000)
+        const retry_after = Math.ceil(decision.reset_after / 1000)
         return yield* new RateLimitError({ retry_after })
       }
     }

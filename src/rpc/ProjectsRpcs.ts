@@ -38,7 +38,7 @@ export class ProjectsRpcs extends RpcGroup.make(
     success: Page(Project.json),
     error: [unavailable],
   }),
-  /** Without a cursor returns the first page; `next_cursor` of each page returns the next one. */
+  /** Returns the first page without a cursor, otherwise the page after the one whose `next_cursor` it is. */
   method("projects.listAfter", {
     input: input.listAfter,
     success: CursorPage(Project.json),

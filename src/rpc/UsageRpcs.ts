@@ -66,7 +66,7 @@ export class UsageRpcs extends RpcGroup.make(
   method("usage.metrics", { input: input.metrics, success: UsageMetrics, error: [] }),
   /**
    * Records usage that another service provided, for billing. The same `source` from the same caller counts once.
-   * `quantity` is an integer from 0 to 10^12. `dimension` is the key of breakdowns, at most 200 code points.
+   * `quantity` is an integer from 0 to 10^12. Breakdowns group by `dimension`, at most 200 code points.
    */
   method("usage.record", { input: input.record, success: Schema.Void, error: readErrors }),
 ) {}
