@@ -39,7 +39,7 @@ export const overview: ReadonlyArray<Panel> = [
 
   row("Redis, caches and external services"),
   graph("Redis connections",                      "none",        6, sum("redis_connections", "instance"),
-    { description: "0: the instance has lost Redis and counts rate limits on its own." }),
+    { description: "0: the instance cannot reach Redis and counts rate limits on its own." }),
   graph("Cache hit rate",                         "percentunit", 6, hitRate("cache_hits_total", "cache_misses_total", "cache_type"),
     { max: 1 }),
   graph("External calls by status",               "ops",         6, rate("external_service_requests_total", "service, operation, status")),

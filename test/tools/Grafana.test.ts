@@ -60,11 +60,11 @@ const decodePanels = Schema.decodeUnknownSync(
   }),
 )
 
-describe("Dashboards and alerts", () => {
-  it("are what npm run dashboards writes", () => {
+describe("Monitoring", () => {
+  it("commits the dashboards that npm run dashboards writes", () => {
     const directory = mkdtempSync(join(tmpdir(), "plinth-dashboards-"))
-    const { stderr } = spawnSync(process.execPath, ["scripts/Dashboards.ts", directory])
-    assert.strictEqual(String(stderr), "")
+    const { status, stderr } = spawnSync(process.execPath, ["scripts/Dashboards.ts", directory])
+    assert.strictEqual(status, 0, String(stderr))
     const written = readdirSync(directory).map((name) => [name, text(join(directory, name))])
     const committed = readdirSync("grafana/dashboards").map((name) => [
       name,
@@ -74,7 +74,7 @@ describe("Dashboards and alerts", () => {
     assert.deepStrictEqual(Object.fromEntries(written), Object.fromEntries(committed))
   })
 
-  it("show each panel in its own place on a grid of 24 columns", () => {
+  it("places panels side by side on a grid of 24 columns", () => {
     for (const file of dashboards) {
       const { panels } = decodePanels(parse(text(file)))
       assert.isAbove(panels.length, 10)
@@ -94,7 +94,7 @@ describe("Dashboards and alerts", () => {
     }
   })
 
-  it("query only metrics that the code registers", () => {
+  it("queries only metrics that the code registers", () => {
     const known = metricNames()
     assert.isAbove(known.size, 25)
     assert.deepStrictEqual(
@@ -112,7 +112,7 @@ describe("Dashboards and alerts", () => {
   })
 
   it.skipIf(!hasProgram("promtool"))(
-    "are accepted by promtool, and the alerts fire when they should",
+    "has rules that promtool accepts and alerts that fire when they should",
     () => {
       const directory = mkdtempSync(join(tmpdir(), "plinth-rules-"))
       const panels = join(directory, "dashboards.yml")
