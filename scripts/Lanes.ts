@@ -30,7 +30,7 @@ const lanes: Readonly<Record<string, Lane>> = {
   domain: lane("package.json", `${web} ${sql} node`, "domain is pure schemas"),
   core: lane("domain migrations", "", "core does not know what the product does"),
   services: lane("domain core", sql, edge),
-  business: lane("domain core tag repo", `${web} ${sql}`, rule),
+  business: lane("domain core tag", `${web} ${sql}`, rule),
   repo: lane("domain core tag business", web, rule),
   http: lane("domain core tag business", sql, edge),
   api: door,
@@ -43,7 +43,7 @@ const lanes: Readonly<Record<string, Lane>> = {
   process: lane("*", "", ""),
 }
 
-/** Kinds of file. One that has a row above stands under that row, not under the row of its folder. */
+/** Kinds of file. If a kind has a row above, its files follow that row and not the row of their folder. */
 const kinds: Readonly<Record<string, RegExp>> = {
   process: /^(Doors|Serve|Work|Operator|Run|main|worker|cli)\.ts$/,
   repo: /^business\/.*Repo\.ts$/,
@@ -55,7 +55,7 @@ const kinds: Readonly<Record<string, RegExp>> = {
     /^(exports\/\w+|api\/documentation\/.+|(api|http|rpc)\/(.+\/)?(\w*Api|Envelope|Authentication|\w*Rpcs|RpcClient|ApiClient|Audiences|AddressLimit|Policies|Input|Idempotency|Observation|Quota|Document\w+|Method|Call|Deadline))\.ts$/,
 }
 
-/** The rooms of core, and those that each may import. Files outside of rooms are in `.`, open to all. */
+/** The rooms of core, with the rooms that each may import. `.` holds the files outside rooms; every room may import it. */
 const rooms: Readonly<Record<string, string>> = {
   ".": "settings telemetry",
   settings: "",
@@ -69,7 +69,7 @@ const rooms: Readonly<Record<string, string>> = {
 
 const includes = (words: string, word: string) => words.split(" ").includes(word)
 
-/** Kinds and folder of a file, which is named from the root of the project. */
+/** Returns the kinds and the folder of a file. Paths here are relative to the root of the project. */
 const namesOf = (file: string) => {
   const path = file.replace(/^src\//, "")
   const kindsOfFile = Object.keys(kinds).filter((kind) => kinds[kind]?.test(path))
@@ -78,7 +78,7 @@ const namesOf = (file: string) => {
 
 const laneOf = (file: string) => namesOf(file).find((name) => Object.hasOwn(lanes, name))
 
-/** The first folder in core. Undefined outside of core. */
+/** Returns the first folder within core; undefined outside rooms. */
 const roomOf = (file: string) => /^src\/core\/(?:(\w+)\/)?/.exec(file)?.slice(1)[0]
 
 const isOf = (specifier: string) => (name: string) =>
@@ -86,8 +86,8 @@ const isOf = (specifier: string) => (name: string) =>
     ? isBuiltin(specifier)
     : specifier === name || (name !== "" && specifier.startsWith(`${name}/`))
 
-/** Says why a file, named from the root of the project, must not import a module. Undefined when it may. */
-export const refusal = (file: string, specifier: string) => {
+/** Returns why a file must not import a module, or undefined if it may. */
+const refusal = (file: string, specifier: string) => {
   const name = laneOf(file)
   const row = name === undefined ? undefined : lanes[name]
   if (name === undefined || row === undefined) {
@@ -102,7 +102,7 @@ export const refusal = (file: string, specifier: string) => {
   if (
     !namesOf(target).some((to) => to === name || row.imports === "*" || includes(row.imports, to))
   ) {
-    return `${name} imports only ${row.imports}, not ${target}: ${row.reason}`
+    return `${name} imports only ${row.imports.replaceAll(" ", ", ")}, not ${target}: ${row.reason}`
   }
   if (!file.startsWith("src/core/") || !target.startsWith("src/core/")) return undefined
   const [from, to] = [roomOf(file) ?? ".", roomOf(target) ?? "."]
@@ -111,7 +111,7 @@ export const refusal = (file: string, specifier: string) => {
     : `core/${from} imports no file of core/${to}: see its row in scripts/Lanes.ts`
 }
 
-/** The part of oxlint's API for plugins that is used here; oxlint exports no types for it. */
+/** The part of oxlint's plugin API that this rule uses. oxlint exports no types for it. */
 interface Context {
   readonly cwd: string
   readonly filename: string
