@@ -20,8 +20,8 @@ export const policiesDescribed = <Id extends string, Groups extends HttpApiGroup
     onGroup: () => {},
     onEndpoint: ({ endpoint, group, mergedAnnotations }) => {
       const operationId = `${group.identifier}.${endpoint.identifier}`
-      const way = Context.get(mergedAnnotations, Idempotent)
-      added.set(operationId, way === "transaction" || way === "claim" ? [idempotencyKey] : [])
+      const mode = Context.get(mergedAnnotations, Idempotent)
+      added.set(operationId, mode === "transaction" || mode === "claim" ? [idempotencyKey] : [])
       const isExempt = !Context.get(mergedAnnotations, CountsAgainstQuota)
       // A limit of the endpoint itself, as of projects.
       const hasLimit = [...endpoint.error].some(({ ast }) => statusOf(ast) === 402)

@@ -22,7 +22,7 @@ export const notAllowed = (allowed: ReadonlyArray<string>) => {
 }
 
 /** The failures that HTTP itself can make, by status. */
-export const bare = (status: number, limit: number): Response => {
+export const platformFailure = (status: number, limit: number): Response => {
   switch (status) {
     case 400:
       return failure(400, "BAD_REQUEST", "Malformed request")
@@ -40,10 +40,10 @@ export const bare = (status: number, limit: number): Response => {
 }
 
 /** Where the platform answers a failure by itself, it does so without our body. */
-export const redress = (response: Response, limit: number) =>
+export const asEnvelope = (response: Response, limit: number) =>
   response.status < 400 || response.headers["content-type"] === "application/json"
     ? response
-    : bare(response.status, limit)
+    : platformFailure(response.status, limit)
 
 /** The failures that can say when to try again. */
 const retried = new Set([409, 429, 503])

@@ -1,5 +1,5 @@
 import type { HttpServerRequest } from "effect/http"
-import type { Verdict } from "../core/RateLimiter.ts"
+import type { LimitDecision } from "../core/RateLimiter.ts"
 import type { RequestSpan } from "../core/Tracing.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { Rate } from "../domain/Rate.ts"
@@ -12,7 +12,7 @@ import type { LimitName } from "./Policies.ts"
 export const unmatched = "unmatched"
 
 /** Probes and scrapes are neither logged nor counted. */
-export const silent = new Set([
+export const unloggedRoutes = new Set([
   "/api/v1/public/health",
   "/api/v1/public/health/ready",
   "/api/v1/public/metrics",
@@ -25,7 +25,7 @@ export const silent = new Set([
 export const openApiPath = "/api/v1/openapi.json"
 export const docsPath = "/docs"
 
-const open = new Set([...silent, openApiPath, docsPath])
+const open = new Set([...unloggedRoutes, openApiPath, docsPath])
 
 /** Whether everybody gets the same answer, without a token. Of all other paths nothing is kept by any cache. */
 export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || open.has(path)
@@ -36,7 +36,7 @@ const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "P
 export interface Counted {
   readonly name: LimitName
   readonly rate: Rate
-  readonly verdict: Verdict
+  readonly verdict: LimitDecision
 }
 
 /**

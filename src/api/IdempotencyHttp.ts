@@ -15,9 +15,9 @@ export const layer = Layer.effect(
 
     return Idempotency.of((handler, of) => {
       const route = `${of.endpoint.method} ${of.endpoint.path}`
-      const way = policyOf(Idempotent, of)
-      if (way === null && of.endpoint.method === "POST") throw new Error(undecided(route))
-      if (way === null || way === "repeatable") return handler
+      const mode = policyOf(Idempotent, of)
+      if (mode === null && of.endpoint.method === "POST") throw new Error(undecided(route))
+      if (mode === null || mode === "repeatable") return handler
 
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
@@ -29,7 +29,7 @@ export const layer = Layer.effect(
         const { id: user_id } = Context.getUnsafe(fiber.context, CurrentUser)
         return Effect.flatMap(Effect.orDie(request.text), (body) => {
           const claim = { user_id, route, key, fingerprint: fingerprintOf(request, body) }
-          if (way === "transaction") return transactions.once(claim, handler, { answerOf, replay })
+          if (mode === "transaction") return transactions.once(claim, handler, { answerOf, replay })
           return isStreamed(body)
             ? Effect.fail(Business.invalidKey("cannot be used with stream"))
             : claims.once(claim, handler, replay)

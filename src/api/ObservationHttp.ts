@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { Metrics } from "../core/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { endpointLabel, Exchange, silent } from "./Exchange.ts"
+import { endpointLabel, Exchange, unloggedRoutes } from "./Exchange.ts"
 import { Observation } from "./Observation.ts"
 
 export const layer = Layer.effect(
@@ -9,7 +9,7 @@ export const layer = Layer.effect(
   Effect.map(Metrics, (metrics) =>
     Observation.of((handler, { endpoint }) => {
       const label = endpointLabel(endpoint.path)
-      const counted = !silent.has(label)
+      const counted = !unloggedRoutes.has(label)
       return Effect.withFiber((fiber) => {
         const exchange = fiber.getRef(RequestInfo)
         if (exchange instanceof Exchange) {

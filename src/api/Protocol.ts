@@ -25,8 +25,8 @@ import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { bare, failure, failureHeaders, notAllowed, redress } from "./EdgeFailures.ts"
-import { endpointLabel, Exchange, isOpen, silent, unmatched } from "./Exchange.ts"
+import { platformFailure, failure, failureHeaders, notAllowed, asEnvelope } from "./EdgeFailures.ts"
+import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -64,7 +64,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           exchange.endpoint = routeLabel(fiber)
           metrics.httpStarted(exchange.method, exchange.endpoint)
         }
-        const response = redress(answer, limit)
+        const response = asEnvelope(answer, limit)
         record(exchange, response.status)
         return HttpServerResponse.setHeaders(response, {
           ...headersOf(exchange, response),
@@ -87,7 +87,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
 
       const record = (exchange: Exchange, status: number) => {
         exchange.span?.end(exchange.method, exchange.endpoint, status)
-        if (silent.has(exchange.endpoint)) return
+        if (unloggedRoutes.has(exchange.endpoint)) return
         if (exchange.user_id !== null && status < 400) {
           usage.count(exchange.user_id, "api_requests", { dimension: exchange.endpoint })
         }
@@ -120,8 +120,8 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
           return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
         }
-        if (Number(given["content-length"] ?? 0) > limit) return bare(413, limit)
-        if (!isRoutable) return bare(404, limit)
+        if (Number(given["content-length"] ?? 0) > limit) return platformFailure(413, limit)
+        if (!isRoutable) return platformFailure(404, limit)
         return method === "OPTIONS" ? preflight(request) : undefined
       }
 
@@ -131,7 +131,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         const { origin } = given
         if (origin === undefined || method === undefined) return undefined
         const allowed = methodsOf(request.url)
-        if (allowed.length === 0) return bare(404, limit)
+        if (allowed.length === 0) return platformFailure(404, limit)
         if (!allowed.includes(method)) return notAllowed(allowed)
         if (!headers.allows(origin)) {
           return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
@@ -157,13 +157,17 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           const { reason } = error
           if (reason._tag === "RouteNotFound") {
             const allowed = methodsOf(request.url)
-            return Effect.succeed(allowed.length === 0 ? bare(404, limit) : notAllowed(allowed))
+            return Effect.succeed(
+              allowed.length === 0 ? platformFailure(404, limit) : notAllowed(allowed),
+            )
           }
           if (reason._tag === "RequestParseError") {
-            return Effect.succeed(bare(reason.reason === "BodyTooLarge" ? 413 : 400, limit))
+            return Effect.succeed(
+              platformFailure(reason.reason === "BodyTooLarge" ? 413 : 400, limit),
+            )
           }
         }
-        return Effect.as(Effect.logError("request failed", cause), bare(500, limit))
+        return Effect.as(Effect.logError("request failed", cause), platformFailure(500, limit))
       }
 
       const answer = (
@@ -202,7 +206,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
                 limitSize,
               ),
             )
-            if (begin !== null && !silent.has(exchange.path)) {
+            if (begin !== null && !unloggedRoutes.has(exchange.path)) {
               const { method, path } = exchange
               exchange.span = begin(fiber, { method, path, headers: request.headers })
             }

@@ -105,7 +105,7 @@ const listen = (server: Server, host: string, port: number) =>
   })
 
 /** Seconds that a draining process goes on answering, for the load balancer to see its readiness fail. */
-const lame = 2
+const drainDelaySeconds = 2
 
 /**
  * Drains: readiness fails and every answer closes its connection, while still listening; then no new connections,
@@ -122,7 +122,7 @@ const stop = Effect.fnUntraced(function* (
   const isFirst = lifecycle.deadline === null
   const deadline = yield* drain
   if (isFirst && (settings.ENVIRONMENT !== "local" || sockets.size > 0)) {
-    yield* Effect.sleep(`${Math.min(lame, grace)} seconds`)
+    yield* Effect.sleep(`${Math.min(drainDelaySeconds, grace)} seconds`)
   }
   const closed = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))

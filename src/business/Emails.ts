@@ -99,12 +99,12 @@ export class Emails extends Context.Service<
         const to = Option.getOrUndefined(addressOf(user.email))
         if (to === undefined) return yield* new EmailRejectedError({ reason: "invalid" })
         const sent = yield* send(to, contentFor(user), key)
-        yield* told(id, kind, key)
+        yield* meterSent(id, kind, key)
         return sent
       })
 
       /** It has gone out: the job must not fail of this, and send it again. */
-      const told = (user_id: UserId, kind: string, key: string) =>
+      const meterSent = (user_id: UserId, kind: string, key: string) =>
         Effect.flatMap(now, (occurred_at) =>
           usage.record([
             {

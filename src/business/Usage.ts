@@ -96,7 +96,7 @@ export class Usage extends Context.Service<
 
       const last = flush.pipe(
         Effect.interruptible,
-        Effect.timeout(patience),
+        Effect.timeout(finalFlushTimeout),
         Effect.catchCause((cause) =>
           Effect.logError("the last counts of usage are lost", cause).pipe(
             Effect.annotateLogs({ rows: batch.length + counts.size }),
@@ -127,4 +127,4 @@ export class Usage extends Context.Service<
 const window = "5 seconds"
 
 /** For the last flush, when the process ends. */
-const patience = "3 seconds"
+const finalFlushTimeout = "3 seconds"

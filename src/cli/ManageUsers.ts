@@ -36,7 +36,7 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...(Option.isSome(search) && { search: search.value }),
     ...((active || inactive) && { is_active: active }),
   })
-  yield* print(options.json, results["users list"], page, people)
+  yield* print(options.json, results["users list"], page, formatForPeople)
 }, explained)
 
 export const show = Effect.fnUntraced(function* (options: One) {
@@ -132,7 +132,7 @@ const nameOf = ({ id, email }: User) => plain(email === null ? id : `${id} (${em
 
 const columns = ["id", "email", "full_name", "role", "is_active", "created_at"] as const
 
-const people = ({ items, skip, total }: (typeof results)["users list"]["Encoded"]) => {
+const formatForPeople = ({ items, skip, total }: (typeof results)["users list"]["Encoded"]) => {
   if (items.length === 0) return total === 0 ? "No users" : `No users after the first ${total}`
   const rows = table(
     columns,

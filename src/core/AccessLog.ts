@@ -1,6 +1,6 @@
 import { Context, DateTime, Effect, Layer } from "effect"
 import { version } from "../domain/Version.ts"
-import { drain, type Output } from "./Output.ts"
+import { flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 
 /** One request. `timestamp` in ms since 1970, when it was answered. */
@@ -37,7 +37,7 @@ export class AccessLog extends Context.Service<
           (open) =>
             Effect.andThen(
               Effect.sync(() => open.close()),
-              drain(output),
+              flushOutput(output),
             ),
         )
         return { write: (record: AccessRecord) => batch.add(format(record)) }

@@ -1,4 +1,4 @@
-import { kept } from "./Kept.ts"
+import { memoize } from "./Memoize.ts"
 import type { Kinds } from "./MetricFamilies.ts"
 
 /** Of the models of all providers; a model is one of a bounded number of names. */
@@ -28,13 +28,13 @@ export const make = ({ counter, histogram }: Kinds): AiMetrics => {
     "Time of a call of a language model, to the end of its answer.",
     buckets,
   )
-  const seriesOf = kept((provider: string) =>
-    kept((model: string) => {
+  const seriesOf = memoize((provider: string) =>
+    memoize((model: string) => {
       const labels = { provider, model }
       return {
         time: times(labels),
-        requests: kept((status: string) => requests({ ...labels, status })),
-        tokens: kept((type: string) => tokens({ ...labels, type })),
+        requests: memoize((status: string) => requests({ ...labels, status })),
+        tokens: memoize((type: string) => tokens({ ...labels, type })),
       }
     }),
   )

@@ -3,7 +3,7 @@ import { CircuitBreaker } from "effect/persistence"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import { type CircuitState, Metrics } from "./Metrics.ts"
 import { steady } from "./SteadyClock.ts"
-import { delayOf, type Verdict } from "./Verdict.ts"
+import { delayOf, type CallVerdict } from "./CallVerdict.ts"
 
 /** Half of the last 20 calls, and not before there were 5. */
 const tripPolicy = CircuitBreaker.rate({ threshold: 0.5, minimumCalls: 5, size: 20 })
@@ -49,7 +49,7 @@ export const make = Effect.fnUntraced(function* (service: string) {
     ),
 
     /** `ServiceUnavailableError`: not called. `retry_after` unless another's call is about to decide. */
-    guard: <A, E, R>(self: Effect.Effect<A, E, R>, verdictOf: (error: E) => Verdict) =>
+    guard: <A, E, R>(self: Effect.Effect<A, E, R>, verdictOf: (error: E) => CallVerdict) =>
       Effect.mapError(
         steadily((clock) =>
           breaker.execute(Effect.provideService(self, Clock.Clock, clock), {
@@ -68,7 +68,7 @@ const steadily = <A, E, R>(self: (clock: Clock.Clock) => Effect.Effect<A, E, R>)
   Effect.clockWith((clock) => Effect.provideService(self(clock), Clock.Clock, steady(clock)))
 
 const outcomeOf =
-  <A, E>(exit: Exit.Exit<A, E>, verdictOf: (error: E) => Verdict) =>
+  <A, E>(exit: Exit.Exit<A, E>, verdictOf: (error: E) => CallVerdict) =>
   (now: number): CircuitBreaker.Outcome => {
     if (Exit.isSuccess(exit)) return CircuitBreaker.success
     const error = Cause.findErrorOption(exit.cause)

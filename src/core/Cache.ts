@@ -1,5 +1,5 @@
 import { Context, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
-import type { Redis as Persistence } from "effect/persistence"
+import type { Redis as EffectRedis } from "effect/persistence"
 import { Metrics } from "./Metrics.ts"
 import { Redis } from "./Redis.ts"
 import * as SingleFlight from "./SingleFlight.ts"
@@ -92,7 +92,7 @@ const make = Effect.fnUntraced(function* (store: Store) {
 })
 
 /** Redis forgets by itself. */
-const shared = (redis: Persistence.Redis["Service"]): Store => ({
+const shared = (redis: EffectRedis.Redis["Service"]): Store => ({
   get: (key) => Effect.orElseSucceed(redis.send<string | null>("GET", prefix + key), () => null),
   set: (key, text, ttl) => Effect.ignore(redis.send("SET", prefix + key, text, "PX", String(ttl))),
   remove: (key) => Effect.ignore(redis.send("DEL", prefix + key)),

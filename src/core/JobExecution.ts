@@ -11,7 +11,7 @@ import { Issues } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { errorText } from "./ErrorText.ts"
-import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
+import { type LeasedJob, payloadOf, type Settlement } from "./JobStore.ts"
 import type { Metrics } from "./Metrics.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 
@@ -63,7 +63,7 @@ class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
 }> {
   readonly retryable = false
   override get message() {
-    const { told } = Issues.of(this.cause.issue, "payload")
+    const { reported: told } = Issues.of(this.cause.issue, "payload")
     const issues = told.map(({ message, path }) => `${path}: ${message}`)
     return `cannot be read (${issues.join("; ")})`
   }
@@ -84,7 +84,7 @@ class UnusableResult extends Data.TaggedError("UnusableResult") {
 
 interface Options {
   readonly handler: JobHandler
-  readonly claim: Claim
+  readonly claim: LeasedJob
   readonly progress: JobContext["progress"]
   readonly metrics: Metrics["Service"]
 }
@@ -143,7 +143,7 @@ const resultOf = (value: unknown) =>
 
 /** Whether there is another attempt, and when. */
 const failed = Effect.fnUntraced(function* (
-  claim: Claim,
+  claim: LeasedJob,
   policy: JobPolicy,
   cause: Cause.Cause<unknown>,
 ): Effect.fn.Return<Settlement> {

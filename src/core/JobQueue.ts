@@ -1,6 +1,11 @@
 import { Context, Cron, DateTime, Duration, Effect, Layer, Schema, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
-import { ConflictError, NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
+import {
+  ConflictError,
+  NotFoundError,
+  type ReadError,
+  type ServiceUnavailableError,
+} from "../domain/Errors.ts"
 import { type Job, JobId, type JobStats, type JobType, policyOf } from "../domain/Job.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
@@ -24,8 +29,6 @@ export interface Enqueued {
   readonly created: boolean
 }
 
-type Missing = NotFoundError | ServiceUnavailableError
-
 /** The channel of ids of jobs that were cancelled: whoever runs one stops at once. */
 export const cancellations = "jobs.cancelled"
 
@@ -39,14 +42,14 @@ export class JobQueue extends Context.Service<
       payload: Payload,
       options?: EnqueueOptions,
     ) => Effect.Effect<Enqueued, ServiceUnavailableError>
-    readonly get: (id: string) => Effect.Effect<Job, Missing>
+    readonly get: (id: string) => Effect.Effect<Job, ReadError>
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
     readonly stats: Effect.Effect<JobStats, ServiceUnavailableError>
     /** One that failed or was cancelled, again, under the same id. Another state is a conflict. */
-    readonly retry: (id: string) => Effect.Effect<Job, ConflictError | Missing>
+    readonly retry: (id: string) => Effect.Effect<Job, ConflictError | ReadError>
     /** One that has not ended; where it runs, it is interrupted within seconds. */
-    readonly cancel: (id: string) => Effect.Effect<Job, ConflictError | Missing>
+    readonly cancel: (id: string) => Effect.Effect<Job, ConflictError | ReadError>
     /** Jobs that are about this user (`user_id` of their payload) are about the other one from now on. */
     readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
     /** Jobs that are about these users are gone, whatever their state. In the transaction that is open. */

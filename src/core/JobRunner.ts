@@ -5,8 +5,8 @@ import { inHalves } from "./InHalves.ts"
 import { execute, type JobHandler } from "./JobExecution.ts"
 import { cancellations } from "./JobQueue.ts"
 import { JobSchedules } from "./JobSchedules.ts"
-import { type Claim, JobStore, lease, type Settlement } from "./JobStore.ts"
-import { jobRunner, Leases, renewal as leaseRenewal } from "./Leases.ts"
+import { type LeasedJob, JobStore, leaseMs, type Settlement } from "./JobStore.ts"
+import { jobRunner, Leases, leaseRenewalMs } from "./Leases.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Metrics } from "./Metrics.ts"
 import { PubSub } from "./PubSub.ts"
@@ -15,7 +15,7 @@ import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /** An attempt that this process runs. */
 interface Running {
-  readonly claim: Claim
+  readonly claim: LeasedJob
   readonly kind: Kind
   fiber: Fiber.Fiber<void> | undefined
   /** Steady ms. Past it another process may run it. */
@@ -30,18 +30,18 @@ interface Kind {
 }
 
 /** How often leases are renewed, in ms: a lease outlives two renewals that fail. */
-const renewal = 3000
+const jobLeaseRenewalMs = 3000
 /** So long before the end of a lease its job is let go, in ms, which leaves it time to end; and how often that is looked at. */
-const margin = 1500
-const watch = 500
+const leaseSafetyMarginMs = 1500
+const leaseCheckIntervalMs = 500
 /** How often this process looks for what fell due, and for what nobody told it of, in ms. */
-const look = 1000
+const pollIntervalMs = 1000
 /** The least time between two looks, in ms: of several that fall due, a look tells the first. */
-const soon = 100
+const minPollGapMs = 100
 /** How long a job may take to end once it is interrupted. */
-const patience = "2 seconds"
+const interruptTimeout = "2 seconds"
 /** Settled by one statement at most. */
-const batch = 100
+const settleBatchSize = 100
 
 /**
  * Runs jobs until the scope closes: JOBS_CONCURRENCY at once, and of each kind as many as its policy says. Told of new
@@ -101,7 +101,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     for (const job of running) if (job.claim.id === id) letGo(job, "lost")
   }
 
-  const run = Effect.fnUntraced(function* (claim: Claim, kind: Kind, leasedUntil: number) {
+  const run = Effect.fnUntraced(function* (claim: LeasedJob, kind: Kind, leasedUntil: number) {
     const job: Running = { claim, kind, fiber: undefined, leasedUntil, letGo: undefined }
     lose(claim.id)
     running.add(job)
@@ -123,18 +123,18 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
 
   /** As many as there is room for. Not to be interrupted: what was claimed is run, or handed back. */
   const takeOf = Effect.fnUntraced(function* (name: string, kind: Kind) {
-    const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
-    if (room <= 0) return
-    const leasedUntil = (yield* currentSteadyMillis) + lease
+    const freeSlots = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
+    if (freeSlots <= 0) return
+    const leasedUntil = (yield* currentSteadyMillis) + leaseMs
     // Before the claim: what is told of while it runs, it may not see.
     wanted.delete(name)
-    const claims = yield* Effect.tapCause(store.claim(name, room), () =>
+    const claims = yield* Effect.tapCause(store.claim(name, freeSlots), () =>
       Effect.sync(() => want(name)),
     )
     if (stopping) return yield* store.settle(claims.map(handedBack))
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
     // Behind the others, if there may be more.
-    if (claims.length === room) want(name)
+    if (claims.length === freeSlots) want(name)
   }, Effect.uninterruptible)
 
   const take = Effect.gen(function* () {
@@ -150,7 +150,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
 
   const settleAll = Effect.gen(function* () {
     yield* maySettle.await
-    const now = settled.slice(0, batch)
+    const now = settled.slice(0, settleBatchSize)
     const { cause, lost } = yield* inHalves(
       now.map(({ settlement }) => settlement),
       store.settle,
@@ -169,7 +169,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const renew = Effect.gen(function* () {
     const jobs = [...running].filter(({ letGo }) => letGo === undefined)
     if (jobs.length === 0) return
-    const leasedUntil = (yield* currentSteadyMillis) + lease
+    const leasedUntil = (yield* currentSteadyMillis) + leaseMs
     const held = yield* store.renew(jobs.map(({ claim }) => claim))
     for (const job of jobs) {
       if (held.has(job.claim.id)) job.leasedUntil = leasedUntil
@@ -181,7 +181,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   /** Nobody else may begin what still runs here. */
   const letGoOfExpired = Effect.map(currentSteadyMillis, (now) => {
     for (const job of running) {
-      if (job.leasedUntil <= now + margin) letGo(job, "lost")
+      if (job.leasedUntil <= now + leaseSafetyMarginMs) letGo(job, "lost")
     }
   })
 
@@ -190,18 +190,18 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   /** For readiness, everywhere: this process looks for jobs, and can. */
   const attest = Effect.gen(function* () {
     const now = yield* currentSteadyMillis
-    if (now < attested + leaseRenewal) return
+    if (now < attested + leaseRenewalMs) return
     yield* leases.share(jobRunner)
     attested = now
   })
 
   const lookAround = Effect.gen(function* () {
-    if (lifecycle.draining) return yield* Effect.sleep(look)
+    if (lifecycle.draining) return yield* Effect.sleep(pollIntervalMs)
     yield* schedules.tick
-    let next = look
+    let next = pollIntervalMs
     for (const { name, wait } of yield* store.due([...kinds.keys()])) {
       if (wait === 0) want(name)
-      next = Math.min(next, Math.max(wait, soon))
+      next = Math.min(next, Math.max(wait, minPollGapMs))
     }
     yield* attest
     yield* Effect.sleep(next)
@@ -213,7 +213,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
     yield* Effect.timeoutOption(isIdle.await, Math.max(0, grace))
     for (const job of running) letGo(job, "handed_back")
-    yield* Effect.timeoutOption(isIdle.await, patience)
+    yield* Effect.timeoutOption(isIdle.await, interruptTimeout)
   })
 
   yield* store.attend(want)
@@ -221,14 +221,17 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   yield* steadily("taking jobs", take)
   yield* steadily("settling jobs", settleAll)
   yield* steadily("looking for jobs", lookAround)
-  yield* steadily("renewing leases", Effect.andThen(renew, Effect.sleep(renewal)))
+  yield* steadily("renewing leases", Effect.andThen(renew, Effect.sleep(jobLeaseRenewalMs)))
   // By itself: a renewal may wait for its answer until the lease is over.
-  yield* steadily("watching leases", Effect.andThen(letGoOfExpired, Effect.sleep(watch)))
+  yield* steadily(
+    "watching leases",
+    Effect.andThen(letGoOfExpired, Effect.sleep(leaseCheckIntervalMs)),
+  )
   // Runs before the fibers above are interrupted.
   yield* Effect.addFinalizer(() => handBack)
 })
 
-const handedBack = (claim: Claim): Settlement => ({ claim, outcome: "handed_back" })
+const handedBack = (claim: LeasedJob): Settlement => ({ claim, outcome: "handed_back" })
 
 /** Over and over. A failure is told when it begins, and tried again after a while. */
 const steadily = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {

@@ -31,7 +31,7 @@ export interface NewJob extends JobMessage {
  * One attempt, leased to this process. `attempt` is 1 for the first, and again for the one after it was handed back:
  * only with `started_at` does it tell one lease from all others.
  */
-export interface Claim {
+export interface LeasedJob {
   readonly id: JobId
   readonly name: string
   readonly attempt: number
@@ -42,7 +42,7 @@ export interface Claim {
 }
 
 /** How an attempt ended. */
-export type Settlement = { readonly claim: Claim } & (
+export type Settlement = { readonly claim: LeasedJob } & (
   | { readonly outcome: "completed"; readonly result: unknown }
   /** There will be no other. */
   | { readonly outcome: "failed"; readonly error: string }
@@ -77,7 +77,7 @@ export const payloadOf = (message: unknown): unknown =>
 export const lostProcess = "its process was lost"
 
 /** A lease lasts so long after it was given or renewed, in ms. */
-export const lease = 10_000
+export const leaseMs = 10_000
 
 /**
  * Where jobs are kept: what the databases do differently under `JobQueue` and `JobRunner`. What is written joins the
@@ -119,16 +119,16 @@ export class JobStore extends Context.Service<
     readonly claim: (
       name: string,
       limit: number,
-    ) => Effect.Effect<ReadonlyArray<Claim>, ServiceUnavailableError>
+    ) => Effect.Effect<ReadonlyArray<LeasedJob>, ServiceUnavailableError>
     readonly settle: (
       settlements: ReadonlyArray<Settlement>,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /** Renews leases, and returns the ids of those that were still held. */
     readonly renew: (
-      claims: ReadonlyArray<Claim>,
+      claims: ReadonlyArray<LeasedJob>,
     ) => Effect.Effect<ReadonlySet<string>, ServiceUnavailableError>
     readonly progress: (
-      claim: Claim,
+      claim: LeasedJob,
       percent: number,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /** How long until the next job of each name may start, in ms; 0 when it may now. Without the names of which none waits. */

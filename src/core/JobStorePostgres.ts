@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { JobStore, lease, lostProcess, upkeep } from "./JobStore.ts"
+import { JobStore, leaseMs, lostProcess, upkeep } from "./JobStore.ts"
 import * as PgBossJob from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
 import { isUuid } from "./Uuid.ts"
@@ -38,7 +38,7 @@ export const layer = Layer.effect(
       WITH lost AS (
         SELECT name, id FROM pgboss.job
         WHERE name IN ${names} AND state = 'active'
-          AND heartbeat_on < pgboss.job_now() - ${lease}::float8 * interval '1 ms'
+          AND heartbeat_on < pgboss.job_now() - ${leaseMs}::float8 * interval '1 ms'
         FOR UPDATE SKIP LOCKED
       )
       UPDATE pgboss.job SET
@@ -74,7 +74,7 @@ export const layer = Layer.effect(
           id,
           one(
             query(
-              sql<PgBossJob.Row>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
+              sql<PgBossJob.PgBossRow>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
             ),
           ),
         ),
@@ -97,7 +97,7 @@ export const layer = Layer.effect(
         ]
         // A few of each name by the primary key, however many there are.
         return Effect.map(
-          query(sql<PgBossJob.Row>`
+          query(sql<PgBossJob.PgBossRow>`
             SELECT newest.* FROM pgboss.queue
             CROSS JOIN LATERAL (
               SELECT ${columns} FROM pgboss.job WHERE ${sql.and(conditions)}
@@ -110,7 +110,7 @@ export const layer = Layer.effect(
         )
       },
       counts: Effect.map(
-        query(sql<PgBossJob.Row & { readonly count: number }>`
+        query(sql<PgBossJob.PgBossRow & { readonly count: number }>`
           SELECT state::text AS state, start_after > pgboss.job_now() AS is_delayed,
             count(*) AS count
           FROM pgboss.job GROUP BY 1, 2
@@ -125,7 +125,7 @@ export const layer = Layer.effect(
         ofId(
           id,
           one(
-            write("Job")(sql<PgBossJob.Row>`
+            write("Job")(sql<PgBossJob.PgBossRow>`
               UPDATE pgboss.job SET
                 state = 'retry', retry_limit = GREATEST(retry_limit, retry_count + 1),
                 start_after = pgboss.job_now(), completed_on = NULL, output = output - 'progress'
@@ -138,7 +138,7 @@ export const layer = Layer.effect(
         ofId(
           id,
           one(
-            query(sql<PgBossJob.Row>`
+            query(sql<PgBossJob.PgBossRow>`
               UPDATE pgboss.job SET state = 'cancelled', completed_on = pgboss.job_now()
               WHERE name IN ${names} AND id = ${id} AND state <= 'active'
               RETURNING ${columns}
@@ -242,7 +242,7 @@ export const layer = Layer.effect(
   }),
 ).pipe(Layer.provide(PgBosses.layer))
 
-const one = <E>(rows: Effect.Effect<ReadonlyArray<PgBossJob.Row>, E>) =>
+const one = <E>(rows: Effect.Effect<ReadonlyArray<PgBossJob.PgBossRow>, E>) =>
   Effect.map(rows, ([row]) => row && PgBossJob.jobOf(row))
 
 /** No job has an id of another form. */

@@ -3,9 +3,16 @@ import { SqlClient, type Statement } from "effect/sql"
 import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { type Claim, JobStore, lease, lostProcess, type Settlement, upkeep } from "./JobStore.ts"
+import {
+  type LeasedJob,
+  JobStore,
+  leaseMs,
+  lostProcess,
+  type Settlement,
+  upkeep,
+} from "./JobStore.ts"
 import { jsonText } from "./JsonText.ts"
-import { byTurn, changeOf, type Claimed, jobOf, type Row } from "./SqliteJob.ts"
+import { byTurn, changeOf, type Claimed, jobOf, type SqliteRow } from "./SqliteJob.ts"
 
 /** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
 export const layer = Layer.effect(
@@ -21,7 +28,7 @@ export const layer = Layer.effect(
         for (const listener of listeners) listener(name)
       })
 
-    const isHeld = ({ attempt, id, started_at }: Claim) =>
+    const isHeld = ({ attempt, id, started_at }: LeasedJob) =>
       sql`id = ${id} AND state = 'active' AND attempts = ${attempt} AND started_at = ${started_at}`
 
     const state = (time: Timestamp) =>
@@ -32,7 +39,7 @@ export const layer = Layer.effect(
 
     const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
       const rows = yield* query(
-        sql<Row>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
+        sql<SqliteRow>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
       )
       return rows.map(jobOf)
     })
@@ -115,7 +122,7 @@ export const layer = Layer.effect(
       `),
       retry: Effect.fnUntraced(function* (id) {
         const job = yield* one(
-          write("Job")(sql<Row>`
+          write("Job")(sql<SqliteRow>`
             UPDATE jobs SET
               state = 'waiting', max_attempts = max(max_attempts, attempts + 1),
               run_at = ${yield* now}, finished_at = NULL, progress = NULL
@@ -128,7 +135,7 @@ export const layer = Layer.effect(
       cancel: (id) =>
         Effect.flatMap(now, (time) =>
           one(
-            query(sql<Row>`
+            query(sql<SqliteRow>`
               UPDATE jobs SET state = 'cancelled', finished_at = ${time}, leased_until = NULL
               WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS shown
             `),
@@ -154,7 +161,7 @@ export const layer = Layer.effect(
         return yield* query(sql<Claimed>`
           UPDATE jobs SET
             state = 'active', attempts = attempts + 1, started_at = ${time},
-            leased_until = ${yield* fromNow(lease)}
+            leased_until = ${yield* fromNow(leaseMs)}
           WHERE id IN (
             SELECT id FROM jobs WHERE state = 'waiting' AND name = ${name} AND run_at <= ${time}
             ORDER BY priority DESC, run_at, id LIMIT ${limit}
@@ -164,7 +171,7 @@ export const layer = Layer.effect(
       }),
       settle: (settlements) => transaction(Effect.forEach(settlements, settle, { discard: true })),
       renew: Effect.fnUntraced(function* (claims) {
-        const until = yield* fromNow(lease)
+        const until = yield* fromNow(leaseMs)
         const renewed = yield* Effect.forEach(claims, (claim) =>
           query(sql<{ id: string }>`
             UPDATE jobs SET leased_until = ${until} WHERE ${isHeld(claim)} RETURNING id
@@ -197,7 +204,7 @@ export const layer = Layer.effect(
   }),
 )
 
-const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
+const one = <E>(rows: Effect.Effect<ReadonlyArray<SqliteRow>, E>) =>
   Effect.map(rows, ([row]) => row && jobOf(row))
 
 const inState = (sql: SqlClient.SqlClient, state: Job["state"], time: Timestamp) => {

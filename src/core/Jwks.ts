@@ -5,7 +5,7 @@ import { ServiceUnavailableError } from "../domain/Errors.ts"
 import * as Resilience from "./Resilience.ts"
 import { textUpTo, type TooLongError } from "./ResponseText.ts"
 import * as SingleFlight from "./SingleFlight.ts"
-import * as Verdict from "./Verdict.ts"
+import * as CallVerdict from "./CallVerdict.ts"
 import * as VerificationKey from "./VerificationKey.ts"
 
 /** The public keys of a provider. */
@@ -21,11 +21,11 @@ export interface Jwks {
 }
 
 /** A provider that loses a request is asked a second time; who signs in waits no longer than `within`. */
-const patience = { timeout: "2 seconds", within: "3 seconds", attempts: 2 } as const
+const retryPolicy = { timeout: "2 seconds", within: "3 seconds", attempts: 2 } as const
 /** Keys that the provider withdrew are forgotten after this; when it cannot be asked then, as soon as it can be. */
 const refreshEvery = { afterSuccess: "10 minutes", afterFailure: "1 minute" } as const
 /** A key that we do not hold makes us look again, but not sooner than this after the last look, in ms. */
-const pause = { afterSuccess: 10_000, afterFailure: 5000 }
+const minRefreshGapMs = { afterSuccess: 10_000, afterFailure: 5000 }
 const maxBytes = 512 * 1024
 
 /**
@@ -35,7 +35,7 @@ const maxBytes = 512 * 1024
  */
 export const make = Effect.fnUntraced(function* (url: string) {
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
-  const policy = yield* Resilience.make({ service: "jwks", ...patience, verdict: verdictOf })
+  const policy = yield* Resilience.make({ service: "jwks", ...retryPolicy, verdict: verdictOf })
   const alone = yield* SingleFlight.make<void, ServiceUnavailableError>()
 
   let held: ReadonlyArray<VerificationKey.VerificationKey> = []
@@ -82,7 +82,9 @@ export const make = Effect.fnUntraced(function* (url: string) {
         failed = Exit.isFailure(exit)
         nextLook =
           now +
-          (failed ? Math.max(pause.afterFailure, Duration.toMillis(refused)) : pause.afterSuccess)
+          (failed
+            ? Math.max(minRefreshGapMs.afterFailure, Duration.toMillis(refused))
+            : minRefreshGapMs.afterSuccess)
       }),
     ),
     Effect.catch((cause) => Effect.flatMap(elapsed, (now) => unavailable(nextLook - now, cause))),
@@ -134,11 +136,11 @@ const unavailable = (millis: number, cause?: unknown) =>
   })
 
 const verdictOf = (error: HttpClientError.HttpClientError | TooLongError | Schema.SchemaError) => {
-  if (!HttpClientError.isHttpClientError(error)) return Verdict.unusable
+  if (!HttpClientError.isHttpClientError(error)) return CallVerdict.unusable
   const { response } = error
   return response === undefined || response.status < 300
-    ? Verdict.unanswered
-    : Verdict.ofStatus(response.status, response.headers["retry-after"])
+    ? CallVerdict.unanswered
+    : CallVerdict.ofStatus(response.status, response.headers["retry-after"])
 }
 
 const decodeKeySet = Schema.decodeUnknownEffect(

@@ -10,10 +10,10 @@ import { uuidV7 } from "./Uuid.ts"
 export const jobRunner = "job_runner"
 
 /** How long a lease lasts, in ms. */
-const term = 15_000
+const leaseMs = 15_000
 
 /** How often a lease is renewed, in ms: it outlives two renewals that fail. */
-export const renewal = 5000
+export const leaseRenewalMs = 5000
 
 /** What is held for a short time in the sight of all processes: kept with the data, and gone soon after its holder. */
 export class Leases extends Context.Service<
@@ -39,8 +39,8 @@ export class Leases extends Context.Service<
       return Leases.of({
         take: Effect.fnUntraced(function* (name) {
           const time = yield* Clock.currentTimeMillis
-          const heldUntil = (yield* currentSteadyMillis) + term
-          const row = { name, holder, expires_at: timestampOf(time + term) }
+          const heldUntil = (yield* currentSteadyMillis) + leaseMs
+          const row = { name, holder, expires_at: timestampOf(time + leaseMs) }
           const taken = yield* query(sql`
             INSERT INTO leases ${sql.insert(row)}
             ON CONFLICT (name) DO UPDATE SET
@@ -53,7 +53,7 @@ export class Leases extends Context.Service<
         release: (name) =>
           Effect.asVoid(query(sql`DELETE FROM leases WHERE name = ${name} AND holder = ${holder}`)),
         share: Effect.fnUntraced(function* (name) {
-          const expires_at = timestampOf((yield* Clock.currentTimeMillis) + term)
+          const expires_at = timestampOf((yield* Clock.currentTimeMillis) + leaseMs)
           yield* query(sql`
             INSERT INTO leases ${sql.insert({ name, holder, expires_at })}
             ON CONFLICT (name) DO UPDATE SET

@@ -12,7 +12,7 @@ import {
 } from "effect"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { version } from "../domain/Version.ts"
-import { drain, type Output } from "./Output.ts"
+import { flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 import { withoutValues, withReason } from "./SqlFailure.ts"
 
@@ -185,7 +185,7 @@ export const layerTo = (output: Output) =>
       return Layer.mergeAll(
         Logger.layer([Logger.make((options) => void output.write(format.log(options)))]),
         Layer.succeed(References.MinimumLogLevel, level),
-        Layer.effectDiscard(Effect.addFinalizer(() => drain(output))),
+        Layer.effectDiscard(Effect.addFinalizer(() => flushOutput(output))),
       )
     }),
   )

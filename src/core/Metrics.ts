@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import * as AiMetrics from "./AiMetrics.ts"
-import { kept } from "./Kept.ts"
+import { memoize } from "./Memoize.ts"
 import { familiesOf } from "./MetricFamilies.ts"
 import * as PoolMetrics from "./PoolMetrics.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
@@ -87,13 +87,13 @@ const make = Effect.gen(function* () {
     "Time from the head of a request to its answer.",
     httpBuckets,
   )
-  const http = kept((method: string) =>
-    kept((endpoint: string) => {
+  const http = memoize((method: string) =>
+    memoize((endpoint: string) => {
       const labels = { method, endpoint }
       const series = {
         inProgress: 0,
         time: requestTimes(labels),
-        requests: kept((status: number) => requests({ ...labels, status_code: String(status) })),
+        requests: memoize((status: number) => requests({ ...labels, status_code: String(status) })),
       }
       const inProgress = Metric.gauge("http_requests_in_progress", {
         description: "Requests being answered.",
@@ -114,32 +114,32 @@ const make = Effect.gen(function* () {
     "Time of a statement, its wait for a connection included.",
     databaseBuckets,
   )
-  const statements = kept((operation: Operation) =>
-    kept((table: string) => {
+  const statements = memoize((operation: Operation) =>
+    memoize((table: string) => {
       const labels = { operation, table }
       return { count: queries(labels), time: queryTimes(labels) }
     }),
   )
   const databaseErrors = counter("db_errors_total", "Statements that failed.")
-  const errorsOf = kept((error_type: string) => databaseErrors({ error_type }))
+  const errorsOf = memoize((error_type: string) => databaseErrors({ error_type }))
 
   const authEvents = counter("auth_events_total", "Sign-ins by outcome.")
-  const eventsOf = kept((event: string) =>
-    kept((provider: string) => authEvents({ event, provider })),
+  const eventsOf = memoize((event: string) =>
+    memoize((provider: string) => authEvents({ event, provider })),
   )
   const authFailures = counter("auth_failures_total", "Refused credentials.")
-  const failuresOf = kept((reason: string) => authFailures({ reason }))
+  const failuresOf = memoize((reason: string) => authFailures({ reason }))
 
   const rateLimitHits = counter(
     "rate_limit_hits_total",
     "Requests refused because of their number.",
   )
-  const hitsOf = kept((endpoint: string) =>
-    kept((client_type: string) => rateLimitHits({ endpoint, client_type })),
+  const hitsOf = memoize((endpoint: string) =>
+    memoize((client_type: string) => rateLimitHits({ endpoint, client_type })),
   )
   const cacheHits = counter("cache_hits_total", "Lookups that a cache answered.")
   const cacheMisses = counter("cache_misses_total", "Lookups that a cache could not answer.")
-  const lookupsOf = kept((cache_type: string) => ({
+  const lookupsOf = memoize((cache_type: string) => ({
     hit: cacheHits({ cache_type }),
     miss: cacheMisses({ cache_type }),
   }))
@@ -150,26 +150,28 @@ const make = Effect.gen(function* () {
     "Time of a call of another service, its retries included.",
     externalBuckets,
   )
-  const callsOf = kept((service: string) =>
-    kept((operation: string) => {
+  const callsOf = memoize((service: string) =>
+    memoize((operation: string) => {
       const labels = { service, operation }
       return {
         time: externalTimes(labels),
-        count: kept((status: string) => externalCalls({ ...labels, status })),
+        count: memoize((status: string) => externalCalls({ ...labels, status })),
       }
     }),
   )
   const breakers = gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open.")
-  const breakerOf = kept((service: string) => breakers({ service }))
+  const breakerOf = memoize((service: string) => breakers({ service }))
 
   const jobs = counter("background_jobs_total", "Background jobs by what became of them.")
-  const jobsOf = kept((job_name: string) => kept((status: string) => jobs({ job_name, status })))
+  const jobsOf = memoize((job_name: string) =>
+    memoize((status: string) => jobs({ job_name, status })),
+  )
   const jobTimes = histogram(
     "background_job_duration_seconds",
     "Time of an attempt at a background job.",
     jobBuckets,
   )
-  const jobTimesOf = kept((job_name: string) => jobTimes({ job_name }))
+  const jobTimesOf = memoize((job_name: string) => jobTimes({ job_name }))
 
   const ai = AiMetrics.make(kinds)
   const { rpc } = RpcMetrics.make(kinds)

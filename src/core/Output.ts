@@ -11,7 +11,7 @@ export interface Output {
  * Waits until everything written has left the process: a pipe takes 64 KiB at once, and `process.exit` drops what
  * still waits for its reader. A reader that stalls does not hold up the end for longer than this.
  */
-export const drain = (output: Output) =>
+export const flushOutput = (output: Output) =>
   Effect.callback<void>((resume) => {
     output.write("", () => resume(Effect.void))
   }).pipe(Effect.timeoutOption("2 seconds"), Effect.asVoid)

@@ -2,13 +2,13 @@ import type { SqlClient, Statement } from "effect/sql"
 import type { JobWithMetadata } from "pg-boss"
 import type { Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId } from "../domain/Job.ts"
-import { type Claim, lostProcess, payloadOf, type Settlement } from "./JobStore.ts"
+import { type LeasedJob, lostProcess, payloadOf, type Settlement } from "./JobStore.ts"
 import { timeOf } from "./Uuid.ts"
 
 /** Jobs as the tables of pg-boss have them, and as we do. */
 
 /** A row of `pgboss.job`, as far as it is read. */
-export interface Row {
+export interface PgBossRow {
   readonly id: string
   readonly name: string
   readonly state: "created" | "retry" | "active" | "completed" | "failed" | "cancelled"
@@ -31,7 +31,10 @@ interface Output {
   readonly value?: { readonly message?: string }
 }
 
-export const stateOf = ({ is_delayed, state }: Pick<Row, "is_delayed" | "state">): Job["state"] => {
+export const stateOf = ({
+  is_delayed,
+  state,
+}: Pick<PgBossRow, "is_delayed" | "state">): Job["state"] => {
   if (state !== "created" && state !== "retry") return state
   return is_delayed ? "delayed" : "waiting"
 }
@@ -53,7 +56,7 @@ const errorOf = (output: Output | null) => {
   return output?.error ?? (theirs === "job heartbeat timeout" ? lostProcess : theirs) ?? null
 }
 
-export const jobOf = (row: Row): Job => ({
+export const jobOf = (row: PgBossRow): Job => ({
   id: JobId.make(row.id),
   name: row.name,
   state: stateOf(row),
@@ -70,7 +73,7 @@ export const jobOf = (row: Row): Job => ({
   finished_at: row.completed_on,
 })
 
-export const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
+export const claimOf = (job: JobWithMetadata<unknown>): LeasedJob => ({
   id: JobId.make(job.id),
   name: job.name,
   attempt: job.retryCount + 1,
@@ -84,7 +87,7 @@ export const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
 export const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
   b.priority - a.priority || (a.id < b.id ? -1 : 1)
 
-export const leaseOf = ({ attempt, id, name, started_at }: Claim) => ({
+export const leaseOf = ({ attempt, id, name, started_at }: LeasedJob) => ({
   id,
   name,
   retry_count: attempt - 1,

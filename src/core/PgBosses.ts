@@ -5,7 +5,7 @@ import { type ConstructorOptions, type Db, PgBoss, type QueueResult } from "pg-b
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { type JobType, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { lease } from "./JobStore.ts"
+import { leaseMs } from "./JobStore.ts"
 import { Settings } from "./Settings.ts"
 
 /** The tables of pg-boss cannot be made or brought up to date. */
@@ -72,7 +72,7 @@ export class PgBosses extends Context.Service<
           }),
           (boss) => Effect.promise(() => boss.stop({ graceful: false }).catch(() => undefined)),
         )
-      const own = {
+      const connection = {
         connectionString: url,
         max: 2,
         application_name: "plinth-jobs",
@@ -95,7 +95,7 @@ export class PgBosses extends Context.Service<
 
       /** pg-boss makes its tables by several statements at once, which only its own driver sends. */
       const prepare = Effect.gen(function* () {
-        const boss = yield* started({ ...own, migrate: true, createSchema: true })
+        const boss = yield* started({ ...connection, migrate: true, createSchema: true })
         yield* Effect.forEach(types, (type) => {
           const { policy, ...options } = queueOf(type)
           const name = type.identifier
@@ -121,7 +121,7 @@ export class PgBosses extends Context.Service<
         )
 
       const attend = Effect.fnUntraced(function* (wake: (name: string) => void) {
-        yield* started({ ...own, supervise: true }).pipe(
+        yield* started({ ...connection, supervise: true }).pipe(
           Effect.flatMap((listener) => listening(listener, wake)),
           Effect.andThen(Effect.never),
           Effect.scoped,
@@ -177,7 +177,7 @@ const queueOf = (type: JobType) => {
     retryBackoff: true,
     retryDelayMax: 4,
     expireInSeconds: secondsOf(timeout) + 30,
-    heartbeatSeconds: lease / 1000,
+    heartbeatSeconds: leaseMs / 1000,
     deleteAfterSeconds: secondsOf(retention),
     retentionSeconds: secondsOf("3650 days"),
     notify: true,

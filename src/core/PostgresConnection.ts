@@ -79,10 +79,10 @@ export class Single extends Connection implements SqlConnection.Connection {
     let best = this.exclusive
     let fewest = Infinity
     for (const lane of this.shared) {
-      const companies = Math.floor(lane.load / company)
-      if (companies < fewest) {
+      const batches = Math.floor(lane.load / readsPerConnection)
+      if (batches < fewest) {
         best = lane
-        fewest = companies
+        fewest = batches
       }
     }
     return best
@@ -90,7 +90,7 @@ export class Single extends Connection implements SqlConnection.Connection {
 }
 
 /** How many reads wait together for the slowest of them, before the next connection is taken. */
-const company = 16
+const readsPerConnection = 16
 
 /** Those that lock rows stand in transactions. */
 const isRead = /^\s*SELECT\b/i

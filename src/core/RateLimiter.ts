@@ -1,11 +1,11 @@
 import { Clock, Context, Duration, Effect, Exit, Layer } from "effect"
-import { RateLimiter as Persistence, Redis as PersistenceRedis } from "effect/persistence"
+import { RateLimiter as EffectRateLimiter, Redis as EffectRedis } from "effect/persistence"
 import type { Rate } from "../domain/Rate.ts"
 import { Redis } from "./Redis.ts"
 import { steadyMillis } from "./SteadyClock.ts"
 
 /** What became of one call. */
-export interface Verdict {
+export interface LimitDecision {
   readonly isAllowed: boolean
   /** Calls that would be allowed right after this one. */
   readonly remaining: number
@@ -21,7 +21,7 @@ export class RateLimiter extends Context.Service<
   RateLimiter,
   {
     /** Counts one call of the key, unless it is refused. Cannot fail: without Redis this process counts for itself. */
-    readonly take: (key: string, rate: Rate) => Effect.Effect<Verdict>
+    readonly take: (key: string, rate: Rate) => Effect.Effect<LimitDecision>
   }
 >()("plinth/core/RateLimiter") {
   static readonly layerMemory = Layer.effect(
@@ -36,8 +36,8 @@ export class RateLimiter extends Context.Service<
       return Layer.effect(
         this,
         Effect.gen(function* () {
-          const store = yield* Persistence.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
-            Effect.provideService(PersistenceRedis.Redis, connection.redis),
+          const store = yield* EffectRateLimiter.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
+            Effect.provideService(EffectRedis.Redis, connection.redis),
           )
           const takeHere = yield* inMemory
 
@@ -51,7 +51,7 @@ export class RateLimiter extends Context.Service<
                   refillRate: Duration.millis(millisPerCall(rate)),
                 }),
                 {
-                  onSuccess: ([count, ttl]) => Exit.succeed(verdict(rate, count, ttl)),
+                  onSuccess: ([count, ttl]) => Exit.succeed(decisionOf(rate, count, ttl)),
                   onFailure: () => takeHere(key, rate),
                 },
               ),
@@ -64,7 +64,7 @@ export class RateLimiter extends Context.Service<
 
 const millisPerCall = ({ limit, seconds }: Rate) => (seconds * 1000) / limit
 
-const verdict = ({ limit }: Rate, count: number, reset_after: number): Verdict => ({
+const decisionOf = ({ limit }: Rate, count: number, reset_after: number): LimitDecision => ({
   isAllowed: count <= limit,
   remaining: Math.max(0, limit - count),
   reset_after,
@@ -88,13 +88,14 @@ const maxWindows = 100_000
 class Windows {
   private readonly all = new Map<string, Window>()
 
-  take(key: string, rate: Rate, now: number): Verdict {
+  take(key: string, rate: Rate, now: number): LimitDecision {
     const window = this.all.get(key)
     if (window === undefined || window.closes_at <= now) return this.open(key, rate, now)
-    if (window.count >= rate.limit) return verdict(rate, window.count + 1, window.closes_at - now)
+    if (window.count >= rate.limit)
+      return decisionOf(rate, window.count + 1, window.closes_at - now)
     window.count += 1
     window.closes_at = Math.ceil(window.closes_at + millisPerCall(rate))
-    return verdict(rate, window.count, window.closes_at - now)
+    return decisionOf(rate, window.count, window.closes_at - now)
   }
 
   /** When there are too many, the one that was opened longest ago goes. */
@@ -104,6 +105,6 @@ class Windows {
     if (oldest !== undefined) this.all.delete(oldest)
     const millis = Math.ceil(millisPerCall(rate))
     this.all.set(key, { count: 1, closes_at: now + millis })
-    return verdict(rate, 1, millis)
+    return decisionOf(rate, 1, millis)
   }
 }

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Redacted } from "effect"
-import { Redis as Persistence } from "effect/persistence"
+import { Redis as EffectRedis } from "effect/persistence"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import { Metrics } from "./Metrics.ts"
@@ -7,7 +7,7 @@ import { Settings } from "./Settings.ts"
 
 export interface Connection {
   /** For what shares its state there. While the server is away everything fails at once, and subscriptions wait. */
-  readonly redis: Persistence.Redis["Service"]
+  readonly redis: EffectRedis.Redis["Service"]
   /** Answers within `commandTimeout`. */
   readonly ping: Effect.Effect<void, ServiceUnavailableError>
 }
@@ -28,7 +28,7 @@ export class Redis extends Context.Service<Redis, Connection | null>()("plinth/c
 /** A command that takes longer, in ms, has met a server that hangs: its connection is given up. */
 const commandTimeout = 500
 /** How long a start waits for the first connection. */
-const patience = "1 second"
+const connectTimeout = "1 second"
 
 const options: RedisOptions = {
   lazyConnect: true,
@@ -87,7 +87,7 @@ const open = Effect.fnUntraced(function* (url: string) {
   const send = sendOn(client, giveUp)
 
   const channels = new Channels(subscriber)
-  const redis = yield* Persistence.make({
+  const redis = yield* EffectRedis.make({
     send,
     subscribe: (channel, onMessage) =>
       Effect.as(
@@ -110,7 +110,7 @@ const open = Effect.fnUntraced(function* (url: string) {
 
   yield* Effect.forEach(clients, (one) => attempt(() => one.connect()), {
     concurrency: "unbounded",
-  }).pipe(Effect.timeout(patience), Effect.ignore)
+  }).pipe(Effect.timeout(connectTimeout), Effect.ignore)
 
   const ping = Effect.mapError(
     send("PING"),
@@ -161,15 +161,15 @@ const codeOf = (error: Error) =>
 const isReady = ({ status }: Client) => status === "ready"
 
 const attempt = <A>(f: () => Promise<A>) =>
-  Effect.tryPromise({ try: f, catch: (cause) => new Persistence.RedisError({ cause }) })
+  Effect.tryPromise({ try: f, catch: (cause) => new EffectRedis.RedisError({ cause }) })
 
 const sendOn =
   (client: Client, giveUp: () => void) =>
   <A>(command: string, ...args: ReadonlyArray<string>) =>
-    Effect.callback<A, Persistence.RedisError>((resume) => {
+    Effect.callback<A, EffectRedis.RedisError>((resume) => {
       void client.call(command, [...args], (error, result) => {
         if (error === null || error === undefined) return resume(Effect.succeed(result as A))
         if (error.message === "Command timed out") giveUp()
-        resume(Effect.fail(new Persistence.RedisError({ cause: error })))
+        resume(Effect.fail(new EffectRedis.RedisError({ cause: error })))
       })
     })

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import type { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import type { ConflictError, ReadError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, Timestamp } from "../domain/Fields.ts"
 import type { Page, Position, Window } from "../domain/Page.ts"
 import { Database } from "./Database.ts"
@@ -16,14 +16,12 @@ type Patch<M extends Entity, C> = Partial<
   Omit<M["update"]["Type"], "id" | "updated_at" | (C extends string ? C : never)>
 >
 
-type Missing = NotFoundError | ServiceUnavailableError
-
 /**
  * The rows of one table. Every method but `insert` sees only rows of its scope, so that another's row looks exactly
  * like a missing one. Lists are newest first. `where` is a condition on the columns, beside the scope.
  */
 export interface Repository<M extends Entity, C> {
-  readonly get: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], Missing>
+  readonly get: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], ReadError>
   readonly list: (
     scope: ScopeOf<M, C>,
     window: Window,
@@ -50,21 +48,24 @@ export interface Repository<M extends Entity, C> {
     scope: ScopeOf<M, C>,
     id: M["Type"]["id"],
     patch: Patch<M, C>,
-  ) => Effect.Effect<M["Type"], Missing | ConflictError>
+  ) => Effect.Effect<M["Type"], ReadError | ConflictError>
   /** Removes the row itself. */
-  readonly delete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, Missing>
+  readonly delete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, ReadError>
 }
 
 /** The same over a table with `deleted_at`: all methods above see only rows that are not deleted. */
 export interface SoftDeleting<M extends Entity, C> extends Repository<M, C> {
-  readonly softDelete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, Missing>
-  readonly restore: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], Missing>
+  readonly softDelete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, ReadError>
+  readonly restore: (
+    scope: ScopeOf<M, C>,
+    id: M["Type"]["id"],
+  ) => Effect.Effect<M["Type"], ReadError>
   /** Every row of the scope; `deleted_at` is null in those that live. */
   readonly withDeleted: {
     readonly get: (
       scope: ScopeOf<M, C>,
       id: M["Type"]["id"],
-    ) => Effect.Effect<M["Type"] & Deleted, Missing>
+    ) => Effect.Effect<M["Type"] & Deleted, ReadError>
     readonly list: (
       scope: ScopeOf<M, C>,
       window: Window,

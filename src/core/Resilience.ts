@@ -3,7 +3,7 @@ import { ExternalServiceError, type ServiceUnavailableError } from "../domain/Er
 import * as Breaker from "./Breaker.ts"
 import { Metrics } from "./Metrics.ts"
 import { steadyMillis } from "./SteadyClock.ts"
-import { delayOf, unanswered, type Verdict } from "./Verdict.ts"
+import { delayOf, unanswered, type CallVerdict } from "./CallVerdict.ts"
 
 /**
  * How somebody else's service is called: attempts bounded in time and number, inside a circuit breaker. Fails with
@@ -37,7 +37,7 @@ export interface Options<E> {
   /** For all attempts and the waits between them; what cannot be interrupted is left alone then. */
   readonly within: Duration.Input
   readonly attempts: number
-  readonly verdict: (error: E) => Verdict
+  readonly verdict: (error: E) => CallVerdict
 }
 
 /** Doubles with each attempt, and is a fifth longer or shorter by chance. */
@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
 
   /** A wait that would end too late is not begun: the failure is told at once. */
   const waits = (
-    retried: ReadonlyArray<Verdict["retry"]>,
+    retried: ReadonlyArray<CallVerdict["retry"]>,
     isInTime: (wait: Duration.Duration) => boolean,
   ) =>
     Schedule.exponential(firstWait).pipe(
@@ -70,7 +70,7 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
     )
 
   const call =
-    (retried: ReadonlyArray<Verdict["retry"]>): Call<E> =>
+    (retried: ReadonlyArray<CallVerdict["retry"]>): Call<E> =>
     (operation) =>
     (self) =>
       Effect.clockWith((clock) => {

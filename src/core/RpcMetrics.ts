@@ -1,4 +1,4 @@
-import { kept } from "./Kept.ts"
+import { memoize } from "./Memoize.ts"
 import type { Kinds } from "./MetricFamilies.ts"
 
 /** Of calls over RPC. */
@@ -19,9 +19,9 @@ export const make = ({ counter, histogram }: Kinds): RpcMetrics => {
     "Time of a call of an RPC method, to the end of its answer.",
     buckets,
   )
-  const timesOf = kept((method: string) => times({ method }))
-  const callsOf = kept((method: string) =>
-    kept((caller: string) => kept((status: string) => calls({ method, caller, status }))),
+  const timesOf = memoize((method: string) => times({ method }))
+  const callsOf = memoize((method: string) =>
+    memoize((caller: string) => memoize((status: string) => calls({ method, caller, status }))),
   )
   const callers = new Set<string>()
   const bounded = (caller: string) => {

@@ -26,7 +26,7 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
     (handle) => Effect.sync(() => handle.close()),
   )
   const execute = executor(database, observe)
-  const anyone = connect((statement) => patient(() => execute(statement)))
+  const anyone = connect((statement) => retryWhileBusy(() => execute(statement)))
   const isTransaction = () => database.isTransaction
   const acquirers = SqlClient.makeSqliteAcquirers({
     connection: Effect.succeed(anyone),
@@ -34,10 +34,10 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
     isTransaction,
   })
   const outside = connect((statement) =>
-    patient(() =>
+    retryWhileBusy(() =>
       // The look at the transaction and the execution are one synchronous step: nothing comes between them.
       database.isTransaction
-        ? acquirers.borrower(() => patient(() => execute(statement)))
+        ? acquirers.borrower(() => retryWhileBusy(() => execute(statement)))
         : execute(statement),
     ),
   )
@@ -45,7 +45,10 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
   return yield* SqlClient.make({
     acquirer: Effect.succeed(outside),
     borrower: (f) => f(outside),
-    transactionAcquirer: Effect.andThen(acquirers.transactionAcquirer, lease(execute)),
+    transactionAcquirer: Effect.andThen(
+      acquirers.transactionAcquirer,
+      transactionConnection(execute),
+    ),
     onCommitFailure: acquirers.onCommitFailure,
     isTransaction,
     compiler: Statement.makeCompilerSqlite(),
@@ -62,7 +65,7 @@ const open = (filename: string) => {
   if (filename !== ":memory:") mkdirSync(dirname(filename), { recursive: true })
   const database = new DatabaseSync(filename, { timeout: 5000, enableForeignKeyConstraints: true })
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-  database.exec(`PRAGMA busy_timeout = ${pause}`)
+  database.exec(`PRAGMA busy_timeout = ${lockRetryMs}`)
   database.function("fold", { deterministic: true }, (text) =>
     typeof text === "string" ? fold(text) : text,
   )
@@ -70,18 +73,21 @@ const open = (filename: string) => {
 }
 
 /** How long a statement waits for a lock of another process, in ms, and between two looks. */
-const patience = 1500
-const pause = 25
+const lockTimeoutMs = 1500
+const lockRetryMs = 25
 
 type Result = Exit.Exit<ReadonlyArray<unknown>, SqlError.SqlError>
 type Execution = Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>
 
 /** Busy is tried again for a while; the process goes on in between. */
-const patient = (execution: () => Result | Execution, waited = 0): Execution =>
+const retryWhileBusy = (execution: () => Result | Execution, waited = 0): Execution =>
   Effect.suspend(() => {
     const result = execution()
-    return waited < patience && Exit.isExit(result) && isBusy(result)
-      ? Effect.andThen(Effect.sleep(pause), patient(execution, waited + 2 * pause))
+    return waited < lockTimeoutMs && Exit.isExit(result) && isBusy(result)
+      ? Effect.andThen(
+          Effect.sleep(lockRetryMs),
+          retryWhileBusy(execution, waited + 2 * lockRetryMs),
+        )
       : result
   })
 
@@ -95,7 +101,9 @@ const isBusy = (result: Result) =>
  * The connection as one transaction sees it. A fiber that outlives the transaction is refused, as on PostgreSQL:
  * it would write into whichever transaction is open then.
  */
-const lease = (execute: Execute): Effect.Effect<SqlConnection.Connection, never, Scope.Scope> =>
+const transactionConnection = (
+  execute: Execute,
+): Effect.Effect<SqlConnection.Connection, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => ({ ended: false })),
@@ -103,7 +111,7 @@ const lease = (execute: Execute): Effect.Effect<SqlConnection.Connection, never,
     ),
     (transaction) =>
       connect((statement) =>
-        patient(() => (transaction.ended ? Exit.fail(ended()) : execute(statement))),
+        retryWhileBusy(() => (transaction.ended ? Exit.fail(ended()) : execute(statement))),
       ),
   )
 

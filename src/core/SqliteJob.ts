@@ -2,18 +2,18 @@ import { Effect } from "effect"
 import { fromNow, now } from "../domain/Fields.ts"
 import type { Job } from "../domain/Job.ts"
 import { jsonText } from "./JsonText.ts"
-import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
+import { type LeasedJob, payloadOf, type Settlement } from "./JobStore.ts"
 
 /** Jobs as the table of SQLite has them, and as we do. */
 
 /** A row of `jobs`. */
-export interface Row extends Omit<Job, "payload" | "state"> {
+export interface SqliteRow extends Omit<Job, "payload" | "state"> {
   readonly message: unknown
   /** With `delayed`, which only the time tells from `waiting`. */
   readonly shown: Job["state"]
 }
 
-export const jobOf = ({ message, shown, ...row }: Row): Job => ({
+export const jobOf = ({ message, shown, ...row }: SqliteRow): Job => ({
   id: row.id,
   name: row.name,
   state: shown,
@@ -30,7 +30,7 @@ export const jobOf = ({ message, shown, ...row }: Row): Job => ({
   finished_at: row.finished_at,
 })
 
-export interface Claimed extends Claim {
+export interface Claimed extends LeasedJob {
   readonly priority: number
   readonly run_at: string
 }

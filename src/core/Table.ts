@@ -45,7 +45,7 @@ export const make = <A>(source: Source) => {
     const all = [...conditions, ...more]
     return all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`
   }
-  const own = (scope: unknown): Params => (source.scope === null ? [] : [scope])
+  const scopeParams = (scope: unknown): Params => (source.scope === null ? [] : [scope])
 
   const decode = Schema.decodeUnknownSync(
     Schema.Array(Schema.Struct(source.fields)) as Schema.Top as Schema.Codec<ReadonlyArray<A>>,
@@ -54,8 +54,8 @@ export const make = <A>(source: Source) => {
 
   const statement = (text: string) => {
     let count = 0
-    const own = database.dialect === "pg" ? text.replaceAll("?", () => `$${++count}`) : text
-    return (params: Params) => sql.unsafe<Row>(own, params)
+    const nativeText = database.dialect === "pg" ? text.replaceAll("?", () => `$${++count}`) : text
+    return (params: Params) => sql.unsafe<Row>(nativeText, params)
   }
 
   /** A statement without and with a condition of the caller; `params` are those after the conditions. */
@@ -65,8 +65,8 @@ export const make = <A>(source: Source) => {
     return (filter: Statement.Fragment | undefined, scope: unknown, f: (given: Params) => Params) =>
       database.query(
         filter === undefined
-          ? plain(f(own(scope)))
-          : sql<Row>(template, ...f([...own(scope), filter])),
+          ? plain(f(scopeParams(scope)))
+          : sql<Row>(template, ...f([...scopeParams(scope), filter])),
       )
   }
 
@@ -99,7 +99,7 @@ export const make = <A>(source: Source) => {
     f: (rows: ReadonlyArray<Row>) => B,
   ): Effect.Effect<B, E | NotFoundError> =>
     isStorable(id) && isStorable(scope)
-      ? Effect.flatMap(run([...own(scope), id]), (rows) =>
+      ? Effect.flatMap(run([...scopeParams(scope), id]), (rows) =>
           rows.length === 0 ? missing(id) : Effect.succeed(f(rows)),
         )
       : missing(id)

@@ -30,7 +30,7 @@ const Entitlement = Schema.Struct({
   limits: UsageCurrentPeriod.fields.limits,
 })
 
-const Verdict = Schema.Struct({
+const EntitlementCheck = Schema.Struct({
   /** The user is active, and his plan has room for the amount. */
   is_allowed: Schema.Boolean,
   limit: Schema.NullOr(Schema.Int),
@@ -41,5 +41,5 @@ const Verdict = Schema.Struct({
 export class EntitlementsRpcs extends RpcGroup.make(
   method("entitlements.get", { input: input.get, success: Entitlement, error: missing }),
   /** Looks, and takes nothing. */
-  method("entitlements.check", { input: input.check, success: Verdict, error: missing }),
+  method("entitlements.check", { input: input.check, success: EntitlementCheck, error: missing }),
 ) {}

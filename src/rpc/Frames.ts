@@ -11,7 +11,7 @@ export interface Frame {
 }
 
 /** In one body; they run beside each other. */
-const most = 100
+const maxCallsPerBody = 100
 
 const refuse = (reason: string) => Result.fail(new BadRequestError({ reason }))
 
@@ -19,7 +19,7 @@ const refuse = (reason: string) => Result.fail(new BadRequestError({ reason }))
 export const callsIn = (body: string): Result.Result<ReadonlyArray<Frame>, BadRequestError> => {
   const calls: Array<Frame> = []
   const lines = body.split("\n").filter((line) => line.trim() !== "")
-  if (lines.length > most) return refuse(`A body has at most ${most} calls`)
+  if (lines.length > maxCallsPerBody) return refuse(`A body has at most ${maxCallsPerBody} calls`)
   for (const [at, line] of lines.entries()) {
     const call = parsed(line)
     if (!isCall(call)) {

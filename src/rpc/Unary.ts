@@ -1,7 +1,7 @@
 import { Cause, Effect, Exit, Schema, Stream } from "effect"
 import { type Headers, HttpServerResponse } from "effect/http"
 import { Rpc, RpcSerialization } from "effect/rpc"
-import { kept } from "../core/Kept.ts"
+import { memoize } from "../core/Memoize.ts"
 import * as Calls from "./Calls.ts"
 import type { Frame } from "./Frames.ts"
 import type { Methods } from "./RpcClient.ts"
@@ -20,7 +20,7 @@ type Answer =
 export const make = Effect.fnUntraced(function* (isTraced: boolean) {
   const within = yield* Calls.make
   const handlers = yield* RpcHandlers.make
-  const encoderOf = kept((method: Methods) =>
+  const encoderOf = memoize((method: Methods) =>
     Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(method))),
   )
 
@@ -33,11 +33,11 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
     const call = within(handler, tag, headers)
     const traced = isTraced ? Effect.withSpan(call, tag, { kind: "server" }) : call
     return Effect.exit(traced).pipe(
-      Effect.tap(told),
+      Effect.tap(logDefect),
       Effect.flatMap(encode),
       Effect.catchTag("SchemaError", (error) => {
         const bug = Exit.die(error)
-        return Effect.andThen(told(bug), encode(bug))
+        return Effect.andThen(logDefect(bug), encode(bug))
       }),
       Effect.orDie,
       Effect.map((exit) =>
@@ -50,7 +50,7 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
 })
 
 /** The caller is told that there is a bug; what it is stands in the log. */
-const told = (exit: Exit.Exit<unknown, unknown>) =>
+const logDefect = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) && Cause.hasDies(exit.cause)
     ? Effect.logError("RPC call failed", exit.cause)
     : Effect.void

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Logger } from "effect"
 import { Headers } from "effect/http"
 import { TestClock } from "effect/testing"
-import { unusable } from "../../src/core/Verdict.ts"
+import { unusable } from "../../src/core/CallVerdict.ts"
 import { badInput, failure, finished, started, tooMany } from "../fixtures/Vendor.ts"
 
 const closed = 0

@@ -1,12 +1,12 @@
 import { Data, Option, Schema } from "effect"
-import * as Verdict from "../../core/Verdict.ts"
+import * as CallVerdict from "../../core/CallVerdict.ts"
 import type { AiError } from "../../domain/Ai.ts"
 
 /** Why there is no answer. The vendor's words are not part of it: they may repeat what they were sent. */
 export interface Failure {
   readonly reason: AiError["reason"]
   readonly status: number | null
-  readonly verdict: Verdict.Verdict
+  readonly verdict: CallVerdict.CallVerdict
 }
 
 /** A failure on its way through an SDK, which passes it on, or wraps it. */
@@ -18,7 +18,7 @@ export class Refusal extends Data.TaggedError("AiRefusal")<{ readonly failure: F
 export const garbage: Failure = {
   reason: "unavailable",
   status: null,
-  verdict: Verdict.unusable,
+  verdict: CallVerdict.unusable,
 }
 
 /** Instead of an answer: the prompt is against the policy. */
@@ -28,10 +28,10 @@ export const blocked: Failure = {
   verdict: { fault: "ours", retry: "never" },
 }
 
-export const silent: Failure = {
+export const timedOut: Failure = {
   reason: "unavailable",
   status: null,
-  verdict: Verdict.unanswered,
+  verdict: CallVerdict.unanswered,
 }
 
 /** No connection, or one that ended before an answer began: asked again, as the SDKs would by themselves. */
@@ -52,7 +52,7 @@ export const ofThrown = (thrown: unknown): Failure => {
   const refusal = refusalIn(thrown) ?? (thrown instanceof Error ? refusalIn(thrown.cause) : null)
   if (refusal !== null) return refusal.failure
   const sent = Schema.decodeUnknownOption(Sent)(thrown)
-  if (Option.isNone(sent)) return silent
+  if (Option.isNone(sent)) return timedOut
   const { error, message, status } = sent.value
   // Google's holds it as the end of a text.
   const said = error ?? Option.getOrNull(Schema.decodeOption(Json)(jsonIn(message)))
@@ -160,15 +160,15 @@ const verdictOf = (
   reason: AiError["reason"],
   status: number | null,
   retryAfter: string | undefined,
-): Verdict.Verdict => {
+): CallVerdict.CallVerdict => {
   switch (reason) {
     case "rate_limited":
-      return Verdict.ofStatus(429, retryAfter)
+      return CallVerdict.ofStatus(429, retryAfter)
     // Refused before anything was done.
     case "overloaded":
-      return { ...Verdict.ofStatus(503, retryAfter), retry: "always" }
+      return { ...CallVerdict.ofStatus(503, retryAfter), retry: "always" }
     case "unavailable":
-      return status === null ? Verdict.unanswered : Verdict.ofStatus(status, retryAfter)
+      return status === null ? CallVerdict.unanswered : CallVerdict.ofStatus(status, retryAfter)
     default:
       return { fault: "ours", retry: "never" }
   }
@@ -179,8 +179,8 @@ const Delays = Schema.Array(Schema.Struct({ retryDelay: Schema.optional(Schema.S
 /** Google's has no header: `google.rpc.RetryInfo`, in seconds, like `34.07s`. */
 const delayIn = (details: unknown) => {
   const delays = Option.getOrElse(Schema.decodeUnknownOption(Delays)(details), () => [])
-  const told = delays.find(({ retryDelay }) => retryDelay !== undefined)?.retryDelay
-  return told !== undefined && /^\d+(?:\.\d+)?s$/.test(told)
-    ? String(Math.ceil(Number.parseFloat(told)))
+  const retryDelay = delays.find(({ retryDelay }) => retryDelay !== undefined)?.retryDelay
+  return retryDelay !== undefined && /^\d+(?:\.\d+)?s$/.test(retryDelay)
+    ? String(Math.ceil(Number.parseFloat(retryDelay)))
     : undefined
 }

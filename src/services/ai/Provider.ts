@@ -1,6 +1,6 @@
 import { Cause, Clock, Data, Duration, Effect, Exit, Result, Scope, Stream } from "effect"
 import * as Resilience from "../../core/Resilience.ts"
-import * as Verdict from "../../core/Verdict.ts"
+import * as CallVerdict from "../../core/CallVerdict.ts"
 import {
   type AiAnswer,
   type AiCall,
@@ -26,7 +26,7 @@ export interface Vendor {
 /** A failed attempt: what the caller is told of it, and what the policy is. */
 class AttemptError extends Data.TaggedError("AiAttemptError")<{
   readonly error: AiError
-  readonly verdict: Verdict.Verdict
+  readonly verdict: CallVerdict.CallVerdict
 }> {
   override get message() {
     return this.error.message
@@ -41,9 +41,9 @@ class AnswerError extends Data.TaggedError("AiAnswerError")<{ readonly status: n
 }
 
 /** Somebody waits for it. A second attempt is made after quick refusals alone. */
-const patience = { timeout: "120 seconds", within: "125 seconds", attempts: 2 } as const
+const retryPolicy = { timeout: "120 seconds", within: "125 seconds", attempts: 2 } as const
 /** Of a stream: to the first text, and between its parts. */
-const silence = "60 seconds"
+const chunkTimeout = "60 seconds"
 /** When it asks for more, another provider is faster. */
 const longestWait = Duration.seconds(2)
 
@@ -54,13 +54,13 @@ export const make = Effect.fnUntraced(function* (vendor: Vendor) {
   const { provider } = vendor
   const policy = yield* Resilience.make({
     service: provider,
-    ...patience,
+    ...retryPolicy,
     verdict: ({ verdict }: AttemptError) => verdict,
   })
 
   const failed = ({ reason, status, verdict }: Failure.Failure) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const wait = Verdict.delayOf(verdict, now)
+      const wait = CallVerdict.delayOf(verdict, now)
       const error = new AiError({
         provider,
         reason,
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* (vendor: Vendor) {
     })
 
   /** The alert: nobody but us can do something about it. */
-  const told = (
+  const toAiError = (
     failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
   ): Effect.Effect<never, AiError> => {
     const error = errorOf(provider, failure)
@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function* (vendor: Vendor) {
         Effect.flatMap((body) => Effect.fromResult(vendor.answerOf(body))),
         Effect.catch(failed),
         policy.once("complete"),
-        Effect.catch(told),
+        Effect.catch(toAiError),
       ),
     stream: (call) =>
       opened(call).pipe(
@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function* (vendor: Vendor) {
           )
           return Stream.concat(Stream.fromIterable(first), Stream.fromPull(Effect.succeed(pull)))
         }),
-        Effect.catch(told),
+        Effect.catch(toAiError),
       ),
   } satisfies AiProvider
 })
@@ -147,8 +147,8 @@ const opening = Effect.fnUntraced(function* (vendor: Vendor, call: AiCall) {
 })
 
 const inTime = Effect.timeoutOrElse({
-  duration: silence,
-  orElse: () => Effect.fail(Failure.silent),
+  duration: chunkTimeout,
+  orElse: () => Effect.fail(Failure.timedOut),
 })
 
 /**

@@ -8,7 +8,7 @@ import {
 import type { EmailProviderSettings } from "../../core/EmailSettings.ts"
 import * as Resilience from "../../core/Resilience.ts"
 import { textUpTo } from "../../core/ResponseText.ts"
-import * as Verdict from "../../core/Verdict.ts"
+import * as CallVerdict from "../../core/CallVerdict.ts"
 import {
   type EmailError,
   EmailNotConfiguredError,
@@ -23,7 +23,7 @@ import type { ExternalServiceError, ServiceUnavailableError } from "../../domain
 /** A failed attempt: what the caller is told of it, and what the policy is. */
 class AttemptError extends Data.TaggedError("EmailAttemptError")<{
   readonly error: EmailError
-  readonly verdict: Verdict.Verdict
+  readonly verdict: CallVerdict.CallVerdict
 }> {}
 
 /** What a provider answered, without its words: they repeat what it was sent. */
@@ -37,7 +37,7 @@ class AnswerError extends Data.TaggedError("EmailAnswerError")<{
 }
 
 /** A mail is sent from a job, which comes again; nobody waits for it. */
-const patience = { timeout: "10 seconds", within: "30 seconds", attempts: 3 } as const
+const retryPolicy = { timeout: "10 seconds", within: "30 seconds", attempts: 3 } as const
 
 /** Answers are short. */
 const maxBytes = 64 * 1024
@@ -50,7 +50,7 @@ export const make = Effect.fnUntraced(function* ({
   const client = yield* HttpClient.HttpClient
   const policy = yield* Resilience.make({
     service: provider,
-    ...patience,
+    ...retryPolicy,
     verdict: ({ verdict }: AttemptError) => verdict,
   })
 
@@ -70,7 +70,7 @@ export const make = Effect.fnUntraced(function* ({
       Effect.provideService(HttpClient.TracerPropagationEnabled, false),
       // The mail would go to whoever is named.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-      Effect.mapError(() => attemptError(new EmailUnavailableError({}), Verdict.unanswered)),
+      Effect.mapError(() => attemptError(new EmailUnavailableError({}), CallVerdict.unanswered)),
     )
 
   return { policy, post }
@@ -81,14 +81,14 @@ export interface Answer {
   readonly text: string
 }
 
-const attemptError = (error: EmailError, verdict: Verdict.Verdict) =>
+const attemptError = (error: EmailError, verdict: CallVerdict.CallVerdict) =>
   new AttemptError({ error, verdict })
 
 /** It said yes, or so it seems: but not in the way that was agreed. */
 export const unusable = ({ response }: Answer) =>
   attemptError(
     new EmailUnavailableError({ cause: new AnswerError({ status: response.status, code: null }) }),
-    Verdict.unusable,
+    CallVerdict.unusable,
   )
 
 /** Another request with the same key is on its way. */
@@ -104,8 +104,8 @@ export const refused = Effect.fnUntraced(function* (
   code: string | null,
   retryAfter: string | undefined,
 ) {
-  const verdict = Verdict.ofStatus(status, retryAfter)
-  const wait = Verdict.delayOf(verdict, yield* Clock.currentTimeMillis)
+  const verdict = CallVerdict.ofStatus(status, retryAfter)
+  const wait = CallVerdict.delayOf(verdict, yield* Clock.currentTimeMillis)
   const cause = new AnswerError({
     status,
     code: code !== null && /^[\w.]{1,80}$/.test(code) ? code : null,
@@ -150,7 +150,7 @@ const rejectionOf = (status: number) => {
 }
 
 /** The failure of a call, as the tag tells it. */
-export const told = (
+export const toEmailError = (
   failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
 ): EmailError => {
   switch (failure._tag) {

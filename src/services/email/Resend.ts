@@ -20,7 +20,7 @@ export const layer = (settings: EmailProviderSettings) =>
           post("/emails", { "Idempotency-Key": key }, { from, to: [to], subject, html, text }).pipe(
             Effect.flatMap(taken),
             policy.repeatable("send"),
-            Effect.mapError(Provider.told),
+            Effect.mapError(Provider.toEmailError),
           ),
       })
     }),

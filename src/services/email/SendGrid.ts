@@ -33,7 +33,11 @@ export const layer = (settings: EmailProviderSettings) =>
               custom_args: { key },
               tracking_settings: untracked,
             },
-          ).pipe(Effect.flatMap(taken), policy.once("send"), Effect.mapError(Provider.told)),
+          ).pipe(
+            Effect.flatMap(taken),
+            policy.once("send"),
+            Effect.mapError(Provider.toEmailError),
+          ),
       })
     }),
   )

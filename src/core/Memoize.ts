@@ -1,5 +1,5 @@
 /** What was made for each key. Nested, this is cheaper than a key joined from several labels. */
-export const kept = <Key, Value>(make: (key: Key) => Value) => {
+export const memoize = <Key, Value>(make: (key: Key) => Value) => {
   const values = new Map<Key, Value>()
   return (key: Key) => {
     let value = values.get(key)

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import * as Verdict from "../../src/core/Verdict.ts"
+import * as CallVerdict from "../../src/core/CallVerdict.ts"
 
 describe("the verdict on an answer", () => {
   it("is by its status", () => {
     const expected: ReadonlyArray<
-      readonly [number, Verdict.Verdict["fault"], Verdict.Verdict["retry"]]
+      readonly [number, CallVerdict.CallVerdict["fault"], CallVerdict.CallVerdict["retry"]]
     > = [
       [304, "ours", "never"],
       [400, "ours", "never"],
@@ -18,14 +18,14 @@ describe("the verdict on an answer", () => {
       [529, "theirs", "if_repeatable"],
     ]
     for (const [status, fault, retry] of expected) {
-      assert.deepStrictEqual(Verdict.ofStatus(status, undefined), { fault, retry })
+      assert.deepStrictEqual(CallVerdict.ofStatus(status, undefined), { fault, retry })
     }
   })
 
   it("has the delay of Retry-After, in seconds or as a date, and none that makes no sense", () => {
     const now = Date.UTC(2026, 0, 1)
     const delay = (text: string | undefined) =>
-      Duration.toMillis(Verdict.delayOf(Verdict.ofStatus(503, text), now))
+      Duration.toMillis(CallVerdict.delayOf(CallVerdict.ofStatus(503, text), now))
     assert.strictEqual(delay("7"), 7000)
     assert.strictEqual(delay("Thu, 01 Jan 2026 00:01:00 GMT"), 60_000)
     assert.strictEqual(delay("Wed, 31 Dec 2025 00:00:00 GMT"), 0)
