@@ -12,7 +12,7 @@ export const failure = (
   details: Readonly<Record<string, unknown>> = {},
 ) => HttpServerResponse.jsonUnsafe(envelope(code, message, details), { status })
 
-export const methodNotAllowed = (allowed: ReadonlyArray<string>) => {
+export const notAllowed = (allowed: ReadonlyArray<string>) => {
   const allow = allowed.join(", ")
   return HttpServerResponse.setHeader(
     failure(405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow }),

@@ -27,7 +27,7 @@ export const docsPath = "/docs"
 
 const openPaths = new Set([...unloggedRoutes, openApiPath, docsPath])
 
-/** Whether a path answers everyone alike, without a token. Responses on other paths are never cached. */
+/** Returns whether a path answers everyone alike, without a token. Responses on other paths are never cached. */
 export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || openPaths.has(path)
 
 const knownMethods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
@@ -51,7 +51,7 @@ export class Exchange implements RequestInfo {
   /** The path up to the first `?`, `;` or `#`, since the rest may hold tokens. `*` when the target is not a path. */
   readonly path: string
   /**
-   * Whether the router may match the path. The router ends a path at `;` and `#` as at `?`, so it would serve
+   * False if the router must not match the path. The router ends a path at `;` and `#` as at `?`, so it would serve
    * `/projects;token=…` as `/projects`. In RFC 3986 §3.3 a `;` belongs to the path, and no route contains one.
    */
   readonly isRoutable: boolean

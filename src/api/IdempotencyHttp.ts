@@ -45,7 +45,7 @@ export const layer = Layer.effect(
 const missingPolicyMessage = (route: string) =>
   `${route} does not declare how it handles repeated requests: annotate it with idempotent, claimed or repeatable (Policies.ts)`
 
-/** Whether the response will be streamed; streams are not stored, so they cannot be replayed. */
+/** Returns whether the response will be a stream; streams are not stored, so they cannot be replayed. */
 const isStreamed = (body: string) => Option.isSome(decodeStreamed(body))
 const decodeStreamed = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Struct({ stream: Schema.Literal(true) })),

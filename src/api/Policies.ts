@@ -30,7 +30,7 @@ export type LimitName = "default" | "ai" | "auth"
 /** For `annotateMerge`: no rate limit. */
 export const unlimited = Context.make(RateLimit, null)
 
-/** Whether the endpoint refuses users whose plan has no requests left; in the app audience only. */
+/** If true, refuses users whose plan has no requests left; in the app audience only. */
 export const CountsAgainstQuota = Context.Reference<boolean>(
   "plinth/api/Policies/CountsAgainstQuota",
   { defaultValue: () => true },

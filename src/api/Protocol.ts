@@ -25,13 +25,7 @@ import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import {
-  platformFailure,
-  failure,
-  failureHeaders,
-  methodNotAllowed,
-  asEnvelope,
-} from "./EdgeFailures.ts"
+import { asEnvelope, failure, failureHeaders, notAllowed, platformFailure } from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 
@@ -119,30 +113,26 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         request: HttpServerRequest.HttpServerRequest,
         { isRoutable }: Exchange,
       ): Response | undefined => {
-        const { headers: requestHeaders, method } = request
-        if (requestHeaders["host"] === undefined && !isHttp10(request)) {
+        const { headers: sent, method } = request
+        if (sent["host"] === undefined && !isHttp10(request)) {
           return failure(400, "BAD_REQUEST", "The Host header is missing")
         }
-        if (
-          requestHeaders["expect"] !== undefined &&
-          requestHeaders["expect"].toLowerCase() !== "100-continue"
-        ) {
+        if (sent["expect"] !== undefined && sent["expect"].toLowerCase() !== "100-continue") {
           return failure(417, "BAD_REQUEST", "The Expect header is not supported")
         }
-        if (Number(requestHeaders["content-length"] ?? 0) > limit)
-          return platformFailure(413, limit)
+        if (Number(sent["content-length"] ?? 0) > limit) return platformFailure(413, limit)
         if (!isRoutable) return platformFailure(404, limit)
         return method === "OPTIONS" ? preflight(request) : undefined
       }
 
       const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
-        const { headers: requestHeaders } = request
-        const method = requestHeaders["access-control-request-method"]
-        const { origin } = requestHeaders
+        const { headers: sent } = request
+        const method = sent["access-control-request-method"]
+        const { origin } = sent
         if (origin === undefined || method === undefined) return undefined
         const allowed = methodsOf(request.url)
         if (allowed.length === 0) return platformFailure(404, limit)
-        if (!allowed.includes(method)) return methodNotAllowed(allowed)
+        if (!allowed.includes(method)) return notAllowed(allowed)
         if (!headers.allows(origin)) {
           return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
         }
@@ -168,7 +158,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           if (reason._tag === "RouteNotFound") {
             const allowed = methodsOf(request.url)
             return Effect.succeed(
-              allowed.length === 0 ? platformFailure(404, limit) : methodNotAllowed(allowed),
+              allowed.length === 0 ? platformFailure(404, limit) : notAllowed(allowed),
             )
           }
           if (reason._tag === "RequestParseError") {
@@ -220,9 +210,8 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
               const { method, path } = exchange
               exchange.span = begin(fiber, { method, path, headers: request.headers })
             }
-            const earlyResponse = intercept(request, exchange)
-            if (earlyResponse !== undefined)
-              return Exit.succeed(finish(exchange, request, fiber, earlyResponse))
+            const early = intercept(request, exchange)
+            if (early !== undefined) return Exit.succeed(finish(exchange, request, fiber, early))
             if (!isProxyKnown && request.headers["x-forwarded-for"] !== undefined) {
               isProxyKnown = true
               return Effect.andThen(warnAboutProxy, answer(app, request, exchange, fiber))

@@ -70,6 +70,6 @@ const failures: Readonly<Record<string, readonly [status: number, message: strin
   ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
 }
 
-/** Whether a response has begun on this connection: a second one would corrupt it. Node stores it on the socket. */
+/** Returns whether a response has begun on this connection: a second one would corrupt it. Node stores it there. */
 const isResponseStarted = (socket: Duplex & { readonly _httpMessage?: ServerResponse | null }) =>
   socket._httpMessage?.headersSent === true
