@@ -19,7 +19,7 @@ export interface AccessRecord {
   readonly span_id: string | null
 }
 
-/** Writes one line per request, in the format of all log records. Lines are written in batches: at 16 KiB, or after 200 ms. */
+/** Writes one line per request, in the format of all log records. Flushes at 16 KiB or after 200 ms. */
 export class AccessLog extends Context.Service<
   AccessLog,
   { readonly write: (record: AccessRecord) => void }

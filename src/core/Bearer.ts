@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from "node:crypto"
 import { Redacted } from "effect"
 
-/** Returns the bearer token of an Authorization header. RFC 9110 §11.1: the scheme is case-insensitive, one or more spaces follow. */
+/** Returns the bearer token. The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 §11.1). */
 export const bearerOf = (authorization: string | undefined) =>
   authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1]
 

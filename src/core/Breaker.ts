@@ -50,8 +50,8 @@ export const make = Effect.fnUntraced(function* (service: string) {
     ),
 
     /**
-     * Fails with `ServiceUnavailableError` if the breaker rejects the call. The error has no `retry_after` while a trial
-     * call is running.
+     * Fails with `ServiceUnavailableError` if the breaker rejects the call. The error has no `retry_after` while a
+     * trial call is running.
      */
     guard: <A, E, R>(self: Effect.Effect<A, E, R>, verdictOf: (error: E) => CallVerdict) =>
       Effect.mapError(

@@ -20,7 +20,7 @@ export const unanswered: CallVerdict = { fault: "theirs", retry: "if_repeatable"
 /** A response that cannot be decoded. */
 export const unusable: CallVerdict = { fault: "theirs", retry: "never" }
 
-/** The verdict for a response status (RFC 9110 §15) and its `Retry-After`. 408 and 429: the request was not processed. */
+/** Classifies a status (RFC 9110 §15) and its `Retry-After`. 408 and 429: the request was not processed. */
 export const ofStatus = (status: number, retryAfter: string | undefined): CallVerdict => {
   const parsed = retryAfter === undefined ? undefined : Headers.parseRetryAfter(retryAfter)
   const verdict = byStatus(status)

@@ -22,16 +22,16 @@ export interface Jwks {
 
 /** Retries once. A sign-in waits at most `totalTimeout`. */
 const retryPolicy = { timeout: "2 seconds", totalTimeout: "3 seconds", attempts: 2 } as const
-/** How often keys are refetched. Withdrawn keys stay valid for this time, or longer while the provider is unreachable. */
+/** The refetch interval. Withdrawn keys stay valid this long, or longer while the provider is unreachable. */
 const refreshInterval = { afterSuccess: "10 minutes", afterFailure: "1 minute" } as const
 /** An unknown key triggers a fetch, but not sooner than this after the last one. */
 const minRefreshGapMs = { afterSuccess: 10_000, afterFailure: 5000 }
 const maxBytes = 512 * 1024
 
 /**
- * Fetches the keys when the first token needs them. A failed fetch or an invalid response keeps the current keys. A valid
- * key set replaces them, even if it is empty or has no usable key. Concurrent callers share one fetch, which continues
- * if the first caller is interrupted.
+ * Fetches the keys when the first token needs them. A failed fetch or an invalid response keeps the current keys. A
+ * valid key set replaces them, even if it is empty or has no usable key. Concurrent callers share one fetch, which
+ * continues if the first caller is interrupted.
  */
 export const make = Effect.fnUntraced(function* (url: string) {
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)

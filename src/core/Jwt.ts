@@ -49,8 +49,9 @@ export const isSignedWith = ({ input, signature }: Jwt, key: KeyObject) => {
 }
 
 /**
- * Tests that the signature is canonical base64url; lenient decoders accept other encodings of the same bytes. The text of
- * a token still does not identify it: for an ES256 signature (r, s), (r, -s) is valid too, and issuers create either.
+ * Tests that the signature is canonical base64url; lenient decoders accept other encodings of the same bytes. The text
+ * of a token still does not identify it: for an ES256 signature (r, s), (r, -s) is valid too, and an issuer may
+ * create either.
  */
 export const isCanonical = ({ signature }: Jwt) =>
   Buffer.from(signature, "base64url").toString("base64url") === signature

@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { Redacted } from "effect"
 
 /**
- * Returns the signing key for when SECRET_KEY is not set, which only `local` allows. Creates it once in `directory` with
- * mode 0600, so that tokens survive a restart. Throws if the directory is unusable or the file is damaged.
+ * Returns the signing key for when SECRET_KEY is not set, which only `local` allows. Creates it once in `directory`
+ * with mode 0600, so that tokens survive a restart. Throws if the directory is unusable or the file is damaged.
  */
 export const localSecret = (directory: string): Redacted.Redacted => {
   mkdirSync(directory, { recursive: true })

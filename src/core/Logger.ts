@@ -119,8 +119,8 @@ export const scrubbed = (name: string, value: unknown): unknown => {
 }
 
 /**
- * Removes tokens, passwords and keys from a text, so that none reaches a log or a span. Every pattern runs in linear time:
- * its starts are rare or at the start of a word, and the rest is bounded or cannot fail.
+ * Removes tokens, passwords and keys from a text, so that none reaches a log or a span. Every pattern runs in linear
+ * time: its starts are rare or at the start of a word, and the rest is bounded or cannot fail.
  */
 export const scrub = (text: string) =>
   text

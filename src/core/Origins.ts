@@ -1,8 +1,9 @@
 import { Option, Schema } from "effect"
 
 /**
- * A JSON list of origins exactly as browsers send them (WHATWG HTML, "serialization of an origin"). Origins are compared
- * as text, so any other spelling would never match. The message names each problem by its position, without the value.
+ * A JSON list of origins exactly as browsers send them (WHATWG HTML, "serialization of an origin"). Origins are
+ * compared as text, so any other spelling would never match. The message names each problem by its position, without
+ * the value.
  */
 export const OriginList = Schema.String.check(
   Schema.makeFilter((text) => {

@@ -8,8 +8,8 @@ export interface Output {
 }
 
 /**
- * Waits until all output has left the process: a pipe buffers 64 KiB, and `process.exit` drops what the reader has not yet
- * taken. Gives up after 2 seconds, so that a stalled reader cannot block shutdown.
+ * Waits until all output has left the process: a pipe buffers 64 KiB, and `process.exit` drops what the reader has not
+ * yet taken. Gives up after 2 seconds, so that a stalled reader cannot block shutdown.
  */
 export const flushOutput = (output: Output) =>
   Effect.callback<void>((resume) => {

@@ -54,8 +54,8 @@ export const make = Effect.fnUntraced(function* (options: {
 })
 
 /**
- * The sampling interval of the event loop; the lag is the delay beyond it. A shorter interval would dominate the CPU time of
- * an idle process.
+ * The sampling interval of the event loop; the lag is the delay beyond it. A shorter interval would dominate the CPU
+ * time of an idle process.
  */
 const resolutionMs = 100
 

@@ -7,8 +7,8 @@ import { delayOf, unanswered, type CallVerdict } from "./CallVerdict.ts"
 
 /**
  * Calls an external service: attempts bounded in time and number, inside a circuit breaker. Fails with the error of the
- * last attempt, with `ExternalServiceError` if there was no response in time, and with `ServiceUnavailableError`, without
- * a call, while the breaker is open.
+ * last attempt, with `ExternalServiceError` if there was no response in time, and with `ServiceUnavailableError`,
+ * without a call, while the breaker is open.
  */
 export interface Policy<E> {
   /** For calls that may run twice: reads, and writes with an idempotency key. */

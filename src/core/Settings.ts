@@ -35,17 +35,17 @@ type Secrets = readonly [Redacted.Redacted, ...ReadonlyArray<Redacted.Redacted>]
 interface Derived {
   /** From SECRET_KEY. The first key signs, all keys verify. */
   readonly secretKeys: Secrets
-  /** Whether the key was generated and stored in DATA_DIR, which happens only in `local`. */
+  /** True if the key was generated and stored in DATA_DIR, which happens only in `local`. */
   readonly secretGenerated: boolean
   /** From RPC_TOKEN. Each token gives access to `/rpc`. If there are none, `/rpc` is disabled. */
   readonly rpcTokens: ReadonlyArray<Redacted.Redacted>
   readonly database: DatabaseSettings
   readonly auth: AuthSettings
-  /** Whether the server runs jobs too. */
+  /** True if the server runs jobs too. */
   readonly jobsEmbedded: boolean
   readonly email: EmailSettings
   readonly ai: AiSettings
-  /** Whether the OpenAPI document and Swagger UI are served. */
+  /** True if the OpenAPI document and Swagger UI are served. */
   readonly docs: boolean
 }
 

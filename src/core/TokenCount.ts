@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 
-/** The number of characters that are counted; beyond them, the result is extrapolated. Counting blocks the event loop. */
+/** Counting blocks the event loop, so the count of a longer text is extrapolated from its first characters. */
 const maxCountedLength = 50_000
 /** Counting a word takes quadratic time, so longer words are counted in parts. */
 const maxWordLength = 300
@@ -8,8 +8,8 @@ const hasLongWord = new RegExp(String.raw`\S{${maxWordLength}}|\s{${maxWordLengt
 const textPart = new RegExp(`[^]{1,${maxWordLength}}`, "gu")
 
 /**
- * Counts the tokens of a text in o200k_base, the encoding of OpenAI's models. For other vendors, whose encodings are not
- * public, this is an estimate. The tables, 2 MB, are loaded when the first text is counted.
+ * Counts the tokens of a text in o200k_base, the encoding of OpenAI's models. For other vendors, whose encodings are
+ * not public, this is an estimate. The tables, 2 MB, are loaded when the first text is counted.
  */
 export const tokensIn = (text: string): Effect.Effect<number> =>
   text === ""

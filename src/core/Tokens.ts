@@ -167,8 +167,8 @@ const isSignedBy = (token: string, algorithm: Jwt.Algorithm) => (key: CryptoKey)
   )
 
 /**
- * How far a provider's clock may be ahead of ours. `iat` proves nothing and only orders the tokens of a user, so only one
- * far in the future is rejected. `exp` has no leeway.
+ * How far a provider's clock may be ahead of ours. `iat` proves nothing and only orders the tokens of a user, so only
+ * one far in the future is rejected. `exp` has no leeway.
  */
 const leewaySeconds = { nbf: 5, iat: 60 }
 

@@ -22,9 +22,9 @@ interface RequestHead {
 }
 
 /**
- * OpenTelemetry traces if OTEL_ENABLED is set; otherwise OpenTelemetry is not loaded. The sampling decision precedes the
- * first span of a request. It follows the caller's `traceparent` (W3C), or else OTEL_TRACES_SAMPLER_ARG. A request that
- * is not sampled creates no spans.
+ * OpenTelemetry traces if OTEL_ENABLED is set; otherwise OpenTelemetry is not loaded. The sampling decision precedes
+ * the first span of a request. It follows the caller's `traceparent` (W3C), or else OTEL_TRACES_SAMPLER_ARG. A request
+ * that is not sampled creates no spans.
  */
 export class Tracing extends Context.Service<
   Tracing,
@@ -88,7 +88,7 @@ const layerEnabled = (settings: Settings["Service"]) =>
 
       return Context.make(Tracing, { begin }).pipe(
         Context.add(Tracer.Tracer, tracer),
-        // Replaced by the span above, because the stock span of a request contains the whole URL.
+        // The span above replaces the stock span of a request, which contains the whole URL.
         Context.add(HttpMiddleware.TracerDisabledWhen, () => true),
       )
     }),

@@ -102,9 +102,9 @@ type FailureKind = readonly [
 ]
 
 /**
- * The first match applies. An exhausted budget or an invalid key is our fault, whatever the status. Messages are matched
- * only where the vendor has no code. Codes are from https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors and
- * https://ai.google.dev/gemini-api/docs/troubleshooting; messages where there is no word.
+ * The first match applies. An exhausted budget or an invalid key is our fault, whatever the status. Messages are
+ * matched only where the vendor has no code. Codes: https://platform.openai.com/docs/guides/error-codes,
+ * https://docs.claude.com/en/api/errors and https://ai.google.dev/gemini-api/docs/troubleshooting.
  */
 const failureKinds: ReadonlyArray<FailureKind> = [
   [

@@ -152,8 +152,8 @@ const withChunkTimeout = Effect.timeoutOrElse({
 })
 
 /**
- * Returns an effect that reads the next part, or null at the end. Each part with token counts carries the totals so far.
- * Fails if the stream ends without a finish reason. Ignores failures after the finish reason.
+ * Returns an effect that reads the next part, or null at the end. Each part with token counts carries the totals so
+ * far. Fails if the stream ends without a finish reason. Ignores failures after the finish reason.
  */
 const partReader = (
   { partOf }: Vendor,

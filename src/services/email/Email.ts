@@ -6,9 +6,9 @@ export class Email extends Context.Service<
   Email,
   {
     /**
-     * Succeeds when the provider has accepted the e-mail. `key` is an idempotency key, the same for every attempt to send
-     * the same e-mail, like the id of its job: up to 256 printable ASCII characters. A provider that supports keys
-     * delivers the e-mail once.
+     * Succeeds when the provider has accepted the e-mail. `key` is an idempotency key, the same for every attempt to
+     * send the same e-mail, such as the id of its job: up to 256 printable ASCII characters. A provider that supports
+     * keys delivers the e-mail once.
      */
     readonly send: (
       message: EmailMessage,

@@ -20,7 +20,7 @@ export const dailyReport = (
   { date, jobs, projects, users }: DailyReport,
 ): EmailContent => {
   const { project } = letterhead
-  // Of all times: a failed job counts until it is retried or its retention ends.
+  // A failed job counts until it is retried or its retention ends, however old it is.
   const failures = jobs.failed === 1 ? "1 failed job needs" : `${jobs.failed} failed jobs need`
   const summary = jobs.failed === 0 ? "No failed jobs." : `${failures} attention.`
   return compose(letterhead, {
