@@ -34,7 +34,7 @@ const problemOf = (origin: string) =>
 const rules: ReadonlyArray<readonly [form: RegExp, problem: string]> = [
   [/\*/, "has a wildcard: list every origin exactly, because credentials are allowed"],
   [/[\s\p{Cc}]/u, "has white space: remove it"],
-  [/^null$/i, "is what any sandboxed page sends: remove it"],
+  [/^null$/i, "is sent by any sandboxed page: remove it"],
   [/^(?![a-z][a-z\d+.-]*:\/\/)/i, "has no scheme: write https:// or http:// before the host"],
   [
     /^(?:wss?|ftp|file|data|blob|about|javascript):/i,

@@ -11,9 +11,9 @@ import { delayOf, unanswered, type CallVerdict } from "./CallVerdict.ts"
  * without a call, while the breaker is open.
  */
 export interface Policy<E> {
-  /** For calls that may run twice: reads, and writes with an idempotency key. */
+  /** Wraps calls that may run twice: reads, and writes with an idempotency key. */
   readonly repeatable: Call<E>
-  /** For calls that must not run twice: retries only after a failure which proves that nothing was done. */
+  /** Wraps calls that must not run twice. Retries only after a failure that proves that nothing was done. */
   readonly once: Call<E>
   /** The time until the breaker lets a call through; zero if it is not open. */
   readonly openFor: Effect.Effect<Duration.Duration>

@@ -33,11 +33,11 @@ export class SettingsError extends Data.TaggedError("SettingsError")<{
 type Secrets = readonly [Redacted.Redacted, ...ReadonlyArray<Redacted.Redacted>]
 
 interface Derived {
-  /** From SECRET_KEY. The first key signs, all keys verify. */
+  /** The keys in SECRET_KEY. The first key signs, all keys verify. */
   readonly secretKeys: Secrets
   /** True if the key was generated and stored in DATA_DIR, which happens only in `local`. */
   readonly secretGenerated: boolean
-  /** From RPC_TOKEN. Each token gives access to `/rpc`. If there are none, `/rpc` is disabled. */
+  /** The tokens in RPC_TOKEN. Each token gives access to `/rpc`. If there are none, `/rpc` is disabled. */
   readonly rpcTokens: ReadonlyArray<Redacted.Redacted>
   readonly database: DatabaseSettings
   readonly auth: AuthSettings

@@ -282,7 +282,7 @@ describe("origins", () => {
     ["http://app.example.com:80", "names the default port"],
     ["https://bücher.example", "has a host outside ASCII"],
     [" https://app.example.com", "has white space"],
-    ["null", "is what any sandboxed page sends"],
+    ["null", "is sent by any sandboxed page"],
     ["app.example.com", "has no scheme"],
     ["localhost:3000", "has no scheme"],
     ["", "has no scheme"],

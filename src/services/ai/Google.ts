@@ -56,7 +56,7 @@ const paramsOf = (
         systemInstruction: { parts: system.map(({ content }) => ({ text: content })) },
       }),
       abortSignal,
-      // By default, the SDK calls the model again by itself.
+      // The SDK would call the model again by default.
       automaticContinuation: false,
       automaticFunctionCalling: { disable: true },
     },

@@ -29,7 +29,7 @@ export const vendorFetch = Effect.map(
     },
 )
 
-/** For example, the vendor closed a kept-alive connection at this moment. */
+/** A lost connection, such as a kept-alive one that the vendor closes at this moment. */
 const unreachable = new Failure.Refusal({ failure: Failure.unreachable })
 
 const rejectResponse = (response: Response) =>
