@@ -86,7 +86,7 @@ class Batch {
 }
 
 /** Uses a plain timer, because a buffered line belongs to no fiber. The timer does not keep the process alive. */
-// @effect-diagnostics-next-line globalTimers:off
+// @effect-diagnostics-next-line globalTimers:off -- no fiber waits for the timer
 const scheduleFlush = (flush: () => void) => setTimeout(flush, maxDelayMs).unref()
 
 const jsonFormat = (settings: Settings["Service"]) => {

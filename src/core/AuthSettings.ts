@@ -1,5 +1,5 @@
-import { type Redacted } from "effect"
-import { type Problem, type Values } from "./Env.ts"
+import type { Redacted } from "effect"
+import type { Problem, Values } from "./Env.ts"
 
 /**
  * The external issuer whose tokens are accepted besides our own. Keys from `jwksUrl` verify RS256 and ES256, `secrets`
