@@ -35,7 +35,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
   PayloadTooLargeError: { code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
   RequestTimeoutError: {
     code: "BAD_REQUEST",
-    example: { reason: "Nothing more of the body came for 30 seconds" },
+    example: { reason: "No more of the body arrived for 30 seconds" },
   },
   UnsupportedMediaTypeError: {
     code: "UNSUPPORTED_MEDIA_TYPE",

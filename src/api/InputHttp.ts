@@ -3,7 +3,7 @@ import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { BadRequestError, type ValidationError } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
-import { Bodies, type Failure, keepText } from "../core/Bodies.ts"
+import { Bodies, type Failure, setText } from "../core/Bodies.ts"
 import { Input } from "./Input.ts"
 
 export const layer = Layer.effect(
@@ -15,7 +15,7 @@ export const layer = Layer.effect(
           ? handler
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
               Effect.flatMap(readJson(request), (text) => {
-                keepText(request, text)
+                setText(request, text)
                 return handler
               }),
             )

@@ -1,4 +1,4 @@
-import type { Define } from "./MetricFamilies.ts"
+import type { DefineFamily } from "./MetricFamilies.ts"
 
 /** Connections of a pool: reserved or waiting for an answer, unused, and beyond the pool's size. */
 export interface PoolState {
@@ -8,7 +8,7 @@ export interface PoolState {
 }
 
 /** Connections to the database and to Redis, read when they are sampled; of what nobody probes there is no series. */
-export const make = (gauge: Define) => {
+export const make = (gauge: DefineFamily) => {
   const connections = gauge("db_pool_connections", "Database connections by state.")
   const redisConnections = gauge("redis_connections", "Open connections to Redis.")
   const probes: Array<() => PoolState> = []

@@ -13,7 +13,7 @@ import {
 } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RpcSerialization, RpcServer } from "effect/rpc"
-import { Bodies, keepText } from "../core/Bodies.ts"
+import { Bodies, setText } from "../core/Bodies.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
@@ -55,7 +55,7 @@ export const layer = HttpRouter.use(
       const [first, ...others] = parsed.success
       const unaryResponse = first && others.length === 0 ? unary(first, request.headers) : undefined
       if (unaryResponse !== undefined) return unaryResponse
-      keepText(request, toLines(parsed.success))
+      setText(request, toLines(parsed.success))
       return Effect.provideService(calls, CallsInBody, parsed.success.length)
     }
 
