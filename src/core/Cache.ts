@@ -57,7 +57,7 @@ const make = Effect.fnUntraced(function* (store: Store) {
     const decode = Schema.decodeUnknownOption(json)
     const encode = Schema.encodeEffect(json)
     const millis = Duration.toMillis(ttl)
-    const alone = yield* SingleFlight.make<A, E>()
+    const loadOnce = yield* SingleFlight.make<A, E>()
     const keyOf = (key: string) => `${name}:${key}`
 
     const get = (key: string) =>
@@ -79,7 +79,7 @@ const make = Effect.fnUntraced(function* (store: Store) {
           Option.match({
             onSome: (value) => Effect.succeed(value),
             onNone: () =>
-              alone(
+              loadOnce(
                 key,
                 Effect.tap(load, (value) => set(key, value)),
               ),
@@ -93,31 +93,31 @@ const make = Effect.fnUntraced(function* (store: Store) {
 
 /** Redis forgets by itself. */
 const shared = (redis: EffectRedis.Redis["Service"]): Store => ({
-  get: (key) => Effect.orElseSucceed(redis.send<string | null>("GET", prefix + key), () => null),
-  set: (key, text, ttl) => Effect.ignore(redis.send("SET", prefix + key, text, "PX", String(ttl))),
-  remove: (key) => Effect.ignore(redis.send("DEL", prefix + key)),
+  get: (key) => Effect.orElseSucceed(redis.send<string | null>("GET", keyPrefix + key), () => null),
+  set: (key, text, ttl) => Effect.ignore(redis.send("SET", keyPrefix + key, text, "PX", String(ttl))),
+  remove: (key) => Effect.ignore(redis.send("DEL", keyPrefix + key)),
 })
 
-const prefix = "plinth:cache:"
+const keyPrefix = "plinth:cache:"
 
 const maxEntries = 10_000
 
 /** When there are too many, the one that was set longest ago goes. */
 const memory = (): Store => {
-  const all = new Map<string, { readonly text: string; readonly ends_at: number }>()
+  const byKey = new Map<string, { readonly text: string; readonly expiresAt: number }>()
   return {
     get: (key) =>
       Effect.map(currentSteadyMillis, (now) => {
-        const entry = all.get(key)
-        return entry !== undefined && now < entry.ends_at ? entry.text : null
+        const entry = byKey.get(key)
+        return entry !== undefined && now < entry.expiresAt ? entry.text : null
       }),
     set: (key, text, ttl) =>
       Effect.map(currentSteadyMillis, (now) => {
-        all.delete(key)
-        const [oldest] = all.size < maxEntries ? [] : all.keys()
-        if (oldest !== undefined) all.delete(oldest)
-        all.set(key, { text, ends_at: now + ttl })
+        byKey.delete(key)
+        const [oldest] = byKey.size < maxEntries ? [] : byKey.keys()
+        if (oldest !== undefined) byKey.delete(oldest)
+        byKey.set(key, { text, expiresAt: now + ttl })
       }),
-    remove: (key) => Effect.sync(() => all.delete(key)),
+    remove: (key) => Effect.sync(() => byKey.delete(key)),
   }
 }

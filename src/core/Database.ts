@@ -43,7 +43,7 @@ const sqliteCodes: Readonly<Record<number, string>> = {
   26: "SQLITE_NOTADB",
 }
 
-type Read<E> = Exclude<E, SqlError.SqlError> | ServiceUnavailableError
+type WithoutSqlError<E> = Exclude<E, SqlError.SqlError> | ServiceUnavailableError
 
 /**
  * The database beside its `SqlClient`: transactions, and SQL errors as the failures that callers know. What else
@@ -57,13 +57,13 @@ export class Database extends Context.Service<
      * Runs the effect in a transaction, or in a savepoint of the one that is open. The outermost is run again up to
      * three times when PostgreSQL refuses it because of another one.
      */
-    readonly transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Read<E>, R>
+    readonly transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, WithoutSqlError<E>, R>
     /** For statements that cannot meet a duplicate. */
-    readonly query: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Read<E>, R>
+    readonly query: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, WithoutSqlError<E>, R>
     /** For statements whose duplicates are the caller's error. */
     readonly write: (
       resource: string,
-    ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Read<E> | ConflictError, R>
+    ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, WithoutSqlError<E> | ConflictError, R>
     /** Answers within a second. */
     readonly ping: Effect.Effect<void, ServiceUnavailableError>
   }
@@ -73,8 +73,8 @@ export class Database extends Context.Service<
     Effect.gen(function* () {
       const { database, DB_POOL_SIZE } = yield* Settings
       const metrics = yield* Metrics
-      const observe = observer(metrics)
-      const open: Effect.Effect<
+      const observe = makeObserver(metrics)
+      const openClient: Effect.Effect<
         SqlClient.SqlClient,
         SqlError.SqlError,
         Scope.Scope | Reactivity.Reactivity
@@ -88,8 +88,8 @@ export class Database extends Context.Service<
                 return sql
               },
             )
-      const sql = yield* open.pipe(
-        Effect.tap((client) => reachable(client)),
+      const sql = yield* openClient.pipe(
+        Effect.tap((client) => waitUntilReachable(client)),
         Effect.mapError((cause) => new DatabaseUnavailable({ cause })),
       )
       return Context.make(Database, make(sql, database.dialect, metrics)).pipe(
@@ -104,34 +104,34 @@ const make = (
   dialect: "sqlite" | "pg",
   metrics: Metrics["Service"],
 ): Database["Service"] => {
-  const failed = <E>(error: E): Effect.Effect<never, Read<E>> => {
+  const fail = <E>(error: E): Effect.Effect<never, WithoutSqlError<E>> => {
     if (!SqlError.isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError.SqlError>)
     metrics.databaseError(error.reason._tag)
-    const unavailable = SqlFailure.unavailable(error)
+    const unavailable = SqlFailure.toUnavailable(error)
     return unavailable === undefined ? Effect.die(error) : Effect.fail(unavailable)
   }
 
-  const query = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Read<E>, R> =>
-    Effect.catch(self, failed)
+  const query = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, WithoutSqlError<E>, R> =>
+    Effect.catch(self, fail)
 
   const write =
     (resource: string) =>
-    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Read<E> | ConflictError, R> =>
-      Effect.catch(self, (error): Effect.Effect<never, Read<E> | ConflictError> => {
-        const field = SqlFailure.duplicate(error)
-        if (field === undefined) return failed(error)
+    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, WithoutSqlError<E> | ConflictError, R> =>
+      Effect.catch(self, (error): Effect.Effect<never, WithoutSqlError<E> | ConflictError> => {
+        const field = SqlFailure.duplicateColumn(error)
+        if (field === undefined) return fail(error)
         metrics.databaseError("UniqueViolation")
         return Effect.fail(new ConflictError({ resource, reason: "duplicate", field }))
       })
 
-  const attempt = <A, E, R>(
+  const runTransaction = <A, E, R>(
     self: Effect.Effect<A, E, R>,
     retries: number,
-  ): Effect.Effect<A, Read<E>, R> =>
-    Effect.catch(sql.withTransaction(self), (error): Effect.Effect<A, Read<E>, R> =>
+  ): Effect.Effect<A, WithoutSqlError<E>, R> =>
+    Effect.catch(sql.withTransaction(self), (error): Effect.Effect<A, WithoutSqlError<E>, R> =>
       retries > 0 && SqlFailure.isTransient(error)
-        ? Effect.andThen(backoff, attempt(self, retries - 1))
-        : failed(error as E),
+        ? Effect.andThen(backoff, runTransaction(self, retries - 1))
+        : fail(error as E),
     )
 
   return {
@@ -140,7 +140,7 @@ const make = (
     write,
     transaction: (self) =>
       Effect.withFiber((fiber) =>
-        attempt(self, fiber.context.mapUnsafe.has(sql.transactionService.key) ? 0 : maxRetries),
+        runTransaction(self, fiber.context.mapUnsafe.has(sql.transactionService.key) ? 0 : maxRetries),
       ),
     ping: query(sql`SELECT 1`).pipe(
       Effect.timeoutOrElse({
@@ -160,7 +160,7 @@ const backoff = Effect.flatMap(Random.nextIntBetween(10, 40), (millis) => Effect
 const noSuchDatabase = "3D000"
 
 /** A server that is still starting is waited for; one that refuses us, or has no such database, is not. */
-const reachable = (sql: SqlClient.SqlClient) =>
+const waitUntilReachable = (sql: SqlClient.SqlClient) =>
   Effect.retry(sql`SELECT 1`, {
     schedule: Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: "10 seconds" })),
     while: (error) =>
@@ -180,21 +180,21 @@ const codeOf = ({ reason }: SqlError.SqlError) => {
 }
 
 /** Counts and times every statement by its operation and first table, which are read once per text. */
-const observer = (metrics: Metrics["Service"]) => {
-  const known = new Map<string, Subject | null>()
+const makeObserver = (metrics: Metrics["Service"]) => {
+  const subjects = new Map<string, Subject | null>()
   return (sql: string, started: number) => {
-    let subject = known.get(sql)
+    let subject = subjects.get(sql)
     if (subject === undefined) {
-      if (known.size >= maxKnown) known.clear()
+      if (subjects.size >= maxSubjects) subjects.clear()
       subject = subjectOf(sql)
-      known.set(sql, subject)
+      subjects.set(sql, subject)
     }
     if (subject === null) return
     metrics.query(subject.operation, subject.table, (performance.now() - started) / 1000)
   }
 }
 
-const maxKnown = 1000
+const maxSubjects = 1000
 
 interface Subject {
   readonly operation: "SELECT" | "INSERT" | "UPDATE" | "DELETE"

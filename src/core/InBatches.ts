@@ -1,10 +1,10 @@
 import { Data, Effect } from "effect"
 
 /** Enough to be quick, few enough to hold no lock for long. */
-const size = 500
+const maxBatchSize = 500
 
 /** Rows that fail one by one take a statement each: past so many, the rest is left for the next run. */
-const mostFailed = 1000
+const maxFailed = 1000
 
 export interface Batch {
   readonly limit: number
@@ -20,7 +20,7 @@ export class RowsFailed extends Data.TaggedError("RowsFailed")<{
   readonly cause: unknown
 }> {
   override get message() {
-    const end = this.failed < mostFailed ? "" : ", and no more were tried"
+    const end = this.failed < maxFailed ? "" : ", and no more were tried"
     return `${this.failed} ${this.failed === 1 ? "row" : "rows"} failed, ${this.done} done${end}`
   }
 }
@@ -36,13 +36,13 @@ export const inBatches = Effect.fnUntraced(function* <E, R>(
 ) {
   let done = 0
   let failed = 0
-  let limit = size
-  let first: unknown
-  while (failed < mostFailed) {
+  let limit = maxBatchSize
+  let firstCause: unknown
+  while (failed < maxFailed) {
     const batch = { limit, skip: failed }
     const taken = yield* Effect.catchDefect(work(batch), (defect) =>
       Effect.sync(() => {
-        first ??= defect
+        firstCause ??= defect
         return null
       }),
     )
@@ -53,8 +53,8 @@ export const inBatches = Effect.fnUntraced(function* <E, R>(
     } else {
       done += taken
       if (taken < limit) break
-      limit = Math.min(size, limit * 2)
+      limit = Math.min(maxBatchSize, limit * 2)
     }
   }
-  return failed === 0 ? done : yield* new RowsFailed({ done, failed, cause: first })
+  return failed === 0 ? done : yield* new RowsFailed({ done, failed, cause: firstCause })
 })

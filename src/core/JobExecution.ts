@@ -104,7 +104,7 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.job(name, "started")
   const started = yield* currentSteadyMillis
   const exit = yield* handler.run(payloadOf(claim.message), { id, attempt, progress }).pipe(
-    Effect.flatMap(resultOf),
+    Effect.flatMap(toJsonResult),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => Effect.fail(new JobFailed({ cause: new TimedOut({ timeout }) })),
@@ -126,40 +126,40 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.job(name, Exit.isSuccess(exit) ? "completed" : "failed")
   return Exit.isSuccess(exit)
     ? { claim, outcome: "completed" as const, result: exit.value }
-    : yield* failed(claim, policy, exit.cause)
+    : yield* settleFailure(claim, policy, exit.cause)
 }, withOrigin)
 
 /** As it will be kept. */
-const resultOf = (value: unknown) =>
+const toJsonResult = (value: unknown) =>
   Effect.try({
     try: (): unknown => {
-      const kept: unknown = JSON.parse(JSON.stringify(value) ?? "null")
-      const issue = jsonIssue(kept, anyJson)
+      const parsed: unknown = JSON.parse(JSON.stringify(value) ?? "null")
+      const issue = jsonIssue(parsed, anyJson)
       if (issue !== undefined) throw new Error(issue)
-      return kept
+      return parsed
     },
     catch: () => new JobFailed({ cause: new UnusableResult() }),
   })
 
 /** Whether there is another attempt, and when. */
-const failed = Effect.fnUntraced(function* (
+const settleFailure = Effect.fnUntraced(function* (
   claim: LeasedJob,
   policy: JobPolicy,
   cause: Cause.Cause<unknown>,
 ): Effect.fn.Return<Settlement> {
   const squashed = Cause.squash(cause)
   const failure = squashed instanceof JobFailed ? squashed.cause : squashed
-  const error = textOf(failure)
+  const error = storableText(failure)
   const isLast = claim.attempt >= claim.max_attempts || !isRetryable(failure)
   const log = isLast ? Effect.logError : Effect.logWarning
   yield* log(isLast ? "job failed" : "job failed, and is tried again", Cause.fail(failure))
   if (isLast) return { claim, outcome: "failed", error }
   const backoff = backoffOf(policy, { attempts: claim.attempt, chance: yield* Random.next })
-  return { claim, outcome: "retry", error, delay: Math.max(backoff, pauseOf(failure)) }
+  return { claim, outcome: "retry", error, delay: Math.max(backoff, retryAfterMs(failure)) }
 })
 
 /** How long the other side wants to be left alone, in ms. */
-const pauseOf = (error: unknown) =>
+const retryAfterMs = (error: unknown) =>
   typeof error === "object" &&
   error !== null &&
   "retry_after" in error &&
@@ -168,7 +168,7 @@ const pauseOf = (error: unknown) =>
     : 0
 
 /** As both databases can keep it. */
-const textOf = (error: unknown) =>
+const storableText = (error: unknown) =>
   errorText(error).replaceAll("\0", "").slice(0, 2000).toWellFormed()
 
 const decodeOrigin = Schema.decodeUnknownOption(

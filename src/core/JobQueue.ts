@@ -30,7 +30,7 @@ export interface Enqueued {
 }
 
 /** The channel of ids of jobs that were cancelled: whoever runs one stops at once. */
-export const cancellations = "jobs.cancelled"
+export const cancellationChannel = "jobs.cancelled"
 
 /** Work for later, in whichever process has time: kept with the data, so it exists if and only if its transaction committed. */
 export class JobQueue extends Context.Service<
@@ -100,10 +100,10 @@ export class JobQueue extends Context.Service<
             yield* sql.afterCommit(Effect.sync(() => metrics.job(name, "enqueued")))
             return { id, created: true }
           }
-          const other =
+          const existing =
             uniqueKey === undefined ? undefined : yield* store.findByKey(name, uniqueKey)
           // It may have ended in between.
-          if (other !== undefined) return { id: other, created: false }
+          if (existing !== undefined) return { id: existing, created: false }
         }
       })
 
@@ -133,7 +133,7 @@ export class JobQueue extends Context.Service<
           change(id, Effect.catchTag(store.retry(id), "ConflictError", isThere), "not_failed"),
         cancel: (id) =>
           Effect.tap(change(id, store.cancel(id), "ended"), () =>
-            sql.afterCommit(publish(cancellations, id)),
+            sql.afterCommit(publish(cancellationChannel, id)),
           ),
         relink: store.relink,
         forget: store.forget,

@@ -3,7 +3,7 @@ import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { policyOf } from "../domain/Job.ts"
 import { inHalves } from "./InHalves.ts"
 import { execute, type JobHandler } from "./JobExecution.ts"
-import { cancellations } from "./JobQueue.ts"
+import { cancellationChannel } from "./JobQueue.ts"
 import { JobSchedules } from "./JobSchedules.ts"
 import { type LeasedJob, JobStore, leaseMs, type Settlement } from "./JobStore.ts"
 import { jobRunner, Leases, leaseRenewalMs } from "./Leases.ts"
@@ -21,7 +21,7 @@ interface Running {
   /** Steady ms. Past it another process may run it. */
   leasedUntil: number
   /** Why it is interrupted: to be begun again elsewhere, or because it is not this process's any more. */
-  letGo: "handed_back" | "lost" | undefined
+  stop: "handed_back" | "lost" | undefined
 }
 
 interface Kind {
@@ -91,9 +91,9 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     mayTake.openUnsafe()
   }
 
-  const letGo = (job: Running, reason: NonNullable<Running["letGo"]>) => {
-    if (job.letGo !== undefined) return
-    job.letGo = reason
+  const letGo = (job: Running, reason: NonNullable<Running["stop"]>) => {
+    if (job.stop !== undefined) return
+    job.stop = reason
     job.fiber?.interruptUnsafe()
   }
 
@@ -102,7 +102,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   }
 
   const run = Effect.fnUntraced(function* (claim: LeasedJob, kind: Kind, leasedUntil: number) {
-    const job: Running = { claim, kind, fiber: undefined, leasedUntil, letGo: undefined }
+    const job: Running = { claim, kind, fiber: undefined, leasedUntil, stop: undefined }
     lose(claim.id)
     running.add(job)
     kind.free -= 1
@@ -112,13 +112,13 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
       Effect.map((settlement) => settle(job, settlement)),
       Effect.onInterrupt(() =>
         Effect.sync(() =>
-          job.letGo === "handed_back" ? settle(job, handedBack(claim)) : release(job),
+          job.stop === "handed_back" ? settle(job, handBack(claim)) : release(job),
         ),
       ),
       Effect.forkDetach,
     )
     // It may have been cancelled meanwhile.
-    if (job.letGo !== undefined) job.fiber.interruptUnsafe()
+    if (job.stop !== undefined) job.fiber.interruptUnsafe()
   })
 
   /** As many as there is room for. Not to be interrupted: what was claimed is run, or handed back. */
@@ -131,7 +131,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const claims = yield* Effect.tapCause(store.claim(name, freeSlots), () =>
       Effect.sync(() => want(name)),
     )
-    if (stopping) return yield* store.settle(claims.map(handedBack))
+    if (stopping) return yield* store.settle(claims.map(handBack))
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
     // Behind the others, if there may be more.
     if (claims.length === freeSlots) want(name)
@@ -167,7 +167,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   })
 
   const renew = Effect.gen(function* () {
-    const jobs = [...running].filter(({ letGo }) => letGo === undefined)
+    const jobs = [...running].filter(({ stop: letGo }) => letGo === undefined)
     if (jobs.length === 0) return
     const leasedUntil = (yield* currentSteadyMillis) + leaseMs
     const held = yield* store.renew(jobs.map(({ claim }) => claim))
@@ -207,7 +207,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     yield* Effect.sleep(next)
   })
 
-  const handBack = Effect.gen(function* () {
+  const handBackAll = Effect.gen(function* () {
     stopping = true
     const now = yield* currentSteadyMillis
     const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
@@ -216,35 +216,35 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     yield* Effect.timeoutOption(isIdle.await, interruptTimeout)
   })
 
-  yield* store.attend(want)
-  yield* subscribe(cancellations, lose)
-  yield* steadily("taking jobs", take)
-  yield* steadily("settling jobs", settleAll)
-  yield* steadily("looking for jobs", lookAround)
-  yield* steadily("renewing leases", Effect.andThen(renew, Effect.sleep(jobLeaseRenewalMs)))
+  yield* store.maintain(want)
+  yield* subscribe(cancellationChannel, lose)
+  yield* runForever("taking jobs", take)
+  yield* runForever("settling jobs", settleAll)
+  yield* runForever("looking for jobs", lookAround)
+  yield* runForever("renewing leases", Effect.andThen(renew, Effect.sleep(jobLeaseRenewalMs)))
   // By itself: a renewal may wait for its answer until the lease is over.
-  yield* steadily(
+  yield* runForever(
     "watching leases",
     Effect.andThen(letGoOfExpired, Effect.sleep(leaseCheckIntervalMs)),
   )
   // Runs before the fibers above are interrupted.
-  yield* Effect.addFinalizer(() => handBack)
+  yield* Effect.addFinalizer(() => handBackAll)
 })
 
-const handedBack = (claim: LeasedJob): Settlement => ({ claim, outcome: "handed_back" })
+const handBack = (claim: LeasedJob): Settlement => ({ claim, outcome: "handed_back" })
 
 /** Over and over. A failure is told when it begins, and tried again after a while. */
-const steadily = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {
-  let failing = false
+const runForever = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {
+  let isFailing = false
   const failed = (cause: Cause.Cause<ServiceUnavailableError>) => {
-    const tell = failing
+    const log = isFailing
       ? Effect.void
       : Effect.logWarning("jobs are held up", cause).pipe(Effect.annotateLogs({ what }))
-    failing = true
-    return Effect.andThen(tell, Effect.sleep("500 millis"))
+    isFailing = true
+    return Effect.andThen(log, Effect.sleep("500 millis"))
   }
   return Effect.matchCauseEffect(effect, {
-    onSuccess: () => Effect.sync(() => void (failing = false)),
+    onSuccess: () => Effect.sync(() => void (isFailing = false)),
     onFailure: failed,
   }).pipe(Effect.forever, Effect.forkScoped)
 }

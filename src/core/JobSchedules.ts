@@ -8,8 +8,8 @@ interface Schedule {
   readonly cron: Cron.Cron
   readonly enqueue: Effect.Effect<unknown, ServiceUnavailableError>
   /** When to look at its row again, in Unix ms. */
-  next: number
-  failing: boolean
+  nextCheckAt: number
+  isFailing: boolean
 }
 
 /**
@@ -38,7 +38,7 @@ export class JobSchedules extends Context.Service<
 
       const set: JobSchedules["Service"]["set"] = Effect.fnUntraced(
         function* (name, cron, enqueue) {
-          const row = { name, cron: textOf(cron), next_run_at: yield* nextOf(cron) }
+          const row = { name, cron: canonicalText(cron), next_run_at: yield* nextOf(cron) }
           yield* query(sql`
             INSERT INTO job_schedules ${sql.insert(row)}
             ON CONFLICT (name) DO UPDATE SET
@@ -48,27 +48,27 @@ export class JobSchedules extends Context.Service<
                 ELSE excluded.next_run_at
               END
           `)
-          schedules.set(name, { cron, enqueue, next: 0, failing: false })
+          schedules.set(name, { cron, enqueue, nextCheckAt: 0, isFailing: false })
         },
       )
 
       const fire = Effect.fnUntraced(function* (name: string, { cron, enqueue }: Schedule) {
         yield* query(sql`
           UPDATE job_schedules SET next_run_at = ${yield* nextOf(cron)}
-          WHERE name = ${name} AND cron = ${textOf(cron)} AND next_run_at > ${yield* latestOf(cron)}
+          WHERE name = ${name} AND cron = ${canonicalText(cron)} AND next_run_at > ${yield* latestPlausible(cron)}
         `)
-        const moved = yield* query(sql`
+        const advanced = yield* query(sql`
           UPDATE job_schedules SET next_run_at = ${yield* nextOf(cron)}
-          WHERE name = ${name} AND cron = ${textOf(cron)} AND next_run_at <= ${yield* now}
+          WHERE name = ${name} AND cron = ${canonicalText(cron)} AND next_run_at <= ${yield* now}
           RETURNING name
         `)
-        if (moved.length > 0) yield* enqueue
+        if (advanced.length > 0) yield* enqueue
       }, transaction)
 
       /** A bug of one schedule holds up no other. It is told when it begins, and tried again at each tick. */
-      const held = (name: string, schedule: Schedule) => (defect: unknown) => {
-        const isNew = !schedule.failing
-        schedule.failing = true
+      const logDefect = (name: string, schedule: Schedule) => (defect: unknown) => {
+        const isNew = !schedule.isFailing
+        schedule.isFailing = true
         return isNew
           ? Effect.logError("a schedule cannot enqueue its job", Cause.die(defect)).pipe(
               Effect.annotateLogs({ schedule: name }),
@@ -81,12 +81,12 @@ export class JobSchedules extends Context.Service<
         for (const [name, schedule] of schedules) {
           const next = Cron.next(schedule.cron, time).getTime()
           // Later than the next tick: the system clock has stepped back.
-          if (schedule.next > time && schedule.next <= next) continue
+          if (schedule.nextCheckAt > time && schedule.nextCheckAt <= next) continue
           const enqueued = Effect.map(fire(name, schedule), () => {
-            schedule.next = next
-            schedule.failing = false
+            schedule.nextCheckAt = next
+            schedule.isFailing = false
           })
-          yield* Effect.catchDefect(enqueued, held(name, schedule))
+          yield* Effect.catchDefect(enqueued, logDefect(name, schedule))
         }
       })
 
@@ -96,7 +96,7 @@ export class JobSchedules extends Context.Service<
 }
 
 /** The same for the same ticks, however they were written. */
-const textOf = ({ days, hours, minutes, months, seconds, weekdays }: Cron.Cron) =>
+const canonicalText = ({ days, hours, minutes, months, seconds, weekdays }: Cron.Cron) =>
   [seconds, minutes, hours, days, months, weekdays]
     .map((set) => [...set].join(",") || "*")
     .join(" ")
@@ -105,12 +105,12 @@ const nextOf = (cron: Cron.Cron) =>
   Effect.map(Clock.currentTimeMillis, (time) => timestampOf(Cron.next(cron, time)))
 
 /** How far the clocks of two processes may differ, in ms. */
-const skew = 300_000
+const maxClockSkewMs = 300_000
 
 /** A row that says later was written by a clock that was ahead, and would wait for it: another process cannot have moved it so far. */
-const latestOf = (cron: Cron.Cron) =>
+const latestPlausible = (cron: Cron.Cron) =>
   Effect.map(Clock.currentTimeMillis, (time) =>
-    timestampOf(Cron.next(cron, Cron.next(cron, time + skew))),
+    timestampOf(Cron.next(cron, Cron.next(cron, time + maxClockSkewMs))),
   )
 
 const timestampOf = (date: Date) => Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(date)))

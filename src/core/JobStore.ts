@@ -142,12 +142,12 @@ export class JobStore extends Context.Service<
      * Until the scope closes: tells the names of jobs that were just committed, fails attempts whose lease ran out,
      * and removes what ended long ago.
      */
-    readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
+    readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("plinth/core/JobStore") {}
 
 /** Again and again until the scope closes, also after a defect: nobody else would begin it again. */
-export const upkeep = (
+export const runPeriodically = (
   interval: Duration.Input,
   effect: Effect.Effect<unknown, ServiceUnavailableError>,
 ) =>

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { JobStore, leaseMs, lostProcess, upkeep } from "./JobStore.ts"
+import { JobStore, leaseMs, lostProcess, runPeriodically } from "./JobStore.ts"
 import * as PgBossJob from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
 import { isUuid } from "./Uuid.ts"
@@ -28,7 +28,7 @@ export const layer = Layer.effect(
        retry_count, retry_limit, output, singleton_key, start_after, started_on, completed_on`,
     )
     const userId = sql.literal(`data -> 'payload' ->> 'user_id'`)
-    const ofUser = (user: string) => sql`${userId} = ${user}`
+    const isOfUser = (user: string) => sql`${userId} = ${user}`
     /** Of the server's microseconds, milliseconds came out. */
     const startedAt = (time: Statement.Fragment) =>
       sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
@@ -70,7 +70,7 @@ export const layer = Layer.effect(
           (inserted) => inserted !== null,
         ),
       get: (id) =>
-        ofId(
+        ifUuid(
           id,
           one(
             query(
@@ -92,7 +92,7 @@ export const layer = Layer.effect(
         const conditions = [
           sql`name = queue.name`,
           ...(state === undefined ? [] : [PgBossJob.inState(sql, state)]),
-          ...(user === undefined ? [] : [ofUser(user)]),
+          ...(user === undefined ? [] : [isOfUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         // A few of each name by the primary key, however many there are.
@@ -122,7 +122,7 @@ export const layer = Layer.effect(
         WHERE state < 'active' AND NOT blocked GROUP BY name
       `),
       retry: (id) =>
-        ofId(
+        ifUuid(
           id,
           one(
             write("Job")(sql<PgBossJob.PgBossRow>`
@@ -135,7 +135,7 @@ export const layer = Layer.effect(
           ),
         ),
       cancel: (id) =>
-        ofId(
+        ifUuid(
           id,
           one(
             query(sql<PgBossJob.PgBossRow>`
@@ -154,7 +154,7 @@ export const layer = Layer.effect(
                 SELECT 1 FROM pgboss.job taken
                 WHERE taken.name = job.name AND taken.singleton_key = ${to} AND taken.state <= 'active'
               ) THEN ${to} ELSE singleton_key END
-            WHERE name IN ${names} AND ${ofUser(user)}
+            WHERE name IN ${names} AND ${isOfUser(user)}
           `),
         ),
       forget: (users) =>
@@ -168,7 +168,7 @@ export const layer = Layer.effect(
           bosses.call((boss, db) =>
             boss.fetch(name, { batchSize: limit, includeMetadata: true, db }),
           ),
-          (jobs) => jobs.toSorted(PgBossJob.byTurn).map(PgBossJob.claimOf),
+          (jobs) => jobs.toSorted(PgBossJob.inClaimOrder).map(PgBossJob.claimOf),
         ),
       settle: (settlements) =>
         Effect.asVoid(
@@ -237,7 +237,7 @@ export const layer = Layer.effect(
           ) next
           GROUP BY kind.name
         `),
-      attend: (wake) => Effect.andThen(bosses.attend(wake), upkeep("2 seconds", rescue)),
+      maintain: (wake) => Effect.andThen(bosses.maintain(wake), runPeriodically("2 seconds", rescue)),
     })
   }),
 ).pipe(Layer.provide(PgBosses.layer))
@@ -246,5 +246,5 @@ const one = <E>(rows: Effect.Effect<ReadonlyArray<PgBossJob.PgBossRow>, E>) =>
   Effect.map(rows, ([row]) => row && PgBossJob.jobOf(row))
 
 /** No job has an id of another form. */
-const ofId = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
+const ifUuid = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
   isUuid(id) ? found : Effect.undefined

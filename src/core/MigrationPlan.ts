@@ -17,9 +17,9 @@ export interface Status {
   readonly known: boolean
 }
 
-type Ran = Status & { readonly applied_at: Timestamp }
+type AppliedStatus = Status & { readonly applied_at: Timestamp }
 
-const hasRun = (status: Status): status is Ran => status.applied_at !== null
+const isApplied = (status: Status): status is AppliedStatus => status.applied_at !== null
 
 export interface MigrationPlan {
   /** The migrations of this release and those that ran on this database, by number. */
@@ -41,30 +41,30 @@ export const plan = (
   names: ReadonlyArray<string>,
   recorded: ReadonlyArray<Recorded>,
 ): MigrationPlan => {
-  const ran = new Map(recorded.map((row) => [row.name, row]))
+  const recordedByName = new Map(recorded.map((row) => [row.name, row]))
   const known = new Set(names)
-  const own = names.map((name): Status => ({
+  const ofRelease = names.map((name): Status => ({
     id: numberOf(name),
     name,
-    applied_at: ran.get(name)?.applied_at ?? null,
+    applied_at: recordedByName.get(name)?.applied_at ?? null,
     known: true,
   }))
   const unknown = recorded
     .filter(({ name }) => !known.has(name))
     .map(({ applied_at, id, name }): Status => ({ id, name, applied_at, known: false }))
   return {
-    migrations: [...own, ...unknown].toSorted((one, other) => one.id - other.id),
-    pending: names.filter((name) => !ran.has(name)),
-    newer: unknown.filter(({ id }) => id > numberOf(lastBeside(id, names))).map(({ name }) => name),
+    migrations: [...ofRelease, ...unknown].toSorted((one, other) => one.id - other.id),
+    pending: names.filter((name) => !recordedByName.has(name)),
+    newer: unknown.filter(({ id }) => id > numberOf(lastInRange(id, names))).map(({ name }) => name),
     problems: [...problemsWithin(names, recorded), ...problemsBetween(names, recorded)],
   }
 }
 
 /** The one that ran last. Of those that ran at once, the one with the highest number. */
 export const newestOf = ({ migrations }: MigrationPlan) =>
-  migrations.reduce<Ran | undefined>(
+  migrations.reduce<AppliedStatus | undefined>(
     (newest, one) =>
-      hasRun(one) && (newest === undefined || newest.applied_at <= one.applied_at) ? one : newest,
+      isApplied(one) && (newest === undefined || newest.applied_at <= one.applied_at) ? one : newest,
     undefined,
   )
 
@@ -72,35 +72,35 @@ export const newestOf = ({ migrations }: MigrationPlan) =>
 export const numberOf = (name: string) => Number(/^\d+/.exec(name)?.[0] ?? 0)
 
 /** Every number up to it is for Plinth's own migrations. */
-const lastOfPlinth = 1000
+const maxPlinthNumber = 1000
 
 /** The name with the highest number in the same range; empty when the release has none there. */
-const lastBeside = (id: number, names: ReadonlyArray<string>) =>
+const lastInRange = (id: number, names: ReadonlyArray<string>) =>
   names
-    .filter((name) => numberOf(name) > lastOfPlinth === id > lastOfPlinth)
+    .filter((name) => numberOf(name) > maxPlinthNumber === id > maxPlinthNumber)
     .reduce((last, name) => (numberOf(name) > numberOf(last) ? name : last), "")
 
 /** The problems with the names of a release, whatever the database holds. */
 const problemsWithin = (names: ReadonlyArray<string>, recorded: ReadonlyArray<Recorded>) => {
   const problems: Array<string> = []
-  const first = new Map<number, string>()
+  const firstByNumber = new Map<number, string>()
   let last = ""
   for (const name of names) {
     const id = numberOf(name)
-    const same = first.get(id)
-    const to = moved(name, names, recorded)
+    const sameNumber = firstByNumber.get(id)
+    const freeName = nextFreeName(name, names, recorded)
     if (id === 0) {
-      problems.push(`migration ${name} has no number: call it, for example, ${to}`)
-    } else if (same !== undefined) {
+      problems.push(`migration ${name} has no number: call it, for example, ${freeName}`)
+    } else if (sameNumber !== undefined) {
       problems.push(
-        `migrations ${same} and ${name} have the same number. Give the one that is not Plinth's a number from 1001 on. For ${name}: ${renaming(name, to)}`,
+        `migrations ${sameNumber} and ${name} have the same number. Give the one that is not Plinth's a number from 1001 on. For ${name}: ${renameSteps(name, freeName)}`,
       )
     } else if (id < numberOf(last)) {
       problems.push(
-        `migration ${name} stands after ${last}, but has a lower number. Move its line in migrations/index.ts up, or, if it is not Plinth's, ${renaming(name, to)}`,
+        `migration ${name} stands after ${last}, but has a lower number. Move its line in migrations/index.ts up, or, if it is not Plinth's, ${renameSteps(name, freeName)}`,
       )
     } else last = name
-    if (same === undefined) first.set(id, name)
+    if (sameNumber === undefined) firstByNumber.set(id, name)
   }
   return problems
 }
@@ -117,15 +117,15 @@ const problemsBetween = (names: ReadonlyArray<string>, recorded: ReadonlyArray<R
       (one) => titleOf(one) === titleOf(name) && recorded.every((row) => row.name !== one),
     )
     const rename = (to: string) => `plinth migrate rename ${name} ${to}`
-    const same = names.find((one) => numberOf(one) === id)
-    if (same !== undefined) {
-      return `this database ran ${name}, but this release has ${same} at that number. ${
+    const sameNumber = names.find((one) => numberOf(one) === id)
+    if (sameNumber !== undefined) {
+      return `this database ran ${name}, but this release has ${sameNumber} at that number. ${
         renamed === undefined
-          ? `If that is its new name: ${rename(same)}. If they are two migrations, give the one that is not Plinth's a number from 1001 on. For ${name}: ${renaming(name, moved(name, names, recorded))}`
+          ? `If that is its new name: ${rename(sameNumber)}. If they are two migrations, give the one that is not Plinth's a number from 1001 on. For ${name}: ${renameSteps(name, nextFreeName(name, names, recorded))}`
           : `If it is ${renamed} now: ${rename(renamed)}`
       }`
     }
-    const last = lastBeside(id, names)
+    const last = lastInRange(id, names)
     if (id > numberOf(last)) {
       return renamed === undefined
         ? []
@@ -138,16 +138,16 @@ const problemsBetween = (names: ReadonlyArray<string>, recorded: ReadonlyArray<R
     }`
   })
 
-const renaming = (from: string, to: string) =>
+const renameSteps = (from: string, to: string) =>
   `rename its file and its line in migrations/index.ts to ${to}, then, on each database where it ran: plinth migrate rename ${from} ${to}`
 
 /** The name of a migration with the next number that is free for an adopter's. */
-const moved = (
+const nextFreeName = (
   name: string,
   names: ReadonlyArray<string>,
   recorded: ReadonlyArray<Recorded>,
 ): string => {
-  const taken = [lastOfPlinth, ...names.map(numberOf), ...recorded.map(({ id }) => id)]
+  const taken = [maxPlinthNumber, ...names.map(numberOf), ...recorded.map(({ id }) => id)]
   return `${Math.max(...taken) + 1}_${titleOf(name)}`
 }
 

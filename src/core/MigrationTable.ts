@@ -12,7 +12,7 @@ import * as SqlFailure from "./SqlFailure.ts"
  * takes, but waits for a lock no longer than any statement, because whoever comes after it waits behind it: then all
  * is tried again.
  */
-export const locked = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+export const withLock = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const database = yield* Database
     const sql = yield* SqlClient.SqlClient

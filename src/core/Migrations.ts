@@ -11,7 +11,7 @@ type Migrations = Readonly<Record<string, Migration>>
 
 /** Runs what has not run, in one transaction, under a lock that makes a second process wait. Returns what it ran. */
 export const run = (migrations: Migrations = shipped) =>
-  MigrationTable.locked(
+  MigrationTable.withLock(
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const found = yield* accepted(migrations)
@@ -42,7 +42,7 @@ export const pending = (migrations: Migrations = shipped) =>
 
 /** Takes back the one that ran last, whatever its number. Returns its name, or `null` when none has run. */
 export const rollback = (migrations: Migrations = shipped) =>
-  MigrationTable.locked(
+  MigrationTable.withLock(
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const newest = newestOf(yield* accepted(migrations))
@@ -53,15 +53,15 @@ export const rollback = (migrations: Migrations = shipped) =>
           `migration ${newest.name} ran last, and this release does not have it: run plinth migrate down of the release that has it`,
         )
       }
-      const forget = sql`DELETE FROM migrations WHERE id = ${newest.id}`
-      yield* step(newest.name, Effect.andThen(migration.down, forget))
+      const deletion = sql`DELETE FROM migrations WHERE id = ${newest.id}`
+      yield* step(newest.name, Effect.andThen(migration.down, deletion))
       return newest.name
     }),
   )
 
 /** Records what ran as `from` under the name that this release has for it, `to`. Works in a conflict, which it ends. */
 export const rename = (from: string, to: string, migrations: Migrations = shipped) =>
-  MigrationTable.locked(
+  MigrationTable.withLock(
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const rows = yield* MigrationTable.recorded

@@ -52,8 +52,8 @@ export const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statemen
 }
 
 const errorOf = (output: Output | null) => {
-  const theirs = output?.value?.message
-  return output?.error ?? (theirs === "job heartbeat timeout" ? lostProcess : theirs) ?? null
+  const pgBossMessage = output?.value?.message
+  return output?.error ?? (pgBossMessage === "job heartbeat timeout" ? lostProcess : pgBossMessage) ?? null
 }
 
 export const jobOf = (row: PgBossRow): Job => ({
@@ -84,7 +84,7 @@ export const claimOf = (job: JobWithMetadata<unknown>): LeasedJob => ({
 })
 
 /** What an UPDATE returns has no order. */
-export const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
+export const inClaimOrder = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
   b.priority - a.priority || (a.id < b.id ? -1 : 1)
 
 export const leaseOf = ({ attempt, id, name, started_at }: LeasedJob) => ({
@@ -95,20 +95,20 @@ export const leaseOf = ({ attempt, id, name, started_at }: LeasedJob) => ({
 })
 
 export const settlementOf = (settlement: Settlement) => {
-  const claimed = leaseOf(settlement.claim)
+  const lease = leaseOf(settlement.claim)
   switch (settlement.outcome) {
     case "completed":
-      return { ...claimed, state: "completed", output: { result: settlement.result } }
+      return { ...lease, state: "completed", output: { result: settlement.result } }
     case "failed":
-      return { ...claimed, state: "failed", output: { error: settlement.error } }
+      return { ...lease, state: "failed", output: { error: settlement.error } }
     case "retry":
       return {
-        ...claimed,
+        ...lease,
         state: "retry",
         output: { error: settlement.error },
         delay: settlement.delay,
       }
     case "handed_back":
-      return { ...claimed, state: "created" }
+      return { ...lease, state: "created" }
   }
 }

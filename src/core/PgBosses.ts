@@ -31,7 +31,7 @@ export class PgBosses extends Context.Service<
       f: (boss: PgBoss, db: Db) => Promise<A>,
     ) => Effect.Effect<A, ServiceUnavailableError>
     /** Until the scope closes: supervises, and listens for names of jobs that were committed. */
-    readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
+    readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("plinth/core/PgBosses") {
   static readonly layer = Layer.effect(
@@ -44,9 +44,9 @@ export class PgBosses extends Context.Service<
       const context = yield* Effect.context<never>()
       const url = database.dialect === "pg" ? Redacted.value(database.url) : ""
 
-      const databaseOf = (own: Context.Context<never>): Db => ({
+      const databaseOf = (caller: Context.Context<never>): Db => ({
         executeSql: (text, values) =>
-          Effect.runPromiseWith(own)(
+          Effect.runPromiseWith(caller)(
             Effect.map(sql.unsafe(text, values?.map(parameterOf)).raw, resultOf),
           ),
       })
@@ -58,11 +58,11 @@ export class PgBosses extends Context.Service<
           ),
         )
       }
-      const started = (options: ConstructorOptions) =>
+      const startBoss = (options: ConstructorOptions) =>
         Effect.acquireRelease(
           Effect.tryPromise({
             try: () => {
-              const boss = new PgBoss({ ...quiet, ...options })
+              const boss = new PgBoss({ ...commonOptions, ...options })
               // Unheard, these end the process.
               boss.on("error", report("error"))
               boss.on("warning", ({ message }) => report("warning")(message))
@@ -79,11 +79,11 @@ export class PgBosses extends Context.Service<
         connectionTimeoutMillis: 5000,
       }
 
-      const onOurPool = started({ db: databaseOf(context) })
+      const onAppPool = startBoss({ db: databaseOf(context) })
 
       /** Refuses where there are no tables, or old ones. */
-      const asItIs = Effect.gen(function* () {
-        const boss = yield* onOurPool
+      const useExisting = Effect.gen(function* () {
+        const boss = yield* onAppPool
         const queues = yield* Effect.tryPromise({
           try: () => boss.getQueues(),
           catch: (cause) => new JobsUnavailable({ cause }),
@@ -95,7 +95,7 @@ export class PgBosses extends Context.Service<
 
       /** pg-boss makes its tables by several statements at once, which only its own driver sends. */
       const prepare = Effect.gen(function* () {
-        const boss = yield* started({ ...connection, migrate: true, createSchema: true })
+        const boss = yield* startBoss({ ...connection, migrate: true, createSchema: true })
         yield* Effect.forEach(types, (type) => {
           const { policy, ...options } = queueOf(type)
           const name = type.identifier
@@ -109,20 +109,20 @@ export class PgBosses extends Context.Service<
         })
       }).pipe(Effect.scoped)
 
-      const boss = yield* Effect.catch(asItIs, () => Effect.andThen(prepare, onOurPool))
+      const boss = yield* Effect.catch(useExisting, () => Effect.andThen(prepare, onAppPool))
 
       const call = <A>(f: (boss: PgBoss, db: Db) => Promise<A>) =>
-        Effect.flatMap(Effect.context<never>(), (own) =>
+        Effect.flatMap(Effect.context<never>(), (caller) =>
           Effect.tryPromise({
-            try: () => f(boss, databaseOf(own)),
+            try: () => f(boss, databaseOf(caller)),
             catch: (cause) =>
               SqlError.isSqlError(cause) ? cause : new UnexpectedFailure({ cause }),
           }).pipe(Effect.catchTag("UnexpectedFailure", Effect.die), query),
         )
 
       const attend = Effect.fnUntraced(function* (wake: (name: string) => void) {
-        yield* started({ ...connection, supervise: true }).pipe(
-          Effect.flatMap((listener) => listening(listener, wake)),
+        yield* startBoss({ ...connection, supervise: true }).pipe(
+          Effect.flatMap((listener) => listen(listener, wake)),
           Effect.andThen(Effect.never),
           Effect.scoped,
           Effect.tapError((error) => Effect.sync(() => report("cannot listen")(error.cause))),
@@ -131,12 +131,12 @@ export class PgBosses extends Context.Service<
         )
       })
 
-      return PgBosses.of({ call, attend })
+      return PgBosses.of({ call, maintain: attend })
     }),
   )
 }
 
-const listening = (listener: PgBoss, wake: (name: string) => void) =>
+const listen = (listener: PgBoss, wake: (name: string) => void) =>
   Effect.acquireRelease(
     Effect.tryPromise({
       try: () => Promise.resolve(listener.getDb().listen?.(channel, wake, () => undefined)),
@@ -146,7 +146,7 @@ const listening = (listener: PgBoss, wake: (name: string) => void) =>
   )
 
 /** What every one of them is told: schedules, traces and registries are ours, and of long queues the metrics tell. */
-const quiet = {
+const commonOptions = {
   migrate: false,
   createSchema: false,
   supervise: false,

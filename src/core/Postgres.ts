@@ -2,7 +2,7 @@ import { PgClient, type PgConnection } from "@effect/sql-pg"
 import { Context, Effect, Redacted, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
-import { Reserved, Single } from "./PostgresConnection.ts"
+import { Reserved, Pooled } from "./PostgresConnection.ts"
 import { Lane } from "./PostgresLane.ts"
 import { Sockets } from "./PostgresSockets.ts"
 import { types } from "./PostgresTypes.ts"
@@ -25,11 +25,11 @@ export interface PoolState {
  * Nobody waits longer than these for a connection: to be opened, and to be handed back by others. In ms. The first is
  * shorter, so that it is told what is the matter.
  */
-const connectTimeout = 1300
-const acquireTimeout = 1500
+const connectTimeoutMs = 1300
+const acquireTimeoutMs = 1500
 
 /** A statement that has no answer after this many ms has none: the server may be gone, or stand still. */
-const answerTimeout = 5000
+const answerTimeoutMs = 5000
 
 /**
  * What the server itself ends, in ms. Before we would, so that it ends a statement and not its connection. Behind a
@@ -70,12 +70,12 @@ export const make = Effect.fnUntraced(function* ({
   Scope.Scope | Reactivity.Reactivity
 > {
   const sockets = new Sockets(Redacted.value(url))
-  const watch = new Watch({ answerTimeout, observe })
+  const watch = new Watch({ answerTimeoutMs: answerTimeoutMs, observe })
   const lane = (sessions: number, perSession: number) =>
     Lane.make({
       connection: {
         url,
-        connectTimeout,
+        connectTimeout: connectTimeoutMs,
         applicationName: "plinth",
         startupParameters: sessionDefaults,
         types: types(),
@@ -83,13 +83,13 @@ export const make = Effect.fnUntraced(function* ({
       sockets,
       sessions,
       perSession,
-      acquireTimeout,
+      acquireTimeoutMs: acquireTimeoutMs,
     })
-  const few = Math.max(1, Math.round(maxConnections / 3))
-  const many = Math.max(1, maxConnections - few)
-  const shared = yield* Effect.all(Array.from({ length: few }, () => lane(1, multiplexed)))
-  const exclusive = yield* lane(many, 1)
-  yield* every(sweepInterval, (now) => {
+  const sharedSessions = Math.max(1, Math.round(maxConnections / 3))
+  const exclusiveSessions = Math.max(1, maxConnections - sharedSessions)
+  const shared = yield* Effect.all(Array.from({ length: sharedSessions }, () => lane(1, maxReadsPerConnection)))
+  const exclusive = yield* lane(exclusiveSessions, 1)
+  yield* every(sweepIntervalMs, (now) => {
     watch.sweep(now)
     exclusive.sweep(now)
     for (const { sweep } of shared) sweep(now)
@@ -101,7 +101,7 @@ export const make = Effect.fnUntraced(function* ({
       (unbounded) => new Reserved(session, exclusive, unbounded ? undefined : watch),
     ),
   )
-  const single = new Single(shared, exclusive, watch)
+  const single = new Pooled(shared, exclusive, watch)
 
   const sql = yield* SqlClient.make({
     acquirer: reserve,
@@ -115,27 +115,27 @@ export const make = Effect.fnUntraced(function* ({
     spanAttributes: [["db.system.name", "postgresql"]],
   })
 
-  const state = () => {
-    const reading = shared.filter(({ inUse }) => inUse > 0).length
-    const active = Math.min(sockets.open, reading + exclusive.inUse)
+  const poolState = () => {
+    const readers = shared.filter(({ inUse }) => inUse > 0).length
+    const active = Math.min(sockets.open, readers + exclusive.inUse)
     return { active, idle: sockets.open - active }
   }
-  return { sql, pool: state }
+  return { sql, pool: poolState }
 })
 
 /** Statements under way on one connection. */
-const multiplexed = 32
+const maxReadsPerConnection = 32
 
-const every = (millis: number, f: (now: number) => void) =>
+const every = (intervalMs: number, f: (now: number) => void) =>
   Effect.acquireRelease(
     // Real time, because what is waited for comes over real sockets.
     // @effect-diagnostics-next-line globalTimersInEffect:off
-    Effect.sync(() => setInterval(() => f(performance.now()), millis).unref()),
+    Effect.sync(() => setInterval(() => f(performance.now()), intervalMs).unref()),
     (timer) => Effect.sync(() => clearInterval(timer)),
   )
 
 /** How late a wait may be ended, in ms. */
-const sweepInterval = 250
+const sweepIntervalMs = 250
 
 /** PostgreSQL answers a COMMIT of a transaction that a failed statement has aborted with ROLLBACK. */
 const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlError.SqlError> =>

@@ -46,7 +46,7 @@ abstract class Connection {
 }
 
 /** Statements that need no session of their own, each on the next best one. */
-export class Single extends Connection implements SqlConnection.Connection {
+export class Pooled extends Connection implements SqlConnection.Connection {
   private readonly shared: ReadonlyArray<Lane>
   private readonly exclusive: Lane
   private readonly watch: Watch
@@ -112,8 +112,8 @@ export class Reserved extends Connection implements SqlConnection.Connection {
     sql: string,
     statement: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
   ) {
-    const started = statement(this.session)
-    return this.watch?.bounded(this.session, sql, started) ?? started
+    const execution = statement(this.session)
+    return this.watch?.bounded(this.session, sql, execution) ?? execution
   }
 
   override execute(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {

@@ -12,17 +12,17 @@ interface Options {
   /** How many may have the same session at once. */
   readonly perSession: number
   /** ms */
-  readonly acquireTimeout: number
+  readonly acquireTimeoutMs: number
 }
 
 interface Turn {
-  granted: boolean
-  holding: boolean
+  isGranted: boolean
+  isHolding: boolean
 }
 
 interface Waiter {
   readonly turn: Turn
-  readonly since: number
+  readonly waitingSince: number
   readonly resume: (effect: Effect.Effect<void, SqlError.SqlError>) => void
 }
 
@@ -34,23 +34,23 @@ export class Lane {
   private readonly pool: PgPool.PgPool
   private readonly capacity: number
   private readonly perSession: number
-  private readonly acquireTimeout: number
-  private readonly waiting = new Set<Waiter>()
-  private granted = 0
-  private holding = 0
+  private readonly acquireTimeoutMs: number
+  private readonly waiters = new Set<Waiter>()
+  private grantedCount = 0
+  private heldCount = 0
   /** How many could have a session without a new connection, as far as has been seen. */
-  private proven = 0
-  private ended = 0
-  private endedBefore = 0
-  private stalled = false
+  private openCapacity = 0
+  private releases = 0
+  private releasesAtLastSweep = 0
+  private isStalled = false
 
-  static readonly make = ({ connection, sockets, sessions, perSession, acquireTimeout }: Options) =>
+  static readonly make = ({ connection, sockets, sessions, perSession, acquireTimeoutMs: acquireTimeout }: Options) =>
     Effect.gen(function* () {
       const pool = yield* PgPool.make({
         ...connection,
         stream: () =>
           sockets.connect(() => {
-            lane.proven = 0
+            lane.openCapacity = 0
           }),
         maxConnections: sessions,
         multiplex: perSession > 1,
@@ -64,29 +64,29 @@ export class Lane {
     pool: PgPool.PgPool,
     capacity: number,
     perSession: number,
-    acquireTimeout: number,
+    acquireTimeoutMs: number,
   ) {
     this.pool = pool
     this.capacity = capacity
     this.perSession = perSession
-    this.acquireTimeout = acquireTimeout
+    this.acquireTimeoutMs = acquireTimeoutMs
   }
 
   /** Those who have a session, or wait for one; more than any other's while nothing gets on. */
   get load() {
-    return this.stalled ? 2 * this.capacity : this.granted + this.waiting.size
+    return this.isStalled ? 2 * this.capacity : this.grantedCount + this.waiters.size
   }
 
   /** Those who have a session. */
   get inUse() {
-    return this.holding
+    return this.heldCount
   }
 
   /** Lends a session for one statement. */
   use<A>(
     run: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
   ): Effect.Effect<A, SqlError.SqlError> {
-    const turn: Turn = { granted: false, holding: false }
+    const turn: Turn = { isGranted: false, isHolding: false }
     const hold = (session: Session) => {
       this.hold(turn)
       return run(session)
@@ -109,7 +109,7 @@ export class Lane {
 
   /** Lends a session to one alone until the scope closes. */
   readonly reserve: Effect.Effect<Session, SqlError.SqlError, Scope.Scope> = Effect.suspend(() => {
-    const turn: Turn = { granted: false, holding: false }
+    const turn: Turn = { isGranted: false, isHolding: false }
     return Effect.acquireRelease(Effect.succeed(turn), () =>
       Effect.sync(() => this.release(turn)),
     ).pipe(
@@ -128,49 +128,49 @@ export class Lane {
 
   /** To be called every now and then: fails who waits for too long, and sees whether anything gets on. */
   readonly sweep = (now: number) => {
-    this.stalled = this.holding > 0 && this.ended === this.endedBefore
-    this.endedBefore = this.ended
-    for (const waiter of this.waiting) {
-      if (now - waiter.since < this.acquireTimeout) return
-      this.waiting.delete(waiter)
+    this.isStalled = this.heldCount > 0 && this.releases === this.releasesAtLastSweep
+    this.releasesAtLastSweep = this.releases
+    for (const waiter of this.waiters) {
+      if (now - waiter.waitingSince < this.acquireTimeoutMs) return
+      this.waiters.delete(waiter)
       waiter.resume(Effect.fail(exhausted()))
     }
   }
 
   private take(turn: Turn) {
-    if (this.granted >= this.capacity) return false
-    this.granted += 1
-    turn.granted = true
+    if (this.grantedCount >= this.capacity) return false
+    this.grantedCount += 1
+    turn.isGranted = true
     return true
   }
 
   private wait(turn: Turn) {
     return Effect.callback<void, SqlError.SqlError>((resume) => {
-      const waiter: Waiter = { turn, since: performance.now(), resume }
-      this.waiting.add(waiter)
-      return Effect.sync(() => this.waiting.delete(waiter))
+      const waiter: Waiter = { turn, waitingSince: performance.now(), resume }
+      this.waiters.add(waiter)
+      return Effect.sync(() => this.waiters.delete(waiter))
     })
   }
 
   private hold(turn: Turn) {
-    turn.holding = true
-    this.holding += 1
-    if (this.holding > this.proven) {
-      this.proven = Math.ceil(this.holding / this.perSession) * this.perSession
+    turn.isHolding = true
+    this.heldCount += 1
+    if (this.heldCount > this.openCapacity) {
+      this.openCapacity = Math.ceil(this.heldCount / this.perSession) * this.perSession
     }
   }
 
-  private release({ granted, holding }: Turn) {
-    this.ended += 1
-    if (holding) this.holding -= 1
+  private release({ isGranted: granted, isHolding: holding }: Turn) {
+    this.releases += 1
+    if (holding) this.heldCount -= 1
     if (!granted) return
-    for (const waiter of this.waiting) {
-      this.waiting.delete(waiter)
-      waiter.turn.granted = true
+    for (const waiter of this.waiters) {
+      this.waiters.delete(waiter)
+      waiter.turn.isGranted = true
       waiter.resume(Effect.void)
       return
     }
-    this.granted -= 1
+    this.grantedCount -= 1
   }
 
   private lend<A>(hold: (session: Session) => Effect.Effect<A, SqlError.SqlError>) {
@@ -180,12 +180,12 @@ export class Lane {
   }
 
   private get isProven() {
-    return this.granted <= this.proven
+    return this.grantedCount <= this.openCapacity
   }
 
   private inTime<R>(session: Effect.Effect<Session, SqlError.SqlError, R>) {
     return Effect.timeoutOrElse(session, {
-      duration: this.acquireTimeout,
+      duration: this.acquireTimeoutMs,
       orElse: () => Effect.fail(exhausted()),
     })
   }

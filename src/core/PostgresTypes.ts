@@ -48,18 +48,18 @@ const readThousands = (bytes: Uint8Array) => {
 const msPerDay = 86_400_000
 
 /** What every time of a day begins with: rows of one answer share few days. */
-const days = new Map<number, string>()
-const maxDays = 1000
+const dayTexts = new Map<number, string>()
+const maxDayTexts = 1000
 
 const dayText = (day: number) => {
-  const known = days.get(day)
+  const known = dayTexts.get(day)
   if (known !== undefined) return known
-  if (days.size >= maxDays) days.clear()
+  if (dayTexts.size >= maxDayTexts) dayTexts.clear()
   const text = DateTime.formatIso(DateTime.makeUnsafe(day * msPerDay)).slice(
     0,
     -"00:00:00.000Z".length,
   )
-  days.set(day, text)
+  dayTexts.set(day, text)
   return text
 }
 
@@ -69,8 +69,8 @@ const toText = (millis: number) => {
   const hours = Math.floor(time / 3_600_000)
   const minutes = Math.floor(time / 60_000) % 60
   const seconds = Math.floor(time / 1000) % 60
-  const rest = time % 1000
-  return `${dayText(day)}${two(hours)}:${two(minutes)}:${two(seconds)}.${rest < 100 ? "0" : ""}${two(rest)}Z`
+  const fraction = time % 1000
+  return `${dayText(day)}${twoDigits(hours)}:${twoDigits(minutes)}:${twoDigits(seconds)}.${fraction < 100 ? "0" : ""}${twoDigits(fraction)}Z`
 }
 
-const two = (value: number) => (value < 10 ? `0${value}` : String(value))
+const twoDigits = (value: number) => (value < 10 ? `0${value}` : String(value))

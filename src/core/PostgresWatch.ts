@@ -2,15 +2,15 @@ import type { PgConnection } from "@effect/sql-pg"
 import { Effect, Exit, Stream } from "effect"
 import { SqlError } from "effect/sql"
 
-interface UnderWay {
+interface RunningStatement {
   readonly session: PgConnection.PgConnection
   readonly started: number
-  late: boolean
+  isOverdue: boolean
 }
 
 interface Options {
   /** ms */
-  readonly answerTimeout: number
+  readonly answerTimeoutMs: number
   /** Told of every statement that ran, with its start by `performance.now()`. */
   readonly observe: (sql: string, started: number) => void
 }
@@ -21,7 +21,7 @@ interface Options {
  * it fails, too. One timer looks after all: a timeout for each would cost more than the statement.
  */
 export class Watch {
-  private readonly underWay = new Set<UnderWay>()
+  private readonly underWay = new Set<RunningStatement>()
   private readonly options: Options
 
   constructor(options: Options) {
@@ -34,7 +34,7 @@ export class Watch {
     sql: string,
     statement: Effect.Effect<A, SqlError.SqlError>,
   ): Effect.Effect<A, SqlError.SqlError> {
-    const entry: UnderWay = { session, started: performance.now(), late: false }
+    const entry: RunningStatement = { session, started: performance.now(), isOverdue: false }
     return Effect.onExitPrimitive(
       // Only here is it sure to be taken out again: the fiber may be interrupted at any step.
       Effect.suspend(() => {
@@ -52,8 +52,8 @@ export class Watch {
   /** The stream, whose next rows come in time. The driver cancels one that is given up, or ends its session. */
   boundedStream<A>(rows: Stream.Stream<A, SqlError.SqlError>) {
     return Stream.timeoutOrElse(rows, {
-      duration: this.options.answerTimeout,
-      orElse: () => Stream.fail(unanswered()),
+      duration: this.options.answerTimeoutMs,
+      orElse: () => Stream.fail(answerTimedOut()),
     })
   }
 
@@ -62,16 +62,16 @@ export class Watch {
    * still, and be read only now.
    */
   readonly sweep = (now: number) => {
-    const oldest = now - this.options.answerTimeout
+    const oldest = now - this.options.answerTimeoutMs
     for (const entry of this.underWay) {
       if (entry.started > oldest) continue
-      if (entry.late) end(entry.session)
-      entry.late = true
+      if (entry.isOverdue) endSession(entry.session)
+      entry.isOverdue = true
     }
   }
 }
 
-const unanswered = () =>
+const answerTimedOut = () =>
   new SqlError.SqlError({
     reason: new SqlError.StatementTimeoutError({
       cause: new Error("The server did not answer in time"),
@@ -83,8 +83,8 @@ const unanswered = () =>
  * The driver ends a session by itself when its socket or protocol fails, and has no public way to be told that an
  * answer is overdue. A reserved session is a view of its `base`.
  */
-const end = (session: PgConnection.PgConnection) => {
+const endSession = (session: PgConnection.PgConnection) => {
   const { base } = session as { readonly base?: unknown }
   const driver = (base ?? session) as { readonly fatal: (error: SqlError.SqlError) => void }
-  driver.fatal(unanswered())
+  driver.fatal(answerTimedOut())
 }

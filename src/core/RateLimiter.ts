@@ -39,7 +39,7 @@ export class RateLimiter extends Context.Service<
           const store = yield* EffectRateLimiter.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
             Effect.provideService(EffectRedis.Redis, connection.redis),
           )
-          const takeHere = yield* inMemory
+          const takeLocally = yield* inMemory
 
           return RateLimiter.of({
             take: (key, rate) =>
@@ -52,7 +52,7 @@ export class RateLimiter extends Context.Service<
                 }),
                 {
                   onSuccess: ([count, ttl]) => Exit.succeed(decisionOf(rate, count, ttl)),
-                  onFailure: () => takeHere(key, rate),
+                  onFailure: () => takeLocally(key, rate),
                 },
               ),
           })
@@ -79,32 +79,32 @@ const inMemory = Effect.map(Clock.Clock, (clock) => {
 interface Window {
   count: number
   /** In steady ms: a system clock that steps back would keep it closed. */
-  closes_at: number
+  closesAt: number
 }
 
 const maxWindows = 100_000
 
 /** The same algorithm as that of the Redis store, in this process. */
 class Windows {
-  private readonly all = new Map<string, Window>()
+  private readonly byKey = new Map<string, Window>()
 
   take(key: string, rate: Rate, now: number): LimitDecision {
-    const window = this.all.get(key)
-    if (window === undefined || window.closes_at <= now) return this.open(key, rate, now)
+    const window = this.byKey.get(key)
+    if (window === undefined || window.closesAt <= now) return this.open(key, rate, now)
     if (window.count >= rate.limit)
-      return decisionOf(rate, window.count + 1, window.closes_at - now)
+      return decisionOf(rate, window.count + 1, window.closesAt - now)
     window.count += 1
-    window.closes_at = Math.ceil(window.closes_at + millisPerCall(rate))
-    return decisionOf(rate, window.count, window.closes_at - now)
+    window.closesAt = Math.ceil(window.closesAt + millisPerCall(rate))
+    return decisionOf(rate, window.count, window.closesAt - now)
   }
 
   /** When there are too many, the one that was opened longest ago goes. */
   private open(key: string, rate: Rate, now: number) {
-    this.all.delete(key)
-    const [oldest] = this.all.size < maxWindows ? [] : this.all.keys()
-    if (oldest !== undefined) this.all.delete(oldest)
+    this.byKey.delete(key)
+    const [oldest] = this.byKey.size < maxWindows ? [] : this.byKey.keys()
+    if (oldest !== undefined) this.byKey.delete(oldest)
     const millis = Math.ceil(millisPerCall(rate))
-    this.all.set(key, { count: 1, closes_at: now + millis })
+    this.byKey.set(key, { count: 1, closesAt: now + millis })
     return decisionOf(rate, 1, millis)
   }
 }

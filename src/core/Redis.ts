@@ -49,10 +49,10 @@ const open = Effect.fnUntraced(function* (url: string) {
   const runFork = Effect.runForkWith(yield* Effect.context())
 
   // Each failed attempt tells an error; what came of it, `ready` and `close` say.
-  let problem = "closed"
+  let lastError = "closed"
   const make = () => {
     const client = new ioredis.Redis(url, options)
-    client.on("error", (error: Error) => (problem = codeOf(error)))
+    client.on("error", (error: Error) => (lastError = errorCode(error)))
     return client
   }
   const acquire = Effect.acquireRelease(Effect.sync(make), (client) =>
@@ -63,28 +63,28 @@ const open = Effect.fnUntraced(function* (url: string) {
   const clients = [client, subscriber]
   metrics.redis(() => clients.filter(isReady).length)
 
-  let isAway = false
-  const leave = () => {
-    if (isAway) return
-    isAway = true
+  let isDown = false
+  const markDown = () => {
+    if (isDown) return
+    isDown = true
     runFork(
       Effect.logWarning("Redis is away: this process counts and caches for itself").pipe(
-        Effect.annotateLogs({ error: problem }),
+        Effect.annotateLogs({ error: lastError }),
       ),
     )
   }
-  client.on("close", leave)
+  client.on("close", markDown)
   client.on("ready", () => {
-    if (!isAway) return
-    isAway = false
+    if (!isDown) return
+    isDown = false
     runFork(Effect.logInfo("Redis is back"))
   })
-  const giveUp = () => {
-    if (isAway) return
-    leave()
+  const reconnectAll = () => {
+    if (isDown) return
+    markDown()
     for (const hung of clients) hung.disconnect(true)
   }
-  const send = sendOn(client, giveUp)
+  const send = makeSend(client, reconnectAll)
 
   const channels = new Channels(subscriber)
   const redis = yield* EffectRedis.make({
@@ -98,15 +98,15 @@ const open = Effect.fnUntraced(function* (url: string) {
         Effect.never,
       ),
     connect: Effect.suspend(() => {
-      const own = make()
+      const dedicated = make()
       return Effect.as(
-        attempt(() => own.connect()),
-        { send: sendOn(own, giveUp), close: Effect.sync(() => own.disconnect()) },
+        attempt(() => dedicated.connect()),
+        { send: makeSend(dedicated, reconnectAll), close: Effect.sync(() => dedicated.disconnect()) },
       )
     }),
   })
 
-  yield* Effect.addFinalizer(() => Effect.sync(() => (isAway = true)))
+  yield* Effect.addFinalizer(() => Effect.sync(() => (isDown = true)))
 
   yield* Effect.forEach(clients, (one) => attempt(() => one.connect()), {
     concurrency: "unbounded",
@@ -153,7 +153,7 @@ class Channels {
 }
 
 /** ECONNREFUSED, or the first word of what Redis says: WRONGPASS, NOAUTH. The rest may hold the address. */
-const codeOf = (error: Error) =>
+const errorCode = (error: Error) =>
   "code" in error && typeof error.code === "string"
     ? error.code
     : (/^[A-Z]+/.exec(error.message)?.[0] ?? error.name)
@@ -163,7 +163,7 @@ const isReady = ({ status }: Client) => status === "ready"
 const attempt = <A>(f: () => Promise<A>) =>
   Effect.tryPromise({ try: f, catch: (cause) => new EffectRedis.RedisError({ cause }) })
 
-const sendOn =
+const makeSend =
   (client: Client, giveUp: () => void) =>
   <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, EffectRedis.RedisError>((resume) => {

@@ -109,26 +109,26 @@ export const makeSoftDeleting = Effect.fnUntraced(function* <
   const table = <Row>(fields: Schema.Struct.Fields, ...conditions: ReadonlyArray<string>) =>
     Table.make<Row>({ ...source, fields, conditions })
   const { query } = source.database
-  const living = table<M["Type"]>(model.fields, "deleted_at IS NULL")
+  const live = table<M["Type"]>(model.fields, "deleted_at IS NULL")
   const deleted = table<M["Type"]>(model.fields, "deleted_at IS NOT NULL")
   const all = table<M["Type"] & Deleted>({
     ...model.fields,
     deleted_at: Schema.NullOr(Timestamp),
   })
 
-  const deletion = living.statement(
-    `UPDATE ${options.table} SET deleted_at = ? ${living.where("id = ?")} RETURNING id`,
+  const deletion = live.statement(
+    `UPDATE ${options.table} SET deleted_at = ? ${live.where("id = ?")} RETURNING id`,
   )
   const restoration = deleted.statement(
     `UPDATE ${options.table} SET deleted_at = NULL ${deleted.where("id = ?")}
      RETURNING ${deleted.columns}`,
   )
   return {
-    ...living.reads,
-    ...Table.writes(living, model),
+    ...live.reads,
+    ...Table.writes(live, model),
     softDelete: (scope, id) =>
       Effect.flatMap(now, (time) =>
-        living.one(
+        live.one(
           scope,
           id,
           (ids) => query(deletion([time, ...ids])),

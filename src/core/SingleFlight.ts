@@ -10,8 +10,8 @@ export const make = <A, E>() =>
 
     return <R>(key: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.uninterruptibleMask((restore) => {
-        const started = running.get(key)
-        if (started !== undefined) return restore(Deferred.await(started))
+        const inFlight = running.get(key)
+        if (inFlight !== undefined) return restore(Deferred.await(inFlight))
         const result = Deferred.makeUnsafe<A, E>()
         running.set(key, result)
         return Effect.interruptible(effect).pipe(

@@ -5,45 +5,45 @@ import { ServiceUnavailableError } from "../domain/Errors.ts"
 /** The one place that reads SqlErrors. */
 
 /** The caller's failure when the database cannot do it now; undefined when the statement or its values are wrong. */
-export const unavailable = (error: SqlError.SqlError): ServiceUnavailableError | undefined => {
+export const toUnavailable = (error: SqlError.SqlError): ServiceUnavailableError | undefined => {
   const { reason } = error
   switch (reason._tag) {
     case "ConnectionError":
     case "AuthenticationError":
     case "StatementTimeoutError":
-      return unavailableFor(error)
+      return unavailable(error)
     case "LockTimeoutError":
     case "SerializationError":
     case "DeadlockError":
-      return unavailableFor(error, 1)
+      return unavailable(error, 1)
     case "UnknownError":
-      return isOutage(reason.cause) ? unavailableFor(error) : undefined
+      return isOutage(reason.cause) ? unavailable(error) : undefined
     default:
       return undefined
   }
 }
 
 /** The column whose value is there already; undefined when the error is another one. */
-export const duplicate = (error: unknown): string | undefined =>
+export const duplicateColumn = (error: unknown): string | undefined =>
   SqlError.isSqlError(error) && error.reason._tag === "UniqueViolation"
     ? columnOf(error.reason)
     : undefined
 
 /** Refused because of another transaction: the same one may succeed when it runs again. */
 export const isTransient = (error: unknown): boolean => {
-  const tag = reasonOf(error)
+  const tag = reasonTag(error)
   return tag === "SerializationError" || tag === "DeadlockError"
 }
 
 /** Somebody else held the lock for too long. */
-export const isBusy = (error: unknown): boolean => reasonOf(error) === "LockTimeoutError"
+export const isBusy = (error: unknown): boolean => reasonTag(error) === "LockTimeoutError"
 
-const reasonOf = (error: unknown) => {
+const reasonTag = (error: unknown) => {
   const failure = error instanceof ServiceUnavailableError ? error.cause : error
   return SqlError.isSqlError(failure) ? failure.reason._tag : undefined
 }
 
-const unavailableFor = (cause: SqlError.SqlError, retry_after?: number) =>
+const unavailable = (cause: SqlError.SqlError, retry_after?: number) =>
   new ServiceUnavailableError({
     service: "database",
     cause,

@@ -22,18 +22,18 @@ export interface Options {
  */
 export const make = Effect.fnUntraced(function* ({ filename, observe }: Options) {
   const database = yield* Effect.acquireRelease(
-    Effect.try({ try: () => open(filename), catch: (cause) => failure(cause, "connect") }),
+    Effect.try({ try: () => open(filename), catch: (cause) => toSqlError(cause, "connect") }),
     (handle) => Effect.sync(() => handle.close()),
   )
-  const execute = executor(database, observe)
-  const anyone = connect((statement) => retryWhileBusy(() => execute(statement)))
+  const execute = makeExecutor(database, observe)
+  const shared = makeConnection((statement) => retryWhileBusy(() => execute(statement)))
   const isTransaction = () => database.isTransaction
   const acquirers = SqlClient.makeSqliteAcquirers({
-    connection: Effect.succeed(anyone),
+    connection: Effect.succeed(shared),
     semaphore: Semaphore.makeUnsafe(1),
     isTransaction,
   })
-  const outside = connect((statement) =>
+  const autocommit = makeConnection((statement) =>
     retryWhileBusy(() =>
       // The look at the transaction and the execution are one synchronous step: nothing comes between them.
       database.isTransaction
@@ -43,8 +43,8 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
   )
 
   return yield* SqlClient.make({
-    acquirer: Effect.succeed(outside),
-    borrower: (f) => f(outside),
+    acquirer: Effect.succeed(autocommit),
+    borrower: (f) => f(autocommit),
     transactionAcquirer: Effect.andThen(
       acquirers.transactionAcquirer,
       transactionConnection(execute),
@@ -80,13 +80,13 @@ type Result = Exit.Exit<ReadonlyArray<unknown>, SqlError.SqlError>
 type Execution = Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>
 
 /** Busy is tried again for a while; the process goes on in between. */
-const retryWhileBusy = (execution: () => Result | Execution, waited = 0): Execution =>
+const retryWhileBusy = (execution: () => Result | Execution, waitedMs = 0): Execution =>
   Effect.suspend(() => {
     const result = execution()
-    return waited < lockTimeoutMs && Exit.isExit(result) && isBusy(result)
+    return waitedMs < lockTimeoutMs && Exit.isExit(result) && isBusy(result)
       ? Effect.andThen(
           Effect.sleep(lockRetryMs),
-          retryWhileBusy(execution, waited + 2 * lockRetryMs),
+          retryWhileBusy(execution, waitedMs + 2 * lockRetryMs),
         )
       : result
   })
@@ -110,12 +110,12 @@ const transactionConnection = (
       (transaction) => Effect.sync(() => void (transaction.ended = true)),
     ),
     (transaction) =>
-      connect((statement) =>
-        retryWhileBusy(() => (transaction.ended ? Exit.fail(ended()) : execute(statement))),
+      makeConnection((statement) =>
+        retryWhileBusy(() => (transaction.ended ? Exit.fail(transactionEnded()) : execute(statement))),
       ),
   )
 
-const ended = () => failure(new Error("The transaction has ended"), "execute")
+const transactionEnded = () => toSqlError(new Error("The transaction has ended"), "execute")
 
 interface Query {
   readonly sql: string
@@ -123,7 +123,7 @@ interface Query {
   readonly mode: "rows" | "values" | "changes"
 }
 
-const connect = (run: (query: Query) => Execution): SqlConnection.Connection => {
+const makeConnection = (run: (query: Query) => Execution): SqlConnection.Connection => {
   const execute: SqlConnection.Connection["execute"] = (sql, params, transform) => {
     const rows = run({ sql, params, mode: "rows" })
     return transform === undefined
@@ -146,16 +146,16 @@ const connect = (run: (query: Query) => Execution): SqlConnection.Connection => 
 
 type Execute = (query: Query) => Result
 
-const executor = (database: DatabaseSync, observe: Options["observe"]): Execute => {
+const makeExecutor = (database: DatabaseSync, observe: Options["observe"]): Execute => {
   const prepared = new Map<string, Prepared>()
   const prepare = (sql: string) => {
     const known = prepared.get(sql)
     if (known !== undefined) return known
     const [oldest] = prepared.size < maxPrepared ? [] : prepared.keys()
     if (oldest !== undefined) prepared.delete(oldest)
-    const made = new Prepared(database.prepare(sql))
-    prepared.set(sql, made)
-    return made
+    const statement = new Prepared(database.prepare(sql))
+    prepared.set(sql, statement)
+    return statement
   }
   return ({ sql, params, mode }) => {
     const started = performance.now()
@@ -164,7 +164,7 @@ const executor = (database: DatabaseSync, observe: Options["observe"]): Execute 
       observe(sql, started)
       return Exit.succeed(rows)
     } catch (cause) {
-      return Exit.fail(failure(cause, "execute"))
+      return Exit.fail(toSqlError(cause, "execute"))
     }
   }
 }
@@ -175,7 +175,7 @@ const maxPrepared = 500
  * node:sqlite puts SQLite's extended result code in `errcode`; the classifier reads `errno`. It calls
  * only 2067 (UNIQUE) a unique violation, so 1555 (PRIMARY KEY) is given as that.
  */
-const failure = (cause: unknown, operation: string): SqlError.SqlError =>
+const toSqlError = (cause: unknown, operation: string): SqlError.SqlError =>
   new SqlError.SqlError({
     reason: SqlError.classifySqliteError(withErrno(cause), {
       operation,

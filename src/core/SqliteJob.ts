@@ -30,17 +30,17 @@ export const jobOf = ({ message, shown, ...row }: SqliteRow): Job => ({
   finished_at: row.finished_at,
 })
 
-export interface Claimed extends LeasedJob {
+export interface ClaimedRow extends LeasedJob {
   readonly priority: number
   readonly run_at: string
 }
 
 /** RETURNING has no order. */
-export const byTurn = (a: Claimed, b: Claimed) =>
+export const inClaimOrder = (a: ClaimedRow, b: ClaimedRow) =>
   b.priority - a.priority || (a.run_at + a.id < b.run_at + b.id ? -1 : 1)
 
 /** What a settlement makes of the row. */
-export const changeOf = Effect.fnUntraced(function* (settlement: Settlement) {
+export const settlementChange = Effect.fnUntraced(function* (settlement: Settlement) {
   const time = yield* now
   const end = { finished_at: time, leased_until: null, progress: null }
   switch (settlement.outcome) {

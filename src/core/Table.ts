@@ -50,7 +50,7 @@ export const make = <A>(source: Source) => {
   const decode = Schema.decodeUnknownSync(
     Schema.Array(Schema.Struct(source.fields)) as Schema.Top as Schema.Codec<ReadonlyArray<A>>,
   )
-  const first = (rows: ReadonlyArray<Row>) => decode(rows)[0] as A
+  const decodeFirst = (rows: ReadonlyArray<Row>) => decode(rows)[0] as A
 
   const statement = (text: string) => {
     let count = 0
@@ -89,10 +89,10 @@ export const make = <A>(source: Source) => {
     (...filter) => `SELECT count(*) AS total FROM ${table} ${where(...filter)}`,
   )
 
-  const missing = (id: string) => Effect.fail(new NotFoundError({ resource, id }))
+  const notFound = (id: string) => Effect.fail(new NotFoundError({ resource, id }))
 
   /** What `f` makes of one row. The last parameters of the statement are `ids`: scope and id. */
-  const one = <B, E>(
+  const runOne = <B, E>(
     scope: unknown,
     id: string,
     run: (ids: Params) => Effect.Effect<ReadonlyArray<Row>, E>,
@@ -100,15 +100,15 @@ export const make = <A>(source: Source) => {
   ): Effect.Effect<B, E | NotFoundError> =>
     isStorable(id) && isStorable(scope)
       ? Effect.flatMap(run([...scopeParams(scope), id]), (rows) =>
-          rows.length === 0 ? missing(id) : Effect.succeed(f(rows)),
+          rows.length === 0 ? notFound(id) : Effect.succeed(f(rows)),
         )
-      : missing(id)
+      : notFound(id)
 
   const count = (scope: unknown, filter?: Statement.Fragment) =>
-    Effect.map(selectCount(filter, scope, same), totalOf)
+    Effect.map(selectCount(filter, scope, unchanged), totalOf)
 
   const get = (scope: unknown, id: string) =>
-    one(scope, id, (ids) => database.query(selectOne(ids)), first)
+    runOne(scope, id, (ids) => database.query(selectOne(ids)), decodeFirst)
 
   const list = (
     scope: unknown,
@@ -146,7 +146,7 @@ export const make = <A>(source: Source) => {
       },
     )
 
-  return { source, columns, where, statement, first, one, reads: { get, list, listAfter, count } }
+  return { source, columns, where, statement, first: decodeFirst, one: runOne, reads: { get, list, listAfter, count } }
 }
 
 export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
@@ -164,18 +164,18 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
     return Effect.map(write(insertion(values)), first)
   }
 
-  const kept = new Set(["id", "updated_at", source.scope])
-  const changeable = Object.keys(model.update.fields).filter((name) => !kept.has(name))
+  const fixedColumns = new Set(["id", "updated_at", source.scope])
+  const changeable = Object.keys(model.update.fields).filter((name) => !fixedColumns.has(name))
   const changes = new Map<string, ReturnType<typeof statement>>()
   const change = (names: ReadonlyArray<string>) => {
     const assignments = [...names, "updated_at"].map((name) => `${name} = ?`).join(", ")
-    const known = changes.get(assignments)
-    if (known !== undefined) return known
-    const made = statement(
+    const existing = changes.get(assignments)
+    if (existing !== undefined) return existing
+    const created = statement(
       `UPDATE ${source.table} SET ${assignments} ${where("id = ?")} RETURNING ${columns}`,
     )
-    changes.set(assignments, made)
-    return made
+    changes.set(assignments, created)
+    return created
   }
   const update = (scope: unknown, id: string, patch: unknown) => {
     const given = patch as Row
@@ -202,7 +202,7 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
 /** No row has an id that a database cannot store. */
 const isStorable = (value: unknown) => typeof value !== "string" || textIssue(value) === undefined
 
-const same = (params: Params) => params
+const unchanged = (params: Params) => params
 
 const totalOf = ([row]: ReadonlyArray<Row>) => (row === undefined ? 0 : Number(row["total"]))
 
