@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 
-/** Items that die one by one take a statement each: past so many, what is left of their part is given up with them. */
+/** Failing items take a statement each: after this many, the rest of a failing part is given up without a search. */
 const maxLost = 100
 
 /**
- * Writes items together. When that dies, their halves are written by themselves, until those that die are alone: they
- * are lost, and the others are not. `cause` is the first defect. Writing an item again must do nothing.
+ * Writes items together. If that dies, writes each half separately, recursively, until only the items that cause it are
+ * lost. Returns their number and the first defect, `cause`. `write` must be idempotent.
  */
 export const inHalves = <A, E, R>(
   items: ReadonlyArray<A>,

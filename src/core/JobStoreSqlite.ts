@@ -9,12 +9,20 @@ import {
   leaseMs,
   lostProcess,
   type Settlement,
-  runPeriodically,
+  runEvery,
 } from "./JobStore.ts"
 import { jsonText } from "./JsonText.ts"
-import { inClaimOrder, settlementChange, type ClaimedRow, jobOf, type SqliteRow } from "./SqliteJob.ts"
+import {
+  inClaimOrder,
+  settlementChange,
+  type ClaimedRow,
+  jobOf,
+  type SqliteRow,
+} from "./SqliteJob.ts"
 
-/** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
+/**
+ * Jobs in the table `jobs`. Notifies on commit within this process only; jobs of other processes are found by polling.
+ */
 export const layer = Layer.effect(
   JobStore,
   Effect.gen(function* () {
@@ -49,7 +57,7 @@ export const layer = Layer.effect(
         query(sql`UPDATE jobs SET ${sql.update(change)} WHERE ${isHeld(settlement.claim)}`),
       )
 
-    /** An attempt whose process said nothing for so long is over: it counts. */
+    /** Retries or fails attempts whose lease expired. They count. */
     const rescue = Effect.gen(function* () {
       const time = yield* now
       yield* query(sql`
@@ -64,11 +72,11 @@ export const layer = Layer.effect(
       `)
     })
 
-    /** One kind that cannot be removed keeps none of the others. */
+    /** Deletes ended jobs after the retention of their type. A failure for one type does not affect the others. */
     const removeOld = Effect.forEach(types, (type) =>
       Effect.flatMap(ago(policyOf(type).retention), (oldest) =>
         query(sql`DELETE FROM jobs WHERE name = ${type.identifier} AND finished_at < ${oldest}`),
-      ).pipe(Effect.ignoreCause({ log: "Error", message: "old jobs cannot be removed" })),
+      ).pipe(Effect.ignoreCause({ log: "Error", message: "removal of old jobs failed" })),
     )
 
     return JobStore.of({
@@ -197,8 +205,8 @@ export const layer = Layer.effect(
           Effect.sync(() => listeners.add(wake)),
           () => Effect.sync(() => listeners.delete(wake)),
         )
-        yield* runPeriodically("2 seconds", rescue)
-        yield* runPeriodically("1 hour", removeOld)
+        yield* runEvery("2 seconds", rescue)
+        yield* runEvery("1 hour", removeOld)
       }),
     })
   }),

@@ -9,12 +9,12 @@ interface Options {
   readonly connection: PgConnection.Config
   readonly sockets: Sockets
   readonly sessions: number
-  /** How many may have the same session at once. */
+  /** The most statements pipelined on one session. */
   readonly perSession: number
-  /** ms */
   readonly acquireTimeoutMs: number
 }
 
+/** One caller's claim to a session. `isGranted`: counted against the capacity. `isHolding`: has its session. */
 interface Turn {
   isGranted: boolean
   isHolding: boolean
@@ -27,8 +27,8 @@ interface Waiter {
 }
 
 /**
- * A pool whose sessions are waited for a bounded time, first come, first served. The pool itself bounds only each
- * attempt to connect, and hands a failed one to a single one of those who wait.
+ * A pool with a bounded wait for a session, first come, first served. The stock pool bounds only each attempt to
+ * connect, and reports a failed attempt to a single one of the waiting callers.
  */
 export class Lane {
   private readonly pool: PgPool.PgPool
@@ -38,13 +38,19 @@ export class Lane {
   private readonly waiters = new Set<Waiter>()
   private grantedCount = 0
   private heldCount = 0
-  /** How many could have a session without a new connection, as far as has been seen. */
+  /** The number of callers that the open connections can serve, as observed so far. */
   private openCapacity = 0
   private releases = 0
   private releasesAtLastSweep = 0
   private isStalled = false
 
-  static readonly make = ({ connection, sockets, sessions, perSession, acquireTimeoutMs: acquireTimeout }: Options) =>
+  static readonly make = ({
+    connection,
+    sockets,
+    sessions,
+    perSession,
+    acquireTimeoutMs: acquireTimeout,
+  }: Options) =>
     Effect.gen(function* () {
       const pool = yield* PgPool.make({
         ...connection,
@@ -72,12 +78,12 @@ export class Lane {
     this.acquireTimeoutMs = acquireTimeoutMs
   }
 
-  /** Those who have a session, or wait for one; more than any other's while nothing gets on. */
+  /** The number of callers that hold a session or wait for one. A stalled lane reports more than any other can. */
   get load() {
     return this.isStalled ? 2 * this.capacity : this.grantedCount + this.waiters.size
   }
 
-  /** Those who have a session. */
+  /** The number of callers that hold a session. */
   get inUse() {
     return this.heldCount
   }
@@ -93,7 +99,7 @@ export class Lane {
     }
     return Effect.onExitPrimitive(
       Effect.suspend(() => {
-        return this.take(turn)
+        return this.tryGrant(turn)
           ? this.lend(hold)
           : Effect.andThen(
               this.wait(turn),
@@ -107,37 +113,41 @@ export class Lane {
     )
   }
 
-  /** Lends a session to one alone until the scope closes. */
+  /** Lends a session exclusively until the scope closes. */
   readonly reserve: Effect.Effect<Session, SqlError.SqlError, Scope.Scope> = Effect.suspend(() => {
     const turn: Turn = { isGranted: false, isHolding: false }
     return Effect.acquireRelease(Effect.succeed(turn), () =>
       Effect.sync(() => this.release(turn)),
     ).pipe(
-      Effect.andThen(Effect.suspend(() => (this.take(turn) ? Effect.void : this.wait(turn)))),
+      Effect.andThen(Effect.suspend(() => (this.tryGrant(turn) ? Effect.void : this.wait(turn)))),
       Effect.andThen(
-        Effect.suspend(() => (this.isProven ? this.pool.reserve : this.inTime(this.pool.reserve))),
+        Effect.suspend(() =>
+          this.hasOpenSession ? this.pool.reserve : this.withTimeout(this.pool.reserve),
+        ),
       ),
       Effect.tap(() => Effect.sync(() => this.hold(turn))),
     )
   })
 
-  /** Takes a session out of the pool. */
+  /** Removes a session from the pool. */
   invalidate(session: Session) {
     return this.pool.invalidate(session)
   }
 
-  /** To be called every now and then: fails who waits for too long, and sees whether anything gets on. */
+  /**
+   * Call periodically. Fails overdue waiters, and marks a lane as stalled if no caller released it since the last call.
+   */
   readonly sweep = (now: number) => {
     this.isStalled = this.heldCount > 0 && this.releases === this.releasesAtLastSweep
     this.releasesAtLastSweep = this.releases
     for (const waiter of this.waiters) {
       if (now - waiter.waitingSince < this.acquireTimeoutMs) return
       this.waiters.delete(waiter)
-      waiter.resume(Effect.fail(exhausted()))
+      waiter.resume(Effect.fail(poolExhausted()))
     }
   }
 
-  private take(turn: Turn) {
+  private tryGrant(turn: Turn) {
     if (this.grantedCount >= this.capacity) return false
     this.grantedCount += 1
     turn.isGranted = true
@@ -174,27 +184,27 @@ export class Lane {
   }
 
   private lend<A>(hold: (session: Session) => Effect.Effect<A, SqlError.SqlError>) {
-    return this.isProven
+    return this.hasOpenSession
       ? this.pool.use(hold)
-      : Effect.scoped(Effect.flatMap(this.inTime(this.pool.get), hold))
+      : Effect.scoped(Effect.flatMap(this.withTimeout(this.pool.get), hold))
   }
 
-  private get isProven() {
+  private get hasOpenSession() {
     return this.grantedCount <= this.openCapacity
   }
 
-  private inTime<R>(session: Effect.Effect<Session, SqlError.SqlError, R>) {
+  private withTimeout<R>(session: Effect.Effect<Session, SqlError.SqlError, R>) {
     return Effect.timeoutOrElse(session, {
       duration: this.acquireTimeoutMs,
-      orElse: () => Effect.fail(exhausted()),
+      orElse: () => Effect.fail(poolExhausted()),
     })
   }
 }
 
-const exhausted = () =>
+const poolExhausted = () =>
   new SqlError.SqlError({
     reason: new SqlError.LockTimeoutError({
-      cause: new Error("Every connection of the pool is taken"),
+      cause: new Error("every connection of the pool is in use"),
       operation: "acquire",
     }),
   })

@@ -9,26 +9,25 @@ interface RunningStatement {
 }
 
 interface Options {
-  /** ms */
   readonly answerTimeoutMs: number
-  /** Told of every statement that ran, with its start by `performance.now()`. */
+  /** Called after every successful statement with its start, as `performance.now()`. */
   readonly observe: (sql: string, started: number) => void
 }
 
 /**
- * Statements under way, each with a bound on its wait for an answer. A server that hangs keeps no timeout of its
- * own. The session is ended with the statement, because the answer would still come; what else is under way on
- * it fails, too. One timer looks after all: a timeout for each would cost more than the statement.
+ * Enforces `answerTimeoutMs` on running statements; a server that hangs does not enforce its own timeouts. An overdue
+ * statement ends its session, because the answer could still arrive; other statements on that session fail too. One
+ * timer serves all statements: a timeout for each would cost more than the statement.
  */
 export class Watch {
-  private readonly underWay = new Set<RunningStatement>()
+  private readonly running = new Set<RunningStatement>()
   private readonly options: Options
 
   constructor(options: Options) {
     this.options = options
   }
 
-  /** The statement, which ends in time. To be run at once, and once. */
+  /** Adds the timeout to a statement. Run the result immediately, and only once. */
   bounded<A>(
     session: PgConnection.PgConnection,
     sql: string,
@@ -36,20 +35,20 @@ export class Watch {
   ): Effect.Effect<A, SqlError.SqlError> {
     const entry: RunningStatement = { session, started: performance.now(), isOverdue: false }
     return Effect.onExitPrimitive(
-      // Only here is it sure to be taken out again: the fiber may be interrupted at any step.
+      // Added here, where the exit handler is certain to remove it: the fiber may be interrupted at any step.
       Effect.suspend(() => {
-        this.underWay.add(entry)
+        this.running.add(entry)
         return statement
       }),
       (exit) => {
-        this.underWay.delete(entry)
+        this.running.delete(entry)
         if (Exit.isSuccess(exit)) this.options.observe(sql, entry.started)
         return undefined
       },
     )
   }
 
-  /** The stream, whose next rows come in time. The driver cancels one that is given up, or ends its session. */
+  /** Adds the timeout to each pull of a stream. The driver then cancels the stream, or ends its session. */
   boundedStream<A>(rows: Stream.Stream<A, SqlError.SqlError>) {
     return Stream.timeoutOrElse(rows, {
       duration: this.options.answerTimeoutMs,
@@ -58,12 +57,12 @@ export class Watch {
   }
 
   /**
-   * To be called every now and then. Late is who is so twice: the answer may have come while this process itself stood
-   * still, and be read only now.
+   * Call periodically. A session ends only when two sweeps in a row find its statement overdue: after a stall of this
+   * process the answer may be waiting in the socket.
    */
   readonly sweep = (now: number) => {
     const oldest = now - this.options.answerTimeoutMs
-    for (const entry of this.underWay) {
+    for (const entry of this.running) {
       if (entry.started > oldest) continue
       if (entry.isOverdue) endSession(entry.session)
       entry.isOverdue = true
@@ -74,14 +73,14 @@ export class Watch {
 const answerTimedOut = () =>
   new SqlError.SqlError({
     reason: new SqlError.StatementTimeoutError({
-      cause: new Error("The server did not answer in time"),
+      cause: new Error("the server did not answer in time"),
       operation: "query",
     }),
   })
 
 /**
- * The driver ends a session by itself when its socket or protocol fails, and has no public way to be told that an
- * answer is overdue. A reserved session is a view of its `base`.
+ * Ends a session by the driver's private `fatal`, which it calls itself when a socket or the protocol fails; there is
+ * no public call for it. A reserved session wraps its `base`.
  */
 const endSession = (session: PgConnection.PgConnection) => {
   const { base } = session as { readonly base?: unknown }

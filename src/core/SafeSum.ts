@@ -1,38 +1,38 @@
 import type { SqlClient, Statement } from "effect/sql"
 
 /**
- * Sums that no list of rows can break. An answer holds integers up to 2^53 − 1 on both sides of zero; a sum beyond
- * saturates there. `sum()` of SQLite fails beyond 2^63, that of PostgreSQL makes a number which no BIGINT holds.
+ * Sums without overflow. Responses hold integers from −(2^53 − 1) to 2^53 − 1; sums saturate at these bounds. `sum()`
+ * of SQLite fails beyond 2^63, that of PostgreSQL returns a NUMERIC that may not fit a BIGINT.
  */
 
 const maxSafe = Number.MAX_SAFE_INTEGER
 
-/** The integer itself, or the end of the safe range that it lies beyond. */
+/** Clamps an integer to the safe range. */
 export const saturated = (value: number | bigint): number =>
   Number(value > maxSafe ? maxSafe : value < -maxSafe ? -maxSafe : value)
 
-/** `saturated` in SQL, of an expression. */
+/** Returns the SQL text that clamps an expression to the safe range. */
 export const saturateSql = (sql: SqlClient.SqlClient, expression: string): string =>
   sql.onDialectOrElse({
     sqlite: () => `min(${maxSafe}, max(-${maxSafe}, ${expression}))`,
     orElse: () => `least(${maxSafe}, greatest(-${maxSafe}, ${expression}))`,
   })
 
-/** Sums of quotients and of remainders stay below 2^53 for 67 million rows, whatever their values. */
+/** Sums of quotients and of remainders by it stay below 2^53 for 67 million rows of any values. */
 const partSize = 2 ** 27
 
-/** Rows of earlier versions may lie beyond. */
+/** The clamped quantity: rows of earlier versions may exceed the safe range. */
 const saturatedQuantity = (sql: SqlClient.SqlClient) => saturateSql(sql, "quantity")
 
-/** The saturated sum of the column `quantity`, 0 of no rows. */
+/** The saturated sum of the column `quantity`; 0 without rows. */
 export const saturatedSum = (sql: SqlClient.SqlClient): Statement.Fragment => {
   const row = saturatedQuantity(sql)
   const sum = sql.onDialectOrElse({
-    // A product beyond 2^63 is a float, and no failure.
+    // A product beyond 2^63 becomes a float and does not fail.
     sqlite: () => `sum(${row} / ${partSize}) * ${partSize} + sum(${row} % ${partSize})`,
     orElse: () => `sum(${row})`,
   })
-  // Within, because `least` of PostgreSQL passes over a null.
+  // `coalesce` inside, because `least` of PostgreSQL ignores nulls.
   return sql.literal(`CAST(${saturateSql(sql, `coalesce(${sum}, 0)`)} AS BIGINT)`)
 }
 
@@ -41,7 +41,7 @@ export interface Parts {
   readonly low: number
 }
 
-/** The exact sum of the column `quantity` as the columns `high` and `low`, which `exact` puts together. */
+/** The exact sum of the column `quantity` as two columns, `high` and `low`, for `sumOfParts`. */
 export const exactSum = (sql: SqlClient.SqlClient): Statement.Fragment => {
   const row = saturatedQuantity(sql)
   return sql.literal(
@@ -49,4 +49,5 @@ export const exactSum = (sql: SqlClient.SqlClient): Statement.Fragment => {
   )
 }
 
-export const sumOfParts = ({ high, low }: Parts): bigint => BigInt(high) * BigInt(partSize) + BigInt(low)
+export const sumOfParts = ({ high, low }: Parts): bigint =>
+  BigInt(high) * BigInt(partSize) + BigInt(low)

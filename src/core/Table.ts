@@ -8,8 +8,8 @@ import type { Database } from "./Database.ts"
 import { jsonText } from "./JsonText.ts"
 
 /**
- * The statements of `Repository`. Their texts are made once: compiling a template costs more than running it. In
- * them `?` is a parameter on both databases; the first ones of every condition are the scope's.
+ * The statements of `Repository`. Their texts are built once: compiling a template costs more than running it. `?`
+ * stands for a parameter on both databases. The scope is the first parameter of every condition.
  */
 interface Source {
   readonly sql: SqlClient.SqlClient
@@ -19,11 +19,11 @@ interface Source {
   readonly scope: string | null
   /** The columns to read. */
   readonly fields: Schema.Struct.Fields
-  /** Which rows exist for this table. */
+  /** Conditions on all rows; rows that do not match are invisible. */
   readonly conditions: ReadonlyArray<string>
 }
 
-/** A `Model.Class` with an id and its time of creation: what the order newest first stands on. */
+/** A `Model.Class` with an id and its time of creation, which define the order "newest first". */
 export type Entity = Schema.Top & {
   readonly Type: { readonly id: string; readonly created_at: Timestamp }
   readonly fields: Schema.Struct.Fields
@@ -58,7 +58,7 @@ export const make = <A>(source: Source) => {
     return (params: Params) => sql.unsafe<Row>(nativeText, params)
   }
 
-  /** A statement without and with a condition of the caller; `params` are those after the conditions. */
+  /** Builds a statement with an optional condition of the caller. `f` completes the parameters of the conditions. */
   const filterable = (text: (...filter: ReadonlyArray<string>) => string) => {
     const plain = statement(text())
     const template = Object.assign(text("(?)").split("?"), { raw: [] })
@@ -70,7 +70,7 @@ export const make = <A>(source: Source) => {
       )
   }
 
-  // SQLite plans a statement anew whenever a bare parameter of its LIMIT is bound (+60 % for a page of 20); `+` hides it.
+  // SQLite re-plans a statement whenever a plain LIMIT parameter is bound (+60 % for a page of 20); `+` avoids it.
   const newest = "ORDER BY created_at DESC, id DESC LIMIT +?"
   const selectOne = statement(`SELECT ${columns} FROM ${table} ${where("id = ?")}`)
   const selectPage = filterable(
@@ -91,7 +91,7 @@ export const make = <A>(source: Source) => {
 
   const notFound = (id: string) => Effect.fail(new NotFoundError({ resource, id }))
 
-  /** What `f` makes of one row. The last parameters of the statement are `ids`: scope and id. */
+  /** Runs a statement on one row and applies `f`. `ids`, scope and id, are the statement's last parameters. */
   const runOne = <B, E>(
     scope: unknown,
     id: string,
@@ -146,7 +146,15 @@ export const make = <A>(source: Source) => {
       },
     )
 
-  return { source, columns, where, statement, first: decodeFirst, one: runOne, reads: { get, list, listAfter, count } }
+  return {
+    source,
+    columns,
+    where,
+    statement,
+    first: decodeFirst,
+    one: runOne,
+    reads: { get, list, listAfter, count },
+  }
 }
 
 export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
@@ -199,7 +207,7 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
   return { insert, update, delete: remove }
 }
 
-/** No row has an id that a database cannot store. */
+/** False for text that a database cannot store, and would fail on: no row has such an id. */
 const isStorable = (value: unknown) => typeof value !== "string" || textIssue(value) === undefined
 
 const unchanged = (params: Params) => params
@@ -209,7 +217,7 @@ const totalOf = ([row]: ReadonlyArray<Row>) => (row === undefined ? 0 : Number(r
 const positionOf = (row: Row | undefined): Position | null =>
   row === undefined ? null : { created_at: row["created_at"] as Timestamp, id: String(row["id"]) }
 
-/** JSON is written as text on both databases; everything else as it is. */
+/** Encodes JSON columns as text, on both databases. Other values are unchanged. */
 const encoder = (fields: Schema.Struct.Fields) => {
   const json = new Set(Object.keys(fields).filter((name) => columnKind(fields[name]) === "json"))
   return (name: string, value: unknown) =>
@@ -218,7 +226,7 @@ const encoder = (fields: Schema.Struct.Fields) => {
 
 const columnOf = SchemaAST.resolveAt<string>("column")
 
-/** The `column` annotation of a field; a nullable one has it at a member of its union. */
+/** Returns the `column` annotation of a field; a nullable field has it on a member of its union. */
 const columnKind = (field: Schema.Constraint | undefined): string | undefined => {
   if (field === undefined) return undefined
   const asts = SchemaAST.isUnion(field.ast) ? field.ast.types : [field.ast]
