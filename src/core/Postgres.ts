@@ -71,7 +71,7 @@ export const make = Effect.fnUntraced(function* ({
   Scope.Scope | Reactivity.Reactivity
 > {
   const sockets = new Sockets(Redacted.value(url))
-  const watch = new Watch({ answerTimeoutMs: answerTimeoutMs, observe })
+  const watch = new Watch({ answerTimeoutMs, observe })
   const lane = (sessions: number, perSession: number) =>
     Lane.make({
       connection: {
@@ -84,7 +84,7 @@ export const make = Effect.fnUntraced(function* ({
       sockets,
       sessions,
       perSession,
-      acquireTimeoutMs: acquireTimeoutMs,
+      acquireTimeoutMs,
     })
   const sharedSessions = Math.max(1, Math.round(maxConnections / 3))
   const exclusiveSessions = Math.max(1, maxConnections - sharedSessions)

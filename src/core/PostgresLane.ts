@@ -49,7 +49,7 @@ export class Lane {
     sockets,
     sessions,
     perSession,
-    acquireTimeoutMs: acquireTimeout,
+    acquireTimeoutMs,
   }: Options) =>
     Effect.gen(function* () {
       const pool = yield* PgPool.make({
@@ -62,7 +62,7 @@ export class Lane {
         multiplex: perSession > 1,
         multiplexConcurrency: perSession,
       })
-      const lane = new Lane(pool, sessions * perSession, perSession, acquireTimeout)
+      const lane = new Lane(pool, sessions * perSession, perSession, acquireTimeoutMs)
       return lane
     })
 
@@ -170,10 +170,10 @@ export class Lane {
     }
   }
 
-  private release({ isGranted: granted, isHolding: holding }: Turn) {
+  private release({ isGranted, isHolding }: Turn) {
     this.releases += 1
-    if (holding) this.heldCount -= 1
-    if (!granted) return
+    if (isHolding) this.heldCount -= 1
+    if (!isGranted) return
     for (const waiter of this.waiters) {
       this.waiters.delete(waiter)
       waiter.turn.isGranted = true

@@ -81,7 +81,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
           { concurrency: 2 },
         )
 
-        const stderr = `plinth: this database ran ${other}, but this release has ${newest} at that number. If that is its new name: plinth ${rename}. `
+        const stderr = `plinth: this database ran ${other}, but this release has ${newest} at that number. If it was renamed: plinth ${rename}. `
         assert.deepStrictEqual([serve.code, migrate.code, status.code], [1, 1, 1])
         for (const outcome of [serve, migrate, status]) {
           assert.strictEqual(outcome.stderr.slice(0, stderr.length), stderr)
