@@ -39,7 +39,7 @@ export const cancellationChannel = "jobs.cancelled"
 export class JobQueue extends Context.Service<
   JobQueue,
   {
-    /** Runs within the open transaction, as a single statement; without one, in its own. */
+    /** Enqueues a job within the open transaction, as a single statement; without one, in its own. */
     readonly enqueue: <Payload>(
       type: JobType<Payload>,
       payload: Payload,
@@ -58,9 +58,9 @@ export class JobQueue extends Context.Service<
     /** Deletes the jobs of these users (`user_id` in the payload) in every state, within the open transaction. */
     readonly forget: (users: ReadonlyArray<string>) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * Enqueues a job at each tick of a cron expression (UTC), once across all processes. After ticks that no process
-     * was running for, enqueues a single job. A schedule is identified by `name`: a new expression replaces the old
-     * one.
+     * Enqueues a job at each tick of a cron expression (UTC), once across all processes. Ticks missed
+     * while no process ran are made up for by a single job. `name` identifies the schedule: a new expression replaces
+     * the old one.
      */
     readonly schedule: <Payload>(
       name: string,

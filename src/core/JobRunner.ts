@@ -20,7 +20,7 @@ interface Running {
   fiber: Fiber.Fiber<void> | undefined
   /** In steady ms. After it, another process may run the job. */
   leasedUntil: number
-  /** Why the attempt is interrupted: so that another process can run it, or because its lease was lost. */
+  /** The reason for its interruption: it is handed back to other processes, or its lease was lost. */
   stopReason: "handed_back" | "lost" | undefined
 }
 
@@ -157,7 +157,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     )
     // Their leases will expire, and the attempts count as lost.
     if (lost > 0) {
-      yield* Effect.logError("jobs could not be settled", Cause.die(cause)).pipe(
+      yield* Effect.logError("job settlement failed", Cause.die(cause)).pipe(
         Effect.annotateLogs({ jobs: lost }),
       )
     }

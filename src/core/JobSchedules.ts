@@ -7,7 +7,7 @@ import { Database } from "./Database.ts"
 interface Schedule {
   readonly cron: Cron.Cron
   readonly enqueue: Effect.Effect<unknown, ServiceUnavailableError>
-  /** When to check its row again, in Unix ms. */
+  /** The time of the next check of its row, in Unix ms. */
   nextCheckAt: number
   isFailing: boolean
 }

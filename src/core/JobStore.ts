@@ -41,7 +41,7 @@ export interface LeasedJob {
   readonly message: unknown
 }
 
-/** How an attempt ended. */
+/** The outcome of an attempt. */
 export type Settlement = { readonly claim: LeasedJob } & (
   | { readonly outcome: "completed"; readonly result: unknown }
   /** The job has failed: there are no more attempts. */
@@ -152,7 +152,7 @@ export class JobStore extends Context.Service<
     >
     /**
      * Until the scope closes: calls `wake` with the name of each job as it is committed, retries or fails attempts
-     * whose lease expired, and removes jobs that ended before their retention.
+     * whose lease expired, and removes ended jobs after their retention.
      */
     readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }

@@ -28,7 +28,7 @@ export class Leases extends Context.Service<
     readonly release: (name: string) => Effect.Effect<void, ServiceUnavailableError>
     /** Takes or renews a lease for this process, even if another process holds it. */
     readonly share: (name: string) => Effect.Effect<void, ServiceUnavailableError>
-    /** Whether any process holds the lease. */
+    /** Returns true while any process holds the lease. */
     readonly isHeld: (name: string) => Effect.Effect<boolean, ServiceUnavailableError>
   }
 >()("plinth/core/Leases") {

@@ -13,7 +13,7 @@ export interface Status {
   readonly name: string
   /** `null` if it has not run on this database. */
   readonly applied_at: Timestamp | null
-  /** Whether this release contains it. */
+  /** True if this release contains it. */
   readonly known: boolean
 }
 

@@ -44,9 +44,9 @@ export class PgBosses extends Context.Service<
       const context = yield* Effect.context<never>()
       const url = database.dialect === "pg" ? Redacted.value(database.url) : ""
 
-      const databaseOf = (caller: Context.Context<never>): Db => ({
+      const databaseOf = (callerContext: Context.Context<never>): Db => ({
         executeSql: (text, values) =>
-          Effect.runPromiseWith(caller)(
+          Effect.runPromiseWith(callerContext)(
             Effect.map(sql.unsafe(text, values?.map(parameterOf)).raw, resultOf),
           ),
       })
@@ -110,9 +110,9 @@ export class PgBosses extends Context.Service<
       const boss = yield* Effect.catch(useExisting, () => Effect.andThen(createTables, onAppPool))
 
       const call = <A>(f: (boss: PgBoss, db: Db) => Promise<A>) =>
-        Effect.flatMap(Effect.context<never>(), (caller) =>
+        Effect.flatMap(Effect.context<never>(), (callerContext) =>
           Effect.tryPromise({
-            try: () => f(boss, databaseOf(caller)),
+            try: () => f(boss, databaseOf(callerContext)),
             catch: (cause) =>
               SqlError.isSqlError(cause) ? cause : new UnexpectedFailure({ cause }),
           }).pipe(Effect.catchTag("UnexpectedFailure", Effect.die), query),

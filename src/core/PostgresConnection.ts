@@ -119,7 +119,7 @@ export class Reserved extends Connection implements SqlConnection.Connection {
   override execute(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
     const rows = super.execute(sql, params, transform)
     if (!sql.startsWith("ROLLBACK") && !sql.startsWith("RELEASE")) return rows
-    // When the statement cannot be sent, closing the session makes the server roll back.
+    // If the statement cannot be sent, closing the session makes the server roll back.
     return Effect.catch(rows, () => Effect.as(this.lane.invalidate(this.session), []))
   }
 
