@@ -132,7 +132,7 @@ const maxReadsPerConnection = 32
 const every = (intervalMs: number, f: (now: number) => void) =>
   Effect.acquireRelease(
     // Real time, because the answers come over real sockets.
-    // @effect-diagnostics-next-line globalTimersInEffect:off
+    // @effect-diagnostics-next-line globalTimersInEffect:off -- the sweep watches real sockets
     Effect.sync(() => setInterval(() => f(performance.now()), intervalMs).unref()),
     (timer) => Effect.sync(() => clearInterval(timer)),
   )
