@@ -58,9 +58,9 @@ export class JobQueue extends Context.Service<
     /** Deletes the jobs of these users (`user_id` in the payload) in every state, within the open transaction. */
     readonly forget: (users: ReadonlyArray<string>) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * Enqueues a job at each tick of a cron expression (UTC), once across all processes. Ticks missed
-     * while no process ran are made up for by a single job. `name` identifies the schedule: a new expression replaces
-     * the old one.
+     * Enqueues a job at each tick of a cron expression (UTC), once across all processes. If ticks passed while no
+     * process ran, enqueues a single job for them. `name` identifies the schedule: a new expression replaces the old
+     * one.
      */
     readonly schedule: <Payload>(
       name: string,
