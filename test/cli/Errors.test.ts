@@ -81,7 +81,7 @@ describe("plinth says what is wrong, and what to do", () => {
         assert.match(
           stderr,
           new RegExp(
-            `^plinth: cannot listen on port ${port}: .+\\. Stop who listens there, or choose another\n$`,
+            `^plinth: cannot listen on port ${port}: .+\\. Stop the process using it, or choose another port\n$`,
           ),
         )
       }).pipe(Effect.scoped),
