@@ -1,6 +1,6 @@
 import { Context, DateTime, Effect, Layer } from "effect"
 import { version } from "../domain/Version.ts"
-import { flushOutput, type Output } from "./Output.ts"
+import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 
 /** One request. `timestamp` in ms since 1970, when it was answered. */
@@ -121,12 +121,7 @@ const milliseconds = ({ duration_ms }: AccessRecord) => Math.round(duration_ms *
 
 /** JSON text; the slow way only for what needs it. Terminals obey the controls that JSON leaves as they are. */
 const quoted = (text: string) =>
-  /^[\w !#-[\]^`{|}~]*$/.test(text)
-    ? `"${text}"`
-    : JSON.stringify(text).replaceAll(
-        /[\p{Cc}\u2028\u2029]/gu,
-        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-      )
+  /^[\w !#-[\]^`{|}~]*$/.test(text) ? `"${text}"` : escapeControls(JSON.stringify(text))
 
 /** RFC 3339 text of a time; most lines share their second. */
 class Times {

@@ -1,5 +1,6 @@
 import { Context, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { Redis as EffectRedis } from "effect/persistence"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Metrics } from "./Metrics.ts"
 import { Redis } from "./Redis.ts"
 import * as SingleFlight from "./SingleFlight.ts"
@@ -102,9 +103,10 @@ const prefix = "plinth:cache:"
 
 const maxEntries = 10_000
 
-/** When there are too many, the one that was set longest ago goes. */
 const memory = (): Store => {
-  const all = new Map<string, { readonly text: string; readonly ends_at: number }>()
+  const all = new BoundedMap<string, { readonly text: string; readonly ends_at: number }>(
+    maxEntries,
+  )
   return {
     get: (key) =>
       Effect.map(currentSteadyMillis, (now) => {
@@ -113,9 +115,6 @@ const memory = (): Store => {
       }),
     set: (key, text, ttl) =>
       Effect.map(currentSteadyMillis, (now) => {
-        all.delete(key)
-        const [oldest] = all.size < maxEntries ? [] : all.keys()
-        if (oldest !== undefined) all.delete(oldest)
         all.set(key, { text, ends_at: now + ttl })
       }),
     remove: (key) => Effect.sync(() => all.delete(key)),

@@ -2,6 +2,7 @@ import { Context, Data, Effect, Layer, Predicate, Random, Schedule, type Scope }
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Metrics } from "./Metrics.ts"
 import * as Postgres from "./Postgres.ts"
 import { Settings } from "./Settings.ts"
@@ -181,11 +182,10 @@ const codeOf = ({ reason }: SqlError.SqlError) => {
 
 /** Counts and times every statement by its operation and first table, which are read once per text. */
 const observer = (metrics: Metrics["Service"]) => {
-  const known = new Map<string, Subject | null>()
+  const known = new BoundedMap<string, Subject | null>(maxKnown)
   return (sql: string, started: number) => {
     let subject = known.get(sql)
     if (subject === undefined) {
-      if (known.size >= maxKnown) known.clear()
       subject = subjectOf(sql)
       known.set(sql, subject)
     }

@@ -12,7 +12,7 @@ import {
 } from "effect"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { version } from "../domain/Version.ts"
-import { flushOutput, type Output } from "./Output.ts"
+import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 import { withoutValues, withReason } from "./SqlFailure.ts"
 
@@ -162,19 +162,14 @@ const readable = (settings: Settings["Service"], output: Output) => {
       typeof exception === "object" && exception !== null && "traceback" in exception
         ? String(exception.traceback)
             .split("\n")
-            .map((line) => `\n    ${oneLine(line)}`)
+            .map((line) => `\n    ${escapeControls(line)}`)
             .join("")
         : ""
     const head = `${String(timestamp).slice(11, 23)} ${String(level).padEnd(7)}`
-    const said = oneLine([message, ...details].join(" "))
+    const said = escapeControls([message, ...details].join(" "))
     return `${colour ? `\u001B[2m${head}\u001B[0m` : head} ${said}${trace}\n`
   })
 }
-
-/** Nobody can write a second line, or to the terminal itself. */
-const oneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, escaped)
-
-const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 /** Log lines to `output`: JSON, or for people in `local`. */
 export const layerTo = (output: Output) =>

@@ -7,6 +7,13 @@ export interface Output {
   readonly hasColors?: () => boolean
 }
 
+/** Replaces control characters by their JSON escapes, so that a text cannot start a line or command the terminal. */
+export const escapeControls = (text: string) =>
+  text.replaceAll(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  )
+
 /**
  * Waits until everything written has left the process: a pipe takes 64 KiB at once, and `process.exit` drops what
  * still waits for its reader. A reader that stalls does not hold up the end for longer than this.

@@ -1,5 +1,6 @@
 import { PgTypes } from "@effect/sql-pg"
 import { DateTime, Result } from "effect"
+import { BoundedMap } from "./BoundedMap.ts"
 
 /** PostgreSQL's own types as the plain data that SQLite gives: RFC 3339 text with milliseconds, and numbers. */
 export const types = () => {
@@ -48,13 +49,11 @@ const readThousands = (bytes: Uint8Array) => {
 const msPerDay = 86_400_000
 
 /** What every time of a day begins with: rows of one answer share few days. */
-const days = new Map<number, string>()
-const maxDays = 1000
+const days = new BoundedMap<number, string>(1000)
 
 const dayText = (day: number) => {
   const known = days.get(day)
   if (known !== undefined) return known
-  if (days.size >= maxDays) days.clear()
   const text = DateTime.formatIso(DateTime.makeUnsafe(day * msPerDay)).slice(
     0,
     -"00:00:00.000Z".length,

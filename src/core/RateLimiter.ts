@@ -1,6 +1,7 @@
 import { Clock, Context, Duration, Effect, Exit, Layer } from "effect"
 import { RateLimiter as EffectRateLimiter, Redis as EffectRedis } from "effect/persistence"
 import type { Rate } from "../domain/Rate.ts"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Redis } from "./Redis.ts"
 import { steadyMillis } from "./SteadyClock.ts"
 
@@ -86,7 +87,7 @@ const maxWindows = 100_000
 
 /** The same algorithm as that of the Redis store, in this process. */
 class Windows {
-  private readonly all = new Map<string, Window>()
+  private readonly all = new BoundedMap<string, Window>(maxWindows)
 
   take(key: string, rate: Rate, now: number): LimitDecision {
     const window = this.all.get(key)
@@ -98,11 +99,7 @@ class Windows {
     return decisionOf(rate, window.count, window.closes_at - now)
   }
 
-  /** When there are too many, the one that was opened longest ago goes. */
   private open(key: string, rate: Rate, now: number) {
-    this.all.delete(key)
-    const [oldest] = this.all.size < maxWindows ? [] : this.all.keys()
-    if (oldest !== undefined) this.all.delete(oldest)
     const millis = Math.ceil(millisPerCall(rate))
     this.all.set(key, { count: 1, closes_at: now + millis })
     return decisionOf(rate, 1, millis)

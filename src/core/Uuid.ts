@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { DateTime } from "effect"
-import { Timestamp } from "../domain/Fields.ts"
+import { Timestamp, timestampOf } from "../domain/Fields.ts"
 
 let last = 0
 let count = 0
@@ -30,8 +29,4 @@ export const isUuid = (text: string) =>
 
 /** When a UUIDv7 was made. */
 export const timeOf = (uuid: string): Timestamp =>
-  Timestamp.make(
-    DateTime.formatIso(
-      DateTime.makeUnsafe(Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16)),
-    ),
-  )
+  timestampOf(Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16))
