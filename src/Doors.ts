@@ -5,7 +5,7 @@ import * as Http from "./api/Http.ts"
 import { methodsOf } from "./http/Methods.ts"
 import * as Protocol from "./http/Protocol.ts"
 import * as Server from "./http/Server.ts"
-import { Settings } from "./core/Settings.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as RpcHttp from "./rpc/RpcHttp.ts"
 
 const protocol = Layer.unwrap(

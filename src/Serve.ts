@@ -3,9 +3,9 @@ import * as Doors from "./Doors.ts"
 import * as Server from "./http/Server.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"
-import * as Logger from "./core/Logger.ts"
-import * as Migrations from "./core/Migrations.ts"
-import { Settings } from "./core/Settings.ts"
+import * as Logger from "./core/telemetry/Logger.ts"
+import * as Migrations from "./core/sql/Migrations.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as Worker from "./jobs/Worker.ts"
 
 /** Tells where the server is, and in local how to get in. */

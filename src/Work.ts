@@ -4,9 +4,9 @@ import * as WorkerHttp from "./api/WorkerHttp.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"
 import { drain } from "./core/Lifecycle.ts"
-import * as Logger from "./core/Logger.ts"
-import * as Migrations from "./core/Migrations.ts"
-import { Settings } from "./core/Settings.ts"
+import * as Logger from "./core/telemetry/Logger.ts"
+import * as Migrations from "./core/sql/Migrations.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as Worker from "./jobs/Worker.ts"
 
 /**

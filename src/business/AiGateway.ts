@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, type Scope, Stream } from "effect"
-import { Settings } from "../core/Settings.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AiCompletion,

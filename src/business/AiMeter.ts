@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import type { AiModel } from "../core/AiSettings.ts"
-import { saturated } from "../core/SafeSum.ts"
+import type { AiModel } from "../core/settings/Ai.ts"
+import { saturated } from "../core/sql/SafeSum.ts"
 import { tokensIn } from "../core/TokenCount.ts"
 import type { AiAnswer, AiMessage, AiPart, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
 

@@ -1,4 +1,4 @@
-import type { AiModel, AiSettings } from "../core/AiSettings.ts"
+import type { AiModel, AiSettings } from "../core/settings/Ai.ts"
 import {
   type AiError,
   type AiProviderName,

@@ -1,7 +1,7 @@
 import { Effect, Result, type Scope, type Tracer } from "effect"
-import type { AiModel } from "../core/AiSettings.ts"
-import { Metrics } from "../core/Metrics.ts"
-import { Settings } from "../core/Settings.ts"
+import type { AiModel } from "../core/settings/Ai.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AiCall,

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Schedule } from "effect"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import { CurrentPendingAnswer } from "../domain/PendingAnswer.ts"
 import type { ConflictError, ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"

@@ -1,7 +1,7 @@
 import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer, Option, Schedule, Schema } from "effect"
-import { type Enqueued, JobQueue } from "../core/JobQueue.ts"
-import { Settings } from "../core/Settings.ts"
+import { type Enqueued, JobQueue } from "../core/jobs/Queue.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import {
   EmailAddress,
   type EmailContent,

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { Settings } from "../core/Settings.ts"
+import { Database } from "../core/sql/Database.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Limited } from "../domain/Plan.ts"
 import type { CurrentUser, SubscriptionPlan, UserId } from "../domain/User.ts"

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { JobQueue } from "../core/JobQueue.ts"
+import { Database } from "../core/sql/Database.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
 import { NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import { ExportUserData, type Job, type JobId, SendExportReadyEmail } from "../domain/Job.ts"

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import { ConflictError, type ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { ago, now, type Timestamp } from "../domain/Fields.ts"
 import { IdempotencyRepo, type IdempotencyRow, type Scope } from "./IdempotencyRepo.ts"

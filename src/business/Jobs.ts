@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { Database } from "../core/Database.ts"
-import { type EnqueueOptions, JobQueue } from "../core/JobQueue.ts"
-import { scrubbed } from "../core/Logger.ts"
+import { Database } from "../core/sql/Database.ts"
+import { type EnqueueOptions, JobQueue } from "../core/jobs/Queue.ts"
+import { scrubbed } from "../core/telemetry/Logger.ts"
 import { isUuid } from "../core/Uuid.ts"
 import type {
   ConflictError,

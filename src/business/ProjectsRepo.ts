@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import * as Repository from "../core/Repository.ts"
-import { contains } from "../core/Search.ts"
+import * as Repository from "../core/sql/Repository.ts"
+import { contains } from "../core/sql/Search.ts"
 import { Project } from "../domain/Project.ts"
 
 export class ProjectsRepo extends Context.Service<

@@ -1,8 +1,8 @@
 import { Clock, Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { jobRunner, Leases } from "../core/Leases.ts"
+import { Database } from "../core/sql/Database.ts"
+import { jobRunner, Leases } from "../core/sql/Leases.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
-import { Redis } from "../core/Redis.ts"
+import { Redis } from "../core/shared/Redis.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 
 export interface Component {

@@ -1,7 +1,7 @@
 import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer } from "effect"
 import { BoundedMap } from "../core/BoundedMap.ts"
-import { Settings } from "../core/Settings.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"

@@ -1,9 +1,9 @@
 import { Clock, Effect, Exit } from "effect"
 import { BoundedMap } from "../core/BoundedMap.ts"
-import { Database } from "../core/Database.ts"
-import { JobQueue } from "../core/JobQueue.ts"
-import { Metrics } from "../core/Metrics.ts"
-import * as SingleFlight from "../core/SingleFlight.ts"
+import { Database } from "../core/sql/Database.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import * as SingleFlight from "../core/outbound/SingleFlight.ts"
 import { currentSteadyMillis, steadyMillis } from "../core/SteadyClock.ts"
 import {
   AuthorizationError,

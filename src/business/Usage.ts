@@ -1,6 +1,6 @@
 import { Cause, Clock, Context, Effect, Latch, Layer } from "effect"
-import { inHalves } from "../core/InHalves.ts"
-import { Settings } from "../core/Settings.ts"
+import { inHalves } from "../core/sql/InHalves.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"

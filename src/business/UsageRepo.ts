@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { UsageEntry, UsageEvent } from "../domain/Usage.ts"
 import * as Postgres from "./UsagePostgresRepo.ts"

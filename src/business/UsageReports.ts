@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Record } from "effect"
-import { saturated } from "../core/SafeSum.ts"
+import { saturated } from "../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import * as Period from "../domain/Period.ts"

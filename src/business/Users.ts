@@ -1,8 +1,8 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { JobQueue } from "../core/JobQueue.ts"
-import { Metrics } from "../core/Metrics.ts"
-import { PubSub } from "../core/PubSub.ts"
+import { Database } from "../core/sql/Database.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import { PubSub } from "../core/shared/PubSub.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AuthorizationError,

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { AiReservations } from "../business/AiReservations.ts"
 import { Cleanup } from "../business/Cleanup.ts"
 import { Exports } from "../business/Exports.ts"
-import { handler } from "../core/JobExecution.ts"
+import { handler } from "../core/jobs/Execution.ts"
 import {
   CleanupOldData,
   ExportUserData,

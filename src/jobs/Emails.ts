@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Emails } from "../business/Emails.ts"
-import { handler } from "../core/JobExecution.ts"
+import { handler } from "../core/jobs/Execution.ts"
 import {
   GenerateDailyReport,
   SendExportReadyEmail,

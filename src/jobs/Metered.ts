@@ -1,6 +1,6 @@
 import { Effect, Option, Schema } from "effect"
 import type { Usage } from "../business/Usage.ts"
-import { JobFailed, type JobHandler } from "../core/JobExecution.ts"
+import { JobFailed, type JobHandler } from "../core/jobs/Execution.ts"
 import { UserId } from "../domain/User.ts"
 
 /** A job about a user is usage of his, once: the ledger knows it by its id, however often it runs. */

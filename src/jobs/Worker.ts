@@ -1,8 +1,8 @@
 import { Effect, Layer } from "effect"
 import { Usage } from "../business/Usage.ts"
-import { JobQueue } from "../core/JobQueue.ts"
-import * as JobRunner from "../core/JobRunner.ts"
-import { Settings } from "../core/Settings.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
+import * as JobRunner from "../core/jobs/Runner.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import {
   CleanupOldData,
   GenerateDailyReport,

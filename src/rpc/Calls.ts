@@ -1,7 +1,7 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
 import type { Headers } from "effect/http"
 import { codeOf } from "../http/Envelope.ts"
-import { Metrics } from "../core/Metrics.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { ValidationError } from "../domain/Errors.ts"
 import { maxIssues, withIssues } from "../domain/Issues.ts"

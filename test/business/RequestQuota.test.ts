@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { Entitlements } from "../../src/business/Entitlements.ts"
 import { EntitlementsRepo } from "../../src/business/EntitlementsRepo.ts"
 import { RequestQuota } from "../../src/business/RequestQuota.ts"
-import { Settings } from "../../src/core/Settings.ts"
+import { Settings } from "../../src/core/settings/Settings.ts"
 import { currentSteadyMillis } from "../../src/core/SteadyClock.ts"
 import { newUser } from "../TestApp.ts"
 

@@ -3,8 +3,8 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Projects } from "../../src/business/Projects.ts"
 import { Users } from "../../src/business/Users.ts"
-import { Database } from "../../src/core/Database.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { Database } from "../../src/core/sql/Database.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import {
   GenerateDailyReport,
   type Job,

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { GenerateDailyReport } from "../../src/domain/Job.ts"
 import * as Worker from "../../src/jobs/Worker.ts"
 import { eventually } from "../fixtures/Eventually.ts"

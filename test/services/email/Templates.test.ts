@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { assert as check, property, string } from "fast-check"
-import { type Environment, Settings } from "../../../src/core/Settings.ts"
+import { type Environment, Settings } from "../../../src/core/settings/Settings.ts"
 import { type EmailContent, legible } from "../../../src/domain/Email.ts"
 import { letterheadOf } from "../../../src/services/email/templates/Base.ts"
 import { dailyReport } from "../../../src/services/email/templates/DailyReport.ts"

@@ -1,4 +1,4 @@
-import type { Settings } from "../../../core/Settings.ts"
+import type { Settings } from "../../../core/settings/Settings.ts"
 import { type EmailContent, legible, oneLine, subjectOf } from "../../../domain/Email.ts"
 import type { Block } from "./Block.ts"
 import { html } from "./Html.ts"
