@@ -11,22 +11,22 @@ import { Tokens } from "./core/Tokens.ts"
 import * as RpcDirect from "./rpc/RpcDirect.ts"
 
 /** What commands run on: the server's own parts, but for log lines, which go to stderr. */
-const settings = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
+const settingsLayer = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
 
 /** The signing keys, for `token mint`. */
 export const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),
-  Layer.provide(settings),
+  Layer.provide(settingsLayer),
 )
 
 /** The database as it is, for `migrate`. */
 export const database = Database.layer.pipe(
   Layer.provide(Metrics.layer),
-  Layer.provideMerge(settings),
+  Layer.provideMerge(settingsLayer),
 )
 
 /** A newcomer's SQLite file is migrated as a start would; on PostgreSQL that is a step of its own. */
-const migrated = Layer.effectDiscard(
+const migrationsLayer = Layer.effectDiscard(
   Effect.gen(function* () {
     const { dialect } = yield* Database
     if (dialect === "sqlite") {
@@ -44,7 +44,7 @@ const migrated = Layer.effectDiscard(
 
 /** The methods of the RPC contract, by the application in this process on a database that has what it needs. */
 export const application = RpcDirect.layer.pipe(
-  Layer.provideMerge(migrated),
+  Layer.provideMerge(migrationsLayer),
   Layer.provideMerge(App.layer),
-  Layer.provideMerge(settings),
+  Layer.provideMerge(settingsLayer),
 )

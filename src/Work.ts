@@ -13,7 +13,7 @@ import * as Worker from "./jobs/Worker.ts"
  * Listens last, when all is there that does jobs, and goes on answering while they end: their metrics can be scraped
  * until then, and the readiness says that the process drains.
  */
-const working = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
+const workerLayer = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   yield* Layer.buildWithScope(jobs, scope)
   const { port } = Context.get(yield* Layer.build(WorkerHttp.layer), Address)
@@ -24,7 +24,7 @@ const working = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
 }, Layer.effectDiscard)
 
 export const workWith = (jobs: typeof Worker.layer) =>
-  working(jobs).pipe(
+  workerLayer(jobs).pipe(
     Layer.provide(SystemMetrics.layer),
     Layer.provide(Migrations.layer),
     Layer.provide(App.layer),

@@ -9,18 +9,18 @@ import { version } from "./domain/Version.ts"
 import { run } from "./Run.ts"
 
 /** Long-lived, so worth it to compile its schemas. */
-const compiled = Effect.promise(() => import("effect/schema/SchemaJITCompiler/enable"))
+const enableSchemaCompiler = Effect.promise(() => import("effect/schema/SchemaJITCompiler/enable"))
 
 const plinth = plinthOf({
   serve: Effect.andThen(
-    compiled,
+    enableSchemaCompiler,
     Effect.flatMap(
       Effect.promise(() => import("./Serve.ts")),
       ({ serve }) => serve,
     ),
   ),
   work: Effect.andThen(
-    compiled,
+    enableSchemaCompiler,
     Effect.flatMap(
       Effect.promise(() => import("./Work.ts")),
       ({ work }) => work,

@@ -5,7 +5,7 @@ import {
   type AiCompletion,
   AiError,
   type AiEvent,
-  type AiPart,
+  type AiDelta,
   type AiRequest,
   type AiStatus,
 } from "../domain/Ai.ts"
@@ -16,12 +16,12 @@ import type {
   ValidationError,
 } from "../domain/Errors.ts"
 import { Ai } from "../services/ai/Ai.ts"
-import { brokenOf } from "./AiRouting.ts"
+import { toExternalServiceError } from "./AiRouting.ts"
 import type { Subscriber } from "./Entitlements.ts"
 import * as AiRuns from "./AiRuns.ts"
 
-type Broken = ExternalServiceError | ServiceUnavailableError
-type Failure = Broken | QuotaExceededError | ValidationError
+type StreamFailure = ExternalServiceError | ServiceUnavailableError
+type Failure = StreamFailure | QuotaExceededError | ValidationError
 
 /** Models of all providers, metered: whatever becomes of a call, what was delivered is in the ledger, once. */
 export class AiGateway extends Context.Service<
@@ -39,7 +39,7 @@ export class AiGateway extends Context.Service<
     readonly stream: (
       caller: Subscriber,
       request: AiRequest,
-    ) => Effect.Effect<Stream.Stream<AiEvent, Broken>, Failure, Scope.Scope>
+    ) => Effect.Effect<Stream.Stream<AiEvent, StreamFailure>, Failure, Scope.Scope>
   }
 >()("plinth/business/AiGateway") {
   static readonly layer = Layer.effect(
@@ -55,7 +55,7 @@ export class AiGateway extends Context.Service<
       ) {
         const current = yield* run(caller, request)
         yield* ask(current, (provider, call) =>
-          Effect.map(provider.complete(call), (answer) => current.meter.addWhole(answer)),
+          Effect.map(provider.complete(call), (answer) => current.meter.addAnswer(answer)),
         )
         return yield* Effect.uninterruptible(settle(current))
       }, Effect.scoped)
@@ -64,24 +64,24 @@ export class AiGateway extends Context.Service<
         const current = yield* run(caller, request)
         const parts = yield* ask(current, (provider, call) => provider.stream(call))
 
-        const metered = (part: AiPart): Effect.Effect<AiPart, AiError> =>
+        const meterDelta = (part: AiDelta): Effect.Effect<AiDelta, AiError> =>
           Effect.flatMap(currentSteadyMillis, (now) => {
             current.meter.add(part)
-            return now - current.started > maxStreamMs
-              ? Effect.fail(tooLong(current))
+            return now - current.startedAtMs > maxStreamMs
+              ? Effect.fail(timeoutError(current))
               : Effect.succeed(part)
           })
         const settled = Effect.uninterruptible(settle(current))
         const end = Effect.map(settled, (completion): AiEvent => ({ _tag: "end", completion }))
-        const broken = (error: AiError) => {
+        const settleAndFail = (error: AiError) => {
           current.isBroken = true
-          return Effect.andThen(settled, Effect.fail(brokenOf(error)))
+          return Effect.andThen(settled, Effect.fail(toExternalServiceError(error)))
         }
         return parts.pipe(
-          Stream.mapEffect(metered),
+          Stream.mapEffect(meterDelta),
           Stream.filter(({ text }) => text !== ""),
           Stream.map(({ text }): AiEvent => ({ _tag: "delta", text })),
-          Stream.catch((error) => Stream.fromEffect(broken(error))),
+          Stream.catch((error) => Stream.fromEffect(settleAndFail(error))),
           Stream.concat(Stream.fromEffect(end)),
         )
       })
@@ -104,5 +104,5 @@ export class AiGateway extends Context.Service<
 /** In ms, of a whole stream; its reservation lasts longer. */
 const maxStreamMs = 10 * 60_000
 
-const tooLong = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>
-  new AiError({ provider: (meter.from ?? chosen)?.provider ?? "echo", reason: "unavailable" })
+const timeoutError = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>
+  new AiError({ provider: (meter.answeredBy ?? chosen)?.provider ?? "echo", reason: "unavailable" })

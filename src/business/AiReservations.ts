@@ -39,7 +39,7 @@ export class AiReservations extends Context.Service<
     readonly settle: (
       id: string,
       spent: Spent | null,
-      also: Effect.Effect<void, ServiceUnavailableError> | null,
+      alsoCommit: Effect.Effect<void, ServiceUnavailableError> | null,
     ) => Effect.Effect<void>
     /** The number of calls that nobody settled in time. One that cannot be settled keeps no other. */
     readonly sweep: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
@@ -56,7 +56,11 @@ export class AiReservations extends Context.Service<
       const { USAGE_TRACKING_ENABLED } = yield* Settings
 
       /** Near the limit, those of one user reserve one after the other. */
-      const inTurn = Effect.fnUntraced(function* (row: Reservation, month: string, limit: number) {
+      const reserveLocked = Effect.fnUntraced(function* (
+        row: Reservation,
+        month: string,
+        limit: number,
+      ) {
         yield* lock(row.user_id, "ai_tokens")
         const used = yield* repo.used(row.user_id, month)
         if (used < limit) return yield* repo.insert(row)
@@ -82,17 +86,23 @@ export class AiReservations extends Context.Service<
           return row.id
         }
         const month = `${created_at.slice(0, 7)}-01`
-        const isFar = yield* repo.insertIf(row, month, limit - maxConcurrentCalls * tokens)
-        if (!isFar) yield* inTurn(row, month, limit)
+        const isReserved = yield* repo.insertIfBelow(
+          row,
+          month,
+          limit - maxConcurrentCalls * tokens,
+        )
+        if (!isReserved) yield* reserveLocked(row, month, limit)
         return row.id
       })
 
-      const settle: AiReservations["Service"]["settle"] = (id, spent, also) => {
+      const settle: AiReservations["Service"]["settle"] = (id, spent, alsoCommit) => {
         const settled =
           spent === null
             ? repo.remove(id)
-            : Effect.flatMap(now, (at) => usage.settle(id, entriesOf(id, spent, at)))
-        return (also === null ? settled : transaction(Effect.andThen(settled, also))).pipe(
+            : Effect.flatMap(now, (at) => usage.settle(id, usageEntriesOf(id, spent, at)))
+        return (
+          alsoCommit === null ? settled : transaction(Effect.andThen(settled, alsoCommit))
+        ).pipe(
           Effect.retry(settleRetry),
           Effect.catch((error) =>
             Effect.annotateLogs(Effect.logError("An AI call is left to the sweep", error), {
@@ -103,15 +113,20 @@ export class AiReservations extends Context.Service<
       }
 
       const sweepOne = ({ dimension, id, quantity }: Reservation, at: Timestamp) =>
-        usage.settle(id, entriesOf(id, { model: dimension, tokens: quantity, estimated: true }, at))
+        usage.settle(
+          id,
+          usageEntriesOf(id, { model: dimension, tokens: quantity, estimated: true }, at),
+        )
 
-      const sweepSome = Effect.fnUntraced(function* (at: Timestamp, batch: Batch) {
-        const found = yield* repo.expired(at, batch)
-        yield* Effect.forEach(found, (reservation) => sweepOne(reservation, at), { discard: true })
-        return found.length
+      const sweepBatch = Effect.fnUntraced(function* (at: Timestamp, batch: Batch) {
+        const expired = yield* repo.expired(at, batch)
+        yield* Effect.forEach(expired, (reservation) => sweepOne(reservation, at), {
+          discard: true,
+        })
+        return expired.length
       }, transaction)
 
-      const sweep = Effect.flatMap(now, (at) => inBatches((batch) => sweepSome(at, batch)))
+      const sweep = Effect.flatMap(now, (at) => inBatches((batch) => sweepBatch(at, batch)))
 
       return AiReservations.of({ reserve, settle, sweep })
     }),
@@ -121,7 +136,7 @@ export class AiReservations extends Context.Service<
 /** About six seconds, for a database that comes back. */
 const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 6 }))
 
-const entriesOf = (
+const usageEntriesOf = (
   id: string,
   { estimated, model, tokens }: Spent,
   occurred_at: Timestamp,

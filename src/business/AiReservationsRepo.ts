@@ -31,10 +31,10 @@ export class AiReservationsRepo extends Context.Service<
      * In one statement, if fewer than `below` are used since that day or reserved, and nobody reserves in turn; whether
      * it was. Who reserves in turn waits for it, and counts it.
      */
-    readonly insertIf: (
+    readonly insertIfBelow: (
       reservation: Reservation,
       since: string,
-      below: number,
+      limit: number,
     ) => Effect.Effect<boolean, Failure>
     readonly remove: (id: string) => Effect.Effect<void, Failure>
     readonly expired: (
@@ -62,7 +62,7 @@ export class AiReservationsRepo extends Context.Service<
         ) AS spent
       )`
 
-      const nobodyInTurn = (user: UserId) =>
+      const tryLockShared = (user: UserId) =>
         dialect === "sqlite"
           ? sql`TRUE`
           : sql`pg_try_advisory_xact_lock_shared(
@@ -75,7 +75,11 @@ export class AiReservationsRepo extends Context.Service<
             query(sql<{ readonly used: number }>`SELECT ${usedBy(user, since)} AS used`),
             ([row]) => row?.used ?? 0,
           ),
-        insertIf: ({ created_at, dimension, expires_at, id, quantity, user_id }, since, below) =>
+        insertIfBelow: (
+          { created_at, dimension, expires_at, id, quantity, user_id },
+          since,
+          limit,
+        ) =>
           Effect.map(
             query(sql`
               INSERT INTO usage_reservations
@@ -83,7 +87,7 @@ export class AiReservationsRepo extends Context.Service<
               SELECT id, ${user_id}, 'ai_tokens', CAST(${quantity} AS BIGINT), ${dimension},
                 CAST(${created_at} AS ${time}), CAST(${expires_at} AS ${time})
               FROM (SELECT ${id} AS id) AS one
-              WHERE ${nobodyInTurn(user_id)} AND ${usedBy(user_id, since)} < CAST(${below} AS BIGINT)
+              WHERE ${tryLockShared(user_id)} AND ${usedBy(user_id, since)} < CAST(${limit} AS BIGINT)
               RETURNING id
             `),
             (inserted) => inserted.length === 1,

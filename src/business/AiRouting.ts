@@ -4,23 +4,23 @@ import {
   type AiProviderName,
   type AiRequest,
   aiProviders,
-  familyOf,
+  providerOfModel,
 } from "../domain/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 
 /** Which models are asked, in which order, and what their failures mean. */
 
 /** With the attempts of each, this bounds the calls that one request makes. */
-const longestChain = 3
+const maxChainLength = 3
 
 /** The chosen model, then those of other providers. */
 export const chainOf = (settings: AiSettings, request: AiRequest): ReadonlyArray<AiModel> => {
-  const chosen = chosenBy(settings, request)
+  const chosen = chooseModel(settings, request)
   const others = settings.fallbacks.filter(({ provider }) => provider !== chosen.provider)
-  return [chosen, ...others].slice(0, longestChain)
+  return [chosen, ...others].slice(0, maxChainLength)
 }
 
-const chosenBy = (settings: AiSettings, { complexity, model }: AiRequest): AiModel => {
+const chooseModel = (settings: AiSettings, { complexity, model }: AiRequest): AiModel => {
   const { default: usual, providers, routes } = settings
   const [only, ...more] = providers
   // Nobody has an account yet: whatever is asked for can be tried out.
@@ -29,11 +29,11 @@ const chosenBy = (settings: AiSettings, { complexity, model }: AiRequest): AiMod
   const [name = "", ...rest] = model.split("/")
   const named = aiProviders.find((provider) => provider === name)
   if (named !== undefined && rest.length > 0) return { provider: named, model: rest.join("/") }
-  return { provider: familyOf(model) ?? usual.provider, model }
+  return { provider: providerOfModel(model) ?? usual.provider, model }
 }
 
 /** How much a provider's models read, in tokens, at least. */
-const windows: Readonly<Record<AiProviderName, number>> = {
+const contextWindows: Readonly<Record<AiProviderName, number>> = {
   openai: 128_000,
   anthropic: 200_000,
   google: 1_000_000,
@@ -41,13 +41,13 @@ const windows: Readonly<Record<AiProviderName, number>> = {
 }
 
 /** Whether this one may do what the other one did not. What is against one's policy is not asked of the next. */
-export const mayHelp = ({ provider }: AiModel, failure: AiError): boolean => {
+export const isWorthTrying = ({ provider }: AiModel, failure: AiError): boolean => {
   switch (failure.reason) {
     case "invalid_request":
     case "content_policy":
       return false
     case "context_length":
-      return windows[provider] > windows[failure.provider]
+      return contextWindows[provider] > contextWindows[failure.provider]
     default:
       return true
   }
@@ -56,26 +56,26 @@ export const mayHelp = ({ provider }: AiModel, failure: AiError): boolean => {
 export type AiFailure = ValidationError | ExternalServiceError | ServiceUnavailableError
 
 /** Of all that were asked, in that order; none when nobody was there to be asked. */
-export const failureOf = (failures: ReadonlyArray<AiError>): AiFailure => {
+export const toAiFailure = (failures: ReadonlyArray<AiError>): AiFailure => {
   const last = failures.at(-1)
   if (last === undefined) return new ServiceUnavailableError({ service: "ai" })
   const issue = issues[last.reason]
   if (issue !== undefined) return new ValidationError({ issues: [issue], field: issue.path })
-  const waits = failures.flatMap(waitOf)
-  if (waits.length > 0) {
+  const retryAfters = failures.flatMap(retryAfterOf)
+  if (retryAfters.length > 0) {
     return new ServiceUnavailableError({
       service: "ai",
-      retry_after: Math.min(...waits),
+      retry_after: Math.min(...retryAfters),
       cause: last,
     })
   }
   return last.reason === "authentication"
     ? new ServiceUnavailableError({ service: "ai", cause: last })
-    : brokenOf(last)
+    : toExternalServiceError(last)
 }
 
 /** A stream that broke: there is nobody else to ask any more. */
-export const brokenOf = (error: AiError) =>
+export const toExternalServiceError = (error: AiError) =>
   new ExternalServiceError({ service: error.provider, cause: error })
 
 const issues: Readonly<
@@ -86,7 +86,7 @@ const issues: Readonly<
   context_length: { path: "messages", message: "are longer than the model can read" },
 }
 
-const waitOf = ({ reason, retry_after }: AiError) => {
+const retryAfterOf = ({ reason, retry_after }: AiError) => {
   if (retry_after !== undefined) return [retry_after]
   return reason === "rate_limited" || reason === "overloaded" ? [1] : []
 }

@@ -6,10 +6,10 @@ import type { ConflictError, ServiceUnavailableError, ValidationError } from "..
 import { fromNow, now } from "../domain/Fields.ts"
 import {
   type Answer,
-  anotherRequest,
+  keyReused,
   type IdempotentRequest,
   inProgress,
-  oldest,
+  validSince,
 } from "./Idempotency.ts"
 import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 
@@ -20,7 +20,7 @@ const leaseMs = 12 * 60_000
 const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 5 }))
 
 /** The status of a key whose answer is not there yet. */
-const running = 0
+const runningStatus = 0
 
 /**
  * Requests that have one effect however often they come, where another's service is called on the way: no transaction
@@ -45,24 +45,24 @@ export class Claims extends Context.Service<
       const { transaction } = yield* Database
 
       /** The answer that is there, or the id of a claim that is the caller's now. */
-      const take = Effect.fnUntraced(function* (claim: IdempotentRequest) {
+      const acquire = Effect.fnUntraced(function* (claim: IdempotentRequest) {
         if (!(yield* repo.tryLock(claim))) return yield* inProgress()
         const created_at = yield* now
         const leased_until = yield* fromNow(leaseMs)
         const row = yield* repo.find(claim)
-        if (row !== undefined && row.created_at >= (yield* oldest)) {
-          if (row.fingerprint !== claim.fingerprint) return yield* anotherRequest()
-          if (row.status !== running) return { answer: row }
+        if (row !== undefined && row.created_at >= (yield* validSince)) {
+          if (row.fingerprint !== claim.fingerprint) return yield* keyReused()
+          if (row.status !== runningStatus) return { answer: row }
           if ((row.leased_until ?? "") > created_at) return yield* inProgress()
         }
         // Vendors refuse a key that they know from another request.
-        const isSame = row?.status === running && row.fingerprint === claim.fingerprint
+        const isSame = row?.status === runningStatus && row.fingerprint === claim.fingerprint
         const id = (isSame ? row.claim_id : null) ?? uuidV7()
         if (row !== undefined) yield* repo.remove(claim)
         yield* Effect.catchTag(
           repo.insert({
             ...claim,
-            status: running,
+            status: runningStatus,
             body: null,
             created_at,
             claim_id: id,
@@ -85,13 +85,13 @@ export class Claims extends Context.Service<
 
       const once: Claims["Service"]["once"] = (claim, effect, replay) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(take(claim), (taken) => {
-            if (taken.answer !== undefined) return Effect.succeed(replay(taken.answer))
-            const { id } = taken
+          Effect.flatMap(acquire(claim), (acquired) => {
+            if (acquired.answer !== undefined) return Effect.succeed(replay(acquired.answer))
+            const { id } = acquired
             return restore(effect).pipe(
               Effect.provideService(CurrentPendingAnswer, {
                 id,
-                keep: (answer) =>
+                save: (answer) =>
                   repo.answer(claim, id, { status: 200, body: JSON.stringify(answer) }),
               }),
               Effect.ensuring(release(claim, id)),

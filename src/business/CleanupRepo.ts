@@ -34,7 +34,7 @@ export class CleanupRepo extends Context.Service<
       const { dialect, query } = yield* Database
       // A transaction on SQLite holds the whole database from its start.
       const forUpdate = sql.literal(dialect === "pg" ? "FOR UPDATE" : "")
-      const names = (columns: ReadonlyArray<string>) =>
+      const columnList = (columns: ReadonlyArray<string>) =>
         sql.csv(columns.map((column) => sql`${sql(column)}`))
 
       const removeExpired: CleanupRepo["Service"]["removeExpired"] = (
@@ -45,9 +45,9 @@ export class CleanupRepo extends Context.Service<
         Effect.map(
           // The age stands in both: a row may be restored while this statement waits for it.
           query(sql`
-            DELETE FROM ${sql(name)} WHERE ${sql(column)} < ${before} AND (${names(key)}) IN (
-              SELECT ${names(key)} FROM ${sql(name)} WHERE ${sql(column)} < ${before}
-              ORDER BY ${names([column, ...key])} LIMIT ${limit} OFFSET ${skip}
+            DELETE FROM ${sql(name)} WHERE ${sql(column)} < ${before} AND (${columnList(key)}) IN (
+              SELECT ${columnList(key)} FROM ${sql(name)} WHERE ${sql(column)} < ${before}
+              ORDER BY ${columnList([column, ...key])} LIMIT ${limit} OFFSET ${skip}
             ) RETURNING 1
           `),
           (removed) => removed.length,
@@ -63,15 +63,15 @@ export class CleanupRepo extends Context.Service<
         )
 
       /** Each statement is short enough for its time limit, however much an account holds. */
-      const removeOf = Effect.fnUntraced(function* (
+      const deleteRowsOf = Effect.fnUntraced(function* (
         table: string,
         { key, owner }: { readonly key: ReadonlyArray<string>; readonly owner: string },
         users: ReadonlyArray<UserId>,
       ) {
         while (true) {
           const removed = yield* query(sql`
-            DELETE FROM ${sql(table)} WHERE (${names(key)}) IN (
-              SELECT ${names(key)} FROM ${sql(table)} WHERE ${sql.in(owner, users)} LIMIT ${maxRowsPerStatement}
+            DELETE FROM ${sql(table)} WHERE (${columnList(key)}) IN (
+              SELECT ${columnList(key)} FROM ${sql(table)} WHERE ${sql.in(owner, users)} LIMIT ${maxRowsPerStatement}
             ) RETURNING 1
           `)
           if (removed.length < maxRowsPerStatement) return
@@ -82,13 +82,13 @@ export class CleanupRepo extends Context.Service<
         for (const [name, table] of tables.toReversed()) {
           if (table.erasure === "rows") {
             const [owner] = table.userIds
-            yield* removeOf(name, { key: table.key ?? ["id"], owner }, users)
+            yield* deleteRowsOf(name, { key: table.key ?? ["id"], owner }, users)
           } else if (table.erasure === "columns") {
-            for (const [of, columns] of Map.groupBy(personalColumns(table), ofText)) {
+            for (const [owner, columns] of Map.groupBy(personalColumns(table), ownerExpression)) {
               const cleared = columns.map(({ column }) => sql`${sql(column)} = NULL`)
               yield* query(sql`
                 UPDATE ${sql(name)} SET ${sql.csv(cleared)}
-                WHERE ${sql.literal(of)} IN ${sql.in(users)}
+                WHERE ${sql.literal(owner)} IN ${sql.in(users)}
               `)
             }
           }
@@ -104,5 +104,5 @@ export class CleanupRepo extends Context.Service<
 const maxRowsPerStatement = 500
 
 /** SQLite's coalesce takes two at least. */
-const ofText = ({ of }: { readonly of: ReadonlyArray<string> }) =>
-  of.length === 1 ? of.join() : `coalesce(${of.join(", ")})`
+const ownerExpression = ({ ownerColumns }: { readonly ownerColumns: ReadonlyArray<string> }) =>
+  ownerColumns.length === 1 ? ownerColumns.join() : `coalesce(${ownerColumns.join(", ")})`

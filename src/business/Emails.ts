@@ -24,7 +24,7 @@ import { Usage } from "./Usage.ts"
 import { Users } from "./Users.ts"
 
 /** What became of a mail. Who has no address, or is deactivated, gets none. */
-export type Sent =
+export type SendResult =
   | { readonly message_id: string | null }
   | { readonly skipped: "no_address" | "deactivated" }
 
@@ -49,21 +49,21 @@ export class Emails extends Context.Service<
       payload: Payload,
       uniqueKey: string | undefined,
     ) => Effect.Effect<Enqueued, NotFoundError | ServiceUnavailableError>
-    readonly welcome: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
+    readonly welcome: (user: UserId, key: string) => Effect.Effect<SendResult, Failure>
     readonly passwordReset: (
       user: UserId,
       reset: { readonly token: string; readonly expires_in_minutes: number },
       key: string,
-    ) => Effect.Effect<Sent, Failure>
+    ) => Effect.Effect<SendResult, Failure>
     /** `path`: what it is about, under PUBLIC_URL. */
     readonly notification: (
       user: UserId,
       message: { readonly title: string; readonly body: string; readonly path: string | null },
       key: string,
-    ) => Effect.Effect<Sent, Failure>
-    readonly exportReady: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
+    ) => Effect.Effect<SendResult, Failure>
+    readonly exportReady: (user: UserId, key: string) => Effect.Effect<SendResult, Failure>
     /** Numbers of the last 24 hours, to ADMIN_EMAIL. */
-    readonly dailyReport: (key: string) => Effect.Effect<Sent, Failure>
+    readonly dailyReport: (key: string) => Effect.Effect<SendResult, Failure>
   }
 >()("plinth/business/Emails") {
   static readonly layer = Layer.effect(
@@ -92,7 +92,7 @@ export class Emails extends Context.Service<
         kind: string,
         key: string,
         contentFor: (user: User) => EmailContent,
-      ): Effect.fn.Return<Sent, Failure> {
+      ): Effect.fn.Return<SendResult, Failure> {
         const user = yield* users.get(id)
         if (!user.is_active) return { skipped: "deactivated" }
         if (user.email === null) return { skipped: "no_address" }

@@ -18,7 +18,7 @@ export class Entitlements extends Context.Service<
      * Adds one where the plan allows one more; `used` counts those that are there. Near the limit those of one user are
      * added one after the other, so that there are never too many.
      */
-    readonly oneMore: <A>(
+    readonly addWithinLimit: <A>(
       who: Subscriber,
       what: Limited,
       used: Effect.Effect<number, ServiceUnavailableError>,
@@ -35,16 +35,23 @@ export class Entitlements extends Context.Service<
 
       const limitOf = (plan: SubscriptionPlan, what: Limited) => PLAN_LIMITS[plan][what] ?? null
 
-      const oneMore: Entitlements["Service"]["oneMore"] = ({ id, plan }, what, used, add) => {
+      const addWithinLimit: Entitlements["Service"]["addWithinLimit"] = (
+        { id, plan },
+        what,
+        used,
+        add,
+      ) => {
         const limit = limitOf(plan, what)
         return limit === null
           ? add
           : Effect.flatMap(used, (count) =>
-              count < limit - limitMargin ? add : transaction(guarded(id, what, limit, used, add)),
+              count < limit - limitMargin
+                ? add
+                : transaction(addLocked(id, what, limit, used, add)),
             )
       }
 
-      const guarded = Effect.fnUntraced(function* <A>(
+      const addLocked = Effect.fnUntraced(function* <A>(
         id: UserId,
         what: Limited,
         limit: number,
@@ -57,7 +64,7 @@ export class Entitlements extends Context.Service<
         return yield* new QuotaExceededError({ metric: what, limit, used: count })
       })
 
-      return Entitlements.of({ limitOf, oneMore })
+      return Entitlements.of({ limitOf, addWithinLimit })
     }),
   )
 }

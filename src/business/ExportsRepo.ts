@@ -44,7 +44,7 @@ export class ExportsRepo extends Context.Service<
         for (const { name, personal, userIds } of exported) {
           const isNamed = sql.or(userIds.map((column) => sql`${sql(column)} = ${user}`))
           const rows = yield* query(sql<Row>`SELECT * FROM ${sql(name)} WHERE ${isNamed}`)
-          holdings[name] = rows.map((row) => withoutOthers(user, row, personal))
+          holdings[name] = rows.map((row) => withoutDataOfOthers(user, row, personal))
         }
         return holdings
       }, transaction)
@@ -72,10 +72,14 @@ export class ExportsRepo extends Context.Service<
 }
 
 /** Personal data of others, who stand in the same row, is null. */
-const withoutOthers = (user: UserId, row: Row, personal: ReadonlyArray<PersonalColumn>): Row => {
-  const theirs = personal.filter(({ of }) => firstOf(row, of) !== user)
-  return { ...row, ...Object.fromEntries(theirs.map(({ column }) => [column, null])) }
+const withoutDataOfOthers = (
+  user: UserId,
+  row: Row,
+  personal: ReadonlyArray<PersonalColumn>,
+): Row => {
+  const ofOthers = personal.filter(({ ownerColumns }) => ownerOf(row, ownerColumns) !== user)
+  return { ...row, ...Object.fromEntries(ofOthers.map(({ column }) => [column, null])) }
 }
 
-const firstOf = (row: Row, columns: ReadonlyArray<string>) =>
+const ownerOf = (row: Row, columns: ReadonlyArray<string>) =>
   columns.map((column) => row[column]).find((id) => id !== null)

@@ -27,7 +27,7 @@ export class Idempotency extends Context.Service<
     readonly once: <A, E, R>(
       claim: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
-      form: {
+      codec: {
         readonly answerOf: (result: A) => Answer | null
         readonly replay: (answer: Answer) => A
       },
@@ -41,18 +41,18 @@ export class Idempotency extends Context.Service<
       const { transaction } = yield* Database
       const running = new Set<string>()
 
-      const answered = Effect.fnUntraced(function* (claim: IdempotentRequest) {
+      const findAnswer = Effect.fnUntraced(function* (claim: IdempotentRequest) {
         if (!(yield* repo.tryLock(claim))) return yield* inProgress()
         const row = yield* repo.find(claim)
         if (row === undefined) return undefined
-        if (row.created_at < (yield* oldest)) {
+        if (row.created_at < (yield* validSince)) {
           yield* repo.remove(claim)
           return undefined
         }
-        return row.fingerprint === claim.fingerprint ? row : yield* anotherRequest()
+        return row.fingerprint === claim.fingerprint ? row : yield* keyReused()
       })
 
-      const keep = Effect.fnUntraced(function* (
+      const saveAnswer = Effect.fnUntraced(function* (
         claim: IdempotentRequest,
         { body, status }: Answer,
       ) {
@@ -66,11 +66,11 @@ export class Idempotency extends Context.Service<
 
       const once: Idempotency["Service"]["once"] = (claim, effect, { answerOf, replay }) => {
         const run = Effect.gen(function* () {
-          const known = yield* answered(claim)
-          if (known !== undefined) return replay(known)
+          const stored = yield* findAnswer(claim)
+          if (stored !== undefined) return replay(stored)
           const result = yield* effect
           const answer = answerOf(result)
-          if (answer !== null) yield* keep(claim, answer)
+          if (answer !== null) yield* saveAnswer(claim, answer)
           return result
         })
         return Effect.suspend(() => {
@@ -91,12 +91,14 @@ export class Idempotency extends Context.Service<
 }
 
 /** A key from before then is free again, whether clean-up has removed its row yet or not. */
-export const oldest: Effect.Effect<Timestamp> = ago(personalData.idempotency_keys.retention.period)
+export const validSince: Effect.Effect<Timestamp> = ago(
+  personalData.idempotency_keys.retention.period,
+)
 
 export const inProgress = () =>
   Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))
 
-export const anotherRequest = () => Effect.fail(invalidKey("was used for another request"))
+export const keyReused = () => Effect.fail(invalidKey("was used for another request"))
 
 export const invalidKey = (message: string) =>
   new ValidationError({ issues: [{ path: "Idempotency-Key", message }], field: "Idempotency-Key" })

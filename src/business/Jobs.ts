@@ -111,8 +111,8 @@ export class Jobs extends Context.Service<
           Effect.flatMap((json) => kind.decode(json, { errors: "all" })),
           Effect.mapError(({ issue }) => Issues.of(issue, "payload").error),
         )
-        const unstorable = unstorableIn(decoded)
-        if (unstorable.reported.length > 0) return yield* unstorable.error
+        const storageIssues = storageIssuesIn(decoded)
+        if (storageIssues.reported.length > 0) return yield* storageIssues.error
 
         const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
@@ -150,7 +150,7 @@ export const withoutSecrets = (job: Job): Job => ({
 })
 
 /** Values that PostgreSQL keeps in no JSON, and values that no JSON holds, by their field. */
-const unstorableIn = (payload: unknown) => {
+const storageIssuesIn = (payload: unknown) => {
   const issues = new Issues()
   for (const [field, value] of Object.entries(Object(payload))) {
     const message = jsonIssue(value, anyJson)

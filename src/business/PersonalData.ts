@@ -12,7 +12,7 @@ const afterDeletion = { column: "deleted_at", period: "30 days" } as const
 /** When an account that its user closed is erased. */
 export const closedAccounts = { column: "closed_at", period: "30 days" } as const
 
-const ofUser = { clearedWith: ["id"] } as const
+const clearedWithUser = { clearedWith: ["id"] } as const
 
 /**
  * A table comes after those that it refers to: rows are deleted in the opposite order. A table of yours is an entry at
@@ -23,16 +23,16 @@ export const personalData = {
     erasure: "columns",
     userIds: ["id"],
     personal: {
-      email: ofUser,
-      email_key: ofUser,
-      full_name: ofUser,
-      avatar_url: ofUser,
+      email: clearedWithUser,
+      email_key: clearedWithUser,
+      full_name: clearedWithUser,
+      avatar_url: clearedWithUser,
       // With them, the vendor's records would tell who an erased account was.
-      stripe_customer_id: ofUser,
-      apple_original_transaction_id: ofUser,
-      google_purchase_token: ofUser,
-      last_login_at: ofUser,
-      last_token_iat: ofUser,
+      stripe_customer_id: clearedWithUser,
+      apple_original_transaction_id: clearedWithUser,
+      google_purchase_token: clearedWithUser,
+      last_login_at: clearedWithUser,
+      last_token_iat: clearedWithUser,
     },
     other: [
       "role",
@@ -60,7 +60,7 @@ export const personalData = {
       actor_email: { clearedWith: ["actor_id"] },
       // An admin acts from their own address, also where they act as the user.
       ip_address: { clearedWith: ["impersonator_id", "actor_id"] },
-      details: { kept: "ids of users at the time, and names of roles and fields" },
+      details: { keptBecause: "ids of users at the time, and names of roles and fields" },
     },
     other: [
       "id",

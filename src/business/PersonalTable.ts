@@ -1,8 +1,8 @@
 /** The entry of one table in `PersonalData`: whose its rows are, and what becomes of them. */
-export type PersonalTable = OwnRows | KeptRows | QueuedRows | ImpersonalRows
+export type PersonalTable = OwnedRows | RetainedRows | QueuedRows | ImpersonalRows
 
 /** Rows that are a user's own: they are deleted with the account. */
-interface OwnRows {
+interface OwnedRows {
   readonly erasure: "rows"
   /** Columns with ids of users, the owner's first. Relinking changes them; exports hold the rows that they find. */
   readonly userIds: readonly [string, ...ReadonlyArray<string>]
@@ -18,10 +18,10 @@ interface OwnRows {
 }
 
 /** Rows that outlive the account, under an id that nobody can resolve any more. */
-interface KeptRows {
+interface RetainedRows {
   readonly erasure: "columns"
-  readonly userIds: OwnRows["userIds"]
-  readonly personal: Readonly<Record<string, Fate>>
+  readonly userIds: OwnedRows["userIds"]
+  readonly personal: Readonly<Record<string, ErasureRule>>
   readonly other: ReadonlyArray<string>
   readonly retention: Unlimited
 }
@@ -42,7 +42,9 @@ interface ImpersonalRows {
 }
 
 /** `clearedWith`: null in the rows where the first of these columns that is not null has the id of the account. */
-type Fate = { readonly clearedWith: ReadonlyArray<string> } | { readonly kept: string }
+type ErasureRule =
+  | { readonly clearedWith: ReadonlyArray<string> }
+  | { readonly keptBecause: string }
 
 /** Clean-up deletes rows when `column` is longer ago than `period`. */
 export interface Expiry {
@@ -58,13 +60,13 @@ interface Unlimited {
 export interface PersonalColumn {
   readonly column: string
   /** It is the data of the user whom the first of these columns that is not null names. */
-  readonly of: ReadonlyArray<string>
+  readonly ownerColumns: ReadonlyArray<string>
 }
 
 /** Columns that erasure deletes or clears. */
-export const personalColumns = (table: OwnRows | KeptRows): ReadonlyArray<PersonalColumn> =>
+export const personalColumns = (table: OwnedRows | RetainedRows): ReadonlyArray<PersonalColumn> =>
   table.erasure === "rows"
-    ? table.personal.map((column) => ({ column, of: [table.userIds[0]] }))
-    : Object.entries(table.personal).flatMap(([column, fate]) =>
-        "clearedWith" in fate ? [{ column, of: fate.clearedWith }] : [],
+    ? table.personal.map((column) => ({ column, ownerColumns: [table.userIds[0]] }))
+    : Object.entries(table.personal).flatMap(([column, rule]) =>
+        "clearedWith" in rule ? [{ column, ownerColumns: rule.clearedWith }] : [],
       )

@@ -47,7 +47,7 @@ export class Projects extends Context.Service<
     Effect.gen(function* () {
       const repo = yield* ProjectsRepo
 
-      const { oneMore } = yield* Entitlements
+      const { addWithinLimit } = yield* Entitlements
 
       const insert = (owner: UserId, input: ProjectCreate) =>
         Effect.flatMap(now, (created_at) =>
@@ -66,7 +66,7 @@ export class Projects extends Context.Service<
 
       return Projects.of({
         create: (owner, input) =>
-          oneMore(owner, "projects", repo.count(owner.id), insert(owner.id, input)),
+          addWithinLimit(owner, "projects", repo.count(owner.id), insert(owner.id, input)),
         get: repo.get,
         // The hot path: what stands here is paid by every list.
         list: (owner, { search, skip, limit }) =>

@@ -38,14 +38,14 @@ export class Readiness extends Context.Service<
       const lifecycle = yield* Lifecycle
 
       /** By any process. */
-      const isWorked = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
+      const jobRunnerCheck = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
 
       const check = Effect.gen(function* (): Effect.fn.Return<Report> {
         const [database, cache, jobs] = yield* Effect.all(
           [
-            component(ping),
-            redis === null ? Effect.succeed(notConfigured) : component(redis.ping),
-            component(isWorked),
+            runCheck(ping),
+            redis === null ? Effect.succeed(notConfigured) : runCheck(redis.ping),
+            runCheck(jobRunnerCheck),
           ],
           { concurrency: "unbounded" },
         )
@@ -68,7 +68,7 @@ const notConfigured: Component = { status: "not_configured", latency_ms: null }
 /** A check that takes longer than this is a failed one. */
 const checkTimeout = "1500 millis"
 
-const component = <E>(check: Effect.Effect<unknown, E>) =>
+const runCheck = <E>(check: Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeNanos
     const status = yield* Effect.match(Effect.timeout(check, checkTimeout), {

@@ -7,21 +7,21 @@ import type { UserId } from "../domain/User.ts"
 import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 
-interface Known {
+interface CachedUsage {
   readonly used: number
-  readonly read_at: number
+  readonly readAtMs: number
 }
 
 /** In ms: how long is believed what the database said. As much later a plan closes that is spent, and opens that is new. */
-const lifetime = 5000
-const maxKnown = 10_000
+const maxAgeMs = 5000
+const maxCachedUsers = 10_000
 
 /** The requests that a plan gives in a month, in UTC. */
 export class RequestQuota extends Context.Service<
   RequestQuota,
   {
     /** A plain call, because nearly every request makes one: nothing has to be asked. `now` in steady ms. */
-    readonly isKnownLeft: (user: Subscriber, now: number) => boolean
+    readonly isKnownToHaveRequestsLeft: (user: Subscriber, now: number) => boolean
     readonly check: (
       user: Subscriber,
     ) => Effect.Effect<void, QuotaExceededError | ServiceUnavailableError>
@@ -33,35 +33,35 @@ export class RequestQuota extends Context.Service<
       const { limitOf } = yield* Entitlements
       const { USAGE_TRACKING_ENABLED } = yield* Settings
       const repo = yield* EntitlementsRepo
-      const known = new Map<UserId, Known>()
-      const limitFor = ({ plan }: Subscriber) =>
+      const cached = new Map<UserId, CachedUsage>()
+      const requestLimitOf = ({ plan }: Subscriber) =>
         USAGE_TRACKING_ENABLED ? limitOf(plan, "api_requests") : null
-      const recent = (user: UserId, time: number) => {
-        const entry = known.get(user)
-        return entry !== undefined && time - entry.read_at < lifetime ? entry : undefined
+      const getFresh = (user: UserId, time: number) => {
+        const entry = cached.get(user)
+        return entry !== undefined && time - entry.readAtMs < maxAgeMs ? entry : undefined
       }
 
-      const read = Effect.fnUntraced(function* (user: UserId, read_at: number) {
+      const read = Effect.fnUntraced(function* (user: UserId, readAtMs: number) {
         const month = `${(yield* now).slice(0, 7)}-01`
         const used = yield* repo.usedSince(user, "api_requests", month)
-        known.delete(user)
-        const [oldest] = known.size < maxKnown ? [] : known.keys()
-        if (oldest !== undefined) known.delete(oldest)
-        const entry = { used, read_at }
-        known.set(user, entry)
+        cached.delete(user)
+        const [oldest] = cached.size < maxCachedUsers ? [] : cached.keys()
+        if (oldest !== undefined) cached.delete(oldest)
+        const entry = { used, readAtMs }
+        cached.set(user, entry)
         return entry
       })
 
       return RequestQuota.of({
-        isKnownLeft: (user, time) => {
-          const limit = limitFor(user)
-          return limit === null || (recent(user.id, time)?.used ?? limit) < limit
+        isKnownToHaveRequestsLeft: (user, time) => {
+          const limit = requestLimitOf(user)
+          return limit === null || (getFresh(user.id, time)?.used ?? limit) < limit
         },
         check: Effect.fnUntraced(function* (user) {
-          const limit = limitFor(user)
+          const limit = requestLimitOf(user)
           const time = yield* currentSteadyMillis
           if (limit === null) return
-          const { used } = recent(user.id, time) ?? (yield* read(user.id, time))
+          const { used } = getFresh(user.id, time) ?? (yield* read(user.id, time))
           if (used >= limit) {
             return yield* new QuotaExceededError({ metric: "api_requests", limit, used })
           }

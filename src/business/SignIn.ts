@@ -28,27 +28,29 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
   const metrics = yield* Metrics
   const jobs = yield* JobQueue
   const { transaction } = yield* Database
-  const alone = yield* SingleFlight.make<User, Failure>()
-  const refused = new RefusedEmails()
+  const singleFlight = yield* SingleFlight.make<User, Failure>()
+  const refusedEmails = new RefusedEmails()
 
   const signIn = Effect.fnUntraced(function* (identity: Identity) {
-    const { change } = cache
-    const read_at = yield* currentSteadyMillis
+    const { version } = cache
+    const readAtMs = yield* currentSteadyMillis
     const known = yield* repo.find(identity.sub)
-    const user = known === undefined ? yield* signUp(identity) : yield* followed(known, identity)
-    cache.set(user, read_at, change)
+    const user = known === undefined ? yield* signUp(identity) : yield* applyToken(known, identity)
+    cache.set(user, readAtMs, version)
     return user
   })
 
   /** A mail to who is here for the first time, if he can be written to. */
-  const greet = (id: UserId, email: string | null) =>
+  const enqueueWelcome = (id: UserId, email: string | null) =>
     email === null ? Effect.void : jobs.enqueue(SendWelcomeEmail, { user_id: id })
 
   const signUp = Effect.fnUntraced(function* (identity: Identity) {
     const { email, sub } = identity
     const row = newUser(identity, yield* now)
     const inserted = yield* transaction(
-      Effect.tap(repo.insertUnlessThere(row), (isNew) => (isNew ? greet(sub, email) : Effect.void)),
+      Effect.tap(repo.insertIfAbsent(row), (isNew) =>
+        isNew ? enqueueWelcome(sub, email) : Effect.void,
+      ),
     )
     if (inserted) metrics.authEvent("signup", identity.provider)
     const user = yield* repo.find(sub)
@@ -60,12 +62,12 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
   const countLogin = Effect.fnUntraced(function* ({ email, id, login_count }: User, iat: number) {
     const counted = yield* repo.countLogin(id, { at: yield* now, iat })
     // Made by an operator, before he came.
-    if (counted && login_count === 0) yield* greet(id, email)
+    if (counted && login_count === 0) yield* enqueueWelcome(id, email)
     return counted
   }, transaction)
 
   /** The user after what a newer token brings. */
-  const followed = Effect.fnUntraced(function* (user: User, identity: Identity) {
+  const applyToken = Effect.fnUntraced(function* (user: User, identity: Identity) {
     if (!user.is_active) return user
     const { sub, issued_at } = identity
     const isLogin = isNewer(identity, user)
@@ -73,14 +75,14 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
       const counted = yield* countLogin(user, issued_at)
       if (counted) metrics.authEvent("login", identity.provider)
     }
-    const moved = hasNewEmail(identity, user) && !refused.has(identity)
-    if (moved && !(yield* changeEmail(user, identity))) {
-      refused.add(identity)
+    const isEmailChanged = hasNewEmail(identity, user) && !refusedEmails.has(identity)
+    if (isEmailChanged && !(yield* changeEmail(user, identity))) {
+      refusedEmails.add(identity)
       yield* Effect.logWarning("A token's e-mail belongs to another user: the old one stays").pipe(
         Effect.annotateLogs({ user_id: sub }),
       )
     }
-    return isLogin || moved ? ((yield* repo.find(sub)) ?? user) : user
+    return isLogin || isEmailChanged ? ((yield* repo.find(sub)) ?? user) : user
   })
 
   const changeEmail = (user: User, { email }: Identity) =>
@@ -93,23 +95,25 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
       }),
     )
 
-  const isSettled = (identity: Identity, user: User) =>
+  const isUpToDate = (identity: Identity, user: User) =>
     !user.is_active ||
-    (!isNewer(identity, user) && (!hasNewEmail(identity, user) || refused.has(identity)))
+    (!isNewer(identity, user) && (!hasNewEmail(identity, user) || refusedEmails.has(identity)))
 
   return (identity: Identity): Effect.Effect<User, Failure> =>
     Effect.withFiber((fiber) => {
       const user = cache.get(identity.sub, steadyMillis(fiber.getRef(Clock.Clock)))
-      const isKnown = user !== undefined && isSettled(identity, user)
+      const isKnown = user !== undefined && isUpToDate(identity, user)
       metrics.cacheLookup("users", isKnown)
-      return isKnown ? admit(user) : Effect.flatMap(alone(keyOf(identity), signIn(identity)), admit)
+      return isKnown
+        ? admit(user)
+        : Effect.flatMap(singleFlight(tokenKeyOf(identity), signIn(identity)), admit)
     })
 })
 
 const admit = (user: User) =>
   user.is_active ? Exit.succeed(user) : Exit.fail(new AuthorizationError({ reason: "deactivated" }))
 
-const keyOf = ({ sub, issued_at, email }: Identity) => `${issued_at}\0${email}\0${sub}`
+const tokenKeyOf = ({ sub, issued_at, email }: Identity) => `${issued_at}\0${email}\0${sub}`
 
 const isNewer = ({ issued_at }: Identity, { last_token_iat }: User) =>
   issued_at !== null && (last_token_iat === null || issued_at > last_token_iat)
@@ -121,7 +125,7 @@ const hasNewEmail = ({ email, issued_at }: Identity, user: User) =>
   (issued_at === null || user.last_token_iat === null || issued_at >= user.last_token_iat)
 
 /** What everybody starts with. */
-export const blankUser = {
+export const newUserDefaults = {
   avatar_url: null,
   is_active: true,
   subscription_plan: "free",
@@ -137,7 +141,7 @@ export const blankUser = {
 
 /** His first token is also his first login. */
 const newUser = (identity: Identity, created_at: User["created_at"]): User => ({
-  ...blankUser,
+  ...newUserDefaults,
   id: identity.sub,
   email: identity.email,
   email_key: emailKey(identity.email),
@@ -156,13 +160,13 @@ class RefusedEmails {
   private readonly keys = new Set<string>()
 
   has(identity: Identity) {
-    return this.keys.size > 0 && this.keys.has(keyOf(identity))
+    return this.keys.size > 0 && this.keys.has(tokenKeyOf(identity))
   }
 
   add(identity: Identity) {
-    if (this.keys.size >= maxRefused) this.keys.clear()
-    this.keys.add(keyOf(identity))
+    if (this.keys.size >= maxRefusedEmails) this.keys.clear()
+    this.keys.add(tokenKeyOf(identity))
   }
 }
 
-const maxRefused = 10_000
+const maxRefusedEmails = 10_000

@@ -11,7 +11,7 @@ import { UsersRepo } from "./UsersRepo.ts"
 const leaseName = "system_metrics"
 
 /** How often it is counted, in ms, however often it is scraped. */
-const interval = 15_000
+const countIntervalMs = 15_000
 
 /**
  * Counts what is true of the whole system, and exports it, in the one process that holds the lease. Whoever loses it
@@ -35,12 +35,12 @@ export const layer = Layer.effectDiscard(
     let heldUntil = -Infinity
     let counted: { readonly at: number; readonly state: SystemState } | undefined
 
-    const lead = Effect.gen(function* () {
+    const countAsLeader = Effect.gen(function* () {
       const until = yield* leases.take(leaseName)
       heldUntil = until ?? -Infinity
       if (until === null) counted = undefined
       const at = yield* currentSteadyMillis
-      if (until === null || (counted !== undefined && at < counted.at + interval)) return
+      if (until === null || (counted !== undefined && at < counted.at + countIntervalMs)) return
       counted = { at, state: yield* count }
     })
 
@@ -49,7 +49,7 @@ export const layer = Layer.effectDiscard(
       heldUntil = -Infinity
       return Effect.ignoreCause(leases.release(leaseName))
     })
-    yield* Effect.ignoreCause(lead).pipe(
+    yield* Effect.ignoreCause(countAsLeader).pipe(
       Effect.repeat(Schedule.spaced(leaseRenewalMs)),
       Effect.forkScoped,
     )

@@ -44,12 +44,12 @@ export class Usage extends Context.Service<
       const counts = new UsageCounts()
       /** Taken, and not known to be written: tried again as it is, because it may have been. */
       let batch: ReadonlyArray<UsageEvent> = []
-      const isCounted = yield* Latch.make(false)
+      const hasCounts = yield* Latch.make(false)
       const isFull = yield* Latch.make(false)
 
       const flush = Effect.gen(function* () {
         while (true) {
-          if (batch.length === 0) batch = counts.take()
+          if (batch.length === 0) batch = counts.takeBatch()
           if (batch.length === 0) return
           const { cause, lost } = yield* inHalves(batch, repo.append)
           batch = []
@@ -62,20 +62,20 @@ export class Usage extends Context.Service<
         }
       })
 
-      let failing = false
+      let isFailing = false
 
-      const failed = (cause: Cause.Cause<ServiceUnavailableError>) =>
+      const onFlushFailed = (cause: Cause.Cause<ServiceUnavailableError>) =>
         Effect.suspend(() => {
-          const tell = failing
+          const logOnce = isFailing
             ? Effect.void
             : Effect.logWarning("counts of usage wait for the database", cause)
-          failing = true
-          isCounted.openUnsafe()
-          return tell
+          isFailing = true
+          hasCounts.openUnsafe()
+          return logOnce
         })
 
-      const written = Effect.suspend(() => {
-        failing = false
+      const onFlushed = Effect.suspend(() => {
+        isFailing = false
         const { dropped } = counts
         counts.dropped = 0
         return dropped === 0
@@ -85,16 +85,21 @@ export class Usage extends Context.Service<
             )
       })
 
-      const round = Effect.gen(function* () {
-        yield* isCounted.await
+      const flushRound = Effect.gen(function* () {
+        yield* hasCounts.await
         // While the database is away, there is no hurry.
-        yield* failing ? Effect.sleep(window) : Effect.timeoutOption(isFull.await, window)
-        isCounted.closeUnsafe()
+        yield* isFailing
+          ? Effect.sleep(flushWindow)
+          : Effect.timeoutOption(isFull.await, flushWindow)
+        hasCounts.closeUnsafe()
         isFull.closeUnsafe()
-        yield* Effect.matchCauseEffect(flush, { onFailure: failed, onSuccess: () => written })
+        yield* Effect.matchCauseEffect(flush, {
+          onFailure: onFlushFailed,
+          onSuccess: () => onFlushed,
+        })
       })
 
-      const last = flush.pipe(
+      const finalFlush = flush.pipe(
         Effect.interruptible,
         Effect.timeout(finalFlushTimeout),
         Effect.catchCause((cause) =>
@@ -105,8 +110,8 @@ export class Usage extends Context.Service<
       )
 
       // Runs when the fiber below has ended.
-      yield* Effect.addFinalizer(() => last)
-      yield* Effect.forkScoped(Effect.forever(round))
+      yield* Effect.addFinalizer(() => finalFlush)
+      yield* Effect.forkScoped(Effect.forever(flushRound))
 
       return Usage.of({
         record: (events) => (USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void),
@@ -115,7 +120,7 @@ export class Usage extends Context.Service<
         count: (user, metric, { dimension = "", quantity = 1 } = {}) => {
           if (!USAGE_TRACKING_ENABLED) return
           counts.add(user, metric, dimension, clock.currentTimeMillisUnsafe(), quantity)
-          isCounted.openUnsafe()
+          hasCounts.openUnsafe()
           if (counts.size >= flushSize) isFull.openUnsafe()
         },
       })
@@ -124,7 +129,7 @@ export class Usage extends Context.Service<
 }
 
 /** What a process that is killed may lose, beside the time that a flush takes. */
-const window = "5 seconds"
+const flushWindow = "5 seconds"
 
 /** For the last flush, when the process ends. */
 const finalFlushTimeout = "3 seconds"

@@ -22,14 +22,14 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     )
 
     /** `owned`: a query named `owner`, of the users that are there, and stay until the statement ends. */
-    const write = (rows: ReadonlyArray<unknown>, owned: Statement.Fragment) =>
+    const write = (rows: ReadonlyArray<unknown>, ownerQuery: Statement.Fragment) =>
       query(sql<{ readonly metric: string }>`
         WITH event AS (
           SELECT * FROM jsonb_to_recordset(CAST(${JSON.stringify(rows)} AS JSONB)) AS event (
             id TEXT, source TEXT, user_id TEXT, metric TEXT, quantity BIGINT, dimension TEXT,
             estimated BOOLEAN, occurred_at TIMESTAMPTZ, day TEXT
           )
-        ), ${owned}, added AS (
+        ), ${ownerQuery}, added AS (
           INSERT INTO usage_events
             (id, source, user_id, metric, quantity, dimension, estimated, occurred_at)
           SELECT event.id, source, owner.id, metric, quantity, dimension, estimated, occurred_at
@@ -58,7 +58,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
             ),
           )
 
-    const settleAtOnce = (reservation: string, entries: ReadonlyArray<UsageEntry>) =>
+    const settleInOneStatement = (reservation: string, entries: ReadonlyArray<UsageEntry>) =>
       Effect.map(
         write(
           entries.map(rowOf),
@@ -90,7 +90,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     return {
       append,
       settle: (reservation, entries) =>
-        Effect.flatMap(settleAtOnce(reservation, entries), (isSettled) =>
+        Effect.flatMap(settleInOneStatement(reservation, entries), (isSettled) =>
           isSettled ? Effect.void : settleInSteps(reservation, entries),
         ),
     }

@@ -60,7 +60,7 @@ export class UsageReports extends Context.Service<
         const month = Period.monthOf(day)
         const used = totalsOf([
           ...(yield* repo.sums(id, flows, month)),
-          ...(yield* repo.sums(id, levels, Period.always)),
+          ...(yield* repo.sums(id, levels, Period.allTime)),
         ])
         const allowance = (what: Limited, amount: number) => {
           const limit = limitOf(plan, what)
@@ -73,7 +73,7 @@ export class UsageReports extends Context.Service<
           user_id: id,
           ...used,
           period: Period.boundsOf(month),
-          days_remaining: Period.lengthOf({ from: day, to: month.to }) - 1,
+          days_remaining: Period.daysIn({ from: day, to: month.to }) - 1,
           limits: {
             projects: allowance("projects", yield* projects.count(id)),
             ...Record.map(used, (amount, metric) => allowance(metric, amount)),
@@ -84,7 +84,7 @@ export class UsageReports extends Context.Service<
       const summary = Effect.fn("UsageReports.summary")(function* (user: UserId, days: number) {
         const period = yield* lastDays(days)
         const sums = yield* repo.sums(user, usageMetricKeys, period)
-        const before = yield* repo.sums(user, usageMetricKeys, Period.before(period))
+        const before = yield* repo.sums(user, usageMetricKeys, Period.preceding(period))
         const current = totalsOf(sums)
         const previous = totalsOf(before)
         return {
@@ -97,7 +97,7 @@ export class UsageReports extends Context.Service<
             current_period: current[metric],
             previous_period: previous[metric],
             growth_rate: growthOf(current[metric], previous[metric]),
-            daily_average: rounded(current[metric] / days),
+            daily_average: round(current[metric] / days),
           })),
         }
       })
@@ -110,21 +110,24 @@ export class UsageReports extends Context.Service<
         const month = Period.monthOf(day)
         const { from } = Period.monthBefore(month)
         const rows = yield* repo.days(user, metric, { from, to: month.to })
-        const here = rows.filter((row) => Period.contains(month, row.day))
-        const current = totalOf(here)
+        const thisMonth = rows.filter((row) => Period.contains(month, row.day))
+        const current = totalOf(thisMonth)
         const previous = totalOf(rows.filter((row) => !Period.contains(month, row.day)))
         const growth = growthOf(current, previous)
         // The first of several.
-        const peak = here
+        const peak = thisMonth
           .map(({ day: date, quantity }): Peak => ({ day: date, value: saturated(quantity) }))
-          .reduce((most, one) => (one.value > most.value ? one : most), { day: null, value: 0 })
+          .reduce((highest, peak) => (peak.value > highest.value ? peak : highest), {
+            day: null,
+            value: 0,
+          })
         return {
           metric,
           current_period: current,
           previous_period: previous,
           growth_rate: growth,
-          daily_average: rounded(
-            current / Period.lengthOf({ from: month.from, to: Period.shifted(day, 1) }),
+          daily_average: round(
+            current / Period.daysIn({ from: month.from, to: Period.addDays(day, 1) }),
           ),
           peak_day: peak.day,
           peak_value: peak.value,
@@ -144,9 +147,9 @@ export class UsageReports extends Context.Service<
         return {
           metric,
           days,
-          data: Period.daysOf(period).map((date) => ({ date, value: values.get(date) ?? 0 })),
+          data: Period.eachDayOf(period).map((date) => ({ date, value: values.get(date) ?? 0 })),
           total,
-          average: rounded(total / days),
+          average: round(total / days),
         }
       })
 
@@ -171,7 +174,7 @@ export class UsageReports extends Context.Service<
       ) {
         const month = Period.monthOf(yield* today)
         const isLevel = usageMetrics[metric].kind === "level"
-        const users = yield* repo.top(metric, isLevel ? Period.always : month, limit)
+        const users = yield* repo.top(metric, isLevel ? Period.allTime : month, limit)
         return { metric, period: Period.boundsOf(month), users }
       })
 
@@ -212,10 +215,10 @@ const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string
 /** In percent. */
 const growthOf = (current: number, previous: number) => {
   if (previous === 0) return current > 0 ? 100 : 0
-  return rounded(((current - previous) / Math.abs(previous)) * 100)
+  return round(((current - previous) / Math.abs(previous)) * 100)
 }
 
-const rounded = (value: number) => Math.round(value * 100) / 100
+const round = (value: number) => Math.round(value * 100) / 100
 
 /** Five percent are no trend. */
 const trendOf = (growth: number): UsageTrends["trend"] => {

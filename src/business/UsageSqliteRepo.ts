@@ -14,7 +14,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     const { query, transaction } = yield* Database
     const total = sql.literal(saturate(sql, "usage_daily.quantity + excluded.quantity"))
 
-    const present = (events: ReadonlyArray<UsageEvent>) =>
+    const findPresent = (events: ReadonlyArray<UsageEvent>) =>
       Effect.map(
         query(sql<{ readonly id: UserId }>`
           SELECT id FROM users WHERE ${sql.in("id", [...new Set(events.map(({ user_id }) => user_id))])}
@@ -33,7 +33,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
       return events.filter(({ source }) => sources.has(source))
     })
 
-    const add = (events: ReadonlyArray<UsageEvent>) =>
+    const addToSums = (events: ReadonlyArray<UsageEvent>) =>
       Array.isReadonlyArrayNonEmpty(events)
         ? query(sql`
             INSERT INTO usage_daily ${sql.insert(Array.map(events, sumOf))}
@@ -42,15 +42,15 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
           `)
         : Effect.void
 
-    const appendSome = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
-      const users = yield* present(events)
+    const appendChunk = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
+      const users = yield* findPresent(events)
       const once = new Map(events.map((event) => [event.source, event]))
       const known = Array.fromIterable(once.values()).filter(({ user_id }) => users.has(user_id))
-      yield* add(yield* insert(known))
+      yield* addToSums(yield* insert(known))
     })
 
     const appendAll = (events: ReadonlyArray<UsageEvent>) =>
-      Effect.forEach(Array.chunksOf(events, rowsAtOnce), appendSome, { discard: true })
+      Effect.forEach(Array.chunksOf(events, maxRowsPerStatement), appendChunk, { discard: true })
 
     return {
       append: (events) => transaction(appendAll(events)),
@@ -65,7 +65,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
   })
 
 /** Of eight values each: SQLite takes 32,766 in one statement. */
-const rowsAtOnce = 500
+const maxRowsPerStatement = 500
 
 type Row = Record<string, unknown>
 

@@ -2,11 +2,11 @@ import type { User, UserId } from "../domain/User.ts"
 
 interface Entry {
   readonly user: User
-  readonly read_at: number
+  readonly readAtMs: number
 }
 
 /** A user is as the database said at most this long ago, in ms: the promise about deactivation. Times are steady ones. */
-const lifetime = 2000
+const maxAgeMs = 2000
 const maxEntries = 10_000
 
 /**
@@ -15,24 +15,24 @@ const maxEntries = 10_000
  */
 export class UserCache {
   private readonly entries = new Map<UserId, Entry>()
-  change = 0
+  version = 0
 
   get(id: UserId, now: number): User | undefined {
     const entry = this.entries.get(id)
-    return entry !== undefined && now - entry.read_at < lifetime ? entry.user : undefined
+    return entry !== undefined && now - entry.readAtMs < maxAgeMs ? entry.user : undefined
   }
 
-  /** `read_at` and `change` from before the database was asked. */
-  set(user: User, read_at: number, change: number) {
-    if (change !== this.change) return
+  /** `readAtMs` and `change` from before the database was asked. */
+  set(user: User, readAtMs: number, version: number) {
+    if (version !== this.version) return
     this.entries.delete(user.id)
     const [oldest] = this.entries.size < maxEntries ? [] : this.entries.keys()
     if (oldest !== undefined) this.entries.delete(oldest)
-    this.entries.set(user.id, { user, read_at })
+    this.entries.set(user.id, { user, readAtMs })
   }
 
   drop(id: UserId) {
-    this.change += 1
+    this.version += 1
     this.entries.delete(id)
   }
 }

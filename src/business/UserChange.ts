@@ -3,7 +3,7 @@ import type { AdminUserPatch, Role, User, UserId } from "../domain/User.ts"
 import type { Actor, AuditEntry } from "./Audit.ts"
 
 /** What a change of a user is judged by. All of it is locked until the change is made. */
-export interface State {
+export interface UserChangeState {
   /** The active ones. */
   readonly admins: ReadonlyArray<{ readonly id: UserId; readonly role: Role }>
   readonly target: User
@@ -14,26 +14,30 @@ export interface State {
  * Why an actor may not make a change. His role is the one in the database now: it may have been taken from him since
  * his request began.
  */
-export const refusal = (
+export const refusalOf = (
   actor: Actor,
-  state: State,
+  state: UserChangeState,
 ): AuthorizationError | ConflictError | undefined => {
   if (actor === "operator") return lastAdmin(state)
   const { admins, target, patch } = state
   const role = admins.find(({ id }) => id === actor.id)?.role
   if (role === undefined) return new AuthorizationError({ reason: "role_required" })
-  const touchesSuperadmin = target.role === "superadmin" || patch.role === "superadmin"
-  if (touchesSuperadmin && role !== "superadmin") {
+  const isAboutSuperadmin = target.role === "superadmin" || patch.role === "superadmin"
+  if (isAboutSuperadmin && role !== "superadmin") {
     return new AuthorizationError({ reason: "superadmin_required" })
   }
-  if (actor.id === target.id && isLess(state)) {
+  if (actor.id === target.id && isDemotion(state)) {
     return new ConflictError({ resource: "User", reason: "own_account" })
   }
   return lastAdmin(state)
 }
 
 /** Without an active admin nobody could make one. */
-export const lastAdmin = ({ admins, target, patch }: State): ConflictError | undefined => {
+export const lastAdmin = ({
+  admins,
+  target,
+  patch,
+}: UserChangeState): ConflictError | undefined => {
   const role = patch.role ?? target.role
   const is_active = patch.is_active ?? target.is_active
   const staysAdmin = is_active && role !== "user"
@@ -43,7 +47,7 @@ export const lastAdmin = ({ admins, target, patch }: State): ConflictError | und
 }
 
 /** One audit entry for each thing that changes. */
-export const entriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<AuditEntry> => {
+export const auditEntriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<AuditEntry> => {
   const { role, is_active, full_name } = patch
   const entries: Array<AuditEntry> = []
   const add = (action: string, description: string, details: AuditEntry["details"] = {}) =>
@@ -66,7 +70,7 @@ export const entriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<Au
 }
 
 /** A duplicate, told as what it means to people. */
-export const emailTaken = <E>(error: E | ConflictError): E | ConflictError =>
+export const toEmailTaken = <E>(error: E | ConflictError): E | ConflictError =>
   error instanceof ConflictError && error.field === "email_key"
     ? new ConflictError({ resource: "User", reason: "email_taken" })
     : error
@@ -74,6 +78,6 @@ export const emailTaken = <E>(error: E | ConflictError): E | ConflictError =>
 const ranks: Record<Role, number> = { user: 0, admin: 1, superadmin: 2 }
 
 /** The change takes away from its target. */
-const isLess = ({ target, patch }: State) =>
+const isDemotion = ({ target, patch }: UserChangeState) =>
   ranks[patch.role ?? target.role] < ranks[target.role] ||
   (patch.is_active === false && target.is_active)

@@ -39,7 +39,7 @@ export interface UserCreate {
 }
 
 /** The channel of users whose row has changed, by id. */
-const changes = "users"
+const changedUsersChannel = "users"
 
 /** Who signs in, and who may do what to whom. */
 export class Users extends Context.Service<
@@ -54,7 +54,7 @@ export class Users extends Context.Service<
     ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
     readonly get: (id: UserId) => Effect.Effect<User, ReadError>
     /** The same, at most 2 s behind the database. */
-    readonly recall: (id: UserId) => Effect.Effect<User, ReadError>
+    readonly getCached: (id: UserId) => Effect.Effect<User, ReadError>
     readonly getByEmail: (email: string) => Effect.Effect<User, ReadError>
     readonly list: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
     /** What a user may change about himself. */
@@ -91,19 +91,19 @@ export class Users extends Context.Service<
       const jobs = yield* JobQueue
       const metrics = yield* Metrics
       const cache = new UserCache()
-      yield* subscribe(changes, (id) => cache.drop(UserId.make(id)))
+      yield* subscribe(changedUsersChannel, (id) => cache.drop(UserId.make(id)))
 
       /** In every process. Before the transaction ends, a reader would put the old row back. */
-      const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changes, id))
+      const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changedUsersChannel, id))
 
-      const recall = (id: UserId) =>
-        Effect.flatMapEager(currentSteadyMillis, (read_at) => {
-          const user = cache.get(id, read_at)
+      const getCached = (id: UserId) =>
+        Effect.flatMapEager(currentSteadyMillis, (readAtMs) => {
+          const user = cache.get(id, readAtMs)
           metrics.cacheLookup("users", user !== undefined)
           if (user !== undefined) return Effect.succeed(user)
-          const { change } = cache
+          const { version } = cache
           return Effect.tap(repo.get(id), (found) =>
-            Effect.sync(() => cache.set(found, read_at, change)),
+            Effect.sync(() => cache.set(found, readAtMs, version)),
           )
         })
 
@@ -126,13 +126,13 @@ export class Users extends Context.Service<
         actor: Actor,
         id: UserId,
         patch: AdminUserPatch & { readonly closed_at?: Timestamp },
-        judge: (state: UserChange.State) => E | undefined,
+        check: (state: UserChange.UserChangeState) => E | undefined,
       ) {
         const admins = yield* repo.lockAdmins
         const target = yield* repo.lock(id)
-        const refusal = judge({ admins, target, patch })
+        const refusal = check({ admins, target, patch })
         if (refusal !== undefined) return yield* Effect.fail(refusal)
-        const entries = UserChange.entriesOf(target, patch)
+        const entries = UserChange.auditEntriesOf(target, patch)
         if (entries.length === 0) return target
         // Who is let in again has not closed the account.
         const columns = patch.is_active === true ? { ...patch, closed_at: null } : patch
@@ -144,7 +144,7 @@ export class Users extends Context.Service<
 
       const updateAsAdmin = Effect.fn("Users.updateAsAdmin")(
         (actor: Actor, id: UserId, patch: AdminUserPatch) =>
-          change(actor, id, patch, (state) => UserChange.refusal(actor, state)),
+          change(actor, id, patch, (state) => UserChange.refusalOf(actor, state)),
       )
 
       const deactivateSelf = Effect.fn("Users.deactivateSelf")((user: CurrentUser["Service"]) =>
@@ -157,7 +157,7 @@ export class Users extends Context.Service<
         function* ({ id, email, full_name, role }: UserCreate) {
           const created_at = yield* now
           const user = yield* repo.insert({
-            ...SignIn.blankUser,
+            ...SignIn.newUserDefaults,
             id,
             email,
             email_key: emailKey(email),
@@ -176,7 +176,7 @@ export class Users extends Context.Service<
           yield* dropAfterCommit(id)
           return user
         },
-        Effect.mapError(UserChange.emailTaken),
+        Effect.mapError(UserChange.toEmailTaken),
         transaction,
       )
 
@@ -201,7 +201,7 @@ export class Users extends Context.Service<
       return Users.of({
         resolve: yield* SignIn.make(cache),
         get: repo.get,
-        recall,
+        getCached,
         getByEmail,
         list: repo.search,
         update,

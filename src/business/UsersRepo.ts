@@ -43,7 +43,7 @@ export class UsersRepo extends Context.Service<
     >
     readonly insert: Rows["insert"]
     /** False when the id or the e-mail is there already. */
-    readonly insertUnlessThere: (
+    readonly insertIfAbsent: (
       row: typeof User.insert.Type,
     ) => Effect.Effect<boolean, ServiceUnavailableError>
     readonly update: (
@@ -101,7 +101,7 @@ export class UsersRepo extends Context.Service<
         )
       }
 
-      const insertUnlessThere = (row: typeof User.insert.Type) =>
+      const insertIfAbsent = (row: typeof User.insert.Type) =>
         sql`INSERT INTO users ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING id`.pipe(
           query,
           Effect.map((inserted) => inserted.length === 1),
@@ -166,7 +166,7 @@ export class UsersRepo extends Context.Service<
         search,
         countByActivity,
         insert: rows.insert,
-        insertUnlessThere,
+        insertIfAbsent,
         update: (id, patch) => rows.update(null, id, patch),
         countLogin,
         lockAdmins,

@@ -1,5 +1,5 @@
 import { Option, type Redacted, Schema } from "effect"
-import { AiProviderName, Complexity, familyOf } from "../domain/Ai.ts"
+import { AiProviderName, Complexity, providerOfModel } from "../domain/Ai.ts"
 import { type Problem, type Values } from "./Env.ts"
 
 export interface AiModel {
@@ -138,7 +138,7 @@ const nameOf = ({ provider }: { readonly provider: AiProviderName }) => provider
 
 /** AI_DEFAULT_MODEL, unless it is known to be another provider's. */
 const modelFor = (provider: AiProviderName, told: string | null) => {
-  const family = told === null ? null : familyOf(told)
+  const family = told === null ? null : providerOfModel(told)
   return told === null || provider === "echo" || (family !== null && family !== provider)
     ? models[provider].model
     : told

@@ -6,7 +6,7 @@ export const AiProviderName = Schema.Literals(aiProviders)
 export type AiProviderName = typeof AiProviderName.Type
 
 /** By the name of a model, whose it is; null: not to be told from it. */
-export const familyOf = (model: string): AiProviderName | null => {
+export const providerOfModel = (model: string): AiProviderName | null => {
   if (/^(?:gpt-|chatgpt-|o\d)/.test(model)) return "openai"
   if (model.startsWith("claude-")) return "anthropic"
   if (model.startsWith("gemini-")) return "google"
@@ -70,14 +70,14 @@ export interface AiAnswer {
 }
 
 /** A part of a streamed answer; what is not told in it is null, and what is told later holds. */
-export interface AiPart {
+export interface AiDelta {
   readonly text: string
   readonly model: string | null
   readonly finish_reason: FinishReason | null
   readonly tokens: AiTokens | null
 }
 
-const failures = {
+const failureMessages = {
   invalid_request: "the request is not valid for this model",
   content_policy: "the request is against the content policy",
   context_length: "the messages are longer than the model can read",
@@ -106,7 +106,7 @@ export class AiError extends Schema.TaggedError<AiError>()("AiError", {
   cause: Schema.optionalKey(Schema.Defect()),
 }) {
   override get message() {
-    return `${this.provider}: ${failures[this.reason]}`
+    return `${this.provider}: ${failureMessages[this.reason]}`
   }
 }
 

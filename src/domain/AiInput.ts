@@ -10,10 +10,12 @@ const Message = Schema.Struct({
   content: Text("What is an analytical engine?"),
 }).annotate({ identifier: "AiMessage" })
 
-const isSaid = (messages: ReadonlyArray<typeof Message.Type>) =>
+const hasUserMessage = (messages: ReadonlyArray<typeof Message.Type>) =>
   messages.some(({ role }) => role === "user") || "must have a message of the user"
 
-const Messages = Fields.list(Message, { min: 1, max: 1000 }).check(Schema.makeFilter(isSaid))
+const Messages = Fields.list(Message, { min: 1, max: 1000 }).check(
+  Schema.makeFilter(hasUserMessage),
+)
 
 /**
  * Its own name, or `provider/model`. SDKs put it into a path: one takes no empty part of it, another one no dots that
@@ -24,7 +26,7 @@ const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
   Schema.isPattern(/^[\w:@-]+(?:[./][\w:@-]+)*$/u, { message: "must be the name of a model" }),
 )
 
-const settings = {
+const options = {
   temperature: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 2 })).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(0.7)),
   ),
@@ -42,17 +44,17 @@ const chat = {
 export const AiCompletionInput = Schema.Struct({
   messages: Messages,
   model: Schema.optionalKey(Model),
-  ...settings,
+  ...options,
 }).annotate({ identifier: "AiCompletionInput" })
 
 export const AiChatInput = Schema.Struct({
   ...chat,
   model: Schema.optionalKey(Model),
-  ...settings,
+  ...options,
 }).annotate({ identifier: "AiChatInput" })
 
 export const AiRoutedInput = Schema.Struct({
   ...chat,
   complexity: Complexity.pipe(Schema.withDecodingDefaultKey(Effect.succeed("moderate" as const))),
-  ...settings,
+  ...options,
 }).annotate({ identifier: "AiRoutedInput" })

@@ -10,7 +10,7 @@ export const echo = (text: string, maxBytes: number): string => {
   let bytes = 0
   let end = 0
   for (const character of start) {
-    bytes += bytesOf(character)
+    bytes += jsonBytesOf(character)
     if (bytes > maxBytes) return `${start.slice(0, end)}…`
     end += character.length
   }
@@ -18,7 +18,7 @@ export const echo = (text: string, maxBytes: number): string => {
 }
 
 /** In JSON, as UTF-8. */
-const bytesOf = (character: string) => {
+const jsonBytesOf = (character: string) => {
   if (character === '"' || character === "\\") return 2
   const code = character.codePointAt(0) ?? 0
   if (code < 0x80) return 1

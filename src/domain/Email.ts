@@ -41,25 +41,25 @@ export type EmailAddress = typeof EmailAddress.Type
  * Text of anybody's that can be shown: line feeds are its only control characters, nothing in it turns the direction
  * of what comes after it, and it is Unicode.
  */
-export const legible = (text: string) =>
+export const toDisplayText = (text: string) =>
   text
     .toWellFormed()
     .replaceAll(/\r\n?|[\u0085\u2028\u2029]/g, "\n")
     .replaceAll(/(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, " ")
 
 /** The same on one line, of at most `max` code points. */
-export const oneLine = (text: string, max: number) => {
-  const line = Array.from(legible(text).replaceAll(/\s+/g, " ").trim())
+export const toOneLine = (text: string, max: number) => {
+  const line = Array.from(toDisplayText(text).replaceAll(/\s+/g, " ").trim())
   return line.length <= max ? line.join("") : `${line.slice(0, max - 1).join("")}…`
 }
 
 /** One line, which cannot end its header. Made by `subjectOf`. */
 export const Subject = Schema.String.check(
-  Schema.makeFilter((text) => text === oneLine(text, 150) || "must be one line"),
+  Schema.makeFilter((text) => text === toOneLine(text, 150) || "must be one line"),
 ).pipe(Schema.brand("Subject"))
 export type Subject = typeof Subject.Type
 
-export const subjectOf = (text: string): Subject => Subject.make(oneLine(text, 150))
+export const subjectOf = (text: string): Subject => Subject.make(toOneLine(text, 150))
 
 /** Who sends. The name is one line. */
 export interface Sender {
@@ -69,7 +69,7 @@ export interface Sender {
 
 /** `name <address>` of RFC 5322 §3.4, its name in quotes where it is more than plain words. */
 export const mailboxOf = ({ address, name }: Sender) => {
-  const line = oneLine(name, 100)
+  const line = toOneLine(name, 100)
   return /^[\w !#$%&'*+/=?^`{|}~-]+$/.test(line)
     ? `${line} <${address}>`
     : `"${line.replaceAll(/["\\]/g, String.raw`\$&`)}" <${address}>`
@@ -86,7 +86,7 @@ export interface EmailMessage extends EmailContent {
   readonly to: EmailAddress
 }
 
-const rejections = {
+const rejectionMessages = {
   invalid: "something in it is not valid",
   too_large: "it is too large",
   key_reused: "another one was sent with its key",
@@ -108,7 +108,7 @@ export class EmailRejectedError extends Schema.TaggedError<EmailRejectedError>()
     return false
   }
   override get message() {
-    return `The e-mail was rejected: ${rejections[this.reason]}`
+    return `The e-mail was rejected: ${rejectionMessages[this.reason]}`
   }
 }
 
@@ -138,7 +138,7 @@ export class EmailUnavailableError extends Schema.TaggedError<EmailUnavailableEr
   }
 }
 
-const misconfigurations = {
+const misconfigurationMessages = {
   key: "the provider does not know the API key",
   permission: "the API key or the sender is not allowed to send",
   address: "there is no such provider at its base URL",
@@ -157,7 +157,7 @@ export class EmailNotConfiguredError extends Schema.TaggedError<EmailNotConfigur
     return false
   }
   override get message() {
-    return `E-mail is not set up: ${misconfigurations[this.reason]}`
+    return `E-mail is not set up: ${misconfigurationMessages[this.reason]}`
   }
 }
 

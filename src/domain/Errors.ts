@@ -19,7 +19,7 @@ export class NotFoundError extends Schema.TaggedError<NotFoundError>()(
   }
 }
 
-const conflicts = {
+const conflictMessages = {
   duplicate: "already exists",
   email_taken: "with this e-mail belongs to another sign-in",
   last_admin: "is the last active admin",
@@ -53,11 +53,11 @@ export class ConflictError extends Schema.TaggedError<ConflictError>()(
 ) {
   readonly retryable = false
   override get message() {
-    return `${this.resource} ${conflicts[this.reason]}`
+    return `${this.resource} ${conflictMessages[this.reason]}`
   }
 }
 
-const authentications = {
+const authenticationMessages = {
   missing_token: "Authentication required",
   invalid_token: "The token is not valid",
   expired_token: "The token has expired",
@@ -71,11 +71,11 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
 ) {
   readonly retryable = false
   override get message() {
-    return authentications[this.reason]
+    return authenticationMessages[this.reason]
   }
 }
 
-const authorizations = {
+const authorizationMessages = {
   deactivated: "This account is deactivated",
   role_required: "Your role does not allow this",
   superadmin_required: "Only a superadmin may do this",
@@ -89,7 +89,7 @@ export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()
 ) {
   readonly retryable = false
   override get message() {
-    return authorizations[this.reason]
+    return authorizationMessages[this.reason]
   }
 }
 

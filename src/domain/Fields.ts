@@ -4,51 +4,51 @@ import { type JsonBounds, jsonIssue, textIssue } from "./Storable.ts"
 
 /**
  * The kinds of columns. An entity is plain data with one name for column, field and wire, so `select`, `insert`
- * and `json` are bare types, which cost nearly nothing to decode; filters stand where input comes in:
+ * and `json` are plain types, which cost nearly nothing to decode; filters stand where input comes in:
  * `jsonCreate` and `jsonUpdate`.
  */
 
-interface Variants<Bare extends Schema.Top, Input extends Schema.Top> {
-  /** As stored and sent: a bare type, its limits as annotations. */
-  readonly bare: Bare
+interface FieldSchemas<Plain extends Schema.Top, Input extends Schema.Top> {
+  /** As stored and sent: a plain type, its limits as annotations. */
+  readonly plain: Plain
   /** As accepted from a client: with the limits as filters. */
   readonly input: Input
 }
 
 /** A required column. PATCH may leave it out, which keeps it. */
-export const Required = <Bare extends Schema.Top, Input extends Schema.Top>({
-  bare,
+export const Required = <Plain extends Schema.Top, Input extends Schema.Top>({
+  plain,
   input,
-}: Variants<Bare, Input>) =>
+}: FieldSchemas<Plain, Input>) =>
   Model.Field({
-    select: bare,
-    insert: bare,
-    update: bare,
-    json: bare,
+    select: plain,
+    insert: plain,
+    update: plain,
+    json: plain,
     jsonCreate: input,
     jsonUpdate: Schema.optionalKey(input),
   })
 
 /** A required column that POST may leave out, which is `value`. PATCH may leave it out, which keeps it. */
-export const Defaulted = <Bare extends Schema.Top, Input extends Schema.Top>(
-  { bare, input }: Variants<Bare, Input>,
+export const Defaulted = <Plain extends Schema.Top, Input extends Schema.Top>(
+  { plain, input }: FieldSchemas<Plain, Input>,
   value: Input["Encoded"],
 ) =>
   Model.Field({
-    select: bare,
-    insert: bare,
-    update: bare,
-    json: bare,
+    select: plain,
+    insert: plain,
+    update: plain,
+    json: plain,
     jsonCreate: input.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value))),
     jsonUpdate: Schema.optionalKey(input),
   })
 
 /** A nullable column. POST may leave it out, which is null; PATCH may, which keeps it; null clears it. */
-export const Nullable = <Bare extends Schema.Top, Input extends Schema.Top>({
-  bare,
+export const Nullable = <Plain extends Schema.Top, Input extends Schema.Top>({
+  plain,
   input,
-}: Variants<Bare, Input>) => {
-  const nullable = Schema.NullOr(bare)
+}: FieldSchemas<Plain, Input>) => {
+  const nullable = Schema.NullOr(plain)
   const nullableInput = Schema.NullOr(input)
   return Model.Field({
     select: nullable,
@@ -76,14 +76,14 @@ export const text = (options: {
     ...(options.format !== undefined && { format: options.format }),
   }
   return {
-    bare: Schema.String.annotate(annotations),
+    plain: Schema.String.annotate(annotations),
     input: Schema.String.annotate(annotations)
       .check(
         Schema.makeFilter((value) => boundsIssue(value, min, max), {
           toJsonSchema: () => limits,
         }),
       )
-      .pipe(Schema.decode({ decode: trimmed, encode: SchemaGetter.passthrough() })),
+      .pipe(Schema.decode({ decode: trim, encode: SchemaGetter.passthrough() })),
   }
 }
 
@@ -104,29 +104,29 @@ export const verbatim = ({
     }),
   )
 
-const trimmed = SchemaGetter.transform((value: string) => value.trim())
+const trim = SchemaGetter.transform((value: string) => value.trim())
 
 const boundsIssue = (value: string, min: number, max: number) => {
   const issue = textIssue(value)
   if (issue !== undefined) return issue
   const text = value.trim()
-  if (!hasOver(text, min - 1)) {
+  if (!hasMoreCodePoints(text, min - 1)) {
     return min === 1 ? "must not be blank" : `must have at least ${min} characters`
   }
-  return hasOver(text, max) ? tooLong(max) : true
+  return hasMoreCodePoints(text, max) ? tooLongMessage(max) : true
 }
 
 const verbatimIssue = (value: string, min: 0 | 1, max: number) => {
   const issue = textIssue(value)
   if (issue !== undefined) return issue
   if (min === 1 && value.trim() === "") return "must not be blank"
-  return hasOver(value, max) ? tooLong(max) : true
+  return hasMoreCodePoints(value, max) ? tooLongMessage(max) : true
 }
 
-const tooLong = (max: number) => `must have at most ${max} characters`
+const tooLongMessage = (max: number) => `must have at most ${max} characters`
 
 /** Whether well-formed text has more code points than `count`. Most texts need no counting: a code point is 1 or 2 units. */
-const hasOver = (text: string, count: number) => {
+const hasMoreCodePoints = (text: string, count: number) => {
   let over = text.length - count
   if (over <= 0 || text.length > 2 * count) return over > 0
   for (let at = 0; over > 0 && at < text.length; at += 1) {
@@ -184,7 +184,7 @@ export const json = (
     examples: [options.example],
   })
   return {
-    bare: bounded,
+    plain: bounded,
     input: bounded.check(
       Schema.makeFilter((value) => jsonIssue(value, options) ?? true, { toJsonSchema: () => ({}) }),
     ),
@@ -197,9 +197,9 @@ export const textList = (options: {
   readonly item: ReturnType<typeof text>
   readonly example: ReadonlyArray<string>
 }) => {
-  const { bare, input } = options.item
+  const { plain, input } = options.item
   return {
-    bare: Schema.Array(bare).annotate({ examples: [options.example] }),
+    plain: Schema.Array(plain).annotate({ examples: [options.example] }),
     input: list(input, { max: options.maxItems }),
   }
 }
@@ -234,11 +234,11 @@ export const list = <Item extends Schema.Top>(
     .pipe(Schema.decodeTo(Schema.Array(item)))
 
 const lengthIssue = (length: number, min: number, max: number) => {
-  if (length < min) return `must have at least ${counted(min)}`
-  return length > max ? `must have at most ${counted(max)}` : true
+  if (length < min) return `must have at least ${itemCount(min)}`
+  return length > max ? `must have at most ${itemCount(max)}` : true
 }
 
-const counted = (items: number) => (items === 1 ? "1 item" : `${items} items`)
+const itemCount = (items: number) => (items === 1 ? "1 item" : `${items} items`)
 
 declare module "effect/Schema" {
   namespace Annotations {

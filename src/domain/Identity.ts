@@ -36,8 +36,14 @@ export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" 
     email: isUnverified(claims)
       ? null
       : (emailIn(claims) ?? (isUnverified(app) ? null : emailIn(app))),
-    full_name: first(isName, claims["name"], claims["full_name"], user["full_name"], user["name"]),
-    avatar_url: first(
+    full_name: firstAccepted(
+      isName,
+      claims["name"],
+      claims["full_name"],
+      user["full_name"],
+      user["name"],
+    ),
+    avatar_url: firstAccepted(
       isAvatar,
       claims["picture"],
       claims["avatar_url"],
@@ -52,8 +58,8 @@ export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" 
  * `https://example.com/role`.
  */
 export const textAt = (claims: Claims, path: ReadonlyArray<string>): string | undefined => {
-  const whole = path.length > 1 ? claims[path.join(".")] : undefined
-  if (typeof whole === "string") return whole
+  const joined = path.length > 1 ? claims[path.join(".")] : undefined
+  if (typeof joined === "string") return joined
   let value: unknown = claims
   for (const name of path) {
     const object = objectOf(value)
@@ -74,12 +80,15 @@ const emailIn = ({ email }: Claims & { readonly email?: unknown }) => {
   return isEmailAddress(text) && email.replaceAll(" ", "") === text ? text : null
 }
 
-const none: Claims = Object.freeze({})
+const noClaims: Claims = Object.freeze({})
 
 const objectOf = (value: unknown): Claims =>
-  typeof value === "object" && value !== null ? (value as Claims) : none
+  typeof value === "object" && value !== null ? (value as Claims) : noClaims
 
-const first = (accept: (text: string) => boolean, ...candidates: ReadonlyArray<unknown>) => {
+const firstAccepted = (
+  accept: (text: string) => boolean,
+  ...candidates: ReadonlyArray<unknown>
+) => {
   for (const candidate of candidates) {
     if (typeof candidate === "string") {
       const text = candidate.trim()

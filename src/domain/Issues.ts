@@ -25,7 +25,7 @@ export class Issues {
 
   add(path: Path, message: string) {
     if (this.reported.length === maxIssues) this.more += 1
-    else this.reported.push({ path: dotted(path), message: echo(message, maxMessageBytes) })
+    else this.reported.push({ path: dottedPath(path), message: echo(message, maxMessageBytes) })
     return this
   }
 
@@ -43,9 +43,9 @@ export class Issues {
       for (const part of issue.issues) this.#visit(part, path)
     } else if (this.reported.length === maxIssues && issue._tag !== "Filter") this.more += 1
     else {
-      for (const { message, path: below = [] } of format(issue).issues) {
+      for (const { message, path: pathBelow = [] } of formatIssue(issue).issues) {
         this.add(
-          [...path, ...below.map((key) => (typeof key === "object" ? key.key : key))],
+          [...path, ...pathBelow.map((key) => (typeof key === "object" ? key.key : key))],
           message,
         )
       }
@@ -54,15 +54,19 @@ export class Issues {
 }
 
 /** The same failure with fewer issues in words, for an answer that holds several failures. */
-export const withIssues = (error: ValidationError, most: number) => {
-  const others = error.issues.length - most
-  if (others <= 0) return error
+export const limitIssues = (error: ValidationError, maxReported: number) => {
+  const unreported = error.issues.length - maxReported
+  if (unreported <= 0) return error
   const { field, issues, more = 0 } = error
-  return new ValidationError({ issues: issues.slice(0, most), field, more: more + others })
+  return new ValidationError({
+    issues: issues.slice(0, maxReported),
+    field,
+    more: more + unreported,
+  })
 }
 
 /** Keys are cut before they are joined: one of them may be most of a body. */
-const dotted = (path: Path) =>
+const dottedPath = (path: Path) =>
   echo(path.map((key) => String(key).slice(0, maxPathBytes + 1)).join("."), maxPathBytes)
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()

@@ -84,7 +84,7 @@ export interface JobPolicy {
   readonly retention: Duration.Input
 }
 
-const usual: JobPolicy = {
+const defaultPolicy: JobPolicy = {
   attempts: 3,
   backoff: { first: "1 second", max: "60 seconds" },
   timeout: "300 seconds",
@@ -111,7 +111,10 @@ export type JobType<Payload = unknown> = Schema.Codec<Payload, unknown> & {
 
 const policyAnnotation = SchemaAST.resolveAt<Partial<JobPolicy>>("job")
 
-export const policyOf = (type: JobType): JobPolicy => ({ ...usual, ...policyAnnotation(type.ast) })
+export const policyOf = (type: JobType): JobPolicy => ({
+  ...defaultPolicy,
+  ...policyAnnotation(type.ast),
+})
 
 /** How long to wait after so many attempts, in ms; `chance` is from 0 to 1. */
 export const backoffOf = (
@@ -132,7 +135,7 @@ export const isRetryable = (error: unknown): boolean =>
   error.retryable !== false
 
 /** A mail that nobody sends again by hand: for an hour and more, a provider may be away. */
-const email: Partial<JobPolicy> = {
+const emailPolicy: Partial<JobPolicy> = {
   attempts: 12,
   backoff: { first: "5 seconds", max: "10 minutes" },
   timeout: "60 seconds",
@@ -140,7 +143,7 @@ const email: Partial<JobPolicy> = {
 
 export class SendWelcomeEmail extends Schema.Class<SendWelcomeEmail>("send_welcome_email")(
   { user_id: UserId },
-  { job: email },
+  { job: emailPolicy },
 ) {}
 
 /** `token` is what the issuer of tokens made for it; it is part of the link. */
@@ -152,7 +155,7 @@ export class SendPasswordResetEmail extends Schema.Class<SendPasswordResetEmail>
     token: Schema.String,
     expires_in_minutes: Schema.Int.check(Schema.isGreaterThan(0)),
   },
-  { job: email },
+  { job: emailPolicy },
 ) {}
 
 /** `path` is one under PUBLIC_URL. */
@@ -165,17 +168,17 @@ export class SendNotificationEmail extends Schema.Class<SendNotificationEmail>(
     body: Schema.String,
     path: Schema.NullOr(Schema.String),
   },
-  { job: email },
+  { job: emailPolicy },
 ) {}
 
 export class SendExportReadyEmail extends Schema.Class<SendExportReadyEmail>(
   "send_export_ready_email",
-)({ user_id: UserId }, { job: email }) {}
+)({ user_id: UserId }, { job: emailPolicy }) {}
 
 /** For ADMIN_EMAIL, about the last 24 hours. */
 export class GenerateDailyReport extends Schema.Class<GenerateDailyReport>("generate_daily_report")(
   {},
-  { job: email },
+  { job: emailPolicy },
 ) {}
 
 export class ExportUserData extends Schema.Class<ExportUserData>("export_user_data")({

@@ -14,7 +14,7 @@ export const limit = integer(1, 100, 20)
 /** `?days`: the last days, today included. `?limit` of those who lead. */
 export const days = integer(1, 365, 30)
 export const daysOfQuarter = integer(1, 90, 30)
-export const limitOfTop = integer(1, 100, 10)
+export const topLimit = integer(1, 100, 10)
 
 /** `?search`: a case-insensitive substring. */
 export const search = Schema.optionalKey(text({ max: 255, min: 0, example: "engine" }).input)

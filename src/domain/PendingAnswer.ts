@@ -7,7 +7,7 @@ import type { ServiceUnavailableError } from "./Errors.ts"
  */
 export interface PendingAnswer {
   readonly id: string
-  readonly keep: (answer: unknown) => Effect.Effect<void, ServiceUnavailableError>
+  readonly save: (answer: unknown) => Effect.Effect<void, ServiceUnavailableError>
 }
 
 export const CurrentPendingAnswer = Context.Reference<PendingAnswer | null>(

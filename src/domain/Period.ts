@@ -11,41 +11,41 @@ export interface Period {
 }
 
 /** All there are. */
-export const always: Period = { from: "0000-01-01", to: "9999-12-31" }
+export const allTime: Period = { from: "0000-01-01", to: "9999-12-31" }
 
 export const dayOf = (time: Timestamp): Day => time.slice(0, 10)
 
 /** So many days later; earlier, when negative. */
-export const shifted = (day: Day, days: number): Day =>
+export const addDays = (day: Day, days: number): Day =>
   DateTime.formatIso(DateTime.makeUnsafe(millisOf(day) + days * millisPerDay)).slice(0, 10)
 
 /** So many days, of which this is the last. */
 export const lastDays = (day: Day, days: number): Period => ({
-  from: shifted(day, 1 - days),
-  to: shifted(day, 1),
+  from: addDays(day, 1 - days),
+  to: addDays(day, 1),
 })
 
 /** As many days, right before. */
-export const before = (period: Period): Period => ({
-  from: shifted(period.from, -lengthOf(period)),
+export const preceding = (period: Period): Period => ({
+  from: addDays(period.from, -daysIn(period)),
   to: period.from,
 })
 
 export const monthOf = (day: Day): Period => {
   const [year = 0, month = 0] = day.split("-").map(Number)
   return {
-    from: firstOf(year, month),
-    to: month === 12 ? firstOf(year + 1, 1) : firstOf(year, month + 1),
+    from: firstDayOf(year, month),
+    to: month === 12 ? firstDayOf(year + 1, 1) : firstDayOf(year, month + 1),
   }
 }
 
-export const monthBefore = ({ from }: Period): Period => monthOf(shifted(from, -1))
+export const monthBefore = ({ from }: Period): Period => monthOf(addDays(from, -1))
 
 /** In days. */
-export const lengthOf = ({ from, to }: Period) => (millisOf(to) - millisOf(from)) / millisPerDay
+export const daysIn = ({ from, to }: Period) => (millisOf(to) - millisOf(from)) / millisPerDay
 
-export const daysOf = (period: Period): ReadonlyArray<Day> =>
-  Array.from({ length: lengthOf(period) }, (_, n) => shifted(period.from, n))
+export const eachDayOf = (period: Period): ReadonlyArray<Day> =>
+  Array.from({ length: daysIn(period) }, (_, n) => addDays(period.from, n))
 
 export const contains = ({ from, to }: Period, day: Day) => from <= day && day < to
 
@@ -59,5 +59,5 @@ const millisOf = (day: Day) => DateTime.makeUnsafe(startOf(day)).epochMillisecon
 /** UTC knows no summer time, and Unix no leap seconds. */
 const millisPerDay = 86_400_000
 
-const firstOf = (year: number, month: number): Day =>
+const firstDayOf = (year: number, month: number): Day =>
   `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")}-01`

@@ -35,8 +35,8 @@ export const PlanLimitsOverride = Schema.Struct({
   enterprise: Schema.optionalKey(LimitsOverride),
 })
 
-export const overridden = (given: typeof PlanLimitsOverride.Type): PlanLimits => ({
-  free: { ...planLimits.free, ...given.free },
-  pro: { ...planLimits.pro, ...given.pro },
-  enterprise: { ...planLimits.enterprise, ...given.enterprise },
+export const withOverrides = (overrides: typeof PlanLimitsOverride.Type): PlanLimits => ({
+  free: { ...planLimits.free, ...overrides.free },
+  pro: { ...planLimits.pro, ...overrides.pro },
+  enterprise: { ...planLimits.enterprise, ...overrides.enterprise },
 })

@@ -8,7 +8,7 @@ export interface Rate {
 export const isRate = (text: string) => /^[1-9]\d{0,8}\/(?:second|minute|hour|day)$/.test(text)
 
 /** Of a text that is a rate. */
-export const rateOf = (text: string): Rate => {
+export const parseRate = (text: string): Rate => {
   const [limit, unit] = text.split("/")
   return { limit: Number(limit), seconds: secondsOf(unit) }
 }

@@ -21,10 +21,10 @@ export interface JsonBounds {
 export const jsonIssue = (value: unknown, { maxBytes, maxDepth }: JsonBounds) => {
   const tooLarge = `must have at most ${maxBytes} bytes as JSON`
   // At least so many bytes are left: a cheap bound for the walk, exact only at its end.
-  let left = maxBytes
+  let bytesLeft = maxBytes
   const visit = (part: unknown, depth: number): string | undefined => {
-    left -= typeof part === "string" ? part.length + 2 : 1
-    if (left < 0) return tooLarge
+    bytesLeft -= typeof part === "string" ? part.length + 2 : 1
+    if (bytesLeft < 0) return tooLarge
     if (typeof part === "string") return textIssue(part)
     if (typeof part === "number") {
       return Number.isFinite(part) ? undefined : "must have no number beyond those of 64 bits"

@@ -103,7 +103,7 @@ export const UsageMetrics = Schema.Struct({
 }).annotate({ identifier: "UsageMetrics" })
 
 /** What there is to ask for. */
-export const metricsTold: typeof UsageMetrics.Type = {
+export const usageMetricsList: typeof UsageMetrics.Type = {
   metrics: usageMetricKeys.map((key) => {
     const { description, name, unit } = usageMetrics[key]
     return { key, name, description, unit }

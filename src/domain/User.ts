@@ -34,7 +34,7 @@ const address = Fields.text({
 
 /** An https address of at most 2048 characters. */
 const avatarUrl = {
-  bare: address.bare,
+  plain: address.plain,
   input: address.input.check(
     Schema.makeFilter((value) => isHttps(value) || "must be an https URL"),
   ),

@@ -1,21 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { AiMeter, promptAtMost } from "../../src/business/AiMeter.ts"
+import { AiMeter, maxPromptTokens } from "../../src/business/AiMeter.ts"
 import { tokensIn } from "../../src/core/TokenCount.ts"
-import type { AiPart } from "../../src/domain/Ai.ts"
+import type { AiDelta } from "../../src/domain/Ai.ts"
 
 /** " wave" is one token, as is the prompt. */
-const text = (times: number): AiPart => ({
+const text = (times: number): AiDelta => ({
   text: " wave".repeat(times),
   model: null,
   finish_reason: null,
   tokens: null,
 })
-const counted = (prompt: number | null, completion: number | null): AiPart => ({
+const counted = (prompt: number | null, completion: number | null): AiDelta => ({
   ...text(0),
   tokens: { prompt, completion },
 })
-const end: AiPart = { ...text(0), finish_reason: "stop" }
+const end: AiDelta = { ...text(0), finish_reason: "stop" }
 
 const max = Number.MAX_SAFE_INTEGER
 
@@ -56,7 +56,7 @@ describe("A prompt is reserved for, without being counted,", () => {
     Effect.gen(function* () {
       const content = text.repeat(20)
       const tokens = yield* tokensIn(content)
-      const reserved = promptAtMost([{ role: "user", content }])
+      const reserved = maxPromptTokens([{ role: "user", content }])
       assert.isAtLeast(reserved, tokens)
       assert.isAtMost(reserved, tokens * 4)
     }),

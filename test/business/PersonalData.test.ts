@@ -65,8 +65,8 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
         const listed = columnsOf(table)
         assert.strictEqual(new Set(listed).size, listed.length, `${name} lists a column twice`)
         if (table.erasure !== "columns") continue
-        for (const { column, of } of personalColumns(table)) {
-          assert.includeMembers([...table.userIds], [...of])
+        for (const { column, ownerColumns } of personalColumns(table)) {
+          assert.includeMembers([...table.userIds], [...ownerColumns])
           const { nullable } =
             schema.find((one) => one.table === name && one.column === column) ?? {}
           assert.isTrue(nullable, `${name}.${column} cannot be cleared`)

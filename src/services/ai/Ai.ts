@@ -1,5 +1,5 @@
 import { Context, type Effect, type Scope, type Stream } from "effect"
-import type { AiAnswer, AiCall, AiError, AiPart, AiProviderName } from "../../domain/Ai.ts"
+import type { AiAnswer, AiCall, AiError, AiDelta, AiProviderName } from "../../domain/Ai.ts"
 
 /** One provider, within its policy: attempts, time and circuit breaker are seen to. */
 export interface AiProvider {
@@ -11,7 +11,7 @@ export interface AiProvider {
    */
   readonly stream: (
     call: AiCall,
-  ) => Effect.Effect<Stream.Stream<AiPart, AiError>, AiError, Scope.Scope>
+  ) => Effect.Effect<Stream.Stream<AiDelta, AiError>, AiError, Scope.Scope>
 }
 
 /** The providers that are set up, by name. */

@@ -1,6 +1,6 @@
 import { Effect, Option, Redacted, Result, Schema } from "effect"
 import type { AiVendorSettings } from "../../core/AiSettings.ts"
-import type { AiCall, AiPart, FinishReason } from "../../domain/Ai.ts"
+import type { AiCall, AiDelta, FinishReason } from "../../domain/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
 import { fetching } from "./Transport.ts"
@@ -114,13 +114,13 @@ const Other = Schema.Struct({
 })
 const Event = Schema.Union([Delta, Start, End, Other])
 
-const nothing: AiPart = { text: "", model: null, finish_reason: null, tokens: null }
+const nothing: AiDelta = { text: "", model: null, finish_reason: null, tokens: null }
 
 const isStart = Schema.is(Start)
 const isDelta = Schema.is(Delta)
 const isEnd = Schema.is(End)
 
-const partOf = (event: typeof Event.Type): AiPart | null => {
+const partOf = (event: typeof Event.Type): AiDelta | null => {
   if (isDelta(event)) {
     return event.delta.text === undefined ? null : { ...nothing, text: event.delta.text }
   }

@@ -1,6 +1,6 @@
 import { Effect, Option, Redacted, Result, Schema } from "effect"
 import type { AiVendorSettings } from "../../core/AiSettings.ts"
-import type { AiCall, AiPart, AiTokens, FinishReason } from "../../domain/Ai.ts"
+import type { AiCall, AiDelta, AiTokens, FinishReason } from "../../domain/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
 import { fetching } from "./Transport.ts"
@@ -93,7 +93,7 @@ const Answer = Schema.Struct({
 })
 
 /** A whole answer is one part. */
-const partOf = (chunk: unknown): Result.Result<AiPart, Failure.Failure> => {
+const partOf = (chunk: unknown): Result.Result<AiDelta, Failure.Failure> => {
   const decoded = Schema.decodeUnknownOption(Answer)(chunk)
   if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
   const { candidates = [], modelVersion, promptFeedback, usageMetadata } = decoded.value

@@ -5,7 +5,7 @@ import {
   type AiAnswer,
   type AiCall,
   AiError,
-  type AiPart,
+  type AiDelta,
   type AiProviderName,
   type AiTokens,
 } from "../../domain/Ai.ts"
@@ -20,7 +20,7 @@ export interface Vendor {
   readonly stream: (call: AiCall, signal: AbortSignal) => Promise<AsyncIterable<unknown>>
   readonly answerOf: (body: unknown) => Result.Result<AiAnswer, Failure.Failure>
   /** Null: nothing in it for us. */
-  readonly partOf: (chunk: unknown) => Result.Result<AiPart | null, Failure.Failure>
+  readonly partOf: (chunk: unknown) => Result.Result<AiDelta | null, Failure.Failure>
 }
 
 /** A failed attempt: what the caller is told of it, and what the policy is. */
@@ -138,7 +138,7 @@ const opening = Effect.fnUntraced(function* (vendor: Vendor, call: AiCall) {
   const chunks = yield* asked(() => vendor.stream(call, signal))
   // Never its `return`: that would wait for a `next` which is on its way.
   const next = reading(vendor, chunks[Symbol.asyncIterator]())
-  const first: Array<AiPart> = []
+  const first: Array<AiDelta> = []
   for (;;) {
     const part = yield* next
     if (part !== null) first.push(part)
@@ -158,7 +158,7 @@ const inTime = Effect.timeoutOrElse({
 const reading = (
   { partOf }: Vendor,
   iterator: AsyncIterator<unknown>,
-): Effect.Effect<AiPart | null, Failure.Failure> => {
+): Effect.Effect<AiDelta | null, Failure.Failure> => {
   let ended = false
   let named = false
   let counted: AiTokens = { prompt: null, completion: null }
@@ -182,10 +182,12 @@ const reading = (
     })
 
   const step = Effect.suspend(() => asked(() => iterator.next())).pipe(
-    Effect.flatMap(({ done, value }): Effect.Effect<AiPart | null | undefined, Failure.Failure> => {
-      if (done === true) return ended ? Effect.succeed(null) : Effect.fail(Failure.garbage)
-      return Effect.fromResult(read(value))
-    }),
+    Effect.flatMap(
+      ({ done, value }): Effect.Effect<AiDelta | null | undefined, Failure.Failure> => {
+        if (done === true) return ended ? Effect.succeed(null) : Effect.fail(Failure.garbage)
+        return Effect.fromResult(read(value))
+      },
+    ),
     Effect.catch((failure) => (ended ? Effect.succeed(null) : Effect.fail(failure))),
   )
 

@@ -1,4 +1,4 @@
-import { legible, oneLine } from "../../../domain/Email.ts"
+import { toDisplayText, toOneLine } from "../../../domain/Email.ts"
 import { type Html, html } from "./Html.ts"
 import type { Link } from "./Links.ts"
 import { styles } from "./Styles.ts"
@@ -11,7 +11,7 @@ export interface Block {
 
 /** Prose. An empty line begins another paragraph. */
 export const prose = (words: string): Block => {
-  const text = legible(words).trim()
+  const text = toDisplayText(words).trim()
   return {
     text,
     html: html`${text
@@ -29,7 +29,7 @@ export const aside = (words: string): Block => ({
 /** The thing to do. The address stands below its button, for programs that show no buttons. */
 export const action = (label: string, link: Link): Block => {
   const url = link.toString()
-  const words = oneLine(label, 60)
+  const words = toOneLine(label, 60)
   return {
     text: `${words}:\n${url}`,
     html: html`<table

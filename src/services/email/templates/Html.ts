@@ -1,4 +1,4 @@
-import { legible } from "../../../domain/Email.ts"
+import { toDisplayText } from "../../../domain/Email.ts"
 
 /** Markup. Only `html` makes it, so all of it was written by us or is escaped. */
 export class Html {
@@ -37,4 +37,5 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 }
 
-const escaped = (text: string) => legible(text).replaceAll(/[&<>"']/g, (c) => entities[c] ?? "")
+const escaped = (text: string) =>
+  toDisplayText(text).replaceAll(/[&<>"']/g, (c) => entities[c] ?? "")
