@@ -10,7 +10,7 @@ import { Settings } from "./core/Settings.ts"
 import { Tokens } from "./core/Tokens.ts"
 import * as RpcDirect from "./rpc/RpcDirect.ts"
 
-/** What commands run on: the server's own parts, but for log lines, which go to stderr. */
+/** Settings and logging of commands: as in the server, except that log lines go to stderr. */
 const settingsLayer = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
 
 /** The signing keys, for `token mint`. */
@@ -19,13 +19,13 @@ export const tokens = Tokens.layer.pipe(
   Layer.provide(settingsLayer),
 )
 
-/** The database as it is, for `migrate`. */
+/** The database in its current state, for `migrate`. */
 export const database = Database.layer.pipe(
   Layer.provide(Metrics.layer),
   Layer.provideMerge(settingsLayer),
 )
 
-/** A newcomer's SQLite file is migrated as a start would; on PostgreSQL that is a step of its own. */
+/** Migrates a SQLite file, as starting the server does. On PostgreSQL, fails while migrations are pending. */
 const migrationsLayer = Layer.effectDiscard(
   Effect.gen(function* () {
     const { dialect } = yield* Database
@@ -42,7 +42,7 @@ const migrationsLayer = Layer.effectDiscard(
   }),
 )
 
-/** The methods of the RPC contract, by the application in this process on a database that has what it needs. */
+/** The methods of the RPC contract, run in this process on a migrated database. */
 export const application = RpcDirect.layer.pipe(
   Layer.provideMerge(migrationsLayer),
   Layer.provideMerge(App.layer),

@@ -10,8 +10,8 @@ import { Settings } from "./core/Settings.ts"
 import * as Worker from "./jobs/Worker.ts"
 
 /**
- * Listens last, when all is there that does jobs, and goes on answering while they end: their metrics can be scraped
- * until then, and the readiness says that the process drains.
+ * Starts the jobs before its HTTP listener and stops them before it: while running jobs end, metrics can still be
+ * scraped, and the readiness check reports that the process is draining.
  */
 const workerLayer = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
   const scope = yield* Scope.fork(yield* Effect.scope)
@@ -33,5 +33,5 @@ export const workWith = (jobs: typeof Worker.layer) =>
     Layer.launch,
   )
 
-/** The worker process: migrate, build, listen, and do jobs until it is told to stop. */
+/** The worker process: migrates, builds, listens, and runs jobs until it receives a stop signal. */
 export const work = workWith(Worker.layer)

@@ -8,7 +8,7 @@ import { plinthOf } from "./cli/Plinth.ts"
 import { version } from "./domain/Version.ts"
 import { run } from "./Run.ts"
 
-/** Long-lived, so worth it to compile its schemas. */
+/** Enables compiled schemas, which pay off only in long-lived processes. */
 const enableSchemaCompiler = Effect.promise(() => import("effect/schema/SchemaJITCompiler/enable"))
 
 const plinth = plinthOf({
@@ -38,11 +38,11 @@ run(
     ]),
   ),
   {
-    bug,
-    codeOfStop,
-    // `plinth users list | head` has done what it was asked.
-    codeOfUnread: 0,
-    codeOf: (error) => (CliError.isCliError(error) ? 2 : 1),
-    isSilent: CliError.isCliError,
+    describeBug: bug,
+    signalExitCode: codeOfStop,
+    // `plinth users list | head` is a success.
+    closedStdoutExitCode: 0,
+    failureExitCode: (error) => (CliError.isCliError(error) ? 2 : 1),
+    isReported: CliError.isCliError,
   },
 )
