@@ -23,7 +23,7 @@ import * as AiRuns from "./AiRuns.ts"
 type StreamFailure = ExternalServiceError | ServiceUnavailableError
 type Failure = StreamFailure | QuotaExceededError | ValidationError
 
-/** Models of all providers, metered: whatever becomes of a call, what was delivered is in the ledger, once. */
+/** Calls models of all providers and meters them: delivered tokens are in the ledger once, however a call ends. */
 export class AiGateway extends Context.Service<
   AiGateway,
   {
@@ -33,8 +33,8 @@ export class AiGateway extends Context.Service<
       request: AiRequest,
     ) => Effect.Effect<AiCompletion, Failure>
     /**
-     * Succeeds when the first text is there; until then another provider may be asked. The usage is settled before the
-     * last event, or else when the scope ends: then the request at the provider ends, too.
+     * Succeeds when the first text arrives; until then another provider may be tried. The usage is settled before the
+     * last event, or when the scope closes, which also ends the request to the provider.
      */
     readonly stream: (
       caller: Subscriber,
@@ -101,7 +101,7 @@ export class AiGateway extends Context.Service<
   )
 }
 
-/** In ms, of a whole stream; its reservation lasts longer. */
+/** The maximum duration of a stream. Must be shorter than the lifetime of its reservation. */
 const maxStreamMs = 10 * 60_000
 
 const timeoutError = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>

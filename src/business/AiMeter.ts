@@ -4,10 +4,10 @@ import { saturated } from "../core/SafeSum.ts"
 import { tokensIn } from "../core/TokenCount.ts"
 import type { AiAnswer, AiMessage, AiDelta, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
 
-/** What came of a call so far, and what it took. Mutable: each part of a stream adds to it. */
+/** The answer of a call so far, and its token usage. Mutable: each delta of a stream is added. */
 export class AiMeter {
   private readonly messages: ReadonlyArray<AiMessage>
-  /** Who answers; null until somebody does. */
+  /** The model that answers; null until one does. */
   answeredBy: AiModel | null = null
   text = ""
   model: string | null = null
@@ -29,7 +29,9 @@ export class AiMeter {
     this.add({ text: content, finish_reason, model, tokens })
   }
 
-  /** What the provider told of a whole answer; of one that was cut, and of what it did not tell, an estimate. */
+  /**
+   * The usage that the provider reported for a complete answer. Missing counts and interrupted answers are estimated.
+   */
   get usage(): Effect.Effect<{ readonly usage: AiUsage; readonly estimated: boolean }> {
     const { completion, prompt } = this.tokens
     const isComplete = this.finish_reason !== null
@@ -38,7 +40,7 @@ export class AiMeter {
       const completion_tokens =
         isComplete && completion !== null
           ? completion
-          : // Some tell what they counted up to there.
+          : // Some providers report a partial count.
             Math.max(completion ?? 0, yield* tokensIn(this.text))
       return {
         usage: {
@@ -56,8 +58,8 @@ const promptOf = (messages: ReadonlyArray<AiMessage>) =>
   messages.map(({ content }) => content).join("\n")
 
 /**
- * Mostly more than it will be: for a reservation, without a look at the text. A token has four bytes of English, and
- * about three of Chinese, where that is one character.
+ * A fast upper estimate of the prompt's tokens, for reservations. A token is about four bytes of English, and about
+ * three bytes, one character, of Chinese.
  */
 export const maxPromptTokens = (messages: ReadonlyArray<AiMessage>) =>
   messages.reduce((sum, { content }) => sum + Math.ceil(Buffer.byteLength(content) / 3), 0)

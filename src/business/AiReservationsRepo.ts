@@ -8,12 +8,12 @@ import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
 import { lockKey } from "./EntitlementsRepo.ts"
 
-/** Tokens that a call may use, from before it begins until it is settled. */
+/** The tokens reserved for a call, from before it starts until it is settled. */
 export interface Reservation {
   readonly id: string
   readonly user_id: UserId
   readonly quantity: number
-  /** The model that was chosen. */
+  /** The chosen model. */
   readonly dimension: string
   readonly created_at: Timestamp
   readonly expires_at: Timestamp
@@ -24,12 +24,12 @@ type Failure = ServiceUnavailableError
 export class AiReservationsRepo extends Context.Service<
   AiReservationsRepo,
   {
-    /** Tokens used since that day (`2026-11-01`) and tokens reserved, as a saturated sum. */
+    /** The saturated sum of tokens used since the day (`2026-11-01`) and tokens reserved. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
     /**
-     * In one statement, if fewer than `below` are used since that day or reserved, and nobody reserves in turn; whether
-     * it was. Who reserves in turn waits for it, and counts it.
+     * Inserts the reservation in one statement, if used and reserved tokens are below `limit` and no transaction holds
+     * the user's lock. Returns whether it was inserted. A transaction that takes the lock waits for it, and counts it.
      */
     readonly insertIfBelow: (
       reservation: Reservation,

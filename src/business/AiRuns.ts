@@ -25,14 +25,14 @@ export interface AiRun {
   readonly request: AiRequest
   readonly pendingAnswer: PendingAnswer | null
   readonly span: Tracer.Span
-  /** In steady ms, as `asked`. */
+  /** On the steady clock, as `callStartedAtMs`. */
   readonly startedAtMs: number
   readonly meter: AiMeter
-  /** Since when the one that answers is asked. */
+  /** The start of the call that delivers the answer. */
   callStartedAtMs: number
-  /** By a fault of the provider's. */
+  /** The stream was broken by the provider. */
   isBroken: boolean
-  /** What was settled. */
+  /** The settled result. */
   completion: AiCompletion | null
 }
 
@@ -44,7 +44,7 @@ export const make = Effect.gen(function* () {
 
   const configured = [settings.default, ...Object.values(settings.routes), ...settings.fallbacks]
   const labelledModels = new Set([...knownModels, ...configured.map(({ model }) => model)])
-  /** Clients may name what they like; metrics and names of spans are of a bounded number of models. */
+  /** Bounds the labels of metrics and spans, because clients may send any model name. */
   const labelOf = (model: string) => (labelledModels.has(model) ? model : "other")
 
   const begin = Effect.fnUntraced(function* (caller: Subscriber, request: AiRequest) {
@@ -76,7 +76,7 @@ export const make = Effect.gen(function* () {
     return run
   })
 
-  /** What was delivered is written to the ledger, once, and told to metrics and span. */
+  /** Writes the delivered usage to the ledger once, and records it in metrics and span. */
   const settle = Effect.fnUntraced(function* (run: AiRun): Effect.fn.Return<AiCompletion> {
     if (run.completion !== null) return run.completion
     const { pendingAnswer, meter, span, startedAtMs } = run
@@ -112,7 +112,7 @@ export const make = Effect.gen(function* () {
     return completion
   })
 
-  /** In the scope of the caller, whose end settles what is not settled yet. */
+  /** Starts a run in the caller's scope. Closing the scope settles the run, if that has not happened yet. */
   const run = (
     caller: Subscriber,
     request: AiRequest,
@@ -127,7 +127,7 @@ export const make = Effect.gen(function* () {
     metrics.llmRequest(provider, labelOf(model), "error", seconds)
   })
 
-  /** One model after the other, until one answers, or until none is left that may help. */
+  /** Calls the models of the chain in order until one answers, skipping those that cannot succeed. */
   const ask = Effect.fnUntraced(function* <A, R>(
     run: AiRun,
     call: (provider: AiProvider, call: AiCall) => Effect.Effect<A, AiError, R>,
@@ -167,7 +167,7 @@ export const make = Effect.gen(function* () {
   return { ask, run, settle }
 })
 
-/** By the GenAI semantic conventions of OpenTelemetry. */
+/** Provider names of OpenTelemetry's GenAI semantic conventions. */
 const providerNames: Readonly<Record<AiProviderName, string>> = {
   openai: "openai",
   anthropic: "anthropic",

@@ -13,24 +13,24 @@ import {
 } from "./Idempotency.ts"
 import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 
-/** In ms; longer than the longest call of another's service. */
+/** Longer than any call to an external service. */
 const leaseMs = 12 * 60_000
 
-/** Of the release of a key: about three seconds, for a database that comes back. */
+/** Retries the release of a key for about three seconds, while the database may recover. */
 const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 5 }))
 
-/** The status of a key whose answer is not there yet. */
+/** The status of a key whose answer is not stored yet. */
 const runningStatus = 0
 
 /**
- * Requests that have one effect however often they come, where another's service is called on the way: no transaction
- * stays open so long. A claim is committed first; whoever settles the call keeps the answer in the same transaction
- * (`CurrentClaim`). A process that dies leaves its claim to the next one after the lease, under the same id.
+ * Idempotent requests that call an external service, for which a transaction cannot stay open. A claim with a lease is
+ * committed first, and the transaction that settles the call stores the answer (`CurrentPendingAnswer`). After a crash,
+ * the next request takes the claim over when its lease ends, with the same id.
  */
 export class Claims extends Context.Service<
   Claims,
   {
-    /** `replay` makes of the kept answer what `effect` would have given. What keeps no answer leaves the key free. */
+    /** Runs `effect`, or converts a stored answer with `replay`. If no answer is stored, the key is free again. */
     readonly once: <A, E, R>(
       claim: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
@@ -44,7 +44,7 @@ export class Claims extends Context.Service<
       const repo = yield* IdempotencyRepo
       const { transaction } = yield* Database
 
-      /** The answer that is there, or the id of a claim that is the caller's now. */
+      /** Returns the stored answer, or the id of a new claim. */
       const acquire = Effect.fnUntraced(function* (claim: IdempotentRequest) {
         if (!(yield* repo.tryLock(claim))) return yield* inProgress()
         const created_at = yield* now
@@ -55,7 +55,7 @@ export class Claims extends Context.Service<
           if (row.status !== runningStatus) return { answer: row }
           if ((row.leased_until ?? "") > created_at) return yield* inProgress()
         }
-        // Vendors refuse a key that they know from another request.
+        // Reuses the id only for the same request: vendors refuse a key that they know from another one.
         const isSame = row?.status === runningStatus && row.fingerprint === claim.fingerprint
         const id = (isSame ? row.claim_id : null) ?? uuidV7()
         if (row !== undefined) yield* repo.remove(claim)
@@ -74,12 +74,15 @@ export class Claims extends Context.Service<
         return { id }
       }, transaction)
 
-      /** Of a claim that was answered nothing is left. */
+      /** Frees the key, unless an answer was stored. */
       const release = (claim: IdempotentRequest, id: string) =>
         repo.release(claim, id).pipe(
           Effect.retry(settleRetry),
           Effect.catch((error) =>
-            Effect.logError("An idempotency key is taken until its lease ends", error),
+            Effect.logError(
+              "idempotency key not released: it is in use until its lease ends",
+              error,
+            ),
           ),
         )
 

@@ -8,7 +8,7 @@ import { ago, type Timestamp } from "../domain/Fields.ts"
 import { CleanupRepo } from "./CleanupRepo.ts"
 import { closedAccounts, type Expiring, expiring, personalData } from "./PersonalData.ts"
 
-/** How many rows of each table were deleted, and how many accounts (`closed_accounts`) made anonymous. */
+/** The number of deleted rows by table, and of anonymised accounts (`closed_accounts`). */
 export type Removed = Readonly<Record<string, number>>
 
 interface FailedStep {
@@ -16,7 +16,7 @@ interface FailedStep {
   readonly error: unknown
 }
 
-/** Says of every step what became of it. */
+/** Some steps failed. The message lists the result of every step. */
 export class CleanupFailed extends Data.TaggedError("CleanupFailed")<{
   readonly steps: ReadonlyArray<FailedStep>
   readonly removed: Removed
@@ -28,13 +28,13 @@ export class CleanupFailed extends Data.TaggedError("CleanupFailed")<{
   }
 }
 
-/** Removes what is past its retention in `PersonalData`, a batch at a time, so that nobody waits for it. */
+/** Removes data past its retention (`PersonalData`), in batches, so that it does not block requests. */
 export class Cleanup extends Context.Service<
   Cleanup,
   {
-    /** Every step, whatever became of the others. */
+    /** Runs all steps, even if one fails. */
     readonly run: Effect.Effect<Removed, CleanupFailed>
-    /** Expired idempotency keys alone, which are many. The number of them. */
+    /** Deletes only expired idempotency keys, of which there are many, and returns their number. */
     readonly removeIdempotencyKeys: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
   }
 >()("plinth/business/Cleanup") {
@@ -75,7 +75,7 @@ export class Cleanup extends Context.Service<
           if (Exit.isSuccess(exit)) removed[step] = exit.value
           else {
             failed.push({ step, error: Cause.squash(exit.cause) })
-            yield* Effect.logWarning("a clean-up step failed", exit.cause).pipe(
+            yield* Effect.logWarning("clean-up step failed", exit.cause).pipe(
               Effect.annotateLogs({ step }),
             )
           }

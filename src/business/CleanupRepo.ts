@@ -8,22 +8,22 @@ import type { UserId } from "../domain/User.ts"
 import { type Expiring, tables } from "./PersonalData.ts"
 import { personalColumns } from "./PersonalTable.ts"
 
-/** Removes rows for good, by the table of `PersonalData`. */
+/** Deletes rows permanently, as `PersonalData` specifies. */
 export class CleanupRepo extends Context.Service<
   CleanupRepo,
   {
-    /** The number of rows that were deleted. */
+    /** Deletes a batch of expired rows and returns their number. */
     readonly removeExpired: (
       table: Expiring,
       before: Timestamp,
       batch: Batch,
     ) => Effect.Effect<number, ServiceUnavailableError>
-    /** Accounts closed before then, held until the transaction ends. */
+    /** Returns accounts closed before the time, locked until the transaction ends. */
     readonly closedAccounts: (
       before: Timestamp,
       batch: Batch,
     ) => Effect.Effect<ReadonlyArray<UserId>, ServiceUnavailableError>
-    /** Deletes or clears what the tables say of these users, but for their jobs. In the transaction that is open. */
+    /** Deletes or clears the users' personal data in all tables except jobs. Runs in the open transaction. */
     readonly erase: (users: ReadonlyArray<UserId>) => Effect.Effect<void, ServiceUnavailableError>
   }
 >()("plinth/business/CleanupRepo") {
@@ -32,7 +32,7 @@ export class CleanupRepo extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { dialect, query } = yield* Database
-      // A transaction on SQLite holds the whole database from its start.
+      // A transaction on SQLite locks the whole database from its start.
       const forUpdate = sql.literal(dialect === "pg" ? "FOR UPDATE" : "")
       const columnList = (columns: ReadonlyArray<string>) =>
         sql.csv(columns.map((column) => sql`${sql(column)}`))
@@ -43,7 +43,7 @@ export class CleanupRepo extends Context.Service<
         { limit, skip },
       ) =>
         Effect.map(
-          // The age stands in both: a row may be restored while this statement waits for it.
+          // The age is checked twice: a row may be restored while this statement waits for its lock.
           query(sql`
             DELETE FROM ${sql(name)} WHERE ${sql(column)} < ${before} AND (${columnList(key)}) IN (
               SELECT ${columnList(key)} FROM ${sql(name)} WHERE ${sql(column)} < ${before}
@@ -62,7 +62,7 @@ export class CleanupRepo extends Context.Service<
           (users) => users.map(({ id }) => id),
         )
 
-      /** Each statement is short enough for its time limit, however much an account holds. */
+      /** Deletes in chunks, so that no statement reaches its time limit, however many rows an account has. */
       const deleteRowsOf = Effect.fnUntraced(function* (
         table: string,
         { key, owner }: { readonly key: ReadonlyArray<string>; readonly owner: string },
@@ -103,6 +103,6 @@ export class CleanupRepo extends Context.Service<
 
 const maxRowsPerStatement = 500
 
-/** SQLite's coalesce takes two at least. */
+/** The first owner column that is not null. SQLite's `coalesce` needs at least two arguments. */
 const ownerExpression = ({ ownerColumns }: { readonly ownerColumns: ReadonlyArray<string> }) =>
   ownerColumns.length === 1 ? ownerColumns.join() : `coalesce(${ownerColumns.join(", ")})`

@@ -23,27 +23,26 @@ import { ReportRepo } from "./ReportRepo.ts"
 import { Usage } from "./Usage.ts"
 import { Users } from "./Users.ts"
 
-/** What became of a mail. Who has no address, or is deactivated, gets none. */
+/** The result of sending an e-mail. Users without an address and deactivated users get none. */
 export type SendResult =
   | { readonly message_id: string | null }
   | { readonly skipped: "no_address" | "deactivated" }
 
 type Failure = EmailError | NotFoundError | ServiceUnavailableError
 
-/** Pages of the product that mails lead to, under PUBLIC_URL. */
+/** Pages that e-mails link to, under PUBLIC_URL. */
 const pages = {
   passwordReset: (token: string) => `/reset-password?token=${encodeURIComponent(token)}`,
   export: "/account/export",
 }
 
 /**
- * The mails of the product, to whom they are for. `key` is the same whenever the same mail is sent again: the id of its
- * job.
+ * Sends the product's e-mails. `key` is the idempotency key, equal when the same e-mail is sent again: its job's id.
  */
 export class Emails extends Context.Service<
   Emails,
   {
-    /** Sends it as a job, so that it goes out whatever happens to this process; nothing while one with that key waits. */
+    /** Enqueues the e-mail as a job. Enqueues nothing while a job with the same unique key waits or runs. */
     readonly enqueue: <Payload extends { readonly user_id: UserId }>(
       type: JobType<Payload>,
       payload: Payload,
@@ -55,14 +54,14 @@ export class Emails extends Context.Service<
       reset: { readonly token: string; readonly expires_in_minutes: number },
       key: string,
     ) => Effect.Effect<SendResult, Failure>
-    /** `path`: what it is about, under PUBLIC_URL. */
+    /** `path` is the page of the notification's subject, under PUBLIC_URL. */
     readonly notification: (
       user: UserId,
       message: { readonly title: string; readonly body: string; readonly path: string | null },
       key: string,
     ) => Effect.Effect<SendResult, Failure>
     readonly exportReady: (user: UserId, key: string) => Effect.Effect<SendResult, Failure>
-    /** Numbers of the last 24 hours, to ADMIN_EMAIL. */
+    /** Sends counts of the last 24 hours to ADMIN_EMAIL. */
     readonly dailyReport: (key: string) => Effect.Effect<SendResult, Failure>
   }
 >()("plinth/business/Emails") {
@@ -79,7 +78,7 @@ export class Emails extends Context.Service<
 
       const send = (to: EmailAddress, content: EmailContent, key: string) =>
         email.send({ to, ...content }, key).pipe(
-          // It has gone out, and a number or a name in it has changed since.
+          // It was already sent, and its content has changed since, such as a number or a name.
           Effect.catchTag("EmailRejectedError", (error) =>
             error.reason === "key_reused"
               ? Effect.succeed({ message_id: null })
@@ -103,7 +102,7 @@ export class Emails extends Context.Service<
         return sent
       })
 
-      /** It has gone out: the job must not fail of this, and send it again. */
+      /** Never fails: a failed job would send the e-mail again. */
       const meterSent = (user_id: UserId, kind: string, key: string) =>
         Effect.flatMap(now, (occurred_at) =>
           usage.record([
@@ -119,7 +118,7 @@ export class Emails extends Context.Service<
           ]),
         ).pipe(
           Effect.retry({ times: 5, schedule: Schedule.exponential("200 millis") }),
-          Effect.catch((error) => Effect.logError("a mail that was sent is not metered", error)),
+          Effect.catch((error) => Effect.logError("sent e-mail not metered", error)),
         )
 
       return Emails.of({

@@ -8,18 +8,18 @@ import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 
 export type Subscriber = Pick<CurrentUser["Service"], "id" | "plan">
 
-/** What a plan gives. */
+/** Enforces the limits of plans. */
 export class Entitlements extends Context.Service<
   Entitlements,
   {
-    /** Null: as much as one likes. */
+    /** Returns the plan's limit; null means unlimited. */
     readonly limitOf: (plan: SubscriptionPlan, what: Limited) => number | null
     /**
-     * Adds one where the plan allows one more; `used` counts those that are there. Near the limit those of one user are
-     * added one after the other, so that there are never too many.
+     * Runs `add` if the plan allows one more; `used` counts the existing ones. Near the limit, a lock serialises the
+     * additions of a user, so that the limit is never exceeded.
      */
     readonly addWithinLimit: <A>(
-      who: Subscriber,
+      subscriber: Subscriber,
       what: Limited,
       used: Effect.Effect<number, ServiceUnavailableError>,
       add: Effect.Effect<A, ServiceUnavailableError>,
@@ -69,5 +69,5 @@ export class Entitlements extends Context.Service<
   )
 }
 
-/** More than the limit of requests lets one user add at the same moment. */
+/** More than one user can add at the same moment within the rate limit. */
 const limitMargin = 100

@@ -9,18 +9,18 @@ import type { PersonalColumn } from "./PersonalTable.ts"
 
 type Row = Readonly<Record<string, unknown>>
 
-/** All rows that name a user, by table. */
+/** All rows that refer to a user, by table. */
 export type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
 
 export class ExportsRepo extends Context.Service<
   ExportsRepo,
   {
     /**
-     * From every table that has ids of users (`PersonalData`), as of one moment. Of others, who stand in the same rows,
-     * it has the ids alone.
+     * Reads the user's rows from every table with user ids (`PersonalData`), in one snapshot. Of other users in the
+     * same rows, it includes only the ids.
      */
     readonly collect: (user: UserId) => Effect.Effect<Holdings, ServiceUnavailableError>
-    /** In place of the one before. */
+    /** Stores an export and replaces the previous one. */
     readonly put: (user: UserId, content: string) => Effect.Effect<void, ServiceUnavailableError>
     readonly find: (
       user: UserId,
@@ -71,7 +71,7 @@ export class ExportsRepo extends Context.Service<
   )
 }
 
-/** Personal data of others, who stand in the same row, is null. */
+/** Sets personal data of other users in the row to null. */
 const withoutDataOfOthers = (
   user: UserId,
   row: Row,

@@ -5,24 +5,24 @@ import { ago, now, type Timestamp } from "../domain/Fields.ts"
 import { IdempotencyRepo, type IdempotencyRow, type Scope } from "./IdempotencyRepo.ts"
 import { personalData } from "./PersonalData.ts"
 
-/** A request that its client may send again. */
+/** A request with an idempotency key. */
 export interface IdempotentRequest extends Scope {
-  /** The same for the same request, another for any other. */
+  /** A hash of the request: equal for the same request, different for any other. */
   readonly fingerprint: string
 }
 
 export type Answer = Pick<IdempotencyRow, "status" | "body">
 
 /**
- * Requests that have one effect however often they come. The answer is kept in the transaction of its effect: either
- * both are there, or neither.
+ * Requests that have one effect, however often they are sent. The answer is stored in the transaction of the effect, so
+ * that both are committed or neither.
  */
 export class Idempotency extends Context.Service<
   Idempotency,
   {
     /**
-     * Runs `effect`, unless this request has been answered: then `replay` makes of that answer what it would have
-     * given. `answerOf` what is not to be kept is null, and leaves the key free, as every failure does.
+     * Runs `effect`, unless this request was answered before: then converts the stored answer with `replay`. `answerOf`
+     * returns null for a result that must not be stored; the key then stays free, as after a failure.
      */
     readonly once: <A, E, R>(
       claim: IdempotentRequest,
@@ -75,7 +75,7 @@ export class Idempotency extends Context.Service<
         })
         return Effect.suspend(() => {
           const name = JSON.stringify([claim.user_id, claim.route, claim.key])
-          // Those of this process are told without a connection.
+          // Requests running in this process are found without a database connection.
           if (running.has(name)) return inProgress()
           running.add(name)
           return Effect.ensuring(
@@ -90,7 +90,7 @@ export class Idempotency extends Context.Service<
   )
 }
 
-/** A key from before then is free again, whether clean-up has removed its row yet or not. */
+/** Keys created earlier have expired, even if clean-up has not deleted them yet. */
 export const validSince: Effect.Effect<Timestamp> = ago(
   personalData.idempotency_keys.retention.period,
 )

@@ -17,7 +17,7 @@ interface Search {
   readonly search?: string
 }
 
-/** A user's projects. Those of others do not exist here. */
+/** A user's projects. Projects of other users are treated as missing. */
 export class Projects extends Context.Service<
   Projects,
   {
@@ -68,7 +68,7 @@ export class Projects extends Context.Service<
         create: (owner, input) =>
           addWithinLimit(owner, "projects", repo.count(owner.id), insert(owner.id, input)),
         get: repo.get,
-        // The hot path: what stands here is paid by every list.
+        // A hot path: every list request runs this.
         list: (owner, { search, skip, limit }) =>
           repo.list(owner, { skip, limit }, repo.matching(search)),
         listAfter: (owner, { search, cursor, limit }) =>

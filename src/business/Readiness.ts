@@ -7,7 +7,7 @@ import { now, type Timestamp } from "../domain/Fields.ts"
 
 export interface Component {
   readonly status: "healthy" | "unhealthy" | "not_configured"
-  /** How long the check took; null when there is nothing to check. */
+  /** The duration of the check; null when not configured. */
   readonly latency_ms: number | null
 }
 
@@ -22,8 +22,8 @@ export interface Report {
 }
 
 /**
- * Whether this process should get requests: not while it drains, nor without its database. Without its Redis it is
- * degraded: it goes on, counting and caching for itself. So it is while no process does jobs: they wait.
+ * Reports whether this process should receive requests. It is unhealthy while it drains or its database is unreachable.
+ * It is degraded while Redis is unreachable (it then counts and caches in memory) or while no process runs jobs.
  */
 export class Readiness extends Context.Service<
   Readiness,
@@ -37,7 +37,7 @@ export class Readiness extends Context.Service<
       const leases = yield* Leases
       const lifecycle = yield* Lifecycle
 
-      /** By any process. */
+      /** Succeeds while any process runs jobs. */
       const jobRunnerCheck = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
 
       const check = Effect.gen(function* (): Effect.fn.Return<Report> {
@@ -65,7 +65,7 @@ export class Readiness extends Context.Service<
 
 const notConfigured: Component = { status: "not_configured", latency_ms: null }
 
-/** A check that takes longer than this is a failed one. */
+/** A check that takes longer has failed. */
 const checkTimeout = "1500 millis"
 
 const runCheck = <E>(check: Effect.Effect<unknown, E>) =>

@@ -13,11 +13,11 @@ export interface ReportCounts {
   readonly projects: { readonly total: number; readonly new_last_24_hours: number }
 }
 
-/** Counts over all users, for those who run the product. */
+/** Counts over all users, for operators. */
 export class ReportRepo extends Context.Service<
   ReportRepo,
   {
-    /** `new_last_24_hours` is what was made from then on. */
+    /** Counts current rows. `new_last_24_hours` counts rows created since `time`. */
     readonly since: (time: Timestamp) => Effect.Effect<ReportCounts, ServiceUnavailableError>
   }
 >()("plinth/business/ReportRepo") {

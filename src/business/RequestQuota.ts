@@ -12,15 +12,18 @@ interface CachedUsage {
   readonly readAtMs: number
 }
 
-/** In ms: how long is believed what the database said. As much later a plan closes that is spent, and opens that is new. */
+/** How long a usage reading is trusted. A spent plan is refused, and an upgraded one admitted, at most this late. */
 const maxAgeMs = 5000
 const maxCachedUsers = 10_000
 
-/** The requests that a plan gives in a month, in UTC. */
+/** Enforces a plan's requests per calendar month (UTC). */
 export class RequestQuota extends Context.Service<
   RequestQuota,
   {
-    /** A plain call, because nearly every request makes one: nothing has to be asked. `now` in steady ms. */
+    /**
+     * Tests without a database query whether requests are left. A synchronous call, because nearly every request makes
+     * one. `now` is in ms on the steady clock.
+     */
     readonly isKnownToHaveRequestsLeft: (user: Subscriber, now: number) => boolean
     readonly check: (
       user: Subscriber,

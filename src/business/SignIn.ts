@@ -19,9 +19,9 @@ import { emailKey, UsersRepo } from "./UsersRepo.ts"
 type Failure = ConflictError | AuthorizationError | ServiceUnavailableError
 
 /**
- * From what a token says to the user it speaks for. The database is asked once in the lifetime of the cache, and
- * written once for each token: login and e-mail follow the token with the newest `iat`, so that two tokens of one
- * user do not pull an e-mail to and fro.
+ * Returns a function from a token's identity to its user. It reads the database once per lifetime of a cache entry, and
+ * writes once per token. Login and e-mail follow the token with the newest `iat`, so that two tokens of one user do not
+ * switch the e-mail back and forth.
  */
 export const make = Effect.fnUntraced(function* (cache: UserCache) {
   const repo = yield* UsersRepo
@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     return user
   })
 
-  /** A mail to who is here for the first time, if he can be written to. */
+  /** Enqueues a welcome e-mail to a new user, if they have an address. */
   const enqueueWelcome = (id: UserId, email: string | null) =>
     email === null ? Effect.void : jobs.enqueue(SendWelcomeEmail, { user_id: id })
 
@@ -54,19 +54,19 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     )
     if (inserted) metrics.authEvent("signup", identity.provider)
     const user = yield* repo.find(sub)
-    // Neither inserted nor there: what stood in the way is the e-mail.
+    // Not inserted, yet not found by id: the e-mail belongs to another user.
     return user ?? (yield* new ConflictError({ resource: "User", reason: "email_taken" }))
   })
 
-  /** Whether this token is the first one to count it. */
+  /** Counts the token's login; false if it was counted before. */
   const countLogin = Effect.fnUntraced(function* ({ email, id, login_count }: User, iat: number) {
     const counted = yield* repo.countLogin(id, { at: yield* now, iat })
-    // Made by an operator, before he came.
+    // The first login of a user whom an operator created.
     if (counted && login_count === 0) yield* enqueueWelcome(id, email)
     return counted
   }, transaction)
 
-  /** The user after what a newer token brings. */
+  /** Applies a newer token's login and e-mail, and returns the user. */
   const applyToken = Effect.fnUntraced(function* (user: User, identity: Identity) {
     if (!user.is_active) return user
     const { sub, issued_at } = identity
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     const isEmailChanged = hasNewEmail(identity, user) && !refusedEmails.has(identity)
     if (isEmailChanged && !(yield* changeEmail(user, identity))) {
       refusedEmails.add(identity)
-      yield* Effect.logWarning("A token's e-mail belongs to another user: the old one stays").pipe(
+      yield* Effect.logWarning("e-mail not changed: the token's belongs to another user").pipe(
         Effect.annotateLogs({ user_id: sub }),
       )
     }
@@ -90,7 +90,7 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
       Effect.as(true),
       Effect.catchTags({
         ConflictError: () => Effect.succeed(false),
-        // Relinked in this very moment: there is nothing left to change.
+        // The user was relinked meanwhile: nothing is left to change.
         NotFoundError: () => Effect.succeed(true),
       }),
     )
@@ -118,13 +118,13 @@ const tokenKeyOf = ({ sub, issued_at, email }: Identity) => `${issued_at}\0${ema
 const isNewer = ({ issued_at }: Identity, { last_token_iat }: User) =>
   issued_at !== null && (last_token_iat === null || issued_at > last_token_iat)
 
-/** An e-mail that an older token still names is not a new one. */
+/** Tests for a changed e-mail. An older token's e-mail is not newer than the stored one. */
 const hasNewEmail = ({ email, issued_at }: Identity, user: User) =>
   email !== null &&
   email !== user.email &&
   (issued_at === null || user.last_token_iat === null || issued_at >= user.last_token_iat)
 
-/** What everybody starts with. */
+/** The initial values of every user. */
 export const newUserDefaults = {
   avatar_url: null,
   is_active: true,
@@ -139,7 +139,7 @@ export const newUserDefaults = {
   closed_at: null,
 } as const
 
-/** His first token is also his first login. */
+/** A new user's row. The first token also counts as the first login. */
 const newUser = (identity: Identity, created_at: User["created_at"]): User => ({
   ...newUserDefaults,
   id: identity.sub,
@@ -155,7 +155,7 @@ const newUser = (identity: Identity, created_at: User["created_at"]): User => ({
   updated_at: created_at,
 })
 
-/** Tokens whose e-mail was refused, so that each is tried and logged once and not with every request. */
+/** Tokens whose e-mail was refused, so that each is tried and logged once, not with every request. */
 class RefusedEmails {
   private readonly keys = new Set<string>()
 

@@ -10,12 +10,12 @@ import { UsersRepo } from "./UsersRepo.ts"
 
 const leaseName = "system_metrics"
 
-/** How often it is counted, in ms, however often it is scraped. */
+/** The interval between counts, independent of scrapes. */
 const countIntervalMs = 15_000
 
 /**
- * Counts what is true of the whole system, and exports it, in the one process that holds the lease. Whoever loses it
- * exports nothing from that moment on, also when he cannot be told.
+ * Exports metrics of the whole system, in the one process that holds the lease. Exports nothing once the lease has
+ * expired, even if the process cannot reach the database to notice its loss.
  */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {

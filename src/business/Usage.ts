@@ -7,25 +7,25 @@ import type { UserId } from "../domain/User.ts"
 import { flushSize, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
 
-/** What users use, as rows: see `domain/Usage.ts`. What is told of a user that is gone is left out. */
+/** Records usage in the ledger (`domain/Usage.ts`). Skips users that no longer exist. */
 export class Usage extends Context.Service<
   Usage,
   {
     /**
-     * In the transaction that is open, so that an effect and its usage are there together or not at all. The same
-     * source again adds nothing.
+     * Adds events in the open transaction, so that an effect and its usage are committed together. An event whose
+     * source is already recorded adds nothing.
      */
     readonly record: (
       events: ReadonlyArray<UsageEvent>,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** The same, for the user of a reservation and in its place; nothing when that is gone. */
+    /** Replaces a reservation by entries for its user. Does nothing if the reservation no longer exists. */
     readonly settle: (
       reservation: string,
       entries: ReadonlyArray<UsageEntry>,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * For what happens all the time and is not billed by the piece: kept in memory, and written within the window. A
-     * process that is killed loses that much; nothing counts twice. The quantity, 1 unless told, is an integer.
+     * Counts frequent events in memory and writes them within the flush window. A killed process loses at most that
+     * much, and nothing counts twice. `quantity` is an integer, 1 by default.
      */
     readonly count: (
       user: UserId,
@@ -42,7 +42,7 @@ export class Usage extends Context.Service<
       const clock = yield* Clock.Clock
 
       const counts = new UsageCounts()
-      /** Taken, and not known to be written: tried again as it is, because it may have been. */
+      /** The batch being written. Retried unchanged, because a failed write may have been committed. */
       let batch: ReadonlyArray<UsageEvent> = []
       const hasCounts = yield* Latch.make(false)
       const isFull = yield* Latch.make(false)
@@ -55,7 +55,7 @@ export class Usage extends Context.Service<
           batch = []
           if (lost > 0) {
             yield* Effect.logError(
-              "counts of usage cannot be written, and are lost",
+              "usage counts lost: rows cannot be written",
               Cause.die(cause),
             ).pipe(Effect.annotateLogs({ rows: lost }))
           }
@@ -68,7 +68,7 @@ export class Usage extends Context.Service<
         Effect.suspend(() => {
           const logOnce = isFailing
             ? Effect.void
-            : Effect.logWarning("counts of usage wait for the database", cause)
+            : Effect.logWarning("usage flush failed: counts wait in memory", cause)
           isFailing = true
           hasCounts.openUnsafe()
           return logOnce
@@ -80,14 +80,14 @@ export class Usage extends Context.Service<
         counts.dropped = 0
         return dropped === 0
           ? Effect.void
-          : Effect.logError("usage was lost: too many counts waited for the database").pipe(
+          : Effect.logError("usage counts lost: too many waited for the database").pipe(
               Effect.annotateLogs({ dropped }),
             )
       })
 
       const flushRound = Effect.gen(function* () {
         yield* hasCounts.await
-        // While the database is away, there is no hurry.
+        // While the database is unreachable, a full batch does not shorten the wait.
         yield* isFailing
           ? Effect.sleep(flushWindow)
           : Effect.timeoutOption(isFull.await, flushWindow)
@@ -103,13 +103,13 @@ export class Usage extends Context.Service<
         Effect.interruptible,
         Effect.timeout(finalFlushTimeout),
         Effect.catchCause((cause) =>
-          Effect.logError("the last counts of usage are lost", cause).pipe(
+          Effect.logError("usage counts lost: final flush failed", cause).pipe(
             Effect.annotateLogs({ rows: batch.length + counts.size }),
           ),
         ),
       )
 
-      // Runs when the fiber below has ended.
+      // Runs after the fiber below has ended.
       yield* Effect.addFinalizer(() => finalFlush)
       yield* Effect.forkScoped(Effect.forever(flushRound))
 
@@ -128,8 +128,8 @@ export class Usage extends Context.Service<
   )
 }
 
-/** What a process that is killed may lose, beside the time that a flush takes. */
+/** The time between flushes. A killed process loses at most this, plus the duration of a flush. */
 const flushWindow = "5 seconds"
 
-/** For the last flush, when the process ends. */
+/** The time limit of the last flush, at shutdown. */
 const finalFlushTimeout = "3 seconds"

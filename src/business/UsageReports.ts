@@ -20,22 +20,22 @@ import { UsageReportsRepo } from "./UsageReportsRepo.ts"
 
 type Report<A> = Effect.Effect<A, ServiceUnavailableError>
 
-/** What users used, by days of UTC. `days` are the last ones, today included. Nothing is asked about the user. */
+/** Usage reports by UTC day. `days` is the number of last days, including today. The user is not looked up. */
 export class UsageReports extends Context.Service<
   UsageReports,
   {
-    /** Of flows what the month had, of levels what there is; beside what the plan gives. */
+    /** Returns flows of this month and current levels, with the plan's limits. */
     readonly currentPeriod: (user: {
       readonly id: UserId
       readonly plan: SubscriptionPlan
     }) => Report<UsageCurrentPeriod>
-    /** The days, beside as many before those. */
+    /** Compares the last days with as many days before them. */
     readonly summary: (user: UserId, days: number) => Report<UsageSummary>
-    /** This month, beside the last one. */
+    /** Compares this month with the last one. */
     readonly trends: (user: UserId, metric: UsageMetric) => Report<UsageTrends>
     readonly daily: (user: UserId, metric: UsageMetric, days: number) => Report<UsageDaily>
     readonly breakdown: (user: UserId, metric: UsageMetric, days: number) => Report<UsageBreakdown>
-    /** Of this month. */
+    /** Returns the users with the highest usage this month; for levels, the highest current amount. */
     readonly topUsers: (metric: UsageMetric, limit: number) => Report<UsageTopUsers>
   }
 >()("plinth/business/UsageReports") {
@@ -114,7 +114,7 @@ export class UsageReports extends Context.Service<
         const current = totalOf(thisMonth)
         const previous = totalOf(rows.filter((row) => !Period.contains(month, row.day)))
         const growth = growthOf(current, previous)
-        // The first of several.
+        // The first day, if several days share the peak.
         const peak = thisMonth
           .map(({ day: date, quantity }): Peak => ({ day: date, value: saturated(quantity) }))
           .reduce((highest, peak) => (peak.value > highest.value ? peak : highest), {
@@ -196,15 +196,15 @@ interface Peak {
   readonly value: number
 }
 
-/** Exact up to the end: what saturates is the total, and nothing on the way to it. */
+/** Adds exactly; only the total saturates. */
 const totalOf = (rows: ReadonlyArray<Quantity>) =>
   saturated(rows.reduce((total, { quantity }) => total + quantity, 0n))
 
-/** Of every metric there is. */
+/** The total of every metric. */
 const totalsOf = (sums: ReadonlyArray<Quantity & { readonly metric: UsageMetric }>) =>
   Record.map(usageMetrics, (_, metric) => totalOf(sums.filter((sum) => sum.metric === metric)))
 
-/** What has no dimension is part of the total alone. */
+/** The sums by dimension. Usage without a dimension counts only in the total. */
 const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string }>) =>
   Object.fromEntries(
     sums
@@ -212,7 +212,7 @@ const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string
       .map(({ dimension, quantity }) => [dimension, saturated(quantity)]),
   )
 
-/** In percent. */
+/** The growth in percent; 100 from zero to any usage. */
 const growthOf = (current: number, previous: number) => {
   if (previous === 0) return current > 0 ? 100 : 0
   return round(((current - previous) / Math.abs(previous)) * 100)
@@ -220,7 +220,7 @@ const growthOf = (current: number, previous: number) => {
 
 const round = (value: number) => Math.round(value * 100) / 100
 
-/** Five percent are no trend. */
+/** Changes of up to five percent are stable. */
 const trendOf = (growth: number): UsageTrends["trend"] => {
   if (growth > 5) return "increasing"
   return growth < -5 ? "decreasing" : "stable"

@@ -7,7 +7,7 @@ import type { UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
-/** `UsageRepo` in steps, of which none waits: a transaction holds the whole database from its start. */
+/** `UsageRepo` in several statements. None waits, because a transaction locks the whole database from its start. */
 export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClient | Database> =
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
@@ -22,7 +22,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
         (users) => new Set(users.map(({ id }) => id)),
       )
 
-    /** The events that were not there. */
+    /** Inserts the events and returns the new ones. */
     const insert = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
       if (!Array.isReadonlyArrayNonEmpty(events)) return []
       const added = yield* query(sql<{ readonly source: string }>`
@@ -64,7 +64,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     }
   })
 
-/** Of eight values each: SQLite takes 32,766 in one statement. */
+/** A row has eight values, and SQLite accepts 32,766 in one statement. */
 const maxRowsPerStatement = 500
 
 type Row = Record<string, unknown>
@@ -75,7 +75,7 @@ const rowOf = (event: UsageEvent): Row => ({
   quantity: saturated(event.quantity),
 })
 
-/** SQLite adds up those of one key by itself. */
+/** One row per event; the upsert adds up rows with the same key. */
 const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent): Row => ({
   user_id,
   metric,

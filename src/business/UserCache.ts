@@ -5,13 +5,13 @@ interface Entry {
   readonly readAtMs: number
 }
 
-/** A user is as the database said at most this long ago, in ms: the promise about deactivation. Times are steady ones. */
+/** The maximum age of an entry on the steady clock: a deactivation takes effect within this time. */
 const maxAgeMs = 2000
 const maxEntries = 10_000
 
 /**
- * Users of this process, by id. Plain calls, because every request makes one. `change` is the number of drops: who
- * reads the database before a drop and stores after it would store what is no longer true.
+ * Caches users by id in this process. Its methods are synchronous, because every request calls one. `version` counts
+ * drops: a row read before a drop is stale and must not be stored after it.
  */
 export class UserCache {
   private readonly entries = new Map<UserId, Entry>()
@@ -22,7 +22,7 @@ export class UserCache {
     return entry !== undefined && now - entry.readAtMs < maxAgeMs ? entry.user : undefined
   }
 
-  /** `readAtMs` and `change` from before the database was asked. */
+  /** Stores a user. Take `readAtMs` and `version` before reading the database. */
   set(user: User, readAtMs: number, version: number) {
     if (version !== this.version) return
     this.entries.delete(user.id)

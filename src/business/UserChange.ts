@@ -2,17 +2,17 @@ import { AuthorizationError, ConflictError } from "../domain/Errors.ts"
 import type { AdminUserPatch, Role, User, UserId } from "../domain/User.ts"
 import type { Actor, AuditEntry } from "./Audit.ts"
 
-/** What a change of a user is judged by. All of it is locked until the change is made. */
+/** The state that decides whether a user may be changed. All its rows are locked until the change is committed. */
 export interface UserChangeState {
-  /** The active ones. */
+  /** The active admins. */
   readonly admins: ReadonlyArray<{ readonly id: UserId; readonly role: Role }>
   readonly target: User
   readonly patch: AdminUserPatch
 }
 
 /**
- * Why an actor may not make a change. His role is the one in the database now: it may have been taken from him since
- * his request began.
+ * Returns the reason why an actor may not make a change, or undefined. The actor's role is read from the database,
+ * because it may have changed since the request began.
  */
 export const refusalOf = (
   actor: Actor,
@@ -32,7 +32,7 @@ export const refusalOf = (
   return lastAdmin(state)
 }
 
-/** Without an active admin nobody could make one. */
+/** Refuses to remove the last active admin: nobody could appoint a new one. */
 export const lastAdmin = ({
   admins,
   target,
@@ -46,7 +46,7 @@ export const lastAdmin = ({
     : undefined
 }
 
-/** One audit entry for each thing that changes. */
+/** Returns one audit entry for each changed aspect. */
 export const auditEntriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<AuditEntry> => {
   const { role, is_active, full_name } = patch
   const entries: Array<AuditEntry> = []
@@ -69,7 +69,7 @@ export const auditEntriesOf = (target: User, patch: AdminUserPatch): ReadonlyArr
   return entries
 }
 
-/** A duplicate, told as what it means to people. */
+/** Converts a duplicate `email_key` into a conflict that users understand. */
 export const toEmailTaken = <E>(error: E | ConflictError): E | ConflictError =>
   error instanceof ConflictError && error.field === "email_key"
     ? new ConflictError({ resource: "User", reason: "email_taken" })
@@ -77,7 +77,7 @@ export const toEmailTaken = <E>(error: E | ConflictError): E | ConflictError =>
 
 const ranks: Record<Role, number> = { user: 0, admin: 1, superadmin: 2 }
 
-/** The change takes away from its target. */
+/** Tests whether the change lowers the role of its target or deactivates it. */
 const isDemotion = ({ target, patch }: UserChangeState) =>
   ranks[patch.role ?? target.role] < ranks[target.role] ||
   (patch.is_active === false && target.is_active)
