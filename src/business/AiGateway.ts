@@ -45,7 +45,7 @@ export class AiGateway extends Context.Service<
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {
-      const { ask, run, settle } = yield* AiRuns.make
+      const { callModels, settle, startRun } = yield* AiRuns.make
       const { providers } = yield* Ai
       const { ai: settings } = yield* Settings
 
@@ -53,16 +53,16 @@ export class AiGateway extends Context.Service<
         caller,
         request,
       ) {
-        const current = yield* run(caller, request)
-        yield* ask(current, (provider, call) =>
+        const current = yield* startRun(caller, request)
+        yield* callModels(current, (provider, call) =>
           Effect.map(provider.complete(call), (answer) => current.meter.addAnswer(answer)),
         )
         return yield* Effect.uninterruptible(settle(current))
       }, Effect.scoped)
 
       const stream: AiGateway["Service"]["stream"] = Effect.fnUntraced(function* (caller, request) {
-        const current = yield* run(caller, request)
-        const parts = yield* ask(current, (provider, call) => provider.stream(call))
+        const current = yield* startRun(caller, request)
+        const parts = yield* callModels(current, (provider, call) => provider.stream(call))
 
         const meterDelta = (part: AiDelta): Effect.Effect<AiDelta, AiError> =>
           Effect.flatMap(currentSteadyMillis, (now) => {

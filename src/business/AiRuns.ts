@@ -113,7 +113,7 @@ export const make = Effect.gen(function* () {
   })
 
   /** Starts a run in the caller's scope. Closing the scope settles the run, if that has not happened yet. */
-  const run = (
+  const startRun = (
     caller: Subscriber,
     request: AiRequest,
   ): Effect.Effect<AiRun, Effect.Error<ReturnType<typeof begin>>, Scope.Scope> =>
@@ -128,7 +128,7 @@ export const make = Effect.gen(function* () {
   })
 
   /** Calls the models of the chain in order until one answers, skipping those that cannot succeed. */
-  const ask = Effect.fnUntraced(function* <A, R>(
+  const callModels = Effect.fnUntraced(function* <A, R>(
     run: AiRun,
     call: (provider: AiProvider, call: AiCall) => Effect.Effect<A, AiError, R>,
   ): Effect.fn.Return<A, AiFailure, R> {
@@ -164,7 +164,7 @@ export const make = Effect.gen(function* () {
     return yield* toAiFailure(failures)
   })
 
-  return { ask, run, settle }
+  return { callModels, settle, startRun }
 })
 
 /** Provider names of OpenTelemetry's GenAI semantic conventions. */

@@ -11,7 +11,7 @@ import { AuditRepo } from "./AuditRepo.ts"
 export type Actor = Pick<CurrentUser["Service"], "id" | "email" | "role" | "actor"> | "operator"
 
 export interface AuditEntry {
-  /** For example `user.updated`. */
+  /** The kind of change, such as `user.updated`. */
   readonly action: string
   /** One sentence for people. */
   readonly description: string

@@ -32,7 +32,7 @@ export class Claims extends Context.Service<
   {
     /** Runs `effect`, or converts a stored answer with `replay`. If no answer is stored, the key is free again. */
     readonly once: <A, E, R>(
-      claim: IdempotentRequest,
+      request: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
       replay: (answer: Answer) => A,
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
@@ -45,23 +45,23 @@ export class Claims extends Context.Service<
       const { transaction } = yield* Database
 
       /** Returns the stored answer, or the id of a new claim. */
-      const acquire = Effect.fnUntraced(function* (claim: IdempotentRequest) {
-        if (!(yield* repo.tryLock(claim))) return yield* inProgress()
+      const acquire = Effect.fnUntraced(function* (request: IdempotentRequest) {
+        if (!(yield* repo.tryLock(request))) return yield* inProgress()
         const created_at = yield* now
         const leased_until = yield* fromNow(leaseMs)
-        const row = yield* repo.find(claim)
+        const row = yield* repo.find(request)
         if (row !== undefined && row.created_at >= (yield* validSince)) {
-          if (row.fingerprint !== claim.fingerprint) return yield* keyReused()
+          if (row.fingerprint !== request.fingerprint) return yield* keyReused()
           if (row.status !== runningStatus) return { answer: row }
           if ((row.leased_until ?? "") > created_at) return yield* inProgress()
         }
         // Reuses the id only for the same request: vendors refuse a key that they know from another one.
-        const isSame = row?.status === runningStatus && row.fingerprint === claim.fingerprint
+        const isSame = row?.status === runningStatus && row.fingerprint === request.fingerprint
         const id = (isSame ? row.claim_id : null) ?? uuidV7()
-        if (row !== undefined) yield* repo.remove(claim)
+        if (row !== undefined) yield* repo.remove(request)
         yield* Effect.catchTag(
           repo.insert({
-            ...claim,
+            ...request,
             status: runningStatus,
             body: null,
             created_at,
@@ -75,8 +75,8 @@ export class Claims extends Context.Service<
       }, transaction)
 
       /** Frees the key, unless an answer was stored. */
-      const release = (claim: IdempotentRequest, id: string) =>
-        repo.release(claim, id).pipe(
+      const release = (request: IdempotentRequest, id: string) =>
+        repo.release(request, id).pipe(
           Effect.retry(settleRetry),
           Effect.catch((error) =>
             Effect.logError(
@@ -86,18 +86,18 @@ export class Claims extends Context.Service<
           ),
         )
 
-      const once: Claims["Service"]["once"] = (claim, effect, replay) =>
+      const once: Claims["Service"]["once"] = (request, effect, replay) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(acquire(claim), (acquired) => {
+          Effect.flatMap(acquire(request), (acquired) => {
             if (acquired.answer !== undefined) return Effect.succeed(replay(acquired.answer))
             const { id } = acquired
             return restore(effect).pipe(
               Effect.provideService(CurrentPendingAnswer, {
                 id,
                 save: (answer) =>
-                  repo.answer(claim, id, { status: 200, body: JSON.stringify(answer) }),
+                  repo.answer(request, id, { status: 200, body: JSON.stringify(answer) }),
               }),
-              Effect.ensuring(release(claim, id)),
+              Effect.ensuring(release(request, id)),
             )
           }),
         )

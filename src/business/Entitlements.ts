@@ -13,14 +13,14 @@ export class Entitlements extends Context.Service<
   Entitlements,
   {
     /** Returns the plan's limit; null means unlimited. */
-    readonly limitOf: (plan: SubscriptionPlan, what: Limited) => number | null
+    readonly limitOf: (plan: SubscriptionPlan, key: Limited) => number | null
     /**
      * Runs `add` if the plan allows one more; `used` counts the existing ones. Near the limit, a lock serialises the
      * additions of a user, so that the limit is never exceeded.
      */
     readonly addWithinLimit: <A>(
       subscriber: Subscriber,
-      what: Limited,
+      key: Limited,
       used: Effect.Effect<number, ServiceUnavailableError>,
       add: Effect.Effect<A, ServiceUnavailableError>,
     ) => Effect.Effect<A, QuotaExceededError | ServiceUnavailableError>
@@ -33,35 +33,33 @@ export class Entitlements extends Context.Service<
       const repo = yield* EntitlementsRepo
       const { transaction } = yield* Database
 
-      const limitOf = (plan: SubscriptionPlan, what: Limited) => PLAN_LIMITS[plan][what] ?? null
+      const limitOf = (plan: SubscriptionPlan, key: Limited) => PLAN_LIMITS[plan][key] ?? null
 
       const addWithinLimit: Entitlements["Service"]["addWithinLimit"] = (
         { id, plan },
-        what,
+        key,
         used,
         add,
       ) => {
-        const limit = limitOf(plan, what)
+        const limit = limitOf(plan, key)
         return limit === null
           ? add
           : Effect.flatMap(used, (count) =>
-              count < limit - limitMargin
-                ? add
-                : transaction(addLocked(id, what, limit, used, add)),
+              count < limit - limitMargin ? add : transaction(addLocked(id, key, limit, used, add)),
             )
       }
 
       const addLocked = Effect.fnUntraced(function* <A>(
         id: UserId,
-        what: Limited,
+        key: Limited,
         limit: number,
         used: Effect.Effect<number, ServiceUnavailableError>,
         add: Effect.Effect<A, ServiceUnavailableError>,
       ) {
-        yield* repo.lock(id, what)
+        yield* repo.lock(id, key)
         const count = yield* used
         if (count < limit) return yield* add
-        return yield* new QuotaExceededError({ metric: what, limit, used: count })
+        return yield* new QuotaExceededError({ metric: key, limit, used: count })
       })
 
       return Entitlements.of({ limitOf, addWithinLimit })

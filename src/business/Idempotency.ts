@@ -25,7 +25,7 @@ export class Idempotency extends Context.Service<
      * returns null for a result that must not be stored; the key then stays free, as after a failure.
      */
     readonly once: <A, E, R>(
-      claim: IdempotentRequest,
+      request: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
       codec: {
         readonly answerOf: (result: A) => Answer | null
@@ -41,40 +41,40 @@ export class Idempotency extends Context.Service<
       const { transaction } = yield* Database
       const running = new Set<string>()
 
-      const findAnswer = Effect.fnUntraced(function* (claim: IdempotentRequest) {
-        if (!(yield* repo.tryLock(claim))) return yield* inProgress()
-        const row = yield* repo.find(claim)
+      const findAnswer = Effect.fnUntraced(function* (request: IdempotentRequest) {
+        if (!(yield* repo.tryLock(request))) return yield* inProgress()
+        const row = yield* repo.find(request)
         if (row === undefined) return undefined
         if (row.created_at < (yield* validSince)) {
-          yield* repo.remove(claim)
+          yield* repo.remove(request)
           return undefined
         }
-        return row.fingerprint === claim.fingerprint ? row : yield* keyReused()
+        return row.fingerprint === request.fingerprint ? row : yield* keyReused()
       })
 
       const saveAnswer = Effect.fnUntraced(function* (
-        claim: IdempotentRequest,
+        request: IdempotentRequest,
         { body, status }: Answer,
       ) {
         const created_at = yield* now
         yield* Effect.catchTag(
-          repo.insert({ ...claim, status, body, created_at }),
+          repo.insert({ ...request, status, body, created_at }),
           "ConflictError",
           inProgress,
         )
       })
 
-      const once: Idempotency["Service"]["once"] = (claim, effect, { answerOf, replay }) => {
+      const once: Idempotency["Service"]["once"] = (request, effect, { answerOf, replay }) => {
         const run = Effect.gen(function* () {
-          const stored = yield* findAnswer(claim)
+          const stored = yield* findAnswer(request)
           if (stored !== undefined) return replay(stored)
           const result = yield* effect
           const answer = answerOf(result)
-          if (answer !== null) yield* saveAnswer(claim, answer)
+          if (answer !== null) yield* saveAnswer(request, answer)
           return result
         })
         return Effect.suspend(() => {
-          const name = JSON.stringify([claim.user_id, claim.route, claim.key])
+          const name = JSON.stringify([request.user_id, request.route, request.key])
           // Requests running in this process are found without a database connection.
           if (running.has(name)) return inProgress()
           running.add(name)

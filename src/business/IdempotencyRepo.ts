@@ -57,7 +57,7 @@ export class IdempotencyRepo extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const { dialect, query, write } = yield* Database
 
-      const isAt = ({ key, route, user_id }: Scope) =>
+      const scopeCondition = ({ key, route, user_id }: Scope) =>
         sql`user_id = ${user_id} AND route = ${route} AND key = ${key}`
 
       return IdempotencyRepo.of({
@@ -74,7 +74,7 @@ export class IdempotencyRepo extends Context.Service<
                 Effect.map(([row]) => row?.locked === true),
               ),
         find: (scope) =>
-          sql<IdempotencyRow>`SELECT * FROM idempotency_keys WHERE ${isAt(scope)}`.pipe(
+          sql<IdempotencyRow>`SELECT * FROM idempotency_keys WHERE ${scopeCondition(scope)}`.pipe(
             query,
             Effect.map(([row]) => row),
           ),
@@ -84,19 +84,19 @@ export class IdempotencyRepo extends Context.Service<
             Effect.asVoid,
           ),
         remove: (scope) =>
-          Effect.asVoid(query(sql`DELETE FROM idempotency_keys WHERE ${isAt(scope)}`)),
+          Effect.asVoid(query(sql`DELETE FROM idempotency_keys WHERE ${scopeCondition(scope)}`)),
         answer: (scope, claim_id, { body, status }) =>
           Effect.asVoid(
             query(sql`
               UPDATE idempotency_keys SET status = ${status}, body = ${body}
-              WHERE ${isAt(scope)} AND claim_id = ${claim_id}
+              WHERE ${scopeCondition(scope)} AND claim_id = ${claim_id}
             `),
           ),
         release: (scope, claim_id) =>
           Effect.asVoid(
             query(sql`
               DELETE FROM idempotency_keys
-              WHERE ${isAt(scope)} AND claim_id = ${claim_id} AND status = 0
+              WHERE ${scopeCondition(scope)} AND claim_id = ${claim_id} AND status = 0
             `),
           ),
       })

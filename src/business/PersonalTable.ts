@@ -56,7 +56,7 @@ export interface Expiry {
 }
 
 interface Unlimited {
-  /** The reason why rows are kept, or how long, as a sentence. */
+  /** A sentence that says why the rows do not expire. */
   readonly keptBecause: string
 }
 

@@ -12,7 +12,7 @@ interface CachedUsage {
   readonly readAtMs: number
 }
 
-/** How long a usage reading is trusted. A spent plan is refused, and an upgraded one admitted, at most this late. */
+/** The maximum age of a usage reading. A spent plan is refused, and an upgraded one admitted, at most this late. */
 const maxAgeMs = 5000
 const maxCachedUsers = 10_000
 

@@ -161,7 +161,7 @@ export class EmailNotConfiguredError extends Schema.TaggedError<EmailNotConfigur
   }
 }
 
-/** With `retryable` true, the same e-mail may be accepted later. */
+/** The failures of sending an e-mail. With `retryable` true, the same e-mail may be accepted later. */
 export type EmailError =
   | EmailRejectedError
   | EmailThrottledError

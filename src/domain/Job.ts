@@ -83,7 +83,7 @@ export interface JobPolicy {
   readonly timeout: Duration.Input
   /** The maximum number of concurrent jobs of this kind per process. */
   readonly concurrency: number
-  /** How long a job is stored after it ends. */
+  /** The time for which an ended job is stored. */
   readonly retention: Duration.Input
 }
 

@@ -1,4 +1,4 @@
-/** At most `limit` calls in `seconds` seconds. */
+/** A rate limit: at most `limit` calls in `seconds` seconds. */
 export interface Rate {
   readonly limit: number
   readonly seconds: number
