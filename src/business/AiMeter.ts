@@ -29,9 +29,7 @@ export class AiMeter {
     this.add({ text: content, finish_reason, model, tokens })
   }
 
-  /**
-   * The usage that the provider reported for a complete answer. Missing counts and interrupted answers are estimated.
-   */
+  /** The usage that the provider reported. Missing counts and interrupted answers are estimated. */
   get usage(): Effect.Effect<{ readonly usage: AiUsage; readonly estimated: boolean }> {
     const { completion, prompt } = this.tokens
     const isComplete = this.finish_reason !== null

@@ -36,9 +36,7 @@ const pages = {
   export: "/account/export",
 }
 
-/**
- * Sends the product's e-mails. `key` is the idempotency key, equal when the same e-mail is sent again: its job's id.
- */
+/** Sends the product's e-mails. `key` is the idempotency key: the id of the job, so equal for all its attempts. */
 export class Emails extends Context.Service<
   Emails,
   {

@@ -62,7 +62,7 @@ interface Unlimited {
 
 export interface PersonalColumn {
   readonly column: string
-  /** The first of these columns that is not null holds the id of the user whose data it is. */
+  /** Columns with user ids. The first one that is not null identifies the owner of the data. */
   readonly ownerColumns: ReadonlyArray<string>
 }
 

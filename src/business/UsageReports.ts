@@ -20,7 +20,7 @@ import { UsageReportsRepo } from "./UsageReportsRepo.ts"
 
 type Report<A> = Effect.Effect<A, ServiceUnavailableError>
 
-/** Usage reports by UTC day. `days` is the number of last days, including today. The user is not looked up. */
+/** Reports on usage by UTC day. `days` counts back from today, inclusive. Does not check that the user exists. */
 export class UsageReports extends Context.Service<
   UsageReports,
   {

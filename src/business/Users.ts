@@ -93,9 +93,7 @@ export class Users extends Context.Service<
       const cache = new UserCache()
       yield* subscribe(changedUsersChannel, (id) => cache.drop(UserId.make(id)))
 
-      /**
-       * Drops the user from the cache of every process. Dropped before the commit, the old row could be cached again.
-       */
+      /** Drops the user from all processes' caches. Before the commit, a reader could cache the old row again. */
       const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changedUsersChannel, id))
 
       const getCached = (id: UserId) =>

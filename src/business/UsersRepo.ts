@@ -17,8 +17,8 @@ export interface UsersQuery extends Window {
 }
 
 /**
- * Returns the unique `email_key`, equal for e-mails that differ only in case. It has at most 1,915 bytes; an index of
- * PostgreSQL accepts 2,704. Folds twice, because folding turns ẞ into ß, and ß into ss.
+ * Returns the unique `email_key`, equal for e-mails that differ only in case or in Unicode normalisation. It has at
+ * most 1,915 bytes; an index of PostgreSQL accepts 2,704. Folds twice, because folding turns ẞ into ß, and ß into ss.
  */
 export const emailKey = (email: string | null) =>
   email === null ? null : fold(fold(email)).normalize("NFC")

@@ -207,7 +207,7 @@ export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeErro
   }
 }
 
-/** The body's content type is not the endpoint's, `accepted`. */
+/** The body has the wrong content type; `accepted` is the right one. */
 export class UnsupportedMediaTypeError extends Schema.TaggedError<UnsupportedMediaTypeError>()(
   "UnsupportedMediaTypeError",
   { accepted: Schema.String },

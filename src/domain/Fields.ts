@@ -204,7 +204,7 @@ export const textList = (options: {
   }
 }
 
-/** BOOLEAN on PostgreSQL, INTEGER on SQLite. */
+/** A boolean: BOOLEAN on PostgreSQL, INTEGER on SQLite. */
 export const Bool = Schema.Boolean.annotate({ column: "boolean" })
 
 /** A list from a client. A list of the wrong length is one issue; its items are not decoded. */
