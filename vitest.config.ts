@@ -80,7 +80,7 @@ const programs = {
   promtool: find("promtool", "--version", "prometheus"),
   // Of the scripts of a deployment.
   jq: find("jq", "--version", "jq"),
-  // Of the README.
+  // The examples of README and docs.
   curl: find("curl", "--version", "curl"),
   // Gives a command a terminal.
   script: find("script", "--version", "bsdutils"),

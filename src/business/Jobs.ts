@@ -3,11 +3,11 @@ import { Database } from "../core/Database.ts"
 import { type EnqueueOptions, JobQueue } from "../core/JobQueue.ts"
 import { scrubbed } from "../core/Logger.ts"
 import { isUuid } from "../core/Uuid.ts"
-import {
-  type ConflictError,
-  type ReadError,
-  type ServiceUnavailableError,
-  type ValidationError,
+import type {
+  ConflictError,
+  ReadError,
+  ServiceUnavailableError,
+  ValidationError,
 } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
 import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"

@@ -84,7 +84,7 @@ class Batch {
 }
 
 /** Not a fiber's business: the line belongs to no request any more. Does not keep the process alive. */
-// @effect-diagnostics-next-line globalTimers:off
+// @effect-diagnostics-next-line globalTimers:off -- no fiber waits for the timer
 const later = (f: () => void) => setTimeout(f, maxDelay).unref()
 
 const json = (settings: Settings["Service"]) => {

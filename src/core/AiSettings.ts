@@ -1,6 +1,6 @@
 import { Option, type Redacted, Schema } from "effect"
 import { AiProviderName, Complexity, providerOfModel } from "../domain/Ai.ts"
-import { type Problem, type Values } from "./Env.ts"
+import type { Problem, Values } from "./Env.ts"
 
 export interface AiModel {
   readonly provider: AiProviderName

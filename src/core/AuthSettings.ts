@@ -1,5 +1,5 @@
-import { type Redacted } from "effect"
-import { type Problem, type Values } from "./Env.ts"
+import type { Redacted } from "effect"
+import type { Problem, Values } from "./Env.ts"
 
 /**
  * Who signs the tokens we accept, beside ourselves. `jwksUrl` verifies RS256 and ES256, `secrets` HS256;

@@ -1,6 +1,6 @@
-import { type Redacted } from "effect"
+import type { Redacted } from "effect"
 import type { Sender } from "../domain/Email.ts"
-import { type Problem, type Values } from "./Env.ts"
+import type { Problem, Values } from "./Env.ts"
 
 /** A provider over HTTP, with all that it needs. */
 export interface EmailProviderSettings {

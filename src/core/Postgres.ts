@@ -129,7 +129,7 @@ const multiplexed = 32
 const every = (millis: number, f: (now: number) => void) =>
   Effect.acquireRelease(
     // Real time, because what is waited for comes over real sockets.
-    // @effect-diagnostics-next-line globalTimersInEffect:off
+    // @effect-diagnostics-next-line globalTimersInEffect:off -- the sweep watches real sockets
     Effect.sync(() => setInterval(() => f(performance.now()), millis).unref()),
     (timer) => Effect.sync(() => clearInterval(timer)),
   )
