@@ -5,7 +5,7 @@ import {
   type AiCompletion,
   AiError,
   type AiEvent,
-  type AiDelta,
+  type AiPart,
   type AiRequest,
   type AiStatus,
 } from "../domain/Ai.ts"
@@ -64,7 +64,7 @@ export class AiGateway extends Context.Service<
         const current = yield* startRun(caller, request)
         const parts = yield* callModels(current, (provider, call) => provider.stream(call))
 
-        const meterDelta = (part: AiDelta): Effect.Effect<AiDelta, AiError> =>
+        const meterPart = (part: AiPart): Effect.Effect<AiPart, AiError> =>
           Effect.flatMap(currentSteadyMillis, (now) => {
             current.meter.add(part)
             return now - current.startedAtMs > maxStreamMs
@@ -78,7 +78,7 @@ export class AiGateway extends Context.Service<
           return Effect.andThen(settled, Effect.fail(toExternalServiceError(error)))
         }
         return parts.pipe(
-          Stream.mapEffect(meterDelta),
+          Stream.mapEffect(meterPart),
           Stream.filter(({ text }) => text !== ""),
           Stream.map(({ text }): AiEvent => ({ _tag: "delta", text })),
           Stream.catch((error) => Stream.fromEffect(settleAndFail(error))),

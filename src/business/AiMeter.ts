@@ -2,9 +2,9 @@ import { Effect } from "effect"
 import type { AiModel } from "../core/AiSettings.ts"
 import { saturated } from "../core/SafeSum.ts"
 import { tokensIn } from "../core/TokenCount.ts"
-import type { AiAnswer, AiMessage, AiDelta, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
+import type { AiAnswer, AiMessage, AiPart, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
 
-/** The answer of a call so far, and its token usage. Mutable: each delta of a stream is added. */
+/** The answer of a call so far, and its token usage. Mutable: each part of a stream is added. */
 export class AiMeter {
   private readonly messages: ReadonlyArray<AiMessage>
   /** The model that answers; null until one does. */
@@ -18,7 +18,7 @@ export class AiMeter {
     this.messages = messages
   }
 
-  add(part: AiDelta) {
+  add(part: AiPart) {
     this.text += part.text
     this.model = part.model ?? this.model
     this.finish_reason = part.finish_reason ?? this.finish_reason

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { Database } from "../core/Database.ts"
-import { saturate, saturated } from "../core/SafeSum.ts"
+import { saturateSql, saturated } from "../core/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEntry, UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
@@ -16,10 +16,10 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
-    const sum = sql.literal(saturate(sql, "sum(quantity)"))
+    const sum = sql.literal(saturateSql(sql, "sum(quantity)"))
     // NUMERIC, because two sums of an earlier version may exceed 2^63.
     const total = sql.literal(
-      saturate(sql, "CAST(usage_daily.quantity AS NUMERIC) + excluded.quantity"),
+      saturateSql(sql, "CAST(usage_daily.quantity AS NUMERIC) + excluded.quantity"),
     )
 
     /** `ownerQuery` is a CTE named `owner` with the existing users, locked until the statement ends. */

@@ -69,8 +69,8 @@ export interface AiAnswer {
   readonly tokens: AiTokens
 }
 
-/** One chunk of a streamed answer. A null field carries no information; a later value replaces an earlier one. */
-export interface AiDelta {
+/** One part of a streamed answer. A null field carries no information; a later value replaces an earlier one. */
+export interface AiPart {
   readonly text: string
   readonly model: string | null
   readonly finish_reason: FinishReason | null

@@ -2,20 +2,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { AiMeter, maxPromptTokens } from "../../src/business/AiMeter.ts"
 import { tokensIn } from "../../src/core/TokenCount.ts"
-import type { AiDelta } from "../../src/domain/Ai.ts"
+import type { AiPart } from "../../src/domain/Ai.ts"
 
 /** " wave" is one token, as is the prompt. */
-const text = (times: number): AiDelta => ({
+const text = (times: number): AiPart => ({
   text: " wave".repeat(times),
   model: null,
   finish_reason: null,
   tokens: null,
 })
-const counted = (prompt: number | null, completion: number | null): AiDelta => ({
+const counted = (prompt: number | null, completion: number | null): AiPart => ({
   ...text(0),
   tokens: { prompt, completion },
 })
-const end: AiDelta = { ...text(0), finish_reason: "stop" }
+const end: AiPart = { ...text(0), finish_reason: "stop" }
 
 const max = Number.MAX_SAFE_INTEGER
 
