@@ -1,7 +1,7 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { AuthorizationError } from "../domain/Errors.ts"
-import { CurrentUser, type Role } from "../domain/User.ts"
+import { CurrentUser, rankOf } from "../domain/User.ts"
 import { Deprecation, type Deprecated, Policies, policyOf, RequiredRole } from "./Policies.ts"
 
 /** Wraps a handler as its annotations require; a handler without any is returned unchanged. */
@@ -15,13 +15,11 @@ type Handler = Effect.Effect<
   CurrentUser
 >
 
-const rank: Readonly<Record<Role, number>> = { user: 0, admin: 1, superadmin: 2 }
-
 const withRole = (handler: Handler, options: Parameters<typeof policyOf>[1]): Handler => {
   const required = policyOf(RequiredRole, options)
   if (required === "user") return handler
   return Effect.flatMap(CurrentUser, ({ role }): Handler =>
-    rank[role] >= rank[required]
+    rankOf(role) >= rankOf(required)
       ? handler
       : Effect.fail(new AuthorizationError({ reason: "role_required" })),
   )

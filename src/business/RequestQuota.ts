@@ -1,4 +1,6 @@
+import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer } from "effect"
+import { BoundedMap } from "../core/BoundedMap.ts"
 import { Settings } from "../core/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
@@ -36,7 +38,7 @@ export class RequestQuota extends Context.Service<
       const { limitOf } = yield* Entitlements
       const { USAGE_TRACKING_ENABLED } = yield* Settings
       const repo = yield* EntitlementsRepo
-      const cached = new Map<UserId, CachedUsage>()
+      const cached = new BoundedMap<UserId, CachedUsage>(maxCachedUsers)
       const requestLimitOf = ({ plan }: Subscriber) =>
         USAGE_TRACKING_ENABLED ? limitOf(plan, "api_requests") : null
       const getFresh = (user: UserId, time: number) => {
@@ -45,11 +47,8 @@ export class RequestQuota extends Context.Service<
       }
 
       const read = Effect.fnUntraced(function* (user: UserId, readAtMs: number) {
-        const month = `${(yield* now).slice(0, 7)}-01`
+        const month = Period.monthOf(Period.dayOf(yield* now)).from
         const used = yield* repo.usedSince(user, "api_requests", month)
-        cached.delete(user)
-        const [oldest] = cached.size < maxCachedUsers ? [] : cached.keys()
-        if (oldest !== undefined) cached.delete(oldest)
         const entry = { used, readAtMs }
         cached.set(user, entry)
         return entry

@@ -6,6 +6,7 @@ import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import { flushSize, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
+import { now } from "../domain/Fields.ts"
 
 /** Records usage in the ledger (`domain/Usage.ts`). Skips users that no longer exist. */
 export class Usage extends Context.Service<
@@ -17,6 +18,10 @@ export class Usage extends Context.Service<
      */
     readonly record: (
       events: ReadonlyArray<UsageEvent>,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+    /** Records an event of quantity 1 that occurs now, like `record`. */
+    readonly recordOne: (
+      event: Pick<UsageEvent, "source" | "user_id" | "metric" | "dimension">,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /** Replaces a reservation by entries for its user. Does nothing if the reservation no longer exists. */
     readonly settle: (
@@ -113,8 +118,15 @@ export class Usage extends Context.Service<
       yield* Effect.addFinalizer(() => finalFlush)
       yield* Effect.forkScoped(Effect.forever(flushRound))
 
+      const record: Usage["Service"]["record"] = (events) =>
+        USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void
+
       return Usage.of({
-        record: (events) => (USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void),
+        record,
+        recordOne: (event) =>
+          Effect.flatMap(now, (occurred_at) =>
+            record([{ ...event, quantity: 1, estimated: false, occurred_at }]),
+          ),
         settle: (reservation, entries) =>
           repo.settle(reservation, USAGE_TRACKING_ENABLED ? entries : []),
         count: (user, metric, { dimension = "", quantity = 1 } = {}) => {

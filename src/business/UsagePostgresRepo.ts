@@ -1,3 +1,4 @@
+import * as Period from "../domain/Period.ts"
 import { Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { Database } from "../core/Database.ts"
@@ -102,5 +103,5 @@ const rowOf = (entry: UsageEntry) => ({
   ...entry,
   quantity: saturated(entry.quantity),
   id: uuidV7(),
-  day: entry.occurred_at.slice(0, 10),
+  day: Period.dayOf(entry.occurred_at),
 })

@@ -1,3 +1,4 @@
+import * as Period from "../domain/Period.ts"
 import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
@@ -79,7 +80,7 @@ const rowOf = (event: UsageEvent): Row => ({
 const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent): Row => ({
   user_id,
   metric,
-  day: occurred_at.slice(0, 10),
+  day: Period.dayOf(occurred_at),
   dimension,
   quantity: saturated(quantity),
 })

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../core/BoundedMap.ts"
 import type { User, UserId } from "../domain/User.ts"
 
 interface Entry {
@@ -14,7 +15,7 @@ const maxEntries = 10_000
  * drops: a row read before a drop is stale and must not be stored after it.
  */
 export class UserCache {
-  private readonly entries = new Map<UserId, Entry>()
+  private readonly entries = new BoundedMap<UserId, Entry>(maxEntries)
   version = 0
 
   get(id: UserId, now: number): User | undefined {
@@ -25,9 +26,6 @@ export class UserCache {
   /** Stores a user. Take `readAtMs` and `version` before reading the database. */
   set(user: User, readAtMs: number, version: number) {
     if (version !== this.version) return
-    this.entries.delete(user.id)
-    const [oldest] = this.entries.size < maxEntries ? [] : this.entries.keys()
-    if (oldest !== undefined) this.entries.delete(oldest)
     this.entries.set(user.id, { user, readAtMs })
   }
 

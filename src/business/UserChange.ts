@@ -1,5 +1,5 @@
 import { AuthorizationError, ConflictError } from "../domain/Errors.ts"
-import type { AdminUserPatch, Role, User, UserId } from "../domain/User.ts"
+import { type AdminUserPatch, rankOf, type Role, type User, type UserId } from "../domain/User.ts"
 import type { Actor, AuditEntry } from "./Audit.ts"
 
 /** The state that decides whether a user may be changed. All its rows are locked until the change is committed. */
@@ -75,9 +75,7 @@ export const toEmailTaken = <E>(error: E | ConflictError): E | ConflictError =>
     ? new ConflictError({ resource: "User", reason: "email_taken" })
     : error
 
-const ranks: Record<Role, number> = { user: 0, admin: 1, superadmin: 2 }
-
 /** Tests whether the change lowers the role of its target or deactivates it. */
 const isDemotion = ({ target, patch }: UserChangeState) =>
-  ranks[patch.role ?? target.role] < ranks[target.role] ||
+  rankOf(patch.role ?? target.role) < rankOf(target.role) ||
   (patch.is_active === false && target.is_active)

@@ -1,6 +1,6 @@
 import { Context, DateTime, Effect, Layer } from "effect"
 import { version } from "../domain/Version.ts"
-import { flushOutput, type Output } from "./Output.ts"
+import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 
 /** One answered request. `timestamp` is the time of the response, in Unix milliseconds. */
@@ -126,12 +126,7 @@ const milliseconds = ({ duration_ms }: AccessRecord) => Math.round(duration_ms *
  * JSON allows, because terminals act on them.
  */
 const quoted = (text: string) =>
-  /^[\w !#-[\]^`{|}~]*$/.test(text)
-    ? `"${text}"`
-    : JSON.stringify(text).replaceAll(
-        /[\p{Cc}\u2028\u2029]/gu,
-        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-      )
+  /^[\w !#-[\]^`{|}~]*$/.test(text) ? `"${text}"` : escapeControls(JSON.stringify(text))
 
 /** Formats times as RFC 3339. Caches the text of the current second, because most lines share it. */
 class TimestampFormatter {

@@ -1,5 +1,6 @@
 import { Context, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { Redis as EffectRedis } from "effect/persistence"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Metrics } from "./Metrics.ts"
 import { Redis } from "./Redis.ts"
 import * as SingleFlight from "./SingleFlight.ts"
@@ -103,9 +104,11 @@ const keyPrefix = "plinth:cache:"
 
 const maxEntries = 10_000
 
-/** A store in memory. Evicts the entry that was set longest ago if there are too many. */
+/** A store in memory. */
 const memory = (): Store => {
-  const byKey = new Map<string, { readonly text: string; readonly expiresAt: number }>()
+  const byKey = new BoundedMap<string, { readonly text: string; readonly expiresAt: number }>(
+    maxEntries,
+  )
   return {
     get: (key) =>
       Effect.map(currentSteadyMillis, (now) => {
@@ -114,9 +117,6 @@ const memory = (): Store => {
       }),
     set: (key, text, ttlMs) =>
       Effect.map(currentSteadyMillis, (now) => {
-        byKey.delete(key)
-        const [oldest] = byKey.size < maxEntries ? [] : byKey.keys()
-        if (oldest !== undefined) byKey.delete(oldest)
         byKey.set(key, { text, expiresAt: now + ttlMs })
       }),
     remove: (key) => Effect.sync(() => byKey.delete(key)),

@@ -2,6 +2,7 @@ import { Context, Data, Effect, Layer, Predicate, Random, Schedule, type Scope }
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Metrics } from "./Metrics.ts"
 import * as Postgres from "./Postgres.ts"
 import { Settings } from "./Settings.ts"
@@ -192,11 +193,10 @@ const codeOf = ({ reason }: SqlError.SqlError) => {
 
 /** Counts and times statements by operation and first table. Each SQL text is parsed once. */
 const makeObserver = (metrics: Metrics["Service"]) => {
-  const subjects = new Map<string, Subject | null>()
+  const subjects = new BoundedMap<string, Subject | null>(maxSubjects)
   return (sql: string, started: number) => {
     let subject = subjects.get(sql)
     if (subject === undefined) {
-      if (subjects.size >= maxSubjects) subjects.clear()
       subject = subjectOf(sql)
       subjects.set(sql, subject)
     }

@@ -1,7 +1,7 @@
-import { Cause, Clock, Context, Cron, DateTime, Effect, Layer } from "effect"
+import { Cause, Clock, Context, Cron, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import { now, Timestamp } from "../domain/Fields.ts"
+import { now, timestampOf } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
 
 interface Schedule {
@@ -118,5 +118,3 @@ const latestPlausible = (cron: Cron.Cron) =>
   Effect.map(Clock.currentTimeMillis, (time) =>
     timestampOf(Cron.next(cron, Cron.next(cron, time + maxClockSkewMs))),
   )
-
-const timestampOf = (date: Date) => Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(date)))

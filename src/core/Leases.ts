@@ -1,7 +1,7 @@
-import { Clock, Context, DateTime, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import { now, Timestamp } from "../domain/Fields.ts"
+import { now, timestampOf } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 import { uuidV7 } from "./Uuid.ts"
@@ -73,6 +73,3 @@ export class Leases extends Context.Service<
     }),
   )
 }
-
-const timestampOf = (millis: number) =>
-  Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(millis)))

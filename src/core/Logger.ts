@@ -12,7 +12,7 @@ import {
 } from "effect"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { version } from "../domain/Version.ts"
-import { flushOutput, type Output } from "./Output.ts"
+import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 import { withoutValues, withReason } from "./SqlFailure.ts"
 
@@ -164,19 +164,14 @@ const readableFormat = (settings: Settings["Service"], output: Output) => {
       typeof exception === "object" && exception !== null && "traceback" in exception
         ? String(exception.traceback)
             .split("\n")
-            .map((text) => `\n    ${oneLine(text)}`)
+            .map((text) => `\n    ${escapeControls(text)}`)
             .join("")
         : ""
     const head = `${String(timestamp).slice(11, 23)} ${String(level).padEnd(7)}`
-    const line = oneLine([message, ...details].join(" "))
+    const line = escapeControls([message, ...details].join(" "))
     return `${hasColors ? `\u001B[2m${head}\u001B[0m` : head} ${line}${trace}\n`
   })
 }
-
-/** Escapes control characters, so that a message cannot forge a second line or control the terminal. */
-const oneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, escaped)
-
-const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 /** Writes log lines to `output`: readable text in `local`, JSON elsewhere. */
 export const layerTo = (output: Output) =>

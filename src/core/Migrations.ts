@@ -1,7 +1,7 @@
 import { DateTime, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { type Migration, migrations as shipped } from "../../migrations/index.ts"
-import { now, Timestamp } from "../domain/Fields.ts"
+import { now, timestampOf } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
 import { MigrationConflictError, MigrationError } from "./MigrationError.ts"
 import { type MigrationPlan, newestOf, numberOf, plan } from "./MigrationPlan.ts"
@@ -126,9 +126,7 @@ const appliedAtAfter = (found: MigrationPlan) =>
     const latest = newestOf(found)?.applied_at ?? null
     return latest === null || latest < time
       ? time
-      : Timestamp.make(
-          DateTime.formatIso(DateTime.add(DateTime.makeUnsafe(latest), { milliseconds: 1 })),
-        )
+      : timestampOf(DateTime.add(DateTime.makeUnsafe(latest), { milliseconds: 1 }))
   })
 
 /** Adds the migration's name to every failure and defect. */

@@ -1,5 +1,6 @@
 import { PgTypes } from "@effect/sql-pg"
 import { DateTime, Result } from "effect"
+import { BoundedMap } from "./BoundedMap.ts"
 
 /** Decodes PostgreSQL types to the plain data that SQLite returns: RFC 3339 text with milliseconds, and numbers. */
 export const types = () => {
@@ -50,13 +51,11 @@ const readThousands = (bytes: Uint8Array) => {
 const msPerDay = 86_400_000
 
 /** The date part of timestamps by day, cached: rows of one result share few days. */
-const dayTexts = new Map<number, string>()
-const maxDayTexts = 1000
+const dayTexts = new BoundedMap<number, string>(1000)
 
 const dayText = (day: number) => {
   const known = dayTexts.get(day)
   if (known !== undefined) return known
-  if (dayTexts.size >= maxDayTexts) dayTexts.clear()
   const text = DateTime.formatIso(DateTime.makeUnsafe(day * msPerDay)).slice(
     0,
     -"00:00:00.000Z".length,

@@ -1,6 +1,7 @@
 import { Clock, Context, Duration, Effect, Exit, Layer } from "effect"
 import { RateLimiter as EffectRateLimiter, Redis as EffectRedis } from "effect/persistence"
 import type { Rate } from "../domain/Rate.ts"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Redis } from "./Redis.ts"
 import { steadyMillis } from "./SteadyClock.ts"
 
@@ -88,7 +89,7 @@ const maxWindows = 100_000
 
 /** The algorithm of the Redis store, in memory. */
 class Windows {
-  private readonly byKey = new Map<string, Window>()
+  private readonly byKey = new BoundedMap<string, Window>(maxWindows)
 
   take(key: string, rate: Rate, now: number): LimitDecision {
     const window = this.byKey.get(key)
@@ -99,11 +100,7 @@ class Windows {
     return decisionOf(rate, window.count, window.closesAt - now)
   }
 
-  /** Opens a window; evicts the oldest if there are too many. */
   private open(key: string, rate: Rate, now: number) {
-    this.byKey.delete(key)
-    const [oldest] = this.byKey.size < maxWindows ? [] : this.byKey.keys()
-    if (oldest !== undefined) this.byKey.delete(oldest)
     const millis = Math.ceil(millisPerCall(rate))
     this.byKey.set(key, { count: 1, closesAt: now + millis })
     return decisionOf(rate, 1, millis)

@@ -3,6 +3,7 @@ import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Cause, Effect, Exit, type Scope, Semaphore, Stream } from "effect"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { BoundedMap } from "./BoundedMap.ts"
 import { fold } from "./Search.ts"
 import { Prepared, toInput } from "./SqliteStatement.ts"
 
@@ -150,12 +151,10 @@ const makeConnection = (run: (query: Query) => Execution): SqlConnection.Connect
 type Execute = (query: Query) => Result
 
 const makeExecutor = (database: DatabaseSync, observe: Options["observe"]): Execute => {
-  const prepared = new Map<string, Prepared>()
+  const prepared = new BoundedMap<string, Prepared>(maxPrepared)
   const prepare = (sql: string) => {
     const known = prepared.get(sql)
     if (known !== undefined) return known
-    const [oldest] = prepared.size < maxPrepared ? [] : prepared.keys()
-    if (oldest !== undefined) prepared.delete(oldest)
     const statement = new Prepared(database.prepare(sql))
     prepared.set(sql, statement)
     return statement

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { DateTime } from "effect"
-import { Timestamp } from "../domain/Fields.ts"
+import { Timestamp, timestampOf } from "../domain/Fields.ts"
 
 let lastMillis = 0
 let sequence = 0
@@ -31,8 +30,4 @@ export const isUuid = (text: string) =>
 
 /** Returns the time at which a UUIDv7 was created. */
 export const timeOf = (uuid: string): Timestamp =>
-  Timestamp.make(
-    DateTime.formatIso(
-      DateTime.makeUnsafe(Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16)),
-    ),
-  )
+  timestampOf(Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16))
