@@ -82,11 +82,11 @@ export const make = Effect.gen(function* () {
     const { pendingAnswer, meter, span, startedAtMs } = run
     const { estimated, usage } = yield* meter.usage
     const ended = yield* currentSteadyMillis
-    const from = meter.answeredBy ?? settings.default
+    const answeredBy = meter.answeredBy ?? settings.default
     const completion: AiCompletion = {
       content: meter.text,
-      model: meter.model || from.model,
-      provider: from.provider,
+      model: meter.model || answeredBy.model,
+      provider: answeredBy.provider,
       usage,
       finish_reason: meter.finish_reason ?? "stop",
       latency_ms: ended - startedAtMs,
@@ -95,16 +95,16 @@ export const make = Effect.gen(function* () {
     const isDelivered = meter.answeredBy !== null
     yield* reservations.settle(
       run.reservation,
-      isDelivered ? { model: from.model, tokens: usage.total_tokens, estimated } : null,
+      isDelivered ? { model: answeredBy.model, tokens: usage.total_tokens, estimated } : null,
       pendingAnswer === null || !isDelivered ? null : pendingAnswer.save(completion),
     )
     if (!isDelivered) return completion
-    const label = labelOf(from.model)
+    const label = labelOf(answeredBy.model)
     const status = run.isBroken ? "error" : "success"
-    metrics.llmRequest(from.provider, label, status, (ended - run.callStartedAtMs) / 1000)
-    metrics.llmTokens(from.provider, label, "prompt", usage.prompt_tokens)
-    metrics.llmTokens(from.provider, label, "completion", usage.completion_tokens)
-    span.attribute("gen_ai.provider.name", providerNames[from.provider])
+    metrics.llmRequest(answeredBy.provider, label, status, (ended - run.callStartedAtMs) / 1000)
+    metrics.llmTokens(answeredBy.provider, label, "prompt", usage.prompt_tokens)
+    metrics.llmTokens(answeredBy.provider, label, "completion", usage.completion_tokens)
+    span.attribute("gen_ai.provider.name", providerNames[answeredBy.provider])
     span.attribute("gen_ai.response.model", completion.model)
     span.attribute("gen_ai.response.finish_reasons", [completion.finish_reason])
     span.attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)

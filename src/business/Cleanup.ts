@@ -6,7 +6,7 @@ import { JobQueue } from "../core/JobQueue.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { ago, type Timestamp } from "../domain/Fields.ts"
 import { CleanupRepo } from "./CleanupRepo.ts"
-import { closedAccounts, type Expiring, expiring, personalData } from "./PersonalData.ts"
+import { closedAccounts, type ExpiringTable, expiringTables, personalData } from "./PersonalData.ts"
 
 /** The number of deleted rows by table, and of anonymised accounts (`closed_accounts`). */
 export type Removed = Readonly<Record<string, number>>
@@ -45,7 +45,7 @@ export class Cleanup extends Context.Service<
       const queue = yield* JobQueue
       const { transaction } = yield* Database
 
-      const removeFrom = (table: Expiring) =>
+      const removeFrom = (table: ExpiringTable) =>
         Effect.flatMap(ago(table.period), (before) =>
           inBatches((batch) => repo.removeExpired(table, before, batch)),
         )
@@ -63,7 +63,7 @@ export class Cleanup extends Context.Service<
       )
 
       const steps = [
-        ...expiring.map((table) => ({ step: table.name, work: removeFrom(table) })),
+        ...expiringTables.map((table) => ({ step: table.name, work: removeFrom(table) })),
         { step: "closed_accounts", work: eraseClosed },
       ]
 
@@ -92,4 +92,4 @@ export class Cleanup extends Context.Service<
 }
 
 const { key, retention } = personalData.idempotency_keys
-const idempotencyKeys: Expiring = { name: "idempotency_keys", key, ...retention }
+const idempotencyKeys: ExpiringTable = { name: "idempotency_keys", key, ...retention }

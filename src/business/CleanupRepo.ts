@@ -5,7 +5,7 @@ import type { Batch } from "../core/InBatches.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { type Expiring, tables } from "./PersonalData.ts"
+import { type ExpiringTable, tables } from "./PersonalData.ts"
 import { personalColumns } from "./PersonalTable.ts"
 
 /** Deletes rows permanently, as `PersonalData` specifies. */
@@ -14,7 +14,7 @@ export class CleanupRepo extends Context.Service<
   {
     /** Deletes a batch of expired rows and returns their number. */
     readonly removeExpired: (
-      table: Expiring,
+      table: ExpiringTable,
       before: Timestamp,
       batch: Batch,
     ) => Effect.Effect<number, ServiceUnavailableError>

@@ -4,7 +4,7 @@ import { Database } from "../core/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { exported } from "./PersonalData.ts"
+import { exportedTables } from "./PersonalData.ts"
 import type { PersonalColumn } from "./PersonalTable.ts"
 
 type Row = Readonly<Record<string, unknown>>
@@ -41,7 +41,7 @@ export class ExportsRepo extends Context.Service<
           yield* query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`)
         }
         const holdings: Record<string, ReadonlyArray<Row>> = {}
-        for (const { name, personal, userIds } of exported) {
+        for (const { name, personal, userIds } of exportedTables) {
           const isNamed = sql.or(userIds.map((column) => sql`${sql(column)} = ${user}`))
           const rows = yield* query(sql<Row>`SELECT * FROM ${sql(name)} WHERE ${isNamed}`)
           holdings[name] = rows.map((row) => withoutDataOfOthers(user, row, personal))

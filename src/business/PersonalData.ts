@@ -145,19 +145,19 @@ export const userIdColumns = tables.flatMap(([name, table]) =>
 )
 
 /** A table whose expired rows are deleted by clean-up. */
-export interface Expiring extends Expiry {
+export interface ExpiringTable extends Expiry {
   readonly name: string
   readonly key: ReadonlyArray<string>
 }
 
-export const expiring: ReadonlyArray<Expiring> = tables.flatMap(([name, table]) =>
+export const expiringTables: ReadonlyArray<ExpiringTable> = tables.flatMap(([name, table]) =>
   table.erasure === "rows" && "period" in table.retention
     ? [{ name, key: table.key ?? ["id"], ...table.retention }]
     : [],
 )
 
 /** Tables whose rows are part of exports. */
-export const exported = tables.flatMap(([name, table]) =>
+export const exportedTables = tables.flatMap(([name, table]) =>
   "userIds" in table && !("notExported" in table)
     ? [{ name, userIds: table.userIds, personal: personalColumns(table) }]
     : [],

@@ -32,21 +32,21 @@ export const layer = Layer.effectDiscard(
       return { users: yield* users.countByActivity, queues: new Map([...none, ...waiting]) }
     })
 
-    let heldUntil = -Infinity
+    let leaseHeldUntilMs = -Infinity
     let counted: { readonly at: number; readonly state: SystemState } | undefined
 
     const countAsLeader = Effect.gen(function* () {
       const until = yield* leases.take(leaseName)
-      heldUntil = until ?? -Infinity
+      leaseHeldUntilMs = until ?? -Infinity
       if (until === null) counted = undefined
       const at = yield* currentSteadyMillis
       if (until === null || (counted !== undefined && at < counted.at + countIntervalMs)) return
       counted = { at, state: yield* count }
     })
 
-    metrics.system(() => (steadyMillis(clock) < heldUntil ? counted?.state : undefined))
+    metrics.system(() => (steadyMillis(clock) < leaseHeldUntilMs ? counted?.state : undefined))
     yield* Effect.addFinalizer(() => {
-      heldUntil = -Infinity
+      leaseHeldUntilMs = -Infinity
       return Effect.ignoreCause(leases.release(leaseName))
     })
     yield* Effect.ignoreCause(countAsLeader).pipe(

@@ -4,7 +4,7 @@ import { Settings } from "../core/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
-import { flushSize, UsageCounts } from "./UsageCounts.ts"
+import { maxRowsPerFlush, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
 import { now } from "../domain/Fields.ts"
 
@@ -133,7 +133,7 @@ export class Usage extends Context.Service<
           if (!USAGE_TRACKING_ENABLED) return
           counts.add(user, metric, dimension, clock.currentTimeMillisUnsafe(), quantity)
           hasCounts.openUnsafe()
-          if (counts.size >= flushSize) isFull.openUnsafe()
+          if (counts.size >= maxRowsPerFlush) isFull.openUnsafe()
         },
       })
     }),

@@ -4,7 +4,7 @@ import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
 /** The rows of one flush, which PostgreSQL writes in 0.2 s of its 4 s limit. This many are flushed without waiting. */
-export const flushSize = 2000
+export const maxRowsPerFlush = 2000
 
 /** The maximum number of counts in memory while the database is unreachable: about 25 MB. */
 const maxCounts = 100_000
@@ -43,7 +43,7 @@ export class UsageCounts {
     const batch = uuidV7()
     const events: Array<UsageEvent> = []
     for (const [key, { at, dimension, metric, quantity, user_id }] of this.#sums) {
-      if (events.length === flushSize) break
+      if (events.length === maxRowsPerFlush) break
       this.#sums.delete(key)
       events.push({
         source: `flush:${batch}:${events.length}`,

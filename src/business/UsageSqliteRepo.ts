@@ -45,8 +45,10 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
 
     const appendChunk = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
       const users = yield* findPresent(events)
-      const once = new Map(events.map((event) => [event.source, event]))
-      const known = Array.fromIterable(once.values()).filter(({ user_id }) => users.has(user_id))
+      const bySource = new Map(events.map((event) => [event.source, event]))
+      const known = Array.fromIterable(bySource.values()).filter(({ user_id }) =>
+        users.has(user_id),
+      )
       yield* addToSums(yield* insert(known))
     })
 

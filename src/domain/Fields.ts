@@ -127,13 +127,13 @@ const tooLongMessage = (max: number) => `must have at most ${max} characters`
 
 /** Tests for more than `count` code points. Most texts need no counting: a code point is 1 or 2 UTF-16 units. */
 const hasMoreCodePoints = (text: string, count: number) => {
-  let over = text.length - count
-  if (over <= 0 || text.length > 2 * count) return over > 0
-  for (let at = 0; over > 0 && at < text.length; at += 1) {
+  let excess = text.length - count
+  if (excess <= 0 || text.length > 2 * count) return excess > 0
+  for (let at = 0; excess > 0 && at < text.length; at += 1) {
     const unit = text.charCodeAt(at)
-    if (unit >= 0xd800 && unit <= 0xdbff) over -= 1
+    if (unit >= 0xd800 && unit <= 0xdbff) excess -= 1
   }
-  return over > 0
+  return excess > 0
 }
 
 /** RFC 3339 in UTC with milliseconds and `Z`, the same text in column, entity and wire. */
