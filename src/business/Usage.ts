@@ -2,11 +2,11 @@ import { Cause, Clock, Context, Effect, Latch, Layer } from "effect"
 import { inHalves } from "../core/InHalves.ts"
 import { Settings } from "../core/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
 import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import { maxRowsPerFlush, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
-import { now } from "../domain/Fields.ts"
 
 /** Records usage in the ledger (`domain/Usage.ts`). Skips users that no longer exist. */
 export class Usage extends Context.Service<

@@ -283,9 +283,9 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
         [
           ["Total", all.length],
           ["Active", 2],
-          ["New in 24 hours", 1],
+          ["New in the last 24 hours", 1],
           ["Total", 2],
-          ["New in 24 hours", 1],
+          ["New in the last 24 hours", 1],
         ],
       )
     }),
