@@ -88,8 +88,8 @@ const business = Layer.mergeAll(
 )
 
 /**
- * The application without its doors, wired once; needs only `Settings`. Where its log lines go is for the process to
- * say. Each line needs only the lines below it.
+ * The application without its doors (HTTP and RPC), wired once. Needs only `Settings`; each process chooses where its
+ * log lines go. Each line depends only on the lines below it.
  */
 export const layer = business.pipe(
   Layer.provideMerge(repos),

@@ -14,8 +14,8 @@ const protocol = Layer.unwrap(
   ),
 )
 
-/** Every route the server has: REST and its documents, and RPC. */
+/** All routes of the server: REST, its documentation, and RPC. */
 export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, protocol)
 
-/** Listens on PORT. */
+/** Serves the routes on `PORT`. */
 export const layer = Server.layerOf(routes, "PORT")

@@ -7,7 +7,7 @@ import { Project } from "../domain/Project.ts"
 export class ProjectsRepo extends Context.Service<
   ProjectsRepo,
   Repository.SoftDeleting<typeof Project, "owner_id"> & {
-    /** Name or description contains the text; undefined, which every row meets, for no text. */
+    /** The condition that name or description contains the text; undefined, which matches all rows, without a text. */
     readonly matching: (search: string | undefined) => Statement.Fragment | undefined
   }
 >()("plinth/business/ProjectsRepo") {

@@ -10,7 +10,7 @@ import {
   SweepIdempotencyKeys,
 } from "../domain/Job.ts"
 
-/** What is done to the data itself. */
+/** Handlers of jobs that export or remove stored data. */
 export const handlers = Effect.gen(function* () {
   const reservations = yield* AiReservations
   const cleanup = yield* Cleanup

@@ -3,7 +3,7 @@ import type { Usage } from "../business/Usage.ts"
 import { JobFailed, type JobHandler } from "../core/jobs/Execution.ts"
 import { UserId } from "../domain/User.ts"
 
-/** A job about a user is usage of his, once: the ledger knows it by its id, however often it runs. */
+/** Records each completed job about a user as usage of that user. The job's id is the source, so it counts once. */
 export const metered =
   (usage: Usage["Service"]) =>
   (handler: JobHandler): JobHandler => ({

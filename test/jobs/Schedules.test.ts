@@ -44,7 +44,7 @@ layer(withoutAdmin, { excludeTestServices: true })("A worker without ADMIN_EMAIL
       yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "failed"))
       assert.deepInclude(yield* queue.get(id), {
         attempts: 1,
-        error: "EmailNotConfiguredError: E-mail is not set up: ADMIN_EMAIL is not set",
+        error: "EmailNotConfiguredError: E-mail is not configured: ADMIN_EMAIL is not set",
       })
     }),
   )

@@ -1,5 +1,5 @@
 import { Option, type Redacted, Schema } from "effect"
-import { AiProviderName, Complexity, familyOf } from "../../domain/Ai.ts"
+import { AiProviderName, Complexity, providerOfModel } from "../../domain/Ai.ts"
 import type { Problem, Values } from "./Env.ts"
 
 export interface AiModel {
@@ -141,7 +141,7 @@ const providerOf = ({ provider }: { readonly provider: AiProviderName }) => prov
 
 /** Returns AI_DEFAULT_MODEL, unless it is a known model of another provider. */
 const modelFor = (provider: AiProviderName, configured: string | null) => {
-  const family = configured === null ? null : familyOf(configured)
+  const family = configured === null ? null : providerOfModel(configured)
   return configured === null || provider === "echo" || (family !== null && family !== provider)
     ? defaultModels[provider].model
     : configured

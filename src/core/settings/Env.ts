@@ -1,7 +1,7 @@
 import { Config, Option, Redacted, Schema } from "effect"
 import { EmailAddress, isEmailAddress } from "../../domain/Email.ts"
-import { overridden, PlanLimitsOverride, planLimits } from "../../domain/Plan.ts"
-import { isRate, rateOf } from "../../domain/Rate.ts"
+import { withOverrides, PlanLimitsOverride, planLimits } from "../../domain/Plan.ts"
+import { isRate, parseRate } from "../../domain/Rate.ts"
 import { aiChoicesOf, aiProviderOf, type AiRoutes, aiRoutesOf } from "./Ai.ts"
 import { databaseSettings } from "./Database.ts"
 import { OriginList, originsIn } from "./Origins.ts"
@@ -182,7 +182,7 @@ const redisUrl = (name: string) =>
 const rate = (name: string, fallback: string) =>
   checked(name, "must be <number>/<second|minute|hour|day>, like 60/minute", isRate).pipe(
     Config.withDefault(fallback),
-    Config.map(rateOf),
+    Config.map(parseRate),
   )
 
 const claimPath = (name: string) =>
@@ -229,6 +229,6 @@ const planLimitsFrom = (name: string) =>
     'must be a JSON object of plans and their limits, like {"free":{"ai_tokens":5000,"projects":null}}',
     (value) => Option.isSome(decodeOverrides(value)),
   ).pipe(
-    Config.map((value) => overridden(Option.getOrElse(decodeOverrides(value), () => ({})))),
+    Config.map((value) => withOverrides(Option.getOrElse(decodeOverrides(value), () => ({})))),
     Config.withDefault(planLimits),
   )
