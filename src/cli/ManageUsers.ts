@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { ConflictError, NotFoundError } from "../domain/Errors.ts"
-import { AdminUser, type Role } from "../domain/User.ts"
+import { AdminUser, rankOf, type Role } from "../domain/User.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
 import { explainErrors } from "./Explanation.ts"
@@ -61,13 +61,11 @@ export const create = Effect.fnUntraced(function* (options: CreateOptions) {
   yield* printUser(options, created)
 }, explainUserErrors)
 
-const ranks: Record<Role, number> = { user: 0, admin: 1, superadmin: 2 }
-
 export const promote = Effect.fnUntraced(function* (
   options: UserOptions & { readonly role: Role },
 ) {
   const user = yield* findUser(options.user)
-  if (ranks[user.role] > ranks[options.role]) {
+  if (rankOf(user.role) > rankOf(options.role)) {
     return yield* new CommandFailed({
       message: `user ${printable(user.id)} is ${user.role}, which is a higher role: plinth users demote --role ${options.role}`,
     })
@@ -77,7 +75,7 @@ export const promote = Effect.fnUntraced(function* (
 
 export const demote = Effect.fnUntraced(function* (options: UserOptions & { readonly role: Role }) {
   const user = yield* findUser(options.user)
-  if (ranks[user.role] < ranks[options.role]) {
+  if (rankOf(user.role) < rankOf(options.role)) {
     return yield* new CommandFailed({
       message: `user ${printable(user.id)} is ${user.role}, which is a lower role: plinth users promote --role ${options.role}`,
     })
