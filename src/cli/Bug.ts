@@ -4,7 +4,7 @@ import { printable } from "./Output.ts"
 
 const debug = Config.Boolean("DEBUG").pipe(Config.withDefault(false))
 
-/** Describes a defect in two lines; with DEBUG=true, with its stack trace. */
+/** Describes a defect in two lines, or with DEBUG=true by its stack trace. */
 export const describeBug = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
   if (yield* Effect.orElseSucceed(debug, () => false)) return Cause.pretty(cause)
   const defect = Cause.squash(cause)
