@@ -1,9 +1,9 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
-import { bug } from "./cli/Bug.ts"
+import { describeBug } from "./cli/Bug.ts"
 import { presenter } from "./cli/Help.ts"
-import { codeOfStop } from "./cli/Output.ts"
+import { signalExitCode } from "./cli/Output.ts"
 import { plinthOf } from "./cli/Plinth.ts"
 import { version } from "./domain/Version.ts"
 import { run } from "./Run.ts"
@@ -38,8 +38,8 @@ run(
     ]),
   ),
   {
-    describeBug: bug,
-    signalExitCode: codeOfStop,
+    describeBug,
+    signalExitCode,
     // `plinth users list | head` is a success.
     closedStdoutExitCode: 0,
     failureExitCode: (error) => (CliError.isCliError(error) ? 2 : 1),

@@ -6,7 +6,7 @@ interface Options {
   readonly sub: string
   readonly email: Option.Option<string>
   readonly role: Option.Option<"user" | "admin">
-  /** In seconds. */
+  /** Seconds. */
   readonly expiresIn: number
 }
 

@@ -113,7 +113,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         assert.deepStrictEqual([again?.code, JSON.parse(again?.stdout ?? "")], [0, job])
         assert.strictEqual(
           again?.stderr,
-          "plinth: a job of this kind with this key waits or runs already\n",
+          "plinth: a job of this kind with this key is already waiting or running\n",
         )
         assert.deepStrictEqual(yield* jobs.stats, before)
       }),

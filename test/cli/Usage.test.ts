@@ -92,10 +92,7 @@ describe("plinth", () => {
 
         for (const outcome of outcomes) {
           assert.deepStrictEqual([outcome.code, outcome.stdout], [2, ""])
-          assert.strictEqual(
-            firstLine(outcome),
-            "plinth: --yes is required where nobody can be asked",
-          )
+          assert.strictEqual(firstLine(outcome), "plinth: --yes is required without a terminal")
         }
       }),
     patience,
