@@ -3,14 +3,14 @@ import http from "node:http"
 import { build, type Plugin } from "esbuild"
 
 /**
- * `dist/`: for each process an entry that looks at the Node version before it loads the program. What is loaded only
- * when it is used (OpenTelemetry, Swagger) stands in chunks of its own. `node --enable-source-maps dist/main.js`
- * gives readable stack traces; without it the maps are not read.
+ * Builds `dist/`. The entry of each process checks the Node version before it loads the program. Code that is loaded on
+ * demand (OpenTelemetry, Swagger) is in separate chunks. `node --enable-source-maps dist/main.js` gives readable stack
+ * traces; without the flag, the maps are not read.
  */
 
 const processes = ["main", "worker", "cli"]
 
-/** Importing node:http reads all its exports, and three of them load all of fetch: 8 MB and 50 ms that no server uses. */
+/** Imports node:http without the three exports that load all of fetch: 8 MB and 50 ms, which no server needs. */
 const slimHttp: Plugin = {
   name: "slim-http",
   setup({ onLoad, onResolve }) {
@@ -29,7 +29,7 @@ const slimHttp: Plugin = {
 
 rmSync("dist", { recursive: true, force: true })
 
-/** Each process by itself: what two share would be cut into chunks that fit neither. */
+/** Bundles one process. A common build would split shared code into chunks that fit no process. */
 const bundle = (name: string) =>
   build({
     entryPoints: { [`${name}-program`]: `src/${name}.ts` },
@@ -39,7 +39,7 @@ const bundle = (name: string) =>
     format: "esm",
     platform: "node",
     target: "node22.19",
-    // What is imported on demand must be ESM: of CommonJS, a chunk exports nothing but its default.
+    // Modules imported on demand must be ESM: a chunk of a CommonJS module has only a default export.
     mainFields: ["module", "main"],
     chunkNames: `${name}-chunks/[name]-[hash]`,
     minify: true,
@@ -48,7 +48,7 @@ const bundle = (name: string) =>
     legalComments: "none",
     metafile: true,
     plugins: [slimHttp],
-    // Dependencies written as CommonJS call require.
+    // CommonJS dependencies call require.
     banner: {
       js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
     },
@@ -56,8 +56,8 @@ const bundle = (name: string) =>
 
 const bundles = await Promise.all(processes.map(bundle))
 
-// Every import() that esbuild reads becomes a chunk, also where what would run it is left out: 3 MB of a documentation
-// page that nobody serves.
+// esbuild creates a chunk for every import(), even if the code that runs it is removed: 3 MB of an unused documentation
+// page. Deletes chunks that no output imports.
 for (const { outputs } of bundles.map(({ metafile }) => metafile)) {
   const used = new Set(
     Object.values(outputs).flatMap(({ imports }) => imports.map((file) => file.path)),

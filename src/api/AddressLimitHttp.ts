@@ -7,12 +7,12 @@ import { policyOf, RateLimit } from "./Policies.ts"
 export const layer = Layer.effect(
   AddressLimit,
   Effect.map(Limits, (limits) =>
-    AddressLimit.of((handler, of) => {
-      const name = policyOf(RateLimit, of)
+    AddressLimit.of((handler, options) => {
+      const name = policyOf(RateLimit, options)
       if (name === null) return handler
-      const take = limits.byAddress(name, of.endpoint.path)
+      const countCall = limits.byAddress(name, options.endpoint.path)
       return Effect.withFiber((fiber) =>
-        Effect.flatMapEager(take(fiber.getRef(RequestInfo)), () => handler),
+        Effect.flatMapEager(countCall(fiber.getRef(RequestInfo)), () => handler),
       )
     }),
   ),

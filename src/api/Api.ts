@@ -31,5 +31,5 @@ const contract = HttpApi.make("api")
   .prefix("/api/v1")
   .annotate(HttpApi.ParseOptions, { errors: "all" })
 
-/** The whole HTTP contract. Imports nothing that runs, so clients and tests share it. */
+/** The whole HTTP contract. Imports no implementation, so clients and tests can share it. */
 export class Api extends contract.annotateMerge(documentationOf(contract)) {}

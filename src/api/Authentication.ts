@@ -10,8 +10,8 @@ import type { CurrentUser } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
 /**
- * `Authorization: Bearer <jwt>`, verified and resolved to an active user. Calls are counted
- * between the two. Fails with 403 for a deactivated one, with 409 when the token's e-mail belongs to another sign-in.
+ * Verifies `Authorization: Bearer <jwt>`, counts the call, then resolves the token to an active user. Fails with 403
+ * for a deactivated user, and with 409 when the token's e-mail belongs to another sign-in.
  */
 export class Authentication extends HttpApiMiddleware.Service<
   Authentication,

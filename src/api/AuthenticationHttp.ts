@@ -13,8 +13,8 @@ import { Limits } from "./Limits.ts"
 import { policyOf, RateLimit } from "./Policies.ts"
 
 /**
- * Verify the token, count the call, then resolve its user, who must be active. Tokens that are refused for another
- * reason than their age are counted by address: past the limit of `auth` they are told so in place of why.
+ * Verifies the token, counts the call, then resolves the user, who must be active. Invalid tokens (not expired ones)
+ * are counted by address: over the `auth` limit, the failure is a 429 instead of a 401.
  */
 export const layer = Layer.effect(
   Authentication,
@@ -24,19 +24,20 @@ export const layer = Layer.effect(
     const metrics = yield* Metrics
     const limits = yield* Limits
 
-    return Authentication.of((handler, of) => {
-      const name = policyOf(RateLimit, of)
-      const take = name === null ? () => Effect.void : limits.byUser(name, of.endpoint.path)
-      const takeFailure = limits.byAddress("auth", of.endpoint.path)
+    return Authentication.of((handler, options) => {
+      const name = policyOf(RateLimit, options)
+      const countCall =
+        name === null ? () => Effect.void : limits.byUser(name, options.endpoint.path)
+      const countFailure = limits.byAddress("auth", options.endpoint.path)
 
       const verify = (token: string, request: RequestInfo) =>
         Effect.catchTag(tokens.verify(token), "AuthenticationError", (error) =>
           error.reason === "invalid_token"
-            ? Effect.andThen(takeFailure(request), Effect.fail(error))
+            ? Effect.andThen(countFailure(request), Effect.fail(error))
             : Effect.fail(error),
         )
       const resolve = (identity: Identity, request: RequestInfo) =>
-        Effect.flatMapEager(take(identity.sub, request), () => users.resolve(identity))
+        Effect.flatMapEager(countCall(identity.sub, request), () => users.resolve(identity))
 
       return Effect.withFiber((fiber) => {
         const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)

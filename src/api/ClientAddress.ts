@@ -2,8 +2,8 @@ import { isIP } from "node:net"
 import type { HttpServerRequest } from "effect/http"
 
 /**
- * The address that the outermost of our proxies saw: each of the `trustedProxies` appended one entry to
- * X-Forwarded-For, so the client is that many from the right. What stands left of it, anybody may have written.
+ * The client address that our outermost proxy saw. Each of the `trustedProxies` appends one entry to X-Forwarded-For,
+ * so the client is that many entries from the right. Any entry left of it can be forged.
  */
 export const clientAddress = (
   request: HttpServerRequest.HttpServerRequest,
@@ -19,6 +19,6 @@ export const clientAddress = (
   return request.remoteAddress._tag === "Some" ? request.remoteAddress.value : "unknown"
 }
 
-/** Some proxies append the port of the connection, which is another one for each. */
+/** Some proxies append the client port, which differs for each connection. */
 const withoutPort = (entry: string) =>
   /^(?:([\d.]+)|\[([^\]]+)\])(?::\d+)?$/.exec(entry)?.slice(1).join("") ?? entry

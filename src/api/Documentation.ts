@@ -1,12 +1,13 @@
 import { type HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import { version } from "../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
-import { policiesDescribed } from "./DocumentedPolicies.ts"
+import { parameterDescriptions } from "./DocumentedParameters.ts"
+import { describePolicies } from "./DocumentedPolicies.ts"
 import { envelope } from "./Envelope.ts"
 
 /**
- * What the OpenAPI document says beyond the contract of each endpoint: who signs in where, the failures that come
- * from the machinery, an example for every body.
+ * The parts of the OpenAPI document beyond the contract of each endpoint: security per path, failures of middlewares
+ * and of HTTP itself, headers, and an example for every body.
  */
 
 interface JsonSchema {
@@ -20,6 +21,7 @@ interface Operation {
   readonly parameters: ReadonlyArray<{
     readonly name: string
     readonly in: string
+    description?: string
     schema: JsonSchema
   }>
   readonly requestBody?: { readonly content: Record<string, Media> }
@@ -48,8 +50,8 @@ interface Document {
   }
 }
 
-const transformOf =
-  (withPolicies: ReturnType<typeof policiesDescribed>) => (spec: Record<string, unknown>) => {
+const makeTransform =
+  (withPolicies: ReturnType<typeof describePolicies>) => (spec: Record<string, unknown>) => {
     const document = structuredClone(spec) as Document & Record<string, unknown>
     document.info["contact"] = { name: "Plinth" }
     const { components } = document
@@ -57,16 +59,16 @@ const transformOf =
       type: "http",
       scheme: "bearer",
       bearerFormat: "JWT",
-      description: "A token of the configured issuer, or one from `plinth token mint`.",
+      description: "A JWT from the configured issuer, or from `plinth token mint`.",
     }
     components.headers = headers
     components.schemas["InternalError"] = internalError
     for (const [path, operations] of Object.entries(document.paths)) {
-      for (const [verb, described] of Object.entries(operations)) {
-        const operation = withPolicies(described)
+      for (const [verb, undocumented] of Object.entries(operations)) {
+        const operation = withPolicies(undocumented)
         operations[verb] = operation
         operation.security = securityOf(path)
-        dropImpossible(operation)
+        dropImpossibleResponses(operation)
         describeParameters(operation)
         operation.responses["500"] = {
           description: "InternalError",
@@ -79,15 +81,19 @@ const transformOf =
         for (const [status, response] of Object.entries(operation.responses)) {
           describeResponse(status, response, components.schemas)
           if (!path.startsWith("/api/v1/public/")) {
-            response.headers = { ...response.headers, ...references(["Cache-Control"]) }
+            response.headers = { ...response.headers, ...headerReferences(["Cache-Control"]) }
           }
           if (isIdempotent && status.startsWith("2")) {
-            response.headers = { ...response.headers, ...references(["Idempotency-Replayed"]) }
+            response.headers = {
+              ...response.headers,
+              ...headerReferences(["Idempotency-Replayed"]),
+            }
           }
-          if (isLimited) response.headers = { ...response.headers, ...references(limitHeaders) }
+          if (isLimited)
+            response.headers = { ...response.headers, ...headerReferences(limitHeaders) }
         }
         addExamples(operation.requestBody?.content, components.schemas)
-        allowUnknown(operation.requestBody?.content, components.schemas)
+        allowUnknownFields(operation.requestBody?.content, components.schemas)
       }
     }
     return document
@@ -99,10 +105,10 @@ const securityOf = (path: string) => {
 }
 
 /**
- * The input middleware stands before every endpoint, but can refuse only what the endpoint takes. What is not HTTP
- * at all is a 400 everywhere.
+ * Removes responses that cannot occur. The input middleware wraps every endpoint but can refuse only the input that
+ * the endpoint takes. 400 stays everywhere: any request can be malformed HTTP.
  */
-const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
+const dropImpossibleResponses = ({ parameters, requestBody, responses }: Operation) => {
   if (requestBody !== undefined) return
   delete responses["408"]
   delete responses["413"]
@@ -110,15 +116,15 @@ const dropImpossible = ({ parameters, requestBody, responses }: Operation) => {
   if (parameters.every((parameter) => parameter.in === "path")) delete responses["422"]
 }
 
-/** In a URL everything is text; what the text must be stands here. */
-const integers: Readonly<Record<string, JsonSchema>> = {
+/** Schemas of integer query parameters, which the contract knows as text only. */
+const integerSchemas: Readonly<Record<string, JsonSchema>> = {
   skip: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 },
   limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
   days: { type: "integer", minimum: 1, maximum: 365, default: 30 },
 }
 
-/** Where it is not what it is elsewhere. */
-const exceptions: typeof integers = {
+/** Operations whose bounds differ, by `operationId?parameter`. */
+const integerOverrides: typeof integerSchemas = {
   "usage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
   "adminUsage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
   "adminUsage.topUsers?limit": { type: "integer", minimum: 1, maximum: 100, default: 10 },
@@ -126,9 +132,13 @@ const exceptions: typeof integers = {
 
 const describeParameters = ({ operationId, parameters }: Operation) => {
   for (const parameter of parameters) {
+    const description = parameterDescriptions[parameter.name]
+    if (description !== undefined) parameter.description = description
     if (parameter.in !== "query") continue
     parameter.schema =
-      exceptions[`${operationId}?${parameter.name}`] ?? integers[parameter.name] ?? parameter.schema
+      integerOverrides[`${operationId}?${parameter.name}`] ??
+      integerSchemas[parameter.name] ??
+      parameter.schema
   }
 }
 
@@ -144,11 +154,11 @@ const describeResponse = (
     ...(status === "401" ? ["WWW-Authenticate"] : []),
     ...(["409", "429", "503"].includes(status) ? ["Retry-After"] : []),
   ]
-  response.headers = references(names)
+  response.headers = headerReferences(names)
   addExamples(response.content, schemas)
 }
 
-const references = (names: ReadonlyArray<string>) =>
+const headerReferences = (names: ReadonlyArray<string>) =>
   Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 
 const addExamples = (
@@ -158,8 +168,8 @@ const addExamples = (
   for (const media of Object.values(content ?? {})) media.example = exampleOf(media.schema, schemas)
 }
 
-/** Of what comes in, unknown fields are ignored. */
-const allowUnknown = (
+/** Allows unknown fields in request bodies, because the server ignores them. */
+const allowUnknownFields = (
   content: Record<string, Media> | undefined,
   schemas: Record<string, JsonSchema>,
 ) => {
@@ -171,24 +181,28 @@ const allowUnknown = (
   }
 }
 
-/** The first example a schema gives, or one put together from those of its parts. */
+/** Returns the first example of a schema, or builds one from the examples of its parts. */
 const exampleOf = (schema: JsonSchema, schemas: Record<string, JsonSchema>): unknown => {
-  const find = (part: unknown) => exampleOf(part as JsonSchema, schemas)
+  const exampleOfPart = (part: unknown) => exampleOf(part as JsonSchema, schemas)
   if (schema.examples !== undefined) return schema.examples[0]
-  if (schema.$ref !== undefined) return find(schemas[schema.$ref.split("/").at(-1) ?? ""] ?? {})
+  if (schema.$ref !== undefined)
+    return exampleOfPart(schemas[schema.$ref.split("/").at(-1) ?? ""] ?? {})
   if ("const" in schema) return schema["const"]
   if (Array.isArray(schema["enum"])) return schema["enum"][0]
   const [first] = [schema["anyOf"], schema["oneOf"], schema["allOf"]].flatMap(
     (parts) => parts ?? [],
   )
-  if (first !== undefined) return find(first)
+  if (first !== undefined) return exampleOfPart(first)
   switch (schema["type"]) {
     case "object":
       return Object.fromEntries(
-        Object.entries(schema["properties"] ?? {}).map(([name, part]) => [name, find(part)]),
+        Object.entries(schema["properties"] ?? {}).map(([name, part]) => [
+          name,
+          exampleOfPart(part),
+        ]),
       )
     case "array":
-      return [find(schema["items"])]
+      return [exampleOfPart(schema["items"])]
     case "boolean":
       return true
     case "integer":
@@ -224,10 +238,10 @@ export const documentationOf = <Id extends string, Groups extends HttpApiGroup.C
   OpenApi.annotations({
     title: "Plinth API",
     version,
-    summary: "The backend a SaaS product stands on.",
+    summary: "The backend of a SaaS product",
     description:
-      "Versioned REST. Every failure has the form `{error: {code, message, details}}`; `X-Request-ID` is on every response. Text is trimmed, then measured in code points. Unknown fields and query names are ignored. A 422 tells the first 100 issues, and the number of the others in `details.more`. A body has at most 100,000 values and 64 levels, and is cut when nothing more of it comes for 30 seconds.",
+      "A versioned REST API. Every failure has the form `{error: {code, message, details}}`, and every response has an `X-Request-ID` header. Text is trimmed, then measured in code points. Unknown fields and query parameters are ignored. A 422 lists the first 100 issues; `details.more` is the number of further ones. A body may have at most 100,000 values and 64 levels of nesting. A body that stalls for 30 seconds is refused with 408.",
     license: { name: "MIT", identifier: "MIT" },
     servers: [{ url: "/", description: "This server" }],
-    transform: transformOf(policiesDescribed(api)),
+    transform: makeTransform(describePolicies(api)),
   })

@@ -1,45 +1,51 @@
-/** Headers of answers, as the OpenAPI document tells them. */
+/** Response headers, as the OpenAPI document describes them. */
 export const headers = {
   "X-Request-ID": {
-    description: "The id of the request: the client's own when well formed, else made here.",
+    description:
+      "The id of the request: the client's own if well-formed, otherwise a generated one.",
     schema: { type: "string", pattern: "^[A-Za-z0-9._-]{1,128}$" },
   },
-  "X-API-Version": { description: "The version that answered.", schema: { type: "string" } },
-  "X-API-Latest-Version": { description: "The newest version.", schema: { type: "string" } },
+  "X-API-Version": { description: "The API version that answered.", schema: { type: "string" } },
+  "X-API-Latest-Version": { description: "The newest API version.", schema: { type: "string" } },
   "Cache-Control": {
-    description: "`no-store`: the answer is for its caller alone. Of a stream `no-cache`.",
+    description:
+      "`no-store`, because the response is for its caller only; `no-cache` for a stream.",
     schema: { type: "string", enum: ["no-store", "no-cache"] },
   },
   "WWW-Authenticate": { description: "Always `Bearer`.", schema: { type: "string" } },
   "Idempotency-Replayed": {
-    description: "`true` on an answer that was given before to the same Idempotency-Key.",
+    description:
+      "`true` when this is the stored response to an earlier request with the same Idempotency-Key.",
     schema: { type: "string", enum: ["true"] },
   },
   "X-RateLimit-Limit": {
-    description: "Calls that the limit allows at once.",
+    description: "The number of calls that the limit allows in a burst.",
     schema: { type: "integer" },
   },
   "X-RateLimit-Remaining": {
-    description: "Calls that would be allowed now.",
+    description: "The number of calls that would be allowed now.",
     schema: { type: "integer" },
   },
   "X-RateLimit-Reset": {
-    description: "Unix seconds at which all of them are allowed again.",
+    description:
+      "Unix time, in seconds, at which the full burst is available again; on a 429, at which the next call is allowed.",
     schema: { type: "integer" },
   },
   RateLimit: {
-    description: 'The same as a structured field: `"default";r=59;t=1`.',
+    description:
+      'The name of the limit, the remaining calls, and the seconds until X-RateLimit-Reset: `"default";r=59;t=1`.',
     schema: { type: "string" },
   },
   "RateLimit-Policy": {
-    description: 'The limit: `"default";q=60;w=60`, calls and seconds.',
+    description:
+      'The name of the limit, its calls and their window in seconds: `"default";q=60;w=60`.',
     schema: { type: "string" },
   },
   "Retry-After": {
-    description: "Seconds after which a retry makes sense, when known.",
+    description: "The number of seconds to wait before a retry, when known.",
     schema: { type: "integer" },
   },
 }
 
-/** Of answers that a limit counted. */
+/** Headers of responses to rate-limited requests. */
 export const limitHeaders = Object.keys(headers).filter((name) => /ratelimit/i.test(name))

@@ -9,34 +9,37 @@ interface Operation {
   readonly responses: Record<string, unknown>
 }
 
-/** Makes an operation of the document say what the policies of its endpoint add to it and take from it. */
-export const policiesDescribed = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+/** Returns a function that adds to an operation what its endpoint's policies add, and removes what they exclude. */
+export const describePolicies = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
 ) => {
-  const added = new Map<string, ReadonlyArray<unknown>>()
-  const removed = new Map<string, ReadonlyArray<string>>()
+  const addedParameters = new Map<string, ReadonlyArray<unknown>>()
+  const removedStatuses = new Map<string, ReadonlyArray<string>>()
 
   HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint, group, mergedAnnotations }) => {
       const operationId = `${group.identifier}.${endpoint.identifier}`
       const mode = Context.get(mergedAnnotations, Idempotent)
-      added.set(operationId, mode === "transaction" || mode === "claim" ? [idempotencyKey] : [])
+      addedParameters.set(
+        operationId,
+        mode === "transaction" || mode === "claim" ? [idempotencyKey] : [],
+      )
       const isExempt = !Context.get(mergedAnnotations, CountsAgainstQuota)
-      // A limit of the endpoint itself, as of projects.
-      const hasLimit = [...endpoint.error].some(({ ast }) => statusOf(ast) === 402)
-      removed.set(operationId, [
+      // The endpoint declares a 402 of its own, for example the limit of projects.
+      const hasOwnLimit = [...endpoint.error].some(({ ast }) => statusOf(ast) === 402)
+      removedStatuses.set(operationId, [
         ...(Context.get(mergedAnnotations, RateLimit) === null ? ["429"] : []),
-        ...(isExempt && !hasLimit ? ["402"] : []),
+        ...(isExempt && !hasOwnLimit ? ["402"] : []),
       ])
     },
   })
 
   return <A extends Operation>(operation: A): A => {
-    const statuses = removed.get(operation.operationId) ?? []
+    const statuses = removedStatuses.get(operation.operationId) ?? []
     return {
       ...operation,
-      parameters: [...operation.parameters, ...(added.get(operation.operationId) ?? [])],
+      parameters: [...operation.parameters, ...(addedParameters.get(operation.operationId) ?? [])],
       responses: Object.fromEntries(
         Object.entries(operation.responses).filter(([status]) => !statuses.includes(status)),
       ),
@@ -49,7 +52,7 @@ const idempotencyKey = {
   in: "header",
   required: false,
   description:
-    "Any text of your own. The same request with the same key, within 24 hours, has one effect and gets the same answer, with `Idempotency-Replayed: true`. While the first still runs: 409. With another request: 422.",
+    "A key that you choose: 1 to 255 printable ASCII characters. Repeating the same request with the same key within 24 hours has one effect and returns the same response, with `Idempotency-Replayed: true`. While the first request is running, a repeat gets a 409. Another request with the same key gets a 422.",
   schema: { type: "string", minLength: 1, maxLength: 255 },
   example: "0b9ad6a1-4c0f-4f5e-8d6e-3e1f6a5c2b7d",
 }

@@ -3,7 +3,7 @@ import { envelope } from "./Envelope.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-/** The failures that have no class, because only HTTP itself can fail that way. */
+/** Failures without an error class, because they occur only in HTTP itself. */
 
 export const failure = (
   status: number,
@@ -21,13 +21,13 @@ export const notAllowed = (allowed: ReadonlyArray<string>) => {
   )
 }
 
-/** The failures that HTTP itself can make, by status. */
+/** The failure of a status that the HTTP platform answers. `limit` is BODY_LIMIT_BYTES. */
 export const platformFailure = (status: number, limit: number): Response => {
   switch (status) {
     case 400:
       return failure(400, "BAD_REQUEST", "Malformed request")
     case 404:
-      return failure(404, "NOT_FOUND", "No such route", { resource: "Route" })
+      return failure(404, "NOT_FOUND", "Route not found", { resource: "Route" })
     case 413:
       return failure(413, "PAYLOAD_TOO_LARGE", "The body is over the limit", { limit })
     case 415:
@@ -39,19 +39,19 @@ export const platformFailure = (status: number, limit: number): Response => {
   }
 }
 
-/** Where the platform answers a failure by itself, it does so without our body. */
+/** Replaces failures of the HTTP platform, which have no envelope. */
 export const asEnvelope = (response: Response, limit: number) =>
   response.status < 400 || response.headers["content-type"] === "application/json"
     ? response
     : platformFailure(response.status, limit)
 
-/** The failures that can say when to try again. */
-const retried = new Set([409, 429, 503])
+/** Statuses whose failure may carry `retry_after`. */
+const retryableStatuses = new Set([409, 429, 503])
 
-/** The headers that belong to a failure, from its own envelope. */
+/** Headers that repeat parts of a failure's envelope. */
 export const failureHeaders = ({ body, status }: Response) => {
   if (status === 401) return { "www-authenticate": "Bearer" }
-  if (!retried.has(status) || body._tag !== "Uint8Array") return undefined
+  if (!retryableStatuses.has(status) || body._tag !== "Uint8Array") return undefined
   const retry = /"retry_after":(\d+)/.exec(new TextDecoder().decode(body.body))?.[1]
   return retry === undefined ? undefined : { "retry-after": retry }
 }

@@ -3,13 +3,13 @@ import { HttpApiSchema } from "effect/http-api"
 import { echo } from "../domain/Echo.ts"
 
 /**
- * The public form of every failure: `{ error: { code, message, details } }`. A domain error is wrapped here and
- * nowhere else: its own fields are its details. What must stay private goes in `cause`, which is left out.
+ * The public form of every failure: `{ error: { code, message, details } }`. Domain errors are wrapped here and
+ * nowhere else: their fields become `details`, except `cause`, which is private and never sent.
  */
 
 const Details = Schema.Record(Schema.String, Schema.Unknown)
 
-const wire = <Code extends string>(code: Code) =>
+const wireSchema = <Code extends string>(code: Code) =>
   Schema.Struct({
     error: Schema.Struct({
       code: Schema.Literal(code),
@@ -18,7 +18,7 @@ const wire = <Code extends string>(code: Code) =>
     }),
   })
 
-/** The code of each class, by its tag, and the fields of its example. A class that is not here is never sent. */
+/** The code and the example fields of each error class, by tag. A class without an entry cannot be sent. */
 const classes: Readonly<Record<string, { readonly code: string; readonly example: object }>> = {
   BadRequestError: { code: "BAD_REQUEST", example: { reason: "Malformed JSON body" } },
   AuthenticationError: { code: "AUTHENTICATION_ERROR", example: { reason: "invalid_token" } },
@@ -35,7 +35,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
   PayloadTooLargeError: { code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
   RequestTimeoutError: {
     code: "BAD_REQUEST",
-    example: { reason: "Nothing more of the body came for 30 seconds" },
+    example: { reason: "No more of the body arrived for 30 seconds" },
   },
   UnsupportedMediaTypeError: {
     code: "UNSUPPORTED_MEDIA_TYPE",
@@ -54,31 +54,33 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
   },
 }
 
-/** The code of a failure; a bug has one, too. */
+/** The code of a failure; INTERNAL_ERROR for anything else. */
 export const codeOf = (failure: unknown) =>
   (Predicate.hasProperty(failure, "_tag") && classes[String(failure._tag)]?.code) ||
   "INTERNAL_ERROR"
 
-/** A class of failure: a `Schema.TaggedError` with its status as an annotation. */
+/** An error class: a `Schema.TaggedError` with its HTTP status as an annotation. */
 type Failure<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>>> & {
   readonly identifier: string
 }
 
-/** The HTTP status of a failure. */
+/** The HTTP status of an error class, from its annotation. */
 export const statusOf = SchemaAST.resolveAt<number>("httpApiStatus")
 
-const made = new Map<string, unknown>()
+const schemas = new Map<string, unknown>()
 
-/** The schema of a failure as it is sent, for the contract of an endpoint; clients decode it back to the class. */
-export const enveloped = <A extends Error>(self: Failure<A>): ReturnType<typeof make<A>> => {
-  const known = made.get(self.identifier)
-  if (known !== undefined) return known as ReturnType<typeof make<A>>
-  const schema = make(self)
-  made.set(self.identifier, schema)
+/** The wire schema of an error class, for contracts; clients decode it back to the class. */
+export const enveloped = <A extends Error>(
+  self: Failure<A>,
+): ReturnType<typeof makeEnveloped<A>> => {
+  const known = schemas.get(self.identifier)
+  if (known !== undefined) return known as ReturnType<typeof makeEnveloped<A>>
+  const schema = makeEnveloped(self)
+  schemas.set(self.identifier, schema)
   return schema
 }
 
-const make = <A extends Error>(self: Failure<A>) => {
+const makeEnveloped = <A extends Error>(self: Failure<A>) => {
   const known = classes[self.identifier]
   if (known === undefined) throw new Error(`${self.identifier} has no code in the envelope`)
   const { code } = known
@@ -86,10 +88,10 @@ const make = <A extends Error>(self: Failure<A>) => {
   const toFields = Schema.encodeSync(self)
   const toWire = (error: A) => {
     const { _tag, cause: _cause, ...details } = toFields(error)
-    return { error: { code, message: error.message, details: Record.map(details, bounded) } }
+    return { error: { code, message: error.message, details: Record.map(details, truncateText) } }
   }
 
-  return wire(code)
+  return wireSchema(code)
     .annotate({
       identifier: self.identifier,
       examples: [toWire(fromFields({ _tag: self.identifier, ...known.example }))],
@@ -106,12 +108,13 @@ const make = <A extends Error>(self: Failure<A>) => {
     )
 }
 
-/** An id of a client's may be of any length: 255 characters of it are enough to know it by. */
+/** Clients may send ids of any length; errors repeat at most this much of one. */
 const maxTextBytes = 255
 
-const bounded = (value: unknown) => (typeof value === "string" ? echo(value, maxTextBytes) : value)
+const truncateText = (value: unknown) =>
+  typeof value === "string" ? echo(value, maxTextBytes) : value
 
-/** The same form for what has no class, because only HTTP itself can fail that way. */
+/** The envelope of a failure without an error class, which occurs only in HTTP itself. */
 export const envelope = (
   code: string,
   message: string,

@@ -8,15 +8,15 @@ import type { UserId } from "../domain/User.ts"
 import { clientAddress } from "./ClientAddress.ts"
 import type { LimitName } from "./Policies.ts"
 
-/** The pattern of a request that no route took, as a metric label. */
+/** The `endpoint` label of requests that match no route. */
 export const unmatched = "unmatched"
 
-/** Probes and scrapes are neither logged nor counted. */
+/** Routes of probes and scrapes, which are neither logged nor counted. */
 export const unloggedRoutes = new Set([
   "/api/v1/public/health",
   "/api/v1/public/health/ready",
   "/api/v1/public/metrics",
-  // Of the worker.
+  // The worker's:
   "/health",
   "/health/ready",
   "/metrics",
@@ -25,34 +25,34 @@ export const unloggedRoutes = new Set([
 export const openApiPath = "/api/v1/openapi.json"
 export const docsPath = "/docs"
 
-const open = new Set([...unloggedRoutes, openApiPath, docsPath])
+const openPaths = new Set([...unloggedRoutes, openApiPath, docsPath])
 
-/** Whether everybody gets the same answer, without a token. Of all other paths nothing is kept by any cache. */
-export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || open.has(path)
+/** Returns whether a path answers everyone alike, without a token. Responses on other paths are never cached. */
+export const isOpen = (path: string) => path.startsWith("/api/v1/public/") || openPaths.has(path)
 
-const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
+const knownMethods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
 
-/** The limit that counted the request, and what it said. */
-export interface Counted {
+/** The limit that counted a request, and its decision. */
+export interface AppliedLimit {
   readonly name: LimitName
   readonly rate: Rate
-  readonly verdict: LimitDecision
+  readonly decision: LimitDecision
 }
 
 /**
- * One request and what becomes known of it on its way: made at the edge, read by logs, audit and metrics. A class,
- * and mutable, because it is on the path of every request.
+ * One request and what is learned about it while it is handled. Created at the edge; read by logs, audit and metrics.
+ * A mutable class for speed, because every request creates one.
  */
 export class Exchange implements RequestInfo {
   readonly request_id: string
   readonly ip_address: string
   readonly started: number
   readonly method: string
-  /** Up to the first `?`, `;` or `#`: what follows may hold tokens. `*` for a target that is no path. */
+  /** The path up to the first `?`, `;` or `#`, since the rest may hold tokens. `*` when the target is not a path. */
   readonly path: string
   /**
-   * Whether a route may be looked for. The router ends a path at `;` and `#` as at `?`, and would serve
-   * `/projects;token=…` as `/projects`; in RFC 3986 §3.3 a `;` is a part of the path, and no route of ours has one.
+   * False if the router must not match the path. The router ends a path at `;` and `#` as at `?`, so it would serve
+   * `/projects;token=…` as `/projects`. In RFC 3986 §3.3 a `;` belongs to the path, and no route contains one.
    */
   readonly isRoutable: boolean
   readonly origin: string | undefined
@@ -60,7 +60,7 @@ export class Exchange implements RequestInfo {
   span: RequestSpan | undefined = undefined
   user_id: UserId | null = null
   caller: string | null = null
-  limit: Counted | undefined = undefined
+  limit: AppliedLimit | undefined = undefined
 
   constructor(
     request: HttpServerRequest.HttpServerRequest,
@@ -70,7 +70,7 @@ export class Exchange implements RequestInfo {
     this.request_id = requestId(headers["x-request-id"])
     this.ip_address = clientAddress(request, options.trustedProxies)
     this.started = options.started
-    this.method = methods.has(request.method) ? request.method : "OTHER"
+    this.method = knownMethods.has(request.method) ? request.method : "OTHER"
     const end = url.search(/[?;#]/)
     this.path = pathOf(url, end)
     this.isRoutable = end === -1 || url[end] === "?"
@@ -78,16 +78,16 @@ export class Exchange implements RequestInfo {
   }
 }
 
-/** An absolute target that the platform does not understand may hold a password. */
+/** Absolute targets that the platform does not parse become `*`: they may hold a password. */
 const pathOf = (url: string, end: number) => {
   if (!url.startsWith("/")) return "*"
   return end === -1 ? url : url.slice(0, end)
 }
 
-/** The client's own id when it is well formed, else a new one. */
-export const requestId = (given: string | undefined) =>
-  given !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : uuidV7()
+/** Returns the client's own id if it is well-formed, otherwise a new one. */
+export const requestId = (clientId: string | undefined) =>
+  clientId !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(clientId) ? clientId : uuidV7()
 
-/** `/api/v1/app/projects/:project_id` as the label `/api/v1/app/projects/{id}`. */
+/** Turns `/api/v1/app/projects/:project_id` into the label `/api/v1/app/projects/{id}`. */
 export const endpointLabel = (path: string) =>
   path.replaceAll(/:[A-Za-z_]+/g, "{id}").replace(/(.)\/$/, "$1")

@@ -1,13 +1,13 @@
 import type { Settings } from "../core/Settings.ts"
-import type { Counted } from "./Exchange.ts"
+import type { AppliedLimit } from "./Exchange.ts"
 
-const json = "default-src 'none'; frame-ancestors 'none'"
+const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-/** Swagger UI is one page with everything inside; it may call this server, and nothing else. */
-const page =
+/** The policy of Swagger UI, a self-contained page that may call this server only. */
+const pagePolicy =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const exposed = [
+const exposedHeaders = [
   "X-Request-ID",
   "X-API-Version",
   "X-RateLimit-Limit",
@@ -22,7 +22,7 @@ const exposed = [
 
 export type HeaderSet = Readonly<Record<string, string>>
 
-/** The headers of every response, by what they depend on; made once. */
+/** The headers of every response, by content and origin; built once. */
 export const headerSets = (settings: Settings["Service"]) => {
   const common = {
     "x-api-version": "v1",
@@ -36,35 +36,35 @@ export const headerSets = (settings: Settings["Service"]) => {
       : {}),
     vary: "Origin",
   }
-  const plain = variants(common)
-  const allowed = new Map(
+  const withoutCors = variants(common)
+  const withCors = new Map(
     settings.BACKEND_CORS_ORIGINS.map((origin) => [
       origin,
       variants({
         ...common,
         "access-control-allow-origin": origin,
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": exposed,
+        "access-control-expose-headers": exposedHeaders,
       }),
     ]),
   )
-  const of = (origin: string | undefined) =>
-    origin === undefined ? plain : (allowed.get(origin) ?? plain)
+  const variantsFor = (origin: string | undefined) =>
+    origin === undefined ? withoutCors : (withCors.get(origin) ?? withoutCors)
 
   return {
-    /** The headers of a JSON answer to this origin, which caches may keep. */
-    json: (origin: string | undefined): HeaderSet => of(origin).json,
-    /** Headers of a JSON answer to a caller: no cache keeps it, nor does a browser that others use. */
-    personal: (origin: string | undefined): HeaderSet => of(origin).personal,
-    /** Of an HTML page, which gets a policy of its own. */
-    page: (origin: string | undefined): HeaderSet => of(origin).page,
-    allows: (origin: string) => allowed.has(origin),
+    /** Headers of a cacheable JSON response to this origin. */
+    json: (origin: string | undefined): HeaderSet => variantsFor(origin).json,
+    /** Headers of a JSON response for one caller, which neither shared caches nor browsers may store. */
+    personal: (origin: string | undefined): HeaderSet => variantsFor(origin).personal,
+    /** Headers of an HTML page, which has its own content security policy. */
+    page: (origin: string | undefined): HeaderSet => variantsFor(origin).page,
+    allows: (origin: string) => withCors.has(origin),
   }
 }
 
-/** What a caller may know of the limit that counted it. `now` in ms. */
+/** Headers that describe the limit which counted the request. `now` in ms. */
 export const limitHeaders = (
-  { name, rate: { limit, seconds }, verdict: { remaining, reset_after } }: Counted,
+  { name, rate: { limit, seconds }, decision: { remaining, reset_after } }: AppliedLimit,
   now: number,
 ): HeaderSet => ({
   "x-ratelimit-limit": String(limit),
@@ -75,7 +75,7 @@ export const limitHeaders = (
 })
 
 const variants = (common: HeaderSet) => ({
-  json: { ...common, "content-security-policy": json },
-  personal: { ...common, "content-security-policy": json, "cache-control": "no-store" },
-  page: { ...common, "content-security-policy": page },
+  json: { ...common, "content-security-policy": jsonPolicy },
+  personal: { ...common, "content-security-policy": jsonPolicy, "cache-control": "no-store" },
+  page: { ...common, "content-security-policy": pagePolicy },
 })

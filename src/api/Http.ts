@@ -39,7 +39,7 @@ const middlewares = Layer.mergeAll(
   IdempotencyHttp.layer,
 ).pipe(Layer.provide(Limits.layer))
 
-/** The API. */
+/** The implementation of `Api`. */
 export const layer = HttpApiBuilder.layer(Api).pipe(
   Layer.provide(groups),
   Layer.provide(middlewares),

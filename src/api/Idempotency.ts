@@ -3,7 +3,7 @@ import { ConflictError, ServiceUnavailableError, ValidationError } from "../doma
 import type { CurrentUser } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
-/** `Idempotency-Key`, on the endpoints that are annotated with `idempotent` (`Policies.ts`). Next to the handler. */
+/** Handles `Idempotency-Key` on endpoints annotated with `idempotent` or `claimed` (`Policies.ts`). */
 export class Idempotency extends HttpApiMiddleware.Service<
   Idempotency,
   { requires: CurrentUser }

@@ -13,10 +13,11 @@ export const layer = Layer.effect(
     const transactions = yield* Business.Idempotency
     const claims = yield* Claims
 
-    return Idempotency.of((handler, of) => {
-      const route = `${of.endpoint.method} ${of.endpoint.path}`
-      const mode = policyOf(Idempotent, of)
-      if (mode === null && of.endpoint.method === "POST") throw new Error(undecided(route))
+    return Idempotency.of((handler, options) => {
+      const route = `${options.endpoint.method} ${options.endpoint.path}`
+      const mode = policyOf(Idempotent, options)
+      if (mode === null && options.endpoint.method === "POST")
+        throw new Error(missingPolicyMessage(route))
       if (mode === null || mode === "repeatable") return handler
 
       return Effect.withFiber((fiber) => {
@@ -28,32 +29,33 @@ export const layer = Layer.effect(
         }
         const { id: user_id } = Context.getUnsafe(fiber.context, CurrentUser)
         return Effect.flatMap(Effect.orDie(request.text), (body) => {
-          const claim = { user_id, route, key, fingerprint: fingerprintOf(request, body) }
-          if (mode === "transaction") return transactions.once(claim, handler, { answerOf, replay })
+          const keyedRequest = { user_id, route, key, fingerprint: fingerprintOf(request, body) }
+          if (mode === "transaction")
+            return transactions.once(keyedRequest, handler, { answerOf, replay })
           return isStreamed(body)
             ? Effect.fail(Business.invalidKey("cannot be used with stream"))
-            : claims.once(claim, handler, replay)
+            : claims.once(keyedRequest, handler, replay)
         })
       })
     })
   }),
 )
 
-/** Thrown while the server is built, so that it does not start. */
-const undecided = (route: string) =>
-  `${route} does not say what a repetition does: annotate it with idempotent, claimed or repeatable (Policies.ts)`
+/** The message of an error thrown while layers build, so that the server does not start. */
+const missingPolicyMessage = (route: string) =>
+  `${route} does not declare how it handles repeated requests: annotate it with idempotent, claimed or repeatable (Policies.ts)`
 
-/** What is streamed cannot be given again. */
-const isStreamed = (body: string) => Option.isSome(streamedIn(body))
-const streamedIn = Schema.decodeUnknownOption(
+/** Returns whether the response will be a stream; streams are not stored, so they cannot be replayed. */
+const isStreamed = (body: string) => Option.isSome(decodeStreamed(body))
+const decodeStreamed = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Struct({ stream: Schema.Literal(true) })),
 )
 
-/** `Input` has read the body. Of the URL only path and query: the host may be the name of one of many. */
+/** Hashes method, path with query, and body. The host is left out, because one server may have several names. */
 const fingerprintOf = (request: HttpServerRequest.HttpServerRequest, body: string) =>
   createHash("sha256").update(`${request.method}\0${request.url}\0${body}`).digest("base64url")
 
-/** JSON, or nothing: what else an endpoint answers cannot be kept. */
+/** Returns a successful JSON or empty response for storage; null for any other, which is not stored. */
 const answerOf = ({ body, status }: HttpServerResponse.HttpServerResponse) => {
   if (status < 200 || status > 299) return null
   if (body._tag === "Empty") return { status, body: null }

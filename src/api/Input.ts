@@ -8,7 +8,7 @@ import {
 } from "../domain/Errors.ts"
 import { enveloped } from "./Envelope.ts"
 
-/** Guards the body of a request before it is decoded, and gives what does not decode its own failures. */
+/** Checks a request's body before it is decoded, and turns decoding errors into failures of the contract. */
 export class Input extends HttpApiMiddleware.Service<Input>()("plinth/api/Input", {
   error: [
     enveloped(BadRequestError),

@@ -3,33 +3,33 @@ import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { BadRequestError, type ValidationError } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
-import { Bodies, type Failure, keepText } from "../core/Bodies.ts"
+import { Bodies, type Failure, setText } from "../core/Bodies.ts"
 import { Input } from "./Input.ts"
 
 export const layer = Layer.effect(
   Input,
   Effect.map(Bodies, ({ readJson }) =>
     Input.of((handler, { endpoint }) => {
-      const guarded =
+      const guardedHandler =
         endpoint.payload.size === 0
           ? handler
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
               Effect.flatMap(readJson(request), (text) => {
-                keepText(request, text)
+                setText(request, text)
                 return handler
               }),
             )
       return Effect.catch(
-        guarded,
+        guardedHandler,
         (error): Effect.Effect<never, Failure | ValidationError | Types.unhandled> =>
-          HttpApiError.HttpApiSchemaError.is(error) ? refuse(error) : Effect.fail(error),
+          HttpApiError.HttpApiSchemaError.is(error) ? toFailure(error) : Effect.fail(error),
       )
     }),
   ),
 ).pipe(Layer.provide(Bodies.layer))
 
-const refuse = (error: HttpApiError.HttpApiSchemaError) => {
-  // What we ourselves sent does not fit the contract: a bug.
+const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
+  // A response that does not fit the contract is a bug.
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return Effect.die(error)
   return Effect.fail(
     isMalformed(error)
@@ -38,7 +38,7 @@ const refuse = (error: HttpApiError.HttpApiSchemaError) => {
   )
 }
 
-/** The platform reports unparsable JSON as a root issue with this text, and with no other mark. */
+/** The platform reports unparsable JSON as a root issue that only this text identifies. */
 const isMalformed = ({ cause: { issue }, kind }: HttpApiError.HttpApiSchemaError) =>
   kind === "Payload" &&
   issue._tag === "InvalidValue" &&

@@ -10,15 +10,18 @@ import type { UserId } from "../domain/User.ts"
 import { endpointLabel, Exchange } from "./Exchange.ts"
 import type { LimitName } from "./Policies.ts"
 
-type Take = Effect.Effect<void, RateLimitError>
+type CountCall = Effect.Effect<void, RateLimitError>
 
-/** The limits of the settings, as effects that count one call of a request. */
+/** The configured rate limits, as effects that count one call and fail over the limit. */
 export class Limits extends Context.Service<
   Limits,
   {
-    readonly byUser: (name: LimitName, path: string) => (user: UserId, request: RequestInfo) => Take
-    /** Per network of the address that the outermost of our proxies saw. */
-    readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => Take
+    readonly byUser: (
+      name: LimitName,
+      path: string,
+    ) => (user: UserId, request: RequestInfo) => CountCall
+    /** Counts per network of the client address. */
+    readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => CountCall
   }
 >()("plinth/api/Limits") {
   static readonly layer = Layer.effect(
@@ -33,25 +36,25 @@ export class Limits extends Context.Service<
         auth: RATE_LIMIT_AUTH,
       }
 
-      const counter = (name: LimitName, client: "user" | "ip", path: string) => {
+      const makeCounter = (name: LimitName, client: "user" | "ip", path: string) => {
         const rate = rates[name]
         const endpoint = endpointLabel(path)
-        // What the caller may choose stands last.
+        // The part that callers can choose comes last, so that no client can form another limit's key.
         const prefix = `${name}:${name === "default" ? endpoint : ""}:${client}:`
-        return (who: string, request: RequestInfo): Take =>
-          Effect.flatMapEager(limiter.take(`${prefix}${who}`, rate), (verdict) => {
-            if (request instanceof Exchange) request.limit = { name, rate, verdict }
-            if (verdict.isAllowed) return Exit.void
+        return (clientId: string, request: RequestInfo): CountCall =>
+          Effect.flatMapEager(limiter.take(`${prefix}${clientId}`, rate), (decision) => {
+            if (request instanceof Exchange) request.limit = { name, rate, decision }
+            if (decision.isAllowed) return Exit.void
             metrics.rateLimitHit(endpoint, client)
-            const retry_after = Math.ceil(verdict.reset_after / 1000)
+            const retry_after = Math.ceil(decision.reset_after / 1000)
             return Exit.fail(new RateLimitError({ retry_after }))
           })
       }
 
       return Limits.of({
-        byUser: (name, path) => counter(name, "user", path),
+        byUser: (name, path) => makeCounter(name, "user", path),
         byAddress: (name, path) => {
-          const count = counter(name, "ip", path)
+          const count = makeCounter(name, "ip", path)
           return (request) => count(networkOf(request.ip_address ?? "unknown"), request)
         },
       })

@@ -1,7 +1,7 @@
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
 
-/** What a path is, for the router and for the table here: these two must agree. */
+/** Path matching rules, shared by the router and the method table below, which must agree. */
 export const routerConfig = {
   caseSensitive: true,
   ignoreTrailingSlash: false,
@@ -10,12 +10,12 @@ export const routerConfig = {
 }
 
 /**
- * The methods that the path of a URL answers, in a fixed order, for `Allow` and preflights; none for an unknown path.
- * Of a contract, and of what is served beside it, by method.
+ * Returns a function that lists the methods of a URL's path, in a fixed order, for `Allow` and preflights; empty for an
+ * unknown path. Covers a contract and the routes served in addition to it, by method.
  */
 export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
-  beside: Partial<Record<"GET" | "POST", ReadonlyArray<FindMyWay.PathInput>>> = {},
+  extraRoutes: Partial<Record<"GET" | "POST", ReadonlyArray<FindMyWay.PathInput>>> = {},
 ) => {
   const table = FindMyWay.make<true>(routerConfig)
   HttpApi.reflect(api, {
@@ -23,13 +23,13 @@ export const methodsOf = <Id extends string, Groups extends HttpApiGroup.Constra
     onEndpoint: ({ endpoint }) =>
       table.on(endpoint.method, endpoint.path as FindMyWay.PathInput, true),
   })
-  for (const path of beside.GET ?? []) table.on("GET", path, true)
-  for (const path of beside.POST ?? []) table.on("POST", path, true)
+  for (const path of extraRoutes.GET ?? []) table.on("GET", path, true)
+  for (const path of extraRoutes.POST ?? []) table.on("POST", path, true)
 
   return (url: string): ReadonlyArray<string> => {
-    const found = ["GET", "POST", "PATCH", "DELETE"].filter(
+    const allowed = ["GET", "POST", "PATCH", "DELETE"].filter(
       (method) => table.find(method, url) !== undefined,
     )
-    return found.includes("GET") ? ["GET", "HEAD", ...found.slice(1)] : found
+    return allowed.includes("GET") ? ["GET", "HEAD", ...allowed.slice(1)] : allowed
   }
 }

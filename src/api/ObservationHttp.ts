@@ -9,12 +9,12 @@ export const layer = Layer.effect(
   Effect.map(Metrics, (metrics) =>
     Observation.of((handler, { endpoint }) => {
       const label = endpointLabel(endpoint.path)
-      const counted = !unloggedRoutes.has(label)
+      const isCounted = !unloggedRoutes.has(label)
       return Effect.withFiber((fiber) => {
         const exchange = fiber.getRef(RequestInfo)
         if (exchange instanceof Exchange) {
           exchange.endpoint = label
-          if (counted) metrics.httpStarted(exchange.method, label)
+          if (isCounted) metrics.httpStarted(exchange.method, label)
         }
         return handler
       })

@@ -5,21 +5,21 @@ import type { CurrentUser, Role } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
 /**
- * Reads what an endpoint asks of its caller beyond being signed in, from annotations in its contract: at the endpoint, its
- * group, or its audience (`Audiences.ts`), the nearest wins. What nobody annotates has the strict default, so a policy
- * that is forgotten closes an endpoint. Middlewares keep them, and `DocumentedPolicies.ts` tells them.
+ * Reads a policy of an endpoint from the annotations of its contract: on the endpoint, its group, or its audience
+ * (`Audiences.ts`); the nearest wins. Without an annotation the strict default applies, so a forgotten policy closes an
+ * endpoint. Middlewares enforce policies, and `DocumentedPolicies.ts` documents them.
  */
 export const policyOf = <A>(
   policy: Context.Reference<A>,
-  of: { readonly endpoint: HttpApiEndpoint.Top; readonly group: HttpApiGroup.Top },
-): A => Context.get(Context.merge(of.group.annotations, of.endpoint.annotations), policy)
+  { endpoint, group }: { readonly endpoint: HttpApiEndpoint.Top; readonly group: HttpApiGroup.Top },
+): A => Context.get(Context.merge(group.annotations, endpoint.annotations), policy)
 
-/** The least role that may call: `user` < `admin` < `superadmin`. `admin` throughout the admin audience. */
+/** The lowest role that may call: `user` < `admin` < `superadmin`. `admin` in the whole admin audience. */
 export const RequiredRole = Context.Reference<Role>("plinth/api/Policies/RequiredRole", {
   defaultValue: () => "user",
 })
 
-/** Which limit counts its calls: each has a rate in the settings. Null: none, for probes, scrapes and webhooks. */
+/** The limit that counts the calls; settings hold its rate. Null means unlimited: probes, scrapes and webhooks. */
 export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policies/RateLimit", {
   defaultValue: () => "default",
 })
@@ -27,22 +27,23 @@ export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policie
 /** `default` counts per caller and route pattern, `ai` and `auth` per caller over all routes. */
 export type LimitName = "default" | "ai" | "auth"
 
-/** For `annotateMerge`: no limit. */
+/** For `annotateMerge`: no rate limit. */
 export const unlimited = Context.make(RateLimit, null)
 
-/** Whether a plan whose requests are spent closes the endpoint; in the app audience only. */
+/** If true, refuses users whose plan has no requests left; in the app audience only. */
 export const CountsAgainstQuota = Context.Reference<boolean>(
   "plinth/api/Policies/CountsAgainstQuota",
   { defaultValue: () => true },
 )
 
-/** For `annotateMerge`: stays open when the plan is spent, because its owner sees or changes the plan there. */
+/** For `annotateMerge`: stays open without requests left, because users see or change their plan there. */
 export const exemptFromQuota = Context.make(CountsAgainstQuota, false)
 
 /**
- * How a repeated `Idempotency-Key` has one effect and the same answer: in one transaction with its effect, or, where
- * another's service is called, by a claim before it. `repeatable`: no key is read, because a repetition changes
- * nothing more. Every POST of a signed-in user names one of them, else the server does not start.
+ * How requests with the same `Idempotency-Key` get one effect and the same response. `transaction`: the response is
+ * stored in the transaction of the effect. `claim`: the key is claimed before an external service is called.
+ * `repeatable`: no key is read, because a repetition changes nothing. Every POST of signed-in users declares one of
+ * them, otherwise the server does not start.
  */
 export const Idempotent = Context.Reference<"transaction" | "claim" | "repeatable" | null>(
   "plinth/api/Policies/Idempotent",
@@ -52,19 +53,19 @@ export const Idempotent = Context.Reference<"transaction" | "claim" | "repeatabl
 /** For `annotateMerge`, on every POST that creates or charges. */
 export const idempotent = Context.make(Idempotent, "transaction")
 
-/** The same, on those that call another's service. */
+/** For `annotateMerge`, on every POST that calls an external service. */
 export const claimed = Context.make(Idempotent, "claim")
 
 /** For `annotateMerge`, on a POST that neither creates nor charges. */
 export const repeatable = Context.make(Idempotent, "repeatable")
 
-/** The endpoint goes away: told in `Deprecation`, `Sunset` and `Link` headers (RFC 9745, RFC 8594). */
+/** An endpoint that will be removed, announced in `Deprecation`, `Sunset` and `Link` headers (RFC 9745, RFC 8594). */
 export interface Deprecated {
-  /** Since when, in Unix seconds. */
+  /** The time of deprecation, in Unix seconds. */
   readonly since: number
-  /** An HTTP date. */
+  /** The time of removal, as an HTTP date. */
   readonly sunset: string
-  /** Path of the endpoint that takes its place. */
+  /** Path of the endpoint that replaces it. */
   readonly successor: string
 }
 

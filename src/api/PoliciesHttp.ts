@@ -1,12 +1,12 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { AuthorizationError } from "../domain/Errors.ts"
-import { CurrentUser, type Role } from "../domain/User.ts"
+import { CurrentUser, rankOf } from "../domain/User.ts"
 import { Deprecation, type Deprecated, Policies, policyOf, RequiredRole } from "./Policies.ts"
 
-/** Wraps the handler by what its annotations ask; one that asks nothing is left as it is. */
-export const layer = Layer.succeed(Policies, (handler, of) =>
-  withRole(withDeprecation(handler, of), of),
+/** Wraps a handler as its annotations require; a handler without any is returned unchanged. */
+export const layer = Layer.succeed(Policies, (handler, options) =>
+  withRole(withDeprecation(handler, options), options),
 )
 
 type Handler = Effect.Effect<
@@ -15,20 +15,18 @@ type Handler = Effect.Effect<
   CurrentUser
 >
 
-const rank: Readonly<Record<Role, number>> = { user: 0, admin: 1, superadmin: 2 }
-
-const withRole = (handler: Handler, of: Parameters<typeof policyOf>[1]): Handler => {
-  const required = policyOf(RequiredRole, of)
+const withRole = (handler: Handler, options: Parameters<typeof policyOf>[1]): Handler => {
+  const required = policyOf(RequiredRole, options)
   if (required === "user") return handler
   return Effect.flatMap(CurrentUser, ({ role }): Handler =>
-    rank[role] >= rank[required]
+    rankOf(role) >= rankOf(required)
       ? handler
       : Effect.fail(new AuthorizationError({ reason: "role_required" })),
   )
 }
 
-const withDeprecation = (handler: Handler, of: Parameters<typeof policyOf>[1]): Handler => {
-  const deprecated = policyOf(Deprecation, of)
+const withDeprecation = (handler: Handler, options: Parameters<typeof policyOf>[1]): Handler => {
+  const deprecated = policyOf(Deprecation, options)
   return deprecated === null
     ? handler
     : Effect.map(handler, HttpServerResponse.setHeaders(deprecationHeaders(deprecated)))

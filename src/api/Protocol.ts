@@ -25,16 +25,16 @@ import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { platformFailure, failure, failureHeaders, notAllowed, asEnvelope } from "./EdgeFailures.ts"
+import { asEnvelope, failure, failureHeaders, notAllowed, platformFailure } from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
 /**
- * The edge: one function around the router, so that every response passes it, whatever made it. In this order:
- * request id, headers, log line and metrics > CORS > envelope of everything > body limit > router. `methodsOf` tells
- * what the path of a URL answers.
+ * The edge: one function around the router, which every response passes, wherever it comes from. In this order:
+ * request id, headers, log line and metrics > CORS > envelope of every failure > body limit > router. `methodsOf` lists
+ * the methods of a URL's path.
  */
 export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
   Layer.unwrap(
@@ -60,7 +60,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       ) => {
         abandon(request)
         if (exchange.endpoint === unmatched) {
-          // No endpoint of the contract: nothing started its metrics.
+          // The contract has no such endpoint, so `Observation` did not start its metrics.
           exchange.endpoint = routeLabel(fiber)
           metrics.httpStarted(exchange.method, exchange.endpoint)
         }
@@ -71,7 +71,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           "x-request-id": exchange.request_id,
           ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
           ...(response.status < 400 ? undefined : failureHeaders(response)),
-          ...(lifecycle.draining || isUnread.has(response.status)
+          ...(lifecycle.draining || unreadBodyStatuses.has(response.status)
             ? { connection: "close" }
             : undefined),
         })
@@ -79,7 +79,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
 
       const headersOf = ({ origin, path }: Exchange, response: Response) => {
         if (isPage(response)) return headers.page(origin)
-        // A stream says itself what caches may do.
+        // Streams set their own Cache-Control.
         return isOpen(path) || response.headers["cache-control"] !== undefined
           ? headers.json(origin)
           : headers.personal(origin)
@@ -108,27 +108,27 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         })
       }
 
-      /** What is refused, or answered, before a route is looked for. */
+      /** Refuses or answers requests that must not reach the router. */
       const intercept = (
         request: HttpServerRequest.HttpServerRequest,
         { isRoutable }: Exchange,
       ): Response | undefined => {
-        const { headers: given, method } = request
-        if (given["host"] === undefined && !isHttp10(request)) {
+        const { headers: sent, method } = request
+        if (sent["host"] === undefined && !isHttp10(request)) {
           return failure(400, "BAD_REQUEST", "The Host header is missing")
         }
-        if (given["expect"] !== undefined && given["expect"].toLowerCase() !== "100-continue") {
-          return failure(417, "BAD_REQUEST", "The Expect header cannot be met")
+        if (sent["expect"] !== undefined && sent["expect"].toLowerCase() !== "100-continue") {
+          return failure(417, "BAD_REQUEST", "The Expect header is not supported")
         }
-        if (Number(given["content-length"] ?? 0) > limit) return platformFailure(413, limit)
+        if (Number(sent["content-length"] ?? 0) > limit) return platformFailure(413, limit)
         if (!isRoutable) return platformFailure(404, limit)
         return method === "OPTIONS" ? preflight(request) : undefined
       }
 
       const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
-        const { headers: given } = request
-        const method = given["access-control-request-method"]
-        const { origin } = given
+        const { headers: sent } = request
+        const method = sent["access-control-request-method"]
+        const { origin } = sent
         if (origin === undefined || method === undefined) return undefined
         const allowed = methodsOf(request.url)
         if (allowed.length === 0) return platformFailure(404, limit)
@@ -140,7 +140,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           status: 204,
           headers: {
             "access-control-allow-methods": allowed.join(", "),
-            // A client on Effect sends b3 wherever it sends traceparent.
+            // Effect clients send b3 along with traceparent.
             "access-control-allow-headers":
               "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, b3",
             "access-control-max-age": "600",
@@ -180,7 +180,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           onSuccess: (response) => Exit.succeed(finish(exchange, request, fiber, response)),
           onFailure: (cause) => {
             if (Cause.hasInterruptsOnly(cause)) {
-              record(exchange, clientGone)
+              record(exchange, clientClosedRequest)
               return Effect.failCause(cause)
             }
             return Effect.map(fromFailure(cause, request), (response) =>
@@ -189,7 +189,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
           },
         })
 
-      let proxySeen = settings.TRUSTED_PROXIES > 0
+      let isProxyKnown = settings.TRUSTED_PROXIES > 0
 
       return HttpRouter.middleware(
         (app) =>
@@ -212,9 +212,9 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
             }
             const early = intercept(request, exchange)
             if (early !== undefined) return Exit.succeed(finish(exchange, request, fiber, early))
-            if (!proxySeen && request.headers["x-forwarded-for"] !== undefined) {
-              proxySeen = true
-              return Effect.andThen(warnOfProxy, answer(app, request, exchange, fiber))
+            if (!isProxyKnown && request.headers["x-forwarded-for"] !== undefined) {
+              isProxyKnown = true
+              return Effect.andThen(warnAboutProxy, answer(app, request, exchange, fiber))
             }
             return answer(app, request, exchange, fiber)
           }),
@@ -223,18 +223,18 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
     }),
   ).pipe(Layer.provide(Bodies.layer))
 
-/** The body was not read to its end: nothing else can come on this connection. */
-const isUnread = new Set([408, 413])
+/** Statuses sent before the body was read to its end, so that the connection cannot be reused. */
+const unreadBodyStatuses = new Set([408, 413])
 
-/** RFC 9112 §3.2: Host is asked of HTTP/1.1. The health checks of load balancers still speak 1.0. */
+/** RFC 9112 §3.2 requires Host from HTTP/1.1 only. Health checks of load balancers still use 1.0. */
 const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
   NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"
 
-/** The client hung up before the answer: nginx's number for it, since nobody receives one. */
-const clientGone = 499
+/** nginx's status for a client that disconnected before the response. It is logged, never sent. */
+const clientClosedRequest = 499
 
-const warnOfProxy = Effect.logWarning(
-  "X-Forwarded-For arrives, but TRUSTED_PROXIES is 0: every client has the proxy's address",
+const warnAboutProxy = Effect.logWarning(
+  "X-Forwarded-For ignored: TRUSTED_PROXIES is 0, so every client has the address of the proxy",
 )
 
 const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {

@@ -3,7 +3,7 @@ import { QuotaExceededError, ServiceUnavailableError } from "../domain/Errors.ts
 import type { CurrentUser } from "../domain/User.ts"
 import { enveloped } from "./Envelope.ts"
 
-/** Refuses calls of users who spent the requests of their plan, but for endpoints with `exemptFromQuota` (`Policies.ts`). */
+/** Refuses users whose plan has no requests left, except on endpoints with `exemptFromQuota` (`Policies.ts`). */
 export class Quota extends HttpApiMiddleware.Service<Quota, { requires: CurrentUser }>()(
   "plinth/api/Quota",
   { error: [enveloped(QuotaExceededError), enveloped(ServiceUnavailableError)] },

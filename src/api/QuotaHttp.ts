@@ -8,8 +8,8 @@ import { Quota } from "./Quota.ts"
 export const layer = Layer.effect(
   Quota,
   Effect.map(RequestQuota, (quota) =>
-    Quota.of((handler, of) => {
-      if (!policyOf(CountsAgainstQuota, of)) return handler
+    Quota.of((handler, options) => {
+      if (!policyOf(CountsAgainstQuota, options)) return handler
       return Effect.withFiber((fiber) => {
         const user = Context.getUnsafe(fiber.context, CurrentUser)
         const now = steadyMillis(fiber.getRef(Clock.Clock))

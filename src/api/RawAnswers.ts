@@ -8,8 +8,8 @@ import { requestId, unmatched } from "./Exchange.ts"
 import { type HeaderSet, headerSets } from "./Headers.ts"
 
 /**
- * Answers to what never becomes a request: bytes that are not HTTP, headers over the limit, a client too slow to
- * send them, CONNECT. Node would answer these by itself, with nothing in them.
+ * Responses to input that never becomes a request: bytes that are not HTTP, headers over the limit, headers that arrive
+ * too slowly, CONNECT. Node's own responses would have no envelope.
  */
 export class RawAnswers extends Context.Service<
   RawAnswers,
@@ -24,19 +24,19 @@ export class RawAnswers extends Context.Service<
       const metrics = yield* Metrics
       const headers = headerSets(yield* Settings).personal(undefined)
 
-      const answer = (
+      const respond = (
         socket: Duplex,
         status: number,
         code: string,
         message: string,
-        more: HeaderSet = {},
+        extraHeaders: HeaderSet = {},
       ) => {
         metrics.httpStarted("OTHER", unmatched)
         metrics.httpFinished("OTHER", unmatched, status, 0)
         const body = JSON.stringify(envelope(code, message))
         const head = Object.entries({
           ...headers,
-          ...more,
+          ...extraHeaders,
           "content-type": "application/json",
           "content-length": String(Buffer.byteLength(body)),
           "x-request-id": requestId(undefined),
@@ -49,16 +49,16 @@ export class RawAnswers extends Context.Service<
 
       return RawAnswers.of({
         onClientError: (error, socket) => {
-          if (error.code === "ECONNRESET" || !socket.writable || answering(socket)) {
+          if (error.code === "ECONNRESET" || !socket.writable || isResponseStarted(socket)) {
             socket.destroy()
             return
           }
-          const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP"]
-          answer(socket, status, status === 413 ? "PAYLOAD_TOO_LARGE" : "BAD_REQUEST", message)
+          const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP request"]
+          respond(socket, status, status === 413 ? "PAYLOAD_TOO_LARGE" : "BAD_REQUEST", message)
         },
-        // CONNECT names a host, which has no methods here: Allow is empty (RFC 9110 §10.2.1).
+        // CONNECT names a host, which supports no method here, so Allow is empty (RFC 9110 §10.2.1).
         onConnect: (_, socket) =>
-          answer(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow: "" }),
+          respond(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow: "" }),
       })
     }),
   )
@@ -70,6 +70,6 @@ const failures: Readonly<Record<string, readonly [status: number, message: strin
   ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
 }
 
-/** An answer on this connection has begun: another would end up in the middle of it. Node keeps it on the socket. */
-const answering = (socket: Duplex & { readonly _httpMessage?: ServerResponse | null }) =>
+/** Returns whether a response has begun on this connection: a second one would corrupt it. Node stores it there. */
+const isResponseStarted = (socket: Duplex & { readonly _httpMessage?: ServerResponse | null }) =>
   socket._httpMessage?.headersSent === true

@@ -16,19 +16,19 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 }> {
   override get message() {
     const isTaken = "code" in this.cause && this.cause.code === "EADDRINUSE"
-    const advice = isTaken ? ". Stop who listens there, or choose another" : ""
+    const advice = isTaken ? ". Stop the process using it, or choose another port" : ""
     return `cannot listen on port ${this.port}: ${this.cause.message}${advice}`
   }
 }
 
-/** Where the process listens; `port` is the bound one, also when it was told 0. */
+/** The address that the process listens on. `port` is the bound port, even when the setting is 0. */
 export class Address extends Context.Service<Address, { readonly port: number }>()(
   "plinth/api/Server/Address",
 ) {}
 
 /**
- * Listens and serves, on the port that this variable names. Everything is built and the handler attached before the port is bound, so a request is never
- * accepted that nobody answers: until then connections are refused.
+ * Serves the routes on the port of the given variable. The port is bound last, after all layers are built and the
+ * handler is attached: until that moment connections are refused, so no accepted request stays unanswered.
  */
 export const layerOf = <E, R>(routes: Layer.Layer<never, E, R>, variable: PortVariable) =>
   Layer.effect(Address, start(routes, variable)).pipe(
@@ -51,19 +51,19 @@ const start = Effect.fnUntraced(function* <E, R>(
     HttpRouter.RouterConfig,
     routerConfig,
   )
-  const making = NodeHttpServer.makeHandler(application, { scope })
+  const makeHandler = NodeHttpServer.makeHandler(application, { scope })
   const handler = yield* Effect.updateContext(
-    making,
-    withoutServices<Effect.Services<typeof making>>,
+    makeHandler,
+    withoutPlinthServices<Effect.Services<typeof makeHandler>>,
   )
 
   const server = createServer(
     {
-      // Refused by us, in the envelope, not by Node; so is an unknown Expect.
+      // `Protocol` refuses a missing Host and an unknown Expect itself, in the envelope.
       requireHostHeader: false,
       keepAliveTimeout: 65_000,
       headersTimeout: 60_000,
-      // Node would cut an upload that moves: `Bodies` cuts those that do not.
+      // Node would abort uploads that make progress; `Bodies` aborts only stalled ones.
       requestTimeout: 0,
     },
     handler,
@@ -85,10 +85,10 @@ const start = Effect.fnUntraced(function* <E, R>(
 })
 
 /**
- * What a request starts with, and copies whenever something is added to it: so none of our services, which those
- * who use them have already.
+ * Removes Plinth's services from the context of requests. That context is copied whenever a service is added to it, and
+ * the code that uses our services has captured them already.
  */
-const withoutServices = <R>(context: Context.Context<R>): Context.Context<R> =>
+const withoutPlinthServices = <R>(context: Context.Context<R>): Context.Context<R> =>
   Context.makeUnsafe(
     new Map(Array.from(context.mapUnsafe).filter(([key]) => !key.startsWith("plinth/"))),
   )
@@ -104,13 +104,13 @@ const listen = (server: Server, host: string, port: number) =>
     })
   })
 
-/** Seconds that a draining process goes on answering, for the load balancer to see its readiness fail. */
+/** Seconds that a draining process keeps accepting requests, so that the load balancer sees its readiness fail. */
 const drainDelaySeconds = 2
 
 /**
- * Drains: readiness fails and every answer closes its connection, while still listening; then no new connections,
- * and what is in flight is finished within the grace; then whatever is left is cut. Where the drain began elsewhere,
- * it has been seen by now.
+ * Stops the server in three steps: while still listening, readiness fails and every response closes its connection;
+ * then new connections are refused and requests in flight may finish within the grace period; then all remaining
+ * connections are closed. Skips the first step if the drain began elsewhere, since it has been seen by now.
  */
 const stop = Effect.fnUntraced(function* (
   server: Server,
@@ -118,23 +118,26 @@ const stop = Effect.fnUntraced(function* (
   settings: Settings["Service"],
   lifecycle: Lifecycle["Service"],
 ) {
-  const grace = settings.SHUTDOWN_GRACE_SECONDS
+  const graceSeconds = settings.SHUTDOWN_GRACE_SECONDS
   const isFirst = lifecycle.deadline === null
   const deadline = yield* drain
   if (isFirst && (settings.ENVIRONMENT !== "local" || sockets.size > 0)) {
-    yield* Effect.sleep(`${Math.min(drainDelaySeconds, grace)} seconds`)
+    yield* Effect.sleep(`${Math.min(drainDelaySeconds, graceSeconds)} seconds`)
   }
-  const closed = Effect.callback<void>((resume) => {
+  const closeServer = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
-    // Browsers connect ahead of what they may never ask.
+    // Browsers open connections in advance and may never use them.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
-  // An answer that began before the drain leaves its connection open.
-  const idle = Effect.sync(() => server.closeIdleConnections()).pipe(
+  // A response that began before the drain keeps its connection open.
+  const closeIdleRepeatedly = Effect.sync(() => server.closeIdleConnections()).pipe(
     Effect.delay("100 millis"),
     Effect.forever,
   )
-  const left = isFirst ? grace * 1000 : deadline - (yield* currentSteadyMillis)
-  yield* Effect.timeoutOption(Effect.race(closed, idle), Math.max(0, left))
+  const remainingMs = isFirst ? graceSeconds * 1000 : deadline - (yield* currentSteadyMillis)
+  yield* Effect.timeoutOption(
+    Effect.race(closeServer, closeIdleRepeatedly),
+    Math.max(0, remainingMs),
+  )
   server.closeAllConnections()
 })

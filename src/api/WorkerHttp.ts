@@ -11,7 +11,7 @@ const health = HttpApiBuilder.group(WorkerApi, "health", (handlers) =>
   Effect.map(HealthHttp.operations, (all) => handlers.handleAll(all)),
 )
 
-/** Every route the worker has. */
+/** Every route of the worker. */
 const routes = Layer.merge(
   HttpApiBuilder.layer(WorkerApi).pipe(Layer.provide(health), Layer.provide(ObservationHttp.layer)),
   Protocol.layerOf(methodsOf(WorkerApi)),

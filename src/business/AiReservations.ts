@@ -1,3 +1,4 @@
+import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Database } from "../core/Database.ts"
 import { type Batch, inBatches, type RowsFailed } from "../core/InBatches.ts"
@@ -81,7 +82,7 @@ export class AiReservations extends Context.Service<
           yield* repo.insert(row)
           return row.id
         }
-        const month = `${created_at.slice(0, 7)}-01`
+        const month = Period.monthOf(Period.dayOf(created_at)).from
         const isFar = yield* repo.insertIf(row, month, limit - maxConcurrentCalls * tokens)
         if (!isFar) yield* inTurn(row, month, limit)
         return row.id

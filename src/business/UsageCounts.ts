@@ -1,6 +1,5 @@
-import { DateTime } from "effect"
 import { uuidV7 } from "../core/Uuid.ts"
-import { Timestamp } from "../domain/Fields.ts"
+import { timestampOf } from "../domain/Fields.ts"
 import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
@@ -53,7 +52,7 @@ export class UsageCounts {
         quantity,
         dimension,
         estimated: false,
-        occurred_at: Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(at))),
+        occurred_at: timestampOf(at),
       })
     }
     return events

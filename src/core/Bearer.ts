@@ -1,16 +1,16 @@
 import { hash, timingSafeEqual } from "node:crypto"
 import { Redacted } from "effect"
 
-/** RFC 9110 §11.1: the scheme is case-insensitive, credentials follow one or more spaces. */
+/** Returns the bearer token. The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 §11.1). */
 export const bearerOf = (authorization: string | undefined) =>
   authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1]
 
-/** Whether a text is one of these secrets, in a time that tells nothing of them: all are compared, as digests. */
+/** Tests whether a text equals one of the secrets, in constant time: compares the digests of all of them. */
 export const isOneOf = (secrets: ReadonlyArray<Redacted.Redacted>) => {
-  const known = secrets.map((secret) => digest(Redacted.value(secret)))
+  const digests = secrets.map((secret) => digest(Redacted.value(secret)))
   return (text: string | undefined) => {
-    const given = digest(text ?? "")
-    return known.filter((one) => timingSafeEqual(one, given)).length > 0
+    const actual = digest(text ?? "")
+    return digests.filter((expected) => timingSafeEqual(expected, actual)).length > 0
   }
 }
 

@@ -19,32 +19,32 @@ type Outgoing = ReturnType<typeof NodeHttpServerRequest.toServerResponse>
 export type Failure = Refusal | UnsupportedMediaTypeError
 type Refusal = BadRequestError | PayloadTooLargeError | RequestTimeoutError
 
-/** How long a body may bring nothing, in seconds. While it brings anything it may take as long as it likes. */
+/** The longest time without a new byte, in seconds. A body that makes progress has no time limit. */
 const idleSeconds = 30
 
-/** A body that is being read. */
-interface Reading {
+/** A body being read. */
+interface BodyRead {
   readonly incoming: Incoming
-  readonly cut: () => void
-  /** Bytes that its connection had brought at the last look, and when they were last more than before, in steady ms. */
-  received: number
-  movedAt: number
+  readonly timeOut: () => void
+  /** Bytes received on the connection at the last check, and the steady time in ms of the last increase. */
+  bytesReceived: number
+  progressAt: number
 }
 
-/** A body that nobody reads, and when the answer to it ended, in steady ms. */
-interface Abandoned {
+/** The unread body of an answered request, and the steady time in ms at which the response was complete. */
+interface AbandonedBody {
   readonly incoming: Incoming
   readonly outgoing: Outgoing
-  since: number
+  answeredAt: number
 }
 
-/** Reads the bodies of requests, at most BODY_LIMIT_BYTES of each, and does not wait for those that stopped coming. */
+/** Reads request bodies of up to BODY_LIMIT_BYTES, and times out bodies that stall. */
 export class Bodies extends Context.Service<
   Bodies,
   {
-    /** The body as JSON text that is safe to parse, or as lines of it. */
+    /** Returns the body as JSON text that is safe to parse, or as lines of such text. */
     readonly readJson: (request: Request, accepted?: MediaType) => Effect.Effect<string, Failure>
-    /** The request is answered, and nobody reads its body: what is left of it may come for 30 s. */
+    /** Call when a request was answered without reading its body. The client may send the rest for up to 30 s. */
     readonly abandon: (request: Request) => void
   }
 >()("plinth/core/Bodies") {
@@ -52,28 +52,28 @@ export class Bodies extends Context.Service<
     this,
     Effect.gen(function* () {
       const { BODY_LIMIT_BYTES: limit } = yield* Settings
-      const readings = new Set<Reading>()
-      const abandoned = new Set<Abandoned>()
+      const readings = new Set<BodyRead>()
+      const abandoned = new Set<AbandonedBody>()
       const clock = yield* Clock.Clock
 
-      /** One timer for all of them, so that a body which is there at once costs next to nothing. */
-      const look = Effect.sync(() => {
+      /** One timer serves all bodies, so that a body that arrives immediately costs next to nothing. */
+      const checkStalled = Effect.sync(() => {
         const now = steadyMillis(clock)
         for (const reading of readings) {
           const { bytesRead } = reading.incoming.socket
-          if (bytesRead > reading.received) {
-            reading.received = bytesRead
-            reading.movedAt = now
-          } else if (now - reading.movedAt >= idleSeconds * 1000) reading.cut()
+          if (bytesRead > reading.bytesReceived) {
+            reading.bytesReceived = bytesRead
+            reading.progressAt = now
+          } else if (now - reading.progressAt >= idleSeconds * 1000) reading.timeOut()
         }
         for (const body of abandoned) {
-          const { incoming, outgoing, since } = body
+          const { incoming, outgoing, answeredAt } = body
           if (incoming.complete || incoming.destroyed) abandoned.delete(body)
-          else if (!outgoing.writableFinished) body.since = now
-          else if (now - since >= idleSeconds * 1000) incoming.socket.destroy()
+          else if (!outgoing.writableFinished) body.answeredAt = now
+          else if (now - answeredAt >= idleSeconds * 1000) incoming.socket.destroy()
         }
       })
-      yield* look.pipe(Effect.delay("1 second"), Effect.forever, Effect.forkScoped)
+      yield* checkStalled.pipe(Effect.delay("1 second"), Effect.forever, Effect.forkScoped)
 
       return Bodies.of({
         readJson: (request, accepted = "application/json") =>
@@ -86,15 +86,15 @@ export class Bodies extends Context.Service<
           const { "content-length": length = "0", "transfer-encoding": coding } = request.headers
           if (length === "0" && coding === undefined) return
           const outgoing = NodeHttpServerRequest.toServerResponse(request)
-          abandoned.add({ incoming, outgoing, since: steadyMillis(clock) })
+          abandoned.add({ incoming, outgoing, answeredAt: steadyMillis(clock) })
         },
       })
     }),
   )
 }
 
-/** A body is read once: who asks the request for it gets this text. */
-export const keepText = (request: Request, text: string) =>
+/** Sets what `request.text` returns, because the stream can be read only once. */
+export const setText = (request: Request, text: string) =>
   Object.defineProperty(request, "text", { value: Effect.succeed(text) })
 
 type MediaType = "application/json" | "application/x-ndjson"
@@ -102,49 +102,50 @@ type MediaType = "application/json" | "application/x-ndjson"
 const isType = (headers: Request["headers"], accepted: MediaType) => {
   const encoding = headers["content-encoding"]
   const [type = ""] = (headers["content-type"] ?? "").split(";")
-  const isPlain = encoding === undefined || encoding === "identity"
-  return isPlain && type.trim().toLowerCase() === accepted
+  const isUnencoded = encoding === undefined || encoding === "identity"
+  return isUnencoded && type.trim().toLowerCase() === accepted
 }
 
-/** From Node's stream itself: the stock reader resumes the fiber five times for a small body. */
-const read = (request: Request, limit: number, readings: Set<Reading>) =>
+/** Reads Node's stream directly: the stock reader resumes the fiber five times for a small body. */
+const read = (request: Request, maxBytes: number, readings: Set<BodyRead>) =>
   Effect.callback<Buffer, Refusal>((resume) => {
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
     const chunks: Array<Buffer> = []
     let size = 0
     const onData = (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) return end(Effect.fail(new PayloadTooLargeError({ limit })))
+      if (size > maxBytes) return finish(Effect.fail(new PayloadTooLargeError({ limit: maxBytes })))
       chunks.push(chunk)
     }
-    const onEnd = () => end(Effect.succeed(Buffer.concat(chunks, size)))
-    const onCut = () => end(Effect.fail(new BadRequestError({ reason: "The body ended early" })))
-    const stop = () => {
+    const onEnd = () => finish(Effect.succeed(Buffer.concat(chunks, size)))
+    const onAborted = () =>
+      finish(Effect.fail(new BadRequestError({ reason: "The body ended early" })))
+    const detach = () => {
       readings.delete(reading)
-      incoming.off("data", onData).off("end", onEnd).off("close", onCut).off("error", onCut)
+      incoming.off("data", onData).off("end", onEnd).off("close", onAborted).off("error", onAborted)
       incoming.pause()
     }
-    const end = (result: Effect.Effect<Buffer, Refusal>) => {
-      stop()
+    const finish = (result: Effect.Effect<Buffer, Refusal>) => {
+      detach()
       resume(result)
     }
-    const reading: Reading = {
+    const reading: BodyRead = {
       incoming,
-      cut: () => end(Effect.fail(new RequestTimeoutError({ reason: stalled }))),
-      received: -1,
-      movedAt: 0,
+      timeOut: () => finish(Effect.fail(new RequestTimeoutError({ reason: stalledReason }))),
+      bytesReceived: -1,
+      progressAt: 0,
     }
-    if (incoming.destroyed) return onCut()
-    // The client holds the body back until it is asked for.
+    if (incoming.destroyed) return onAborted()
+    // With `Expect: 100-continue`, the client sends the body only after this.
     if (request.headers["expect"] !== undefined) {
       NodeHttpServerRequest.toServerResponse(request).writeContinue()
     }
     readings.add(reading)
-    incoming.on("data", onData).on("end", onEnd).on("close", onCut).on("error", onCut)
-    return Effect.sync(stop)
+    incoming.on("data", onData).on("end", onEnd).on("close", onAborted).on("error", onAborted)
+    return Effect.sync(detach)
   })
 
-const stalled = `Nothing more of the body came for ${idleSeconds} seconds`
+const stalledReason = `No more of the body arrived for ${idleSeconds} seconds`
 
 const textOf = (bytes: Buffer) => {
   const text = bytes.toString("utf8")

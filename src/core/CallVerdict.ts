@@ -1,27 +1,30 @@
 import { Duration } from "effect"
 import { Headers } from "effect/http"
 
-/** What a failed call says about the service and about another attempt. An adapter gives one for each of its errors. */
+/** Says whose fault a failed call was and whether to retry it. An adapter provides one for each of its errors. */
 export interface CallVerdict {
-  /** Only theirs count against the circuit breaker. */
+  /** Only `theirs` counts against the circuit breaker. */
   readonly fault: "ours" | "theirs"
-  /** `always`: they did nothing. `if_repeatable`: they may have done it. `never`: the answer would be the same. */
+  /**
+   * `always`: the service did nothing. `if_repeatable`: it may have done the work. `never`: another attempt would fail
+   * the same way.
+   */
   readonly retry: "always" | "if_repeatable" | "never"
-  /** Not before then. */
+  /** The earliest time of another attempt. */
   readonly retryAfter?: Headers.RetryAfter
 }
 
-/** Nothing came back, or not in time. */
+/** No response, or not in time. */
 export const unanswered: CallVerdict = { fault: "theirs", retry: "if_repeatable" }
 
-/** An answer that makes no sense. */
+/** A response that cannot be decoded. */
 export const unusable: CallVerdict = { fault: "theirs", retry: "never" }
 
-/** By the status of the answer (RFC 9110 §15) and its `Retry-After`. 408 and 429 say that the request was not taken. */
+/** Classifies a status (RFC 9110 §15) and its `Retry-After`. 408 and 429: the request was not processed. */
 export const ofStatus = (status: number, retryAfter: string | undefined): CallVerdict => {
-  const told = retryAfter === undefined ? undefined : Headers.parseRetryAfter(retryAfter)
+  const parsed = retryAfter === undefined ? undefined : Headers.parseRetryAfter(retryAfter)
   const verdict = byStatus(status)
-  return told?._tag === "Success" ? { ...verdict, retryAfter: told.success } : verdict
+  return parsed?._tag === "Success" ? { ...verdict, retryAfter: parsed.success } : verdict
 }
 
 const byStatus = (status: number): CallVerdict => {
@@ -29,6 +32,6 @@ const byStatus = (status: number): CallVerdict => {
   return { fault: "ours", retry: status === 408 || status === 429 ? "always" : "never" }
 }
 
-/** How long the service wants to be left alone, seen from `now` in Unix milliseconds. */
+/** Returns how long to wait before another attempt. `now` is in Unix milliseconds. */
 export const delayOf = ({ retryAfter }: CallVerdict, now: number): Duration.Duration =>
   retryAfter === undefined ? Duration.zero : Headers.retryAfterDelay(retryAfter, now)

@@ -9,12 +9,20 @@ import {
   leaseMs,
   lostProcess,
   type Settlement,
-  upkeep,
+  runEvery,
 } from "./JobStore.ts"
 import { jsonText } from "./JsonText.ts"
-import { byTurn, changeOf, type Claimed, jobOf, type SqliteRow } from "./SqliteJob.ts"
+import {
+  inClaimOrder,
+  settlementChange,
+  type ClaimedRow,
+  jobOf,
+  type SqliteRow,
+} from "./SqliteJob.ts"
 
-/** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
+/**
+ * Jobs in the table `jobs`. Notifies on commit within this process only; jobs of other processes are found by polling.
+ */
 export const layer = Layer.effect(
   JobStore,
   Effect.gen(function* () {
@@ -23,7 +31,7 @@ export const layer = Layer.effect(
     const types = yield* JobTypes
     const listeners = new Set<(name: string) => void>()
 
-    const tell = (name: string) =>
+    const notify = (name: string) =>
       Effect.sync(() => {
         for (const listener of listeners) listener(name)
       })
@@ -35,7 +43,7 @@ export const layer = Layer.effect(
       sql`CASE WHEN state = 'waiting' AND run_at > ${time} THEN 'delayed' ELSE state END`
 
     const userId = sql.literal(`json_extract(message, '$.payload.user_id')`)
-    const ofUser = (user: string) => sql`${userId} = ${user}`
+    const isOfUser = (user: string) => sql`${userId} = ${user}`
 
     const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
       const rows = yield* query(
@@ -45,11 +53,11 @@ export const layer = Layer.effect(
     })
 
     const settle = (settlement: Settlement) =>
-      Effect.flatMap(changeOf(settlement), (change) =>
+      Effect.flatMap(settlementChange(settlement), (change) =>
         query(sql`UPDATE jobs SET ${sql.update(change)} WHERE ${isHeld(settlement.claim)}`),
       )
 
-    /** An attempt whose process said nothing for so long is over: it counts. */
+    /** Retries or fails attempts whose lease expired. They count. */
     const rescue = Effect.gen(function* () {
       const time = yield* now
       yield* query(sql`
@@ -64,11 +72,11 @@ export const layer = Layer.effect(
       `)
     })
 
-    /** One kind that cannot be removed keeps none of the others. */
+    /** Deletes ended jobs after the retention of their type. A failure for one type does not affect the others. */
     const removeOld = Effect.forEach(types, (type) =>
       Effect.flatMap(ago(policyOf(type).retention), (oldest) =>
         query(sql`DELETE FROM jobs WHERE name = ${type.identifier} AND finished_at < ${oldest}`),
-      ).pipe(Effect.ignoreCause({ log: "Error", message: "old jobs cannot be removed" })),
+      ).pipe(Effect.ignoreCause({ log: "Error", message: "removal of old jobs failed" })),
     )
 
     return JobStore.of({
@@ -89,7 +97,7 @@ export const layer = Layer.effect(
         const inserted = yield* query(
           sql`INSERT INTO jobs ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING id`,
         )
-        if (inserted.length > 0) yield* sql.afterCommit(tell(name))
+        if (inserted.length > 0) yield* sql.afterCommit(notify(name))
         return inserted.length > 0
       }),
       get: (id) => Effect.map(jobs(sql`WHERE id = ${id}`), ([job]) => job),
@@ -106,7 +114,7 @@ export const layer = Layer.effect(
         const conditions = [
           ...(name === undefined ? [] : [sql`name = ${name}`]),
           ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
-          ...(user === undefined ? [] : [ofUser(user)]),
+          ...(user === undefined ? [] : [isOfUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`
@@ -129,7 +137,7 @@ export const layer = Layer.effect(
             WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING *, state AS shown
           `),
         )
-        if (job !== undefined) yield* sql.afterCommit(tell(job.name))
+        if (job !== undefined) yield* sql.afterCommit(notify(job.name))
         return job
       }),
       cancel: (id) =>
@@ -151,14 +159,14 @@ export const layer = Layer.effect(
                 WHERE taken.name = jobs.name AND taken.unique_key = ${to}
                   AND taken.state IN ('waiting', 'active')
               ) THEN ${to} ELSE unique_key END
-            WHERE ${ofUser(user)}
+            WHERE ${isOfUser(user)}
           `),
         ),
       forget: (users) =>
         Effect.asVoid(query(sql`DELETE FROM jobs WHERE ${userId} IN ${sql.in(users)}`)),
       claim: Effect.fnUntraced(function* (name, limit) {
         const time = yield* now
-        return yield* query(sql<Claimed>`
+        return yield* query(sql<ClaimedRow>`
           UPDATE jobs SET
             state = 'active', attempts = attempts + 1, started_at = ${time},
             leased_until = ${yield* fromNow(leaseMs)}
@@ -167,7 +175,7 @@ export const layer = Layer.effect(
             ORDER BY priority DESC, run_at, id LIMIT ${limit}
           )
           RETURNING id, name, attempts AS attempt, started_at, max_attempts, message, priority, run_at
-        `).pipe(Effect.map((claims) => claims.toSorted(byTurn)))
+        `).pipe(Effect.map((claims) => claims.toSorted(inClaimOrder)))
       }),
       settle: (settlements) => transaction(Effect.forEach(settlements, settle, { discard: true })),
       renew: Effect.fnUntraced(function* (claims) {
@@ -192,13 +200,13 @@ export const layer = Layer.effect(
           wait: Math.max(0, DateTime.makeUnsafe(run_at).epochMilliseconds - time.epochMilliseconds),
         }))
       }),
-      attend: Effect.fnUntraced(function* (wake) {
+      maintain: Effect.fnUntraced(function* (wake) {
         yield* Effect.acquireRelease(
           Effect.sync(() => listeners.add(wake)),
           () => Effect.sync(() => listeners.delete(wake)),
         )
-        yield* upkeep("2 seconds", rescue)
-        yield* upkeep("1 hour", removeOld)
+        yield* runEvery("2 seconds", rescue)
+        yield* runEvery("1 hour", removeOld)
       }),
     })
   }),

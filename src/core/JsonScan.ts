@@ -1,18 +1,18 @@
-/** The levels of nesting a JSON body may have. */
+/** The most levels of nesting in a JSON body. */
 const maxDepth = 64
-/** Members of lists and objects, and the value that holds them all. A decoder looks at each of them. */
+/** The most values: members of lists and objects, and the outermost value. A decoder visits each of them. */
 const maxValues = 100_000
 
 /**
- * Finds what makes a JSON text, or lines of JSON, unsafe to parse and decode; undefined when nothing does. One pass over the
- * text, which costs less than parsing it and makes nothing. A `__proto__` key is found however it is spelt; no other key is a
- * danger: to `JSON.parse`, `constructor` and `prototype` are names like any other. What is not JSON may pass, and fails when
- * it is parsed.
+ * Returns the reason why a JSON text, or lines of JSON, are unsafe to parse and decode; undefined if they are safe. One
+ * pass that allocates nothing and costs less than parsing. Finds a `__proto__` key in every escaped spelling; no other
+ * key is dangerous: to `JSON.parse`, `constructor` and `prototype` are ordinary names. Text that is not JSON may pass,
+ * and fails when it is parsed.
  */
 export const problemIn = (text: string): string | undefined => {
   let depth = 0
   let values = 0
-  /** Nothing has followed the last bracket that opened. */
+  /** True while the innermost list or object has no members yet. */
   let isEmpty = true
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
@@ -39,11 +39,11 @@ export const problemIn = (text: string): string | undefined => {
         if (depth === 0) values += 1
         depth += 1
         isEmpty = true
-        if (depth > maxDepth) return `The body is nested over ${maxDepth} levels`
+        if (depth > maxDepth) return `The body is nested deeper than ${maxDepth} levels`
         break
       case braceEnd:
       case bracketEnd:
-        // Its members are as many as its commas and one, or none.
+        // A non-empty list or object has one member more than commas.
         if (!isEmpty) values += 1
         depth -= 1
         isEmpty = false
@@ -62,7 +62,9 @@ const tooMany = "The body has more than 100,000 values"
 const [tab, lineFeed, carriageReturn, space, quote, comma] = [9, 10, 13, 32, 34, 44]
 const [colon, bracket, backslash, bracketEnd, brace, braceEnd] = [58, 91, 92, 93, 123, 125]
 
-/** Where the quote is that ends a string. In one without escapes it is the first, which is found fastest. */
+/**
+ * Returns the index of a string's closing quote. Without escapes it is the first one, which `indexOf` finds fastest.
+ */
 const endOfString = (text: string, start: number) => {
   const first = text.indexOf('"', start)
   if (first === -1) return text.length
@@ -77,14 +79,16 @@ const endOfString = (text: string, start: number) => {
 
 const isKey = (text: string, after: number) => text.charCodeAt(afterBlanks(text, after)) === colon
 
-/** Where something follows that is no white space. */
+/** Returns the index of the next character that is not white space. */
 const afterBlanks = (text: string, start: number) => {
   if (!isBlank(text.charCodeAt(start))) return start
   notBlank.lastIndex = start
   return notBlank.test(text) ? notBlank.lastIndex - 1 : text.length
 }
 
-/** The last character before the next one that has a meaning here. Most words are short: looked through faster than searched. */
+/**
+ * Returns the index before the next structural character. Most words are short: a loop beats the regular expression.
+ */
 const endOfWord = (text: string, start: number) => {
   const near = start + 16
   for (let at = start + 1; at < near; at += 1) {
@@ -110,7 +114,7 @@ const isBlank = (code: number) =>
 
 const proto = Array.from("__proto__", (letter) => letter.charCodeAt(0))
 
-/** Each letter as it is or, in six characters, by its code: `\u005f`. */
+/** Compares with `__proto__`; each letter may also be a six-character escape: `\u005f`. */
 const isProto = (text: string, start: number, end: number) => {
   if (end - start < proto.length || end - start > 6 * proto.length) return false
   let at = start

@@ -1,4 +1,4 @@
-/** What was made for each key. Nested, this is cheaper than a key joined from several labels. */
+/** Caches the value of each key. Nested calls are cheaper than one key joined from several labels. */
 export const memoize = <Key, Value>(make: (key: Key) => Value) => {
   const values = new Map<Key, Value>()
   return (key: Key) => {

@@ -1,13 +1,13 @@
 import { isIPv6 } from "node:net"
 
-/** What one client has of addresses: of IPv6 a whole /64, so that it cannot have a limit for each of them. */
+/** Returns the /64 network of an IPv6 address, because one client has a whole /64. Returns IPv4 addresses unchanged. */
 export const networkOf = (address: string) => {
   const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? []
   if (mapped !== undefined) return mapped
   if (!isIPv6(address)) return address
   const [left = "", right] = address.split("::")
   const head = left.split(":")
-  // Between the two colons are as many zeros as are missing.
+  // `::` stands for the missing groups, which are zero.
   const missing = right === undefined ? 0 : 8 - head.length - right.split(":").length
   const groups = [
     ...head,

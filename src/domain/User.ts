@@ -11,6 +11,11 @@ export type UserId = typeof UserId.Type
 export const Role = Schema.Literals(["user", "admin", "superadmin"])
 export type Role = typeof Role.Type
 
+/** Roles by what they allow: a higher rank includes all lower ones. */
+export const rankOf = (role: Role) => ranks[role]
+
+const ranks: Readonly<Record<Role, number>> = { user: 0, admin: 1, superadmin: 2 }
+
 export const SubscriptionPlan = Schema.Literals(["free", "pro", "enterprise"])
 export type SubscriptionPlan = typeof SubscriptionPlan.Type
 

@@ -7,9 +7,9 @@ import { UsageCurrentPeriod } from "../domain/UsageReport.ts"
 import { SubscriptionPlan, SubscriptionStatus, UserId } from "../domain/User.ts"
 import { method, userId } from "./Method.ts"
 
-const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   get: Schema.Struct({ user_id: userId }),
   check: Schema.Struct({
@@ -21,7 +21,7 @@ export const input = {
   }),
 }
 
-/** A plan, and what is left of it. A limit of null is none. */
+/** A user's plan and its remaining limits. A null limit means unlimited. */
 const Entitlement = Schema.Struct({
   user_id: UserId,
   is_active: Schema.Boolean,
@@ -31,15 +31,19 @@ const Entitlement = Schema.Struct({
 })
 
 const EntitlementCheck = Schema.Struct({
-  /** The user is active, and his plan has room for the amount. */
+  /** The user is active, and the plan allows the amount. */
   is_allowed: Schema.Boolean,
   limit: Schema.NullOr(Schema.Int),
   remaining: Schema.NullOr(Schema.Int),
 })
 
-/** What a user's plan gives. */
+/** The entitlements of a user's plan. */
 export class EntitlementsRpcs extends RpcGroup.make(
-  method("entitlements.get", { input: input.get, success: Entitlement, error: missing }),
-  /** Looks, and takes nothing. */
-  method("entitlements.check", { input: input.check, success: EntitlementCheck, error: missing }),
+  method("entitlements.get", { input: input.get, success: Entitlement, error: readErrors }),
+  /** Only checks: reserves nothing. */
+  method("entitlements.check", {
+    input: input.check,
+    success: EntitlementCheck,
+    error: readErrors,
+  }),
 ) {}

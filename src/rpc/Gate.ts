@@ -7,13 +7,13 @@ import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
-import { callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
+import { callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
 
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
 
 /**
- * Lets in who has an RPC_TOKEN, and notes the name he gives himself. Wrong tokens are counted by address, as those of
- * REST are: past the limit of `auth` they are told so.
+ * Admits callers with an RPC_TOKEN and records the name that they give. Wrong tokens are counted by address, as in
+ * REST: over the `auth` limit, the failure is a 429 instead of a 401.
  */
 export const make = Effect.fnUntraced(function* (path: string) {
   const { RATE_LIMIT_AUTH, rpcTokens } = yield* Settings
@@ -25,10 +25,10 @@ export const make = Effect.fnUntraced(function* (path: string) {
     const reason = token === undefined ? "missing_token" : "invalid_token"
     metrics.authFailure(reason)
     if (token !== undefined) {
-      const verdict = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
-      if (!verdict.isAllowed) {
+      const decision = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
+      if (!decision.isAllowed) {
         metrics.rateLimitHit(path, "ip")
-        const retry_after = Math.ceil(verdict.reset_after / 1000)
+        const retry_after = Math.ceil(decision.reset_after / 1000)
         return yield* new RateLimitError({ retry_after })
       }
     }
@@ -40,14 +40,14 @@ export const make = Effect.fnUntraced(function* (path: string) {
     if (!isToken(token)) return refuse(token, request.ip_address ?? "unknown")
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
-      return malformed(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
+      return badRequest(`${callerHeader} must be 1 to 64 lowercase letters, digits or hyphens`)
     }
-    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longestTimeout) {
-      return malformed(`${timeoutHeader} must be an integer from 1 to ${longestTimeout}`)
+    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > maxTimeoutMs) {
+      return badRequest(`${timeoutHeader} must be an integer from 1 to ${maxTimeoutMs}`)
     }
     request.caller = caller
     return Exit.void
   }
 })
 
-const malformed = (reason: string) => Exit.fail(new BadRequestError({ reason }))
+const badRequest = (reason: string) => Exit.fail(new BadRequestError({ reason }))

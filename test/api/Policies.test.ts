@@ -236,7 +236,10 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
       )
       const exit = yield* Effect.exit(start)
       assert(Exit.isFailure(exit))
-      assert.match(Cause.pretty(exit.cause), /POST \/app\/pay does not say what a repetition does/)
+      assert.match(
+        Cause.pretty(exit.cause),
+        /POST \/app\/pay does not declare how it handles repeated requests/,
+      )
     }),
   )
 

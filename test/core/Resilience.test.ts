@@ -127,7 +127,7 @@ describe("a call", () => {
     ([script, within, attempts]) =>
       Effect.scoped(
         Effect.gen(function* () {
-          const { call, state } = yield* started({ within: `${within} millis`, attempts })
+          const { call, state } = yield* started({ totalTimeout: `${within} millis`, attempts })
           const failedAt: Array<number> = []
           state.answer = Effect.suspend(() => {
             const step = script[state.calls.length - 1]
