@@ -122,7 +122,7 @@ const isPassed = ({ status }: { readonly status: string }) => status === "passed
 const annotationsOf = (markdown: string) =>
   Array.from(
     markdown
-      .replace(/^[^]*## Recipe: what an endpoint asks/, "")
+      .replace(/^[^]*## Recipe: an endpoint and its policies/, "")
       .replace(/\n## [^]*$/, "")
       .matchAll(/`(\.annotate(?:Merge)?\(.*?\))`/g),
     ([, code = ""]) => code,
