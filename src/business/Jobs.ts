@@ -10,7 +10,8 @@ import type {
   ValidationError,
 } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
-import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
+import type { Job, JobState, JobStats } from "../domain/Job.ts"
+import { JobTypes } from "../domain/JobKinds.ts"
 import { type CursorPage, type Position, toCursor } from "../domain/Page.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { type Actor, Audit } from "./Audit.ts"

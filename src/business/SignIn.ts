@@ -12,7 +12,7 @@ import {
 } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import type { Identity } from "../domain/Identity.ts"
-import { SendWelcomeEmail } from "../domain/Job.ts"
+import { SendWelcomeEmail } from "../domain/JobKinds.ts"
 import type { User, UserId } from "../domain/User.ts"
 import type { UserCache } from "./UserCache.ts"
 import { emailKey, UsersRepo } from "./UsersRepo.ts"

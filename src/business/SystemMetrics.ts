@@ -5,7 +5,7 @@ import { Metrics } from "../core/telemetry/Metrics.ts"
 import { currentSteadyMillis, steadyMillis } from "../core/SteadyClock.ts"
 import type { SystemState } from "../core/telemetry/SystemSeries.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import { JobTypes } from "../domain/Job.ts"
+import { JobTypes } from "../domain/JobKinds.ts"
 import { UsersRepo } from "./UsersRepo.ts"
 
 const leaseName = "system_metrics"

@@ -8,7 +8,7 @@ import {
   ExportUserData,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 
 /** Handlers of jobs that export or remove stored data. */
 export const handlers = Effect.gen(function* () {

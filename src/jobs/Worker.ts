@@ -8,7 +8,7 @@ import {
   GenerateDailyReport,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 import * as Data from "./Data.ts"
 import * as Emails from "./Emails.ts"
 import { metered } from "./Metered.ts"

@@ -5,13 +5,12 @@ import { Projects } from "../../src/business/Projects.ts"
 import { Users } from "../../src/business/Users.ts"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import type { Job, JobId } from "../../src/domain/Job.ts"
 import {
   GenerateDailyReport,
-  type Job,
-  type JobId,
   SendNotificationEmail,
   SendPasswordResetEmail,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { identity } from "../fixtures/Business.ts"
