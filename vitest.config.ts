@@ -92,6 +92,8 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
+    // The files of a project share their processes: the application is loaded once in each, and not once for each file.
+    isolate: false,
     setupFiles: ["test/fixtures/EveryAnswer.ts"],
     // What hangs is found all the same; a busy machine is no failure.
     testTimeout: 30_000,
