@@ -1,6 +1,5 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import http from "node:http"
-import { build, type Plugin } from "esbuild"
+import { bundle } from "./Bundle.ts"
 
 /**
  * `dist/`: for each process an entry that looks at the Node version before it loads the program. What is loaded only
@@ -10,51 +9,18 @@ import { build, type Plugin } from "esbuild"
 
 const processes = ["main", "worker", "cli"]
 
-/** Importing node:http reads all its exports, and three of them load all of fetch: 8 MB and 50 ms that no server uses. */
-const slimHttp: Plugin = {
-  name: "slim-http",
-  setup({ onLoad, onResolve }) {
-    const fetching = new Set(["WebSocket", "CloseEvent", "MessageEvent"])
-    const names = Object.keys(http).filter((name) => !fetching.has(name))
-    onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) =>
-      kind === "import-statement" ? { path: "node:http", namespace: "slim" } : undefined,
-    )
-    onLoad({ filter: /./, namespace: "slim" }, () => ({
-      contents: `const http = process.getBuiltinModule("node:http")
-        export default http
-        export const { ${names.join(", ")} } = http`,
-    }))
-  },
-}
-
 rmSync("dist", { recursive: true, force: true })
 
-/** Each process by itself: what two share would be cut into chunks that fit neither. */
-const bundle = (name: string) =>
-  build({
-    entryPoints: { [`${name}-program`]: `src/${name}.ts` },
-    outdir: "dist",
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node22.19",
-    // What is imported on demand must be ESM: of CommonJS, a chunk exports nothing but its default.
-    mainFields: ["module", "main"],
-    chunkNames: `${name}-chunks/[name]-[hash]`,
-    minify: true,
-    sourcemap: "linked",
-    sourcesContent: false,
-    legalComments: "none",
-    metafile: true,
-    plugins: [slimHttp],
-    // Dependencies written as CommonJS call require.
-    banner: {
-      js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
-    },
-  })
-
-const bundles = await Promise.all(processes.map(bundle))
+const bundles = await Promise.all(
+  processes.map((name) =>
+    bundle({
+      entryPoints: { [`${name}-program`]: `src/${name}.ts` },
+      outdir: "dist",
+      chunkNames: `${name}-chunks/[name]-[hash]`,
+      sourcemap: "linked",
+    }),
+  ),
+)
 
 // Every import() that esbuild reads becomes a chunk, also where what would run it is left out: 3 MB of a documentation
 // page that nobody serves.
