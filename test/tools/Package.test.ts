@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import { cpSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { join, resolve } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
@@ -134,8 +134,8 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
 
   it.effect("says nothing of the machine it was built on", () =>
     Effect.gen(function* () {
-      const { files, installed, tarball } = yield* Packed
-      const places = [dirname(tarball), realpathSync("node_modules")]
+      const { builtIn, files, installed } = yield* Packed
+      const places = [builtIn, realpathSync("node_modules")]
       const telling = files.filter((file) => {
         const text = readFileSync(join(installed, file), "utf8")
         return places.some((place) => text.includes(place))
