@@ -1,5 +1,9 @@
+import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { matchesGlob, relative } from "node:path"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+import { changedSince, nearTests } from "./scripts/NearTests.ts"
 import {
   canInstall,
   find,
@@ -9,14 +13,14 @@ import {
   programs,
 } from "./scripts/Programs.ts"
 
-/** What runs on both databases. Everything else runs once, in the project `sqlite`. */
+/** What runs on both databases, because SQL or time differs. Everything else runs once, in the project `sqlite`. */
 const onBothDatabases = [
   "test/laws/{Repository,JsonColumns,JobQueue}.test.ts",
-  "test/business/**/*.test.ts",
+  "test/business/**/!(AiMeter|AiRouting).test.ts",
   "test/jobs/{Emails,Data,Usage}.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,AiVendors,Quotas}.test.ts",
-  "test/rpc/*.test.ts",
-  "test/cli/{Users,Jobs,Remote,UsageShow,Migrate,Doctor}*.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,Quotas}.test.ts",
+  "test/rpc/{Calls,Failures,HostileInput,Streams,Verdicts}.test.ts",
+  "test/cli/{Users,Jobs,UsageShow,Migrate,Doctor}*.test.ts",
   "test/process/{IdempotencyCrash,AiCrash,AiSecrets,AiShutdown,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
@@ -71,10 +75,54 @@ const places = {
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
 
+/**
+ * CPU seconds of each test file, itself and its processes; the slower database's. Nothing fails when they are out of
+ * date: they order the files, and choose those of `--changed`.
+ */
+const seconds = JSON.parse(readFileSync("test/seconds.json", "utf8")) as Record<string, number>
+
+/** Starts the files that take longest first, so that no long one is left alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override sort(files: ReadonlyArray<TestSpecification>) {
+    const length = ({ moduleId }: TestSpecification) =>
+      seconds[relative(this.ctx.config.root, moduleId)] ?? Number.POSITIVE_INFINITY
+    // Processes are shared by files of one project, so its files follow each other.
+    return Promise.resolve(
+      files.toSorted(
+        (a, b) => a.project.name.localeCompare(b.project.name) || length(b) - length(a),
+      ),
+    )
+  }
+}
+
+const isIn = (patterns: ReadonlyArray<string>) => (file: string) =>
+  patterns.some((pattern) => matchesGlob(file, pattern))
+
+const databasesOf = (file: string) =>
+  places.embeddedPostgres !== null && isIn(onBothDatabases)(file) ? 2 : 1
+
+/** The test files of `--changed`; undefined without it. */
+const near = () => {
+  const commit = changedSince(process.argv)
+  if (commit === undefined) return undefined
+  const { files, left } = nearTests(commit, seconds, databasesOf)
+  if (left > 0) {
+    process.stderr.write(`${files.length} test files near the change; npm test runs ${left} more\n`)
+  }
+  return files
+}
+const chosen = near()
+const include = (...patterns: ReadonlyArray<string>) =>
+  chosen === undefined ? [...patterns] : chosen.filter(isIn(patterns))
+
 export default defineConfig({
   test: {
     pool: "forks",
-    maxWorkers: 2,
+    // One more than CI's cores: much of the time is spent waiting for processes.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
+    // With `--changed`, `include` has chosen already.
+    ...(chosen !== undefined && { forceRerunTriggers: ["**"] }),
     // The files of a project share their processes: the application is loaded once in each, and not once for each file.
     isolate: false,
     setupFiles: ["test/fixtures/EveryAnswer.ts"],
@@ -86,7 +134,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "sqlite",
-          include: ["test/**/*.test.ts"],
+          include: include("test/**/*.test.ts"),
           exclude: ["test/{clients,specmatic}/**", ...onPostgres],
           provide: { postgres: null, ...places },
         },
@@ -97,7 +145,7 @@ export default defineConfig({
               extends: true as const,
               test: {
                 name: "postgres",
-                include: [...onBothDatabases, ...onPostgres],
+                include: include(...onBothDatabases, ...onPostgres),
                 globalSetup: ["test/GlobalSetup.ts"],
                 provide: places,
               },
