@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Brings IMAGE to where DEPLOY_TARGET says, in two steps: deploy/deploy.sh migrate, then deploy/deploy.sh release.
-# README, "Deploying", tells which variables each target needs.
+# Deploys IMAGE to DEPLOY_TARGET in two steps: deploy/deploy.sh migrate, then deploy/deploy.sh release.
+# docs/deploying.md lists the variables that each target needs.
 set -euo pipefail
 : "${IMAGE:?the image, by its digest}" "${DEPLOY_TARGET:?ssh-compose, kubernetes or render}"
 
-# A machine with Docker, where the compose file runs.
+# Deploys to a machine with Docker that runs the Compose file.
 ssh-compose() {
   : "${DEPLOY_HOST:?user@host}" "${DEPLOY_SSH_KEY:?a private key}" "${DEPLOY_KNOWN_HOSTS:?from ssh-keyscan}"
   local directory=${DEPLOY_PATH:-plinth}
-  # Not local: the trap runs when the function is over.
+  # Not a local variable: the trap runs after the function has returned.
   keys=$(mktemp -d)
   trap 'rm -rf "$keys"' EXIT
   (umask 077 && printf '%s\n' "$DEPLOY_SSH_KEY" >"$keys/key")
@@ -18,8 +18,8 @@ ssh-compose() {
       "mkdir -p '$directory' && cd '$directory' && tar --extract --gzip && PLINTH_IMAGE='$IMAGE' deploy/rollout.sh $1"
 }
 
-# A Deployment `plinth` with a container `server`, in the namespace of the kubeconfig, and `plinth-worker` with a
-# container `worker`, unless servers do the jobs.
+# Deploys to the namespace of the kubeconfig: to a Deployment `plinth` with a container `server`, and, unless the servers
+# run the jobs, to a Deployment `plinth-worker` with a container `worker`.
 kubernetes() {
   : "${KUBECONFIG_CONTENT:?a kubeconfig}"
   KUBECONFIG=$(mktemp)
@@ -35,7 +35,8 @@ kubernetes() {
     fi
     return
   fi
-  # The Deployment's own pod, with its settings and secrets, but without what makes a Service send it requests.
+  # Copies the pod of the Deployment, with its settings and secrets, but without the labels, ports and probes that would
+  # make a Service send it requests.
   local job="plinth-migrate-${GITHUB_RUN_ID:-$(date +%s)}-${GITHUB_RUN_ATTEMPT:-1}"
   kubectl get deployment/plinth --output json |
     jq --arg job "$job" --arg image "$IMAGE" '{
@@ -52,14 +53,14 @@ kubernetes() {
         }
       }
     }' | kubectl create --filename -
-  # Completed or failed: `kubectl wait` can wait for one of them only.
+  # Waits for completed or failed: `kubectl wait` can wait for only one of them.
   until [ "$(kubectl get "job/$job" --output jsonpath='{.status.conditions[*].type}')" ]; do sleep 5; done
   kubectl logs "job/$job"
   kubectl wait --for=condition=complete --timeout=30s "job/$job"
 }
 
-# A web service of Render that runs an image. Its pre-deploy command has to be `plinth migrate`. RENDER_WORKER_ID, if
-# there is one, is a background worker that runs `plinth worker`.
+# Deploys to a web service of Render that runs an image. Its pre-deploy command must be `plinth migrate`.
+# RENDER_WORKER_ID, if set, is a background worker that runs `plinth worker`.
 render() {
   : "${RENDER_API_KEY:?}" "${RENDER_SERVICE_ID:?srv-...}"
   if [ "$1" = migrate ]; then
@@ -75,7 +76,7 @@ render() {
 render-service() {
   local deploys="https://api.render.com/v1/services/$1/deploys" id status
   ask() {
-    # On stdin, because arguments are in the list of processes.
+    # The token is passed on stdin, because arguments are visible in the process list.
     curl --silent --show-error --fail --max-time 30 --header @- --header 'Content-Type: application/json' "$@" \
       <<<"Authorization: Bearer $RENDER_API_KEY"
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# On the machine where the compose file runs, with PLINTH_IMAGE set: deploy/rollout.sh migrate, then
-# deploy/rollout.sh release. Replicas of the new image come up beside the old ones, which then stop one by one; then the
-# worker is replaced, while jobs wait.
+# Run on the machine of the Compose file, with PLINTH_IMAGE set: deploy/rollout.sh migrate, then
+# deploy/rollout.sh release. The release starts replicas of the new image beside the old ones, stops the old ones one by
+# one, and then replaces the worker; jobs wait meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${PLINTH_IMAGE:?}"
@@ -19,7 +19,7 @@ case ${1:-} in
     if ! docker compose up --detach --wait --wait-timeout 120 --no-deps --no-recreate \
       --scale server=$((${#old[@]} + replicas)) server; then
       docker compose logs --tail 50 server >&2
-      # What came up is taken down again; the old ones never stopped.
+      # Removes the replicas that started. The old ones never stopped.
       docker compose ps --all --quiet server | grep --invert-match --line-regexp --fixed-strings \
         "$(printf '%s\n' "${old[@]:-none}")" | xargs --no-run-if-empty docker rm --force >/dev/null
       exit 1
@@ -28,7 +28,7 @@ case ${1:-} in
       docker stop --time 30 "$container" >/dev/null
       docker rm "$container" >/dev/null
     done
-    # For whoever runs docker compose here by hand.
+    # Stores the image for later runs of docker compose by hand.
     touch .env
     sed -i '/^PLINTH_IMAGE=/d' .env
     printf 'PLINTH_IMAGE=%s\n' "$PLINTH_IMAGE" >>.env
@@ -37,7 +37,7 @@ case ${1:-} in
       exit 1
     fi
     docker compose up --detach --no-recreate
-    # Both read their files anew.
+    # Makes both reload their configuration.
     docker compose kill --signal HUP proxy prometheus
     ;;
   *)

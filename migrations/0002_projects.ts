@@ -17,7 +17,7 @@ export const up = Effect.gen(function* () {
       deleted_at ${timestamp}
     )
   `
-  // SQLite counts from the index alone only when the column of the condition is in it.
+  // SQLite counts from the index alone only if the index includes the column of its condition.
   yield* sql`
     CREATE INDEX projects_newest ON projects (owner_id, created_at DESC, id DESC, deleted_at)
     WHERE deleted_at IS NULL

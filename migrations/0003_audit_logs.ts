@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { columnTypes } from "./Dialect.ts"
 
-/** Actors are no foreign keys: a row outlives whom it speaks of. */
+/** Ids of users are not foreign keys: audit rows outlive the users they name. */
 export const up = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { id, timestamp, json } = yield* columnTypes

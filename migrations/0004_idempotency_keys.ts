@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { columnTypes } from "./Dialect.ts"
 
-/** `body` is the answer as it was sent; null when it had none. */
+/** `body` is the response body as sent; null if there was none. */
 export const up = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { id, timestamp, integer } = yield* columnTypes

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { columnTypes } from "./Dialect.ts"
 
-/** On PostgreSQL jobs are kept in the schema of pg-boss, which makes it itself. */
+/** On PostgreSQL, jobs are stored in the schema of pg-boss, which creates it itself. */
 export const up = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { timestamp } = yield* columnTypes
@@ -24,7 +24,7 @@ export const up = Effect.gen(function* () {
   yield* sql.onDialectOrElse({ pg: () => Effect.void, orElse: () => jobs(sql) })
 })
 
-/** `message` is the payload with what travels beside it. Waiting and active jobs hold their unique key. */
+/** `message` is a `JobMessage`. Only waiting and active jobs occupy their unique key. */
 const jobs = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`
     CREATE TABLE jobs (

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { columnTypes } from "./Dialect.ts"
 
-/** A claim is a key whose answer is not there yet: its status is 0. Null in both columns: it never was one. */
+/** A claim is a key without a response yet; its status is 0. Both columns are null in rows that were never claims. */
 export const up = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { timestamp } = yield* columnTypes

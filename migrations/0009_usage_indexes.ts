@@ -1,10 +1,10 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
-/** Each call of a model writes these indexes twice, and only the ids of users are looked up by them. */
+/** Each AI call writes these indexes twice, and queries use only the user id. */
 export const up = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  // There are as many reservations as calls under way.
+  // The table has only one row per running call, so it needs no index for expiry.
   yield* sql`DROP INDEX usage_reservations_expiry`
   yield* sql`DROP INDEX usage_events_user`
   yield* sql`CREATE INDEX usage_events_user ON usage_events (user_id)`

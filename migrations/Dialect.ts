@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
-/** Column types by what they hold, each native on PostgreSQL. Ids sort by code unit on both. */
+/** Column types by content, native on PostgreSQL. Ids sort by code unit on both databases. */
 export const columnTypes = Effect.map(SqlClient.SqlClient, (sql) => {
   const type = (pg: string, sqlite: string) =>
     sql.literal(sql.onDialectOrElse({ pg: () => pg, orElse: () => sqlite }))

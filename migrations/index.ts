@@ -10,13 +10,13 @@ import * as usage from "./0007_usage.ts"
 import * as idempotencyClaims from "./0008_idempotency_claims.ts"
 import * as usageIndexes from "./0009_usage_indexes.ts"
 
-/** One step of the schema: `up` takes it, `down` takes it back. Both run whole or not at all. */
+/** One schema change: `up` applies it, `down` reverts it. Both run in a transaction. */
 export interface Migration {
   readonly up: Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
   readonly down: Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
 }
 
-/** The migrations of Plinth. A number from 1001 on does not compile here. */
+/** The migrations of Plinth. Numbers from 1001 on do not compile here. */
 const ofPlinth: Readonly<Record<`0${number}_${string}`, Migration>> = {
   "0001_users": users,
   "0002_projects": projects,
@@ -31,12 +31,12 @@ const ofPlinth: Readonly<Record<`0${number}_${string}`, Migration>> = {
 
 type Digit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
 
-/** The migrations of your product, from 1001 on. A number that begins with 0 is Plinth's, and does not compile here. */
+/** The migrations of your product, from 1001 on. Numbers that begin with 0 are Plinth's and do not compile here. */
 const ofProduct: Readonly<Record<`${Digit}${number}_${string}`, Migration>> = {}
 
 /**
- * By rising numbers, which is the order in which they run. Listed by hand: one that is not here does not run, and no
- * file is loaded by name. What has run is known by its name: never change it, but with `plinth migrate rename`.
+ * All migrations in the order in which they run, by ascending number. A file that is not listed here does not run.
+ * Databases record migrations by name: never rename one, except with `plinth migrate rename`.
  */
 export const migrations: Readonly<Record<`${number}_${string}`, Migration>> = {
   ...ofPlinth,

@@ -2,9 +2,9 @@ import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { bundle } from "./Bundle.ts"
 
 /**
- * `dist/`: for each process an entry that looks at the Node version before it loads the program. What is loaded only
- * when it is used (OpenTelemetry, Swagger) stands in chunks of its own. `node --enable-source-maps dist/main.js`
- * gives readable stack traces; without it the maps are not read.
+ * Builds `dist/`. The entry of each process checks the Node version before it loads the program. Code that is loaded on
+ * demand (OpenTelemetry, Swagger) is in separate chunks. `node --enable-source-maps dist/main.js` gives readable stack
+ * traces; without the flag, the maps are not read.
  */
 
 const processes = ["main", "worker", "cli"]
@@ -22,8 +22,8 @@ const bundles = await Promise.all(
   ),
 )
 
-// Every import() that esbuild reads becomes a chunk, also where what would run it is left out: 3 MB of a documentation
-// page that nobody serves.
+// esbuild creates a chunk for every import(), even if the code that runs it is removed: 3 MB of an unused documentation
+// page. Deletes chunks that no output imports.
 for (const { outputs } of bundles.map(({ metafile }) => metafile)) {
   const used = new Set(
     Object.values(outputs).flatMap(({ imports }) => imports.map((file) => file.path)),

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 
-/** `dist/lib/`: the contracts for those who import them, with their types. Follows `Build.ts`, which empties `dist/`. */
+/** Builds `dist/lib/`: the contracts and their types, for clients. Run it after `Build.ts`, which empties `dist/`. */
 
 const { status } = spawnSync(
   process.execPath,
@@ -10,8 +10,8 @@ const { status } = spawnSync(
 )
 if (status !== 0) process.exit(1)
 
-// The compiler copies package.json because the contracts import their version from it. Bundlers would copy all that is
-// in it into a front end.
+// The compiler copies package.json, because the contracts import their version from it. Reduces it, because bundlers
+// would include all of it in a front end.
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string }
 const manifest = { version, type: "module", sideEffects: false }
 writeFileSync("dist/lib/package.json", `${JSON.stringify(manifest)}\n`)

@@ -1,7 +1,7 @@
 import http from "node:http"
 import { build, type Plugin } from "esbuild"
 
-/** Importing node:http reads all its exports, and three of them load all of fetch: 8 MB and 50 ms that no server uses. */
+/** Imports node:http without the three exports that load all of fetch: 8 MB and 50 ms, which no server needs. */
 const slimHttp: Plugin = {
   name: "slim-http",
   setup({ onLoad, onResolve }) {
@@ -25,7 +25,7 @@ interface Options {
   readonly sourcemap: "linked" | false
 }
 
-/** Bundles one process. Each by itself: what two share would be cut into chunks that fit neither. */
+/** Bundles one process. A common build would split shared code into chunks that fit no process. */
 export const bundle = (options: Options) =>
   build({
     ...options,
@@ -34,14 +34,14 @@ export const bundle = (options: Options) =>
     format: "esm",
     platform: "node",
     target: "node22.19",
-    // What is imported on demand must be ESM: of CommonJS, a chunk exports nothing but its default.
+    // Modules imported on demand must be ESM: a chunk of a CommonJS module has only a default export.
     mainFields: ["module", "main"],
     minify: true,
     sourcesContent: false,
     legalComments: "none",
     metafile: true,
     plugins: [slimHttp],
-    // Dependencies written as CommonJS call require.
+    // CommonJS dependencies call require.
     banner: {
       js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
     },

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs"
 
-/** Two copies of effect have two of every tag, so that services are not found and errors not recognised. */
+/** Checks that there is one copy of effect. Two copies have separate tags, so services and errors do not match. */
 const copies = globSync("node_modules/**/effect/package.json").filter(
   (file) => (JSON.parse(readFileSync(file, "utf8")) as { name?: string }).name === "effect",
 )

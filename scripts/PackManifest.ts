@@ -1,8 +1,8 @@
 import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 
 /**
- * The package.json of the package: what runs is bundled, so that a front end installs effect alone, the copy that it
- * has anyway. `npm pack` calls this before and, with `--undo`, after.
+ * Writes the package.json of the published package. Its only dependency is effect, as a peer, because the programs are
+ * bundled. `npm pack` runs this before packing and, with `--undo`, afterwards.
  */
 
 interface Manifest {
@@ -13,12 +13,12 @@ interface Manifest {
   readonly allowScripts: object
 }
 
-const kept = "package.json.kept"
+const original = "package.json.original"
 
-if (process.argv.includes("--undo")) renameSync(kept, "package.json")
+if (process.argv.includes("--undo")) renameSync(original, "package.json")
 else {
-  // There is one after a run that was cut short.
-  if (!existsSync(kept)) copyFileSync("package.json", kept)
+  // An interrupted run leaves the original behind.
+  if (!existsSync(original)) copyFileSync("package.json", original)
   const {
     allowScripts: _allowScripts,
     dependencies: { effect },
@@ -26,7 +26,7 @@ else {
     optionalDependencies: _optionalDependencies,
     scripts: _scripts,
     ...rest
-  } = JSON.parse(readFileSync(kept, "utf8")) as Manifest
+  } = JSON.parse(readFileSync(original, "utf8")) as Manifest
   const manifest = { ...rest, peerDependencies: { effect } }
   writeFileSync("package.json", `${JSON.stringify(manifest, null, 2)}\n`)
 }

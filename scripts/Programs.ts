@@ -22,7 +22,7 @@ export const programs = {
   promtool: { command: "promtool", version: "--version", debianPackage: "prometheus" },
   /** For the scripts of a deployment. */
   jq: { command: "jq", version: "--version", debianPackage: "jq" },
-  /** For the examples of the README. */
+  /** For the examples of README and docs. */
   curl: { command: "curl", version: "--version", debianPackage: "curl" },
   /** Gives a command a terminal. */
   script: { command: "script", version: "--version", debianPackage: "bsdutils" },

@@ -7,9 +7,9 @@ import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsageApi } from "./app/UsageApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
 import { adminApi, appApi, publicApi } from "./Audiences.ts"
-import { documentationOf } from "./Documentation.ts"
-import { Observation } from "./Observation.ts"
-import { exemptFromQuota, unlimited } from "./Policies.ts"
+import { documentationOf } from "./documentation/Documentation.ts"
+import { Observation } from "./middleware/Observation.ts"
+import { exemptFromQuota, unlimited } from "../http/Policies.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
 class PublicApi extends publicApi(HealthApi.annotateMerge(unlimited)) {}
@@ -31,5 +31,5 @@ const contract = HttpApi.make("api")
   .prefix("/api/v1")
   .annotate(HttpApi.ParseOptions, { errors: "all" })
 
-/** The whole HTTP contract. Imports nothing that runs, so clients and tests share it. */
+/** The whole HTTP contract. Imports no implementation, so clients and tests can share it. */
 export class Api extends contract.annotateMerge(documentationOf(contract)) {}

@@ -1,17 +1,18 @@
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
-import { AddressLimit } from "./AddressLimit.ts"
-import { Authentication } from "./Authentication.ts"
-import { Idempotency } from "./Idempotency.ts"
-import { Input } from "./Input.ts"
-import { Policies, RequiredRole } from "./Policies.ts"
-import { Quota } from "./Quota.ts"
+import { AddressLimit } from "./middleware/AddressLimit.ts"
+import { Authentication } from "./middleware/Authentication.ts"
+import { Idempotency } from "./middleware/Idempotency.ts"
+import { Input } from "./middleware/Input.ts"
+import { Policies, RequiredRole } from "../http/Policies.ts"
+import { Quota } from "./middleware/Quota.ts"
 
-// What every endpoint of an audience goes through, whatever its group says; exceptions are annotations (`Policies.ts`).
-// The last middleware is the outermost: authenticate > policies > input > idempotency > quota > handler.
+// The middlewares that every endpoint of an audience passes, whatever its group; exceptions are annotations
+// (`Policies.ts`). The last middleware is the outermost:
+// authenticate > policies > input > idempotency > quota > handler.
 
 type Groups = readonly [HttpApiGroup.Constraint, ...ReadonlyArray<HttpApiGroup.Constraint>]
 
-/** Anyone, without a token: counted by address. */
+/** Endpoints for anyone, without a token; calls are limited by address. */
 export const publicApi = <const All extends Groups>(...groups: All) =>
   HttpApi.make("public")
     .add(...groups)
@@ -19,7 +20,7 @@ export const publicApi = <const All extends Groups>(...groups: All) =>
     .middleware(AddressLimit)
     .prefix("/public")
 
-/** Any active user whose plan has requests left. */
+/** Endpoints for active users whose plan has requests left. */
 export const appApi = <const All extends Groups>(...groups: All) =>
   HttpApi.make("app")
     .add(...groups)
@@ -30,7 +31,7 @@ export const appApi = <const All extends Groups>(...groups: All) =>
     .middleware(Authentication)
     .prefix("/app")
 
-/** Admins and superadmins. */
+/** Endpoints for admins and superadmins. */
 export const adminApi = <const All extends Groups>(...groups: All) =>
   HttpApi.make("admin")
     .add(...groups)

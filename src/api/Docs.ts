@@ -3,16 +3,16 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger, OpenApi } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import { Api } from "./Api.ts"
-import { docsPath, openApiPath } from "./Exchange.ts"
+import { docsPath, openApiPath } from "../http/Exchange.ts"
 
-/** The OpenAPI 3.1 document, made when it is first asked for. */
+/** The OpenAPI 3.1 document, generated on the first request. */
 const openApi = HttpRouter.add(
   "GET",
   openApiPath,
   Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api))),
 )
 
-/** Swagger UI with everything it needs inside: 2 MB, loaded when it is first asked for. */
+/** Swagger UI as one self-contained page of 2 MB, loaded on the first request. */
 const swagger = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const page = yield* Effect.cached(
@@ -25,11 +25,11 @@ const swagger = HttpRouter.use((router) =>
   }),
 )
 
-/** Where they are, if they are served. */
+/** The paths of the documentation, if it is served. */
 export const paths = ({ docs }: Settings["Service"]) =>
   docs ? ([openApiPath, docsPath] as const) : []
 
-/** Off in production unless DOCS_ENABLED. */
+/** Serves the documentation; in production only with DOCS_ENABLED. */
 export const layer = Layer.unwrap(
   Effect.map(Settings, ({ docs }) => (docs ? Layer.merge(openApi, swagger) : Layer.empty)),
 )

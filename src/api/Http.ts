@@ -1,6 +1,6 @@
 import { Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import * as AddressLimitHttp from "./AddressLimitHttp.ts"
+import * as AddressLimitHttp from "./middleware/AddressLimitHttp.ts"
 import * as AdminJobsHttp from "./admin/AdminJobsHttp.ts"
 import * as AdminUsageHttp from "./admin/AdminUsageHttp.ts"
 import * as AdminUsersHttp from "./admin/AdminUsersHttp.ts"
@@ -9,13 +9,13 @@ import * as AiHttp from "./app/AiHttp.ts"
 import * as ProjectsHttp from "./app/ProjectsHttp.ts"
 import * as UsageHttp from "./app/UsageHttp.ts"
 import * as UsersHttp from "./app/UsersHttp.ts"
-import * as AuthenticationHttp from "./AuthenticationHttp.ts"
-import * as IdempotencyHttp from "./IdempotencyHttp.ts"
-import * as InputHttp from "./InputHttp.ts"
-import { Limits } from "./Limits.ts"
-import * as ObservationHttp from "./ObservationHttp.ts"
-import * as PoliciesHttp from "./PoliciesHttp.ts"
-import * as QuotaHttp from "./QuotaHttp.ts"
+import * as AuthenticationHttp from "./middleware/AuthenticationHttp.ts"
+import * as IdempotencyHttp from "./middleware/IdempotencyHttp.ts"
+import * as InputHttp from "./middleware/InputHttp.ts"
+import { Limits } from "../http/Limits.ts"
+import * as ObservationHttp from "./middleware/ObservationHttp.ts"
+import * as PoliciesHttp from "./middleware/PoliciesHttp.ts"
+import * as QuotaHttp from "./middleware/QuotaHttp.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"
 
 const groups = Layer.mergeAll(
@@ -39,7 +39,7 @@ const middlewares = Layer.mergeAll(
   IdempotencyHttp.layer,
 ).pipe(Layer.provide(Limits.layer))
 
-/** The API. */
+/** The implementation of `Api`. */
 export const layer = HttpApiBuilder.layer(Api).pipe(
   Layer.provide(groups),
   Layer.provide(middlewares),

@@ -1,6 +1,6 @@
 import { HttpApi } from "effect/http-api"
-import { Observation } from "./Observation.ts"
+import { Observation } from "./middleware/Observation.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
-/** What a worker answers, at the root of its port: probes and metrics, as the server has them. */
+/** The HTTP contract of a worker, at the root of its port: the probes and metrics that the server has too. */
 export class WorkerApi extends HttpApi.make("worker").add(HealthApi).middleware(Observation) {}

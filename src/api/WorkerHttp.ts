@@ -1,17 +1,17 @@
 import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { methodsOf } from "./Methods.ts"
-import * as ObservationHttp from "./ObservationHttp.ts"
-import * as Protocol from "./Protocol.ts"
+import { methodsOf } from "../http/Methods.ts"
+import * as ObservationHttp from "./middleware/ObservationHttp.ts"
+import * as Protocol from "../http/Protocol.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"
-import * as Server from "./Server.ts"
+import * as Server from "../http/Server.ts"
 import { WorkerApi } from "./WorkerApi.ts"
 
 const health = HttpApiBuilder.group(WorkerApi, "health", (handlers) =>
   Effect.map(HealthHttp.operations, (all) => handlers.handleAll(all)),
 )
 
-/** Every route the worker has. */
+/** Every route of the worker. */
 const routes = Layer.merge(
   HttpApiBuilder.layer(WorkerApi).pipe(Layer.provide(health), Layer.provide(ObservationHttp.layer)),
   Protocol.layerOf(methodsOf(WorkerApi)),

@@ -67,7 +67,7 @@ export class AiGateway extends Context.Service<
         const metered = (part: AiPart): Effect.Effect<AiPart, AiError> =>
           Effect.flatMap(currentSteadyMillis, (now) => {
             current.meter.add(part)
-            return now - current.started > longest
+            return now - current.started > maxStreamMs
               ? Effect.fail(tooLong(current))
               : Effect.succeed(part)
           })
@@ -102,7 +102,7 @@ export class AiGateway extends Context.Service<
 }
 
 /** In ms, of a whole stream; its reservation lasts longer. */
-const longest = 10 * 60_000
+const maxStreamMs = 10 * 60_000
 
 const tooLong = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>
   new AiError({ provider: (meter.from ?? chosen)?.provider ?? "echo", reason: "unavailable" })

@@ -1,3 +1,4 @@
+import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Database } from "../core/Database.ts"
 import { type Batch, inBatches, type RowsFailed } from "../core/InBatches.ts"
@@ -19,9 +20,9 @@ export interface Spent {
 }
 
 /** In ms; longer than a call may last, so that a call that still runs is never swept. */
-const lifetime = 15 * 60_000
+const reservationLifetimeMs = 15 * 60_000
 /** More calls than one user begins in the same moment: so far from its limit, none of them can pass it. */
-const atOnce = 64
+const maxConcurrentCalls = 64
 
 /**
  * Tokens are reserved before a call and settled after it: by the call itself, or, when its process died, by the sweep,
@@ -74,15 +75,15 @@ export class AiReservations extends Context.Service<
           quantity: tokens,
           dimension: model,
           created_at,
-          expires_at: yield* fromNow(lifetime),
+          expires_at: yield* fromNow(reservationLifetimeMs),
         }
         const limit = USAGE_TRACKING_ENABLED ? limitOf(plan, "ai_tokens") : null
         if (limit === null) {
           yield* repo.insert(row)
           return row.id
         }
-        const month = `${created_at.slice(0, 7)}-01`
-        const isFar = yield* repo.insertIf(row, month, limit - atOnce * tokens)
+        const month = Period.monthOf(Period.dayOf(created_at)).from
+        const isFar = yield* repo.insertIf(row, month, limit - maxConcurrentCalls * tokens)
         if (!isFar) yield* inTurn(row, month, limit)
         return row.id
       })
@@ -93,7 +94,7 @@ export class AiReservations extends Context.Service<
             ? repo.remove(id)
             : Effect.flatMap(now, (at) => usage.settle(id, entriesOf(id, spent, at)))
         return (also === null ? settled : transaction(Effect.andThen(settled, also))).pipe(
-          Effect.retry(patience),
+          Effect.retry(settleRetry),
           Effect.catch((error) =>
             Effect.annotateLogs(Effect.logError("An AI call is left to the sweep", error), {
               reservation: id,
@@ -119,7 +120,7 @@ export class AiReservations extends Context.Service<
 }
 
 /** About six seconds, for a database that comes back. */
-const patience = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 6 }))
+const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 6 }))
 
 const entriesOf = (
   id: string,

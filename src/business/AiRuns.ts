@@ -11,7 +11,7 @@ import {
   type AiRequest,
   knownModels,
 } from "../domain/Ai.ts"
-import { type Claim, CurrentClaim } from "../domain/Claim.ts"
+import { type PendingAnswer, CurrentPendingAnswer } from "../domain/PendingAnswer.ts"
 import { Ai, type AiProvider } from "../services/ai/Ai.ts"
 import { AiMeter, promptAtMost } from "./AiMeter.ts"
 import { AiReservations } from "./AiReservations.ts"
@@ -23,7 +23,7 @@ export interface AiRun {
   readonly reservation: string
   readonly chain: ReadonlyArray<AiModel>
   readonly request: AiRequest
-  readonly claim: Claim | null
+  readonly claim: PendingAnswer | null
   readonly span: Tracer.Span
   /** In steady ms, as `asked`. */
   readonly started: number
@@ -65,7 +65,7 @@ export const make = Effect.gen(function* () {
       reservation: yield* reservations.reserve(caller, { model: chosen.model, tokens }),
       chain,
       request,
-      claim: yield* CurrentClaim,
+      claim: yield* CurrentPendingAnswer,
       span,
       started,
       asked: started,

@@ -1,17 +1,23 @@
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Database } from "../core/Database.ts"
 import { uuidV7 } from "../core/Uuid.ts"
-import { CurrentClaim } from "../domain/Claim.ts"
+import { CurrentPendingAnswer } from "../domain/PendingAnswer.ts"
 import type { ConflictError, ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { fromNow, now } from "../domain/Fields.ts"
-import { type Answer, anotherRequest, type Claim, inProgress, oldest } from "./Idempotency.ts"
+import {
+  type Answer,
+  anotherRequest,
+  type IdempotentRequest,
+  inProgress,
+  oldest,
+} from "./Idempotency.ts"
 import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 
 /** In ms; longer than the longest call of another's service. */
-const lease = 12 * 60_000
+const leaseMs = 12 * 60_000
 
 /** Of the release of a key: about three seconds, for a database that comes back. */
-const patience = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 5 }))
+const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 5 }))
 
 /** The status of a key whose answer is not there yet. */
 const running = 0
@@ -26,7 +32,7 @@ export class Claims extends Context.Service<
   {
     /** `replay` makes of the kept answer what `effect` would have given. What keeps no answer leaves the key free. */
     readonly once: <A, E, R>(
-      claim: Claim,
+      claim: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
       replay: (answer: Answer) => A,
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
@@ -39,10 +45,10 @@ export class Claims extends Context.Service<
       const { transaction } = yield* Database
 
       /** The answer that is there, or the id of a claim that is the caller's now. */
-      const take = Effect.fnUntraced(function* (claim: Claim) {
+      const take = Effect.fnUntraced(function* (claim: IdempotentRequest) {
         if (!(yield* repo.tryLock(claim))) return yield* inProgress()
         const created_at = yield* now
-        const leased_until = yield* fromNow(lease)
+        const leased_until = yield* fromNow(leaseMs)
         const row = yield* repo.find(claim)
         if (row !== undefined && row.created_at >= (yield* oldest)) {
           if (row.fingerprint !== claim.fingerprint) return yield* anotherRequest()
@@ -69,9 +75,9 @@ export class Claims extends Context.Service<
       }, transaction)
 
       /** Of a claim that was answered nothing is left. */
-      const release = (claim: Claim, id: string) =>
+      const release = (claim: IdempotentRequest, id: string) =>
         repo.release(claim, id).pipe(
-          Effect.retry(patience),
+          Effect.retry(settleRetry),
           Effect.catch((error) =>
             Effect.logError("An idempotency key is taken until its lease ends", error),
           ),
@@ -83,7 +89,7 @@ export class Claims extends Context.Service<
             if (taken.answer !== undefined) return Effect.succeed(replay(taken.answer))
             const { id } = taken
             return restore(effect).pipe(
-              Effect.provideService(CurrentClaim, {
+              Effect.provideService(CurrentPendingAnswer, {
                 id,
                 keep: (answer) =>
                   repo.answer(claim, id, { status: 200, body: JSON.stringify(answer) }),

@@ -71,10 +71,10 @@ export class CleanupRepo extends Context.Service<
         while (true) {
           const removed = yield* query(sql`
             DELETE FROM ${sql(table)} WHERE (${names(key)}) IN (
-              SELECT ${names(key)} FROM ${sql(table)} WHERE ${sql.in(owner, users)} LIMIT ${most}
+              SELECT ${names(key)} FROM ${sql(table)} WHERE ${sql.in(owner, users)} LIMIT ${maxRowsPerStatement}
             ) RETURNING 1
           `)
-          if (removed.length < most) return
+          if (removed.length < maxRowsPerStatement) return
         }
       })
 
@@ -101,7 +101,7 @@ export class CleanupRepo extends Context.Service<
   )
 }
 
-const most = 500
+const maxRowsPerStatement = 500
 
 /** SQLite's coalesce takes two at least. */
 const ofText = ({ of }: { readonly of: ReadonlyArray<string> }) =>

@@ -1,3 +1,4 @@
+import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer, Option, Schedule, Schema } from "effect"
 import { type Enqueued, JobQueue } from "../core/JobQueue.ts"
 import { Settings } from "../core/Settings.ts"
@@ -9,7 +10,7 @@ import {
   EmailRejectedError,
 } from "../domain/Email.ts"
 import type { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
-import { ago, now } from "../domain/Fields.ts"
+import { ago } from "../domain/Fields.ts"
 import type { JobType } from "../domain/Job.ts"
 import type { User, UserId } from "../domain/User.ts"
 import { Email } from "../services/email/Email.ts"
@@ -99,28 +100,18 @@ export class Emails extends Context.Service<
         const to = Option.getOrUndefined(addressOf(user.email))
         if (to === undefined) return yield* new EmailRejectedError({ reason: "invalid" })
         const sent = yield* send(to, contentFor(user), key)
-        yield* told(id, kind, key)
+        yield* meterSent(id, kind, key)
         return sent
       })
 
       /** It has gone out: the job must not fail of this, and send it again. */
-      const told = (user_id: UserId, kind: string, key: string) =>
-        Effect.flatMap(now, (occurred_at) =>
-          usage.record([
-            {
-              source: `email:${key}`,
-              user_id,
-              metric: "email_sent",
-              quantity: 1,
-              dimension: kind,
-              estimated: false,
-              occurred_at,
-            },
-          ]),
-        ).pipe(
-          Effect.retry({ times: 5, schedule: Schedule.exponential("200 millis") }),
-          Effect.catch((error) => Effect.logError("a mail that was sent is not metered", error)),
-        )
+      const meterSent = (user_id: UserId, kind: string, key: string) =>
+        usage
+          .recordOne({ source: `email:${key}`, user_id, metric: "email_sent", dimension: kind })
+          .pipe(
+            Effect.retry({ times: 5, schedule: Schedule.exponential("200 millis") }),
+            Effect.catch((error) => Effect.logError("a mail that was sent is not metered", error)),
+          )
 
       return Emails.of({
         enqueue: (type, payload, uniqueKey) =>
@@ -151,7 +142,7 @@ export class Emails extends Context.Service<
           const numbers = yield* report.since(since)
           const content = dailyReport(letterhead, {
             ...numbers,
-            date: since.slice(0, 10),
+            date: Period.dayOf(since),
             jobs: { failed, waiting },
           })
           return yield* send(to, content, key)

@@ -40,7 +40,7 @@ export class Entitlements extends Context.Service<
         return limit === null
           ? add
           : Effect.flatMap(used, (count) =>
-              count < limit - room ? add : transaction(guarded(id, what, limit, used, add)),
+              count < limit - limitMargin ? add : transaction(guarded(id, what, limit, used, add)),
             )
       }
 
@@ -63,4 +63,4 @@ export class Entitlements extends Context.Service<
 }
 
 /** More than the limit of requests lets one user add at the same moment. */
-const room = 100
+const limitMargin = 100

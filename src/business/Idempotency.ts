@@ -2,16 +2,16 @@ import { Context, Effect, Layer } from "effect"
 import { Database } from "../core/Database.ts"
 import { ConflictError, type ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { ago, now, type Timestamp } from "../domain/Fields.ts"
-import { IdempotencyRepo, type Row, type Scope } from "./IdempotencyRepo.ts"
+import { IdempotencyRepo, type IdempotencyRow, type Scope } from "./IdempotencyRepo.ts"
 import { personalData } from "./PersonalData.ts"
 
 /** A request that its client may send again. */
-export interface Claim extends Scope {
+export interface IdempotentRequest extends Scope {
   /** The same for the same request, another for any other. */
   readonly fingerprint: string
 }
 
-export type Answer = Pick<Row, "status" | "body">
+export type Answer = Pick<IdempotencyRow, "status" | "body">
 
 /**
  * Requests that have one effect however often they come. The answer is kept in the transaction of its effect: either
@@ -25,7 +25,7 @@ export class Idempotency extends Context.Service<
      * given. `answerOf` what is not to be kept is null, and leaves the key free, as every failure does.
      */
     readonly once: <A, E, R>(
-      claim: Claim,
+      claim: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
       form: {
         readonly answerOf: (result: A) => Answer | null
@@ -41,7 +41,7 @@ export class Idempotency extends Context.Service<
       const { transaction } = yield* Database
       const running = new Set<string>()
 
-      const answered = Effect.fnUntraced(function* (claim: Claim) {
+      const answered = Effect.fnUntraced(function* (claim: IdempotentRequest) {
         if (!(yield* repo.tryLock(claim))) return yield* inProgress()
         const row = yield* repo.find(claim)
         if (row === undefined) return undefined
@@ -52,7 +52,10 @@ export class Idempotency extends Context.Service<
         return row.fingerprint === claim.fingerprint ? row : yield* anotherRequest()
       })
 
-      const keep = Effect.fnUntraced(function* (claim: Claim, { body, status }: Answer) {
+      const keep = Effect.fnUntraced(function* (
+        claim: IdempotentRequest,
+        { body, status }: Answer,
+      ) {
         const created_at = yield* now
         yield* Effect.catchTag(
           repo.insert({ ...claim, status, body, created_at }),

@@ -12,7 +12,7 @@ export interface Scope {
   readonly key: string
 }
 
-export interface Row extends Scope {
+export interface IdempotencyRow extends Scope {
   /** Of the request that it answers. */
   readonly fingerprint: string
   readonly status: number
@@ -31,14 +31,18 @@ export class IdempotencyRepo extends Context.Service<
      * that a slow request takes no second connection.
      */
     readonly tryLock: (scope: Scope) => Effect.Effect<boolean, ServiceUnavailableError>
-    readonly find: (scope: Scope) => Effect.Effect<Row | undefined, ServiceUnavailableError>
-    readonly insert: (row: Row) => Effect.Effect<void, ConflictError | ServiceUnavailableError>
+    readonly find: (
+      scope: Scope,
+    ) => Effect.Effect<IdempotencyRow | undefined, ServiceUnavailableError>
+    readonly insert: (
+      row: IdempotencyRow,
+    ) => Effect.Effect<void, ConflictError | ServiceUnavailableError>
     readonly remove: (scope: Scope) => Effect.Effect<void, ServiceUnavailableError>
     /** In place of the claim. */
     readonly answer: (
       scope: Scope,
       claim_id: string,
-      answer: Pick<Row, "status" | "body">,
+      answer: Pick<IdempotencyRow, "status" | "body">,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /** Gives up a claim without an answer. */
     readonly release: (
@@ -70,7 +74,7 @@ export class IdempotencyRepo extends Context.Service<
                 Effect.map(([row]) => row?.locked === true),
               ),
         find: (scope) =>
-          sql<Row>`SELECT * FROM idempotency_keys WHERE ${at(scope)}`.pipe(
+          sql<IdempotencyRow>`SELECT * FROM idempotency_keys WHERE ${at(scope)}`.pipe(
             query,
             Effect.map(([row]) => row),
           ),

@@ -3,11 +3,11 @@ import { Database } from "../core/Database.ts"
 import { type EnqueueOptions, JobQueue } from "../core/JobQueue.ts"
 import { scrubbed } from "../core/Logger.ts"
 import { isUuid } from "../core/Uuid.ts"
-import {
-  type ConflictError,
-  type NotFoundError,
-  type ServiceUnavailableError,
-  type ValidationError,
+import type {
+  ConflictError,
+  ReadError,
+  ServiceUnavailableError,
+  ValidationError,
 } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
 import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
@@ -23,20 +23,18 @@ export interface JobsFilter {
   readonly limit: number
 }
 
-type Missing = NotFoundError | ServiceUnavailableError
-
 /** Jobs as operators see and steer them. Of payloads and results nobody sees what is secret by its name. */
 export class Jobs extends Context.Service<
   Jobs,
   {
     /** Newest first. */
     readonly list: (filter: JobsFilter) => Effect.Effect<CursorPage<Job>, ServiceUnavailableError>
-    readonly get: (id: string) => Effect.Effect<Job, Missing>
+    readonly get: (id: string) => Effect.Effect<Job, ReadError>
     readonly stats: Effect.Effect<JobStats, ServiceUnavailableError>
     /** One that failed or was cancelled, under the same id. */
-    readonly retry: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | Missing>
+    readonly retry: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | ReadError>
     /** One that has not ended; where it runs, it is interrupted within seconds. */
-    readonly cancel: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | Missing>
+    readonly cancel: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | ReadError>
     /** By the name of its kind, from JSON. `created` is false when its unique key has a job that waits or runs. */
     readonly enqueue: (
       actor: Actor,
@@ -114,7 +112,7 @@ export class Jobs extends Context.Service<
           Effect.mapError(({ issue }) => Issues.of(issue, "payload").error),
         )
         const unstorable = unstorableIn(decoded)
-        if (unstorable.told.length > 0) return yield* unstorable.error
+        if (unstorable.reported.length > 0) return yield* unstorable.error
 
         const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)

@@ -44,7 +44,7 @@ export const personalData = {
       "updated_at",
       "closed_at",
     ],
-    retention: { kept: "the id, so that its tokens stay refused" },
+    retention: { keptBecause: "the id, so that its tokens stay refused" },
   },
   projects: {
     erasure: "rows",
@@ -71,7 +71,7 @@ export const personalData = {
       "request_id",
       "created_at",
     ],
-    retention: { kept: "the record of who changed what" },
+    retention: { keptBecause: "the record of who changed what" },
   },
   idempotency_keys: {
     erasure: "rows",
@@ -95,21 +95,21 @@ export const personalData = {
     userIds: ["user_id"],
     personal: {},
     other: ["id", "source", "metric", "quantity", "dimension", "estimated", "occurred_at"],
-    retention: { kept: "the ledger that bills are made from: amounts, and no content" },
+    retention: { keptBecause: "the ledger that bills are made from: amounts, and no content" },
   },
   usage_daily: {
     erasure: "columns",
     userIds: ["user_id"],
     personal: {},
     other: ["metric", "day", "dimension", "quantity"],
-    retention: { kept: "the sums of the ledger" },
+    retention: { keptBecause: "the sums of the ledger" },
   },
   usage_reservations: {
     erasure: "columns",
     userIds: ["user_id"],
     personal: {},
     other: ["id", "metric", "quantity", "dimension", "created_at", "expires_at"],
-    retention: { kept: "until the call is settled, at most 20 minutes" },
+    retention: { keptBecause: "until the call is settled, at most 20 minutes" },
   },
   // On PostgreSQL: `pgboss.job`.
   jobs: {

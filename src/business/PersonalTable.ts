@@ -52,7 +52,7 @@ export interface Expiry {
 
 interface Unlimited {
   /** Why, or until when. */
-  readonly kept: string
+  readonly keptBecause: string
 }
 
 export interface PersonalColumn {

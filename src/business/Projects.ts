@@ -1,10 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { uuidV7 } from "../core/Uuid.ts"
-import type {
-  NotFoundError,
-  QuotaExceededError,
-  ServiceUnavailableError,
-} from "../domain/Errors.ts"
+import type { QuotaExceededError, ReadError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import { type CursorPage, type Page, type Position, toCursor, type Window } from "../domain/Page.ts"
 import {
@@ -21,8 +17,6 @@ interface Search {
   readonly search?: string
 }
 
-type Missing = NotFoundError | ServiceUnavailableError
-
 /** A user's projects. Those of others do not exist here. */
 export class Projects extends Context.Service<
   Projects,
@@ -31,7 +25,7 @@ export class Projects extends Context.Service<
       owner: Subscriber,
       input: ProjectCreate,
     ) => Effect.Effect<Project, QuotaExceededError | ServiceUnavailableError>
-    readonly get: (owner: UserId, id: ProjectId) => Effect.Effect<Project, Missing>
+    readonly get: (owner: UserId, id: ProjectId) => Effect.Effect<Project, ReadError>
     readonly list: (
       owner: UserId,
       query: Window & Search,
@@ -44,8 +38,8 @@ export class Projects extends Context.Service<
       owner: UserId,
       id: ProjectId,
       patch: ProjectPatch,
-    ) => Effect.Effect<Project, Missing>
-    readonly remove: (owner: UserId, id: ProjectId) => Effect.Effect<void, Missing>
+    ) => Effect.Effect<Project, ReadError>
+    readonly remove: (owner: UserId, id: ProjectId) => Effect.Effect<void, ReadError>
   }
 >()("plinth/business/Projects") {
   static readonly layer = Layer.effect(

@@ -66,12 +66,12 @@ export class Readiness extends Context.Service<
 const notConfigured: Component = { status: "not_configured", latency_ms: null }
 
 /** A check that takes longer than this is a failed one. */
-const patience = "1500 millis"
+const checkTimeout = "1500 millis"
 
 const component = <E>(check: Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeNanos
-    const status = yield* Effect.match(Effect.timeout(check, patience), {
+    const status = yield* Effect.match(Effect.timeout(check, checkTimeout), {
       onSuccess: () => "healthy" as const,
       onFailure: () => "unhealthy" as const,
     })

@@ -1,4 +1,6 @@
+import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer } from "effect"
+import { BoundedMap } from "../core/BoundedMap.ts"
 import { Settings } from "../core/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
@@ -33,7 +35,7 @@ export class RequestQuota extends Context.Service<
       const { limitOf } = yield* Entitlements
       const { USAGE_TRACKING_ENABLED } = yield* Settings
       const repo = yield* EntitlementsRepo
-      const known = new Map<UserId, Known>()
+      const known = new BoundedMap<UserId, Known>(maxKnown)
       const limitFor = ({ plan }: Subscriber) =>
         USAGE_TRACKING_ENABLED ? limitOf(plan, "api_requests") : null
       const recent = (user: UserId, time: number) => {
@@ -42,11 +44,8 @@ export class RequestQuota extends Context.Service<
       }
 
       const read = Effect.fnUntraced(function* (user: UserId, read_at: number) {
-        const month = `${(yield* now).slice(0, 7)}-01`
+        const month = Period.monthOf(Period.dayOf(yield* now)).from
         const used = yield* repo.usedSince(user, "api_requests", month)
-        known.delete(user)
-        const [oldest] = known.size < maxKnown ? [] : known.keys()
-        if (oldest !== undefined) known.delete(oldest)
         const entry = { used, read_at }
         known.set(user, entry)
         return entry

@@ -1,4 +1,5 @@
 import { Clock, Effect, Exit } from "effect"
+import { BoundedMap } from "../core/BoundedMap.ts"
 import { Database } from "../core/Database.ts"
 import { JobQueue } from "../core/JobQueue.ts"
 import { Metrics } from "../core/Metrics.ts"
@@ -153,15 +154,14 @@ const newUser = (identity: Identity, created_at: User["created_at"]): User => ({
 
 /** Tokens whose e-mail was refused, so that each is tried and logged once and not with every request. */
 class RefusedEmails {
-  private readonly keys = new Set<string>()
+  private readonly keys = new BoundedMap<string, true>(maxRefused)
 
   has(identity: Identity) {
     return this.keys.size > 0 && this.keys.has(keyOf(identity))
   }
 
   add(identity: Identity) {
-    if (this.keys.size >= maxRefused) this.keys.clear()
-    this.keys.add(keyOf(identity))
+    this.keys.set(keyOf(identity), true)
   }
 }
 

@@ -1,6 +1,6 @@
 import { Clock, Effect, Layer, Schedule } from "effect"
 import { JobStore } from "../core/JobStore.ts"
-import { Leases, renewal } from "../core/Leases.ts"
+import { Leases, leaseRenewalMs } from "../core/Leases.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { currentSteadyMillis, steadyMillis } from "../core/SteadyClock.ts"
 import type { SystemState } from "../core/SystemSeries.ts"
@@ -8,7 +8,7 @@ import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { JobTypes } from "../domain/Job.ts"
 import { UsersRepo } from "./UsersRepo.ts"
 
-const lease = "system_metrics"
+const leaseName = "system_metrics"
 
 /** How often it is counted, in ms, however often it is scraped. */
 const interval = 15_000
@@ -36,7 +36,7 @@ export const layer = Layer.effectDiscard(
     let counted: { readonly at: number; readonly state: SystemState } | undefined
 
     const lead = Effect.gen(function* () {
-      const until = yield* leases.take(lease)
+      const until = yield* leases.take(leaseName)
       heldUntil = until ?? -Infinity
       if (until === null) counted = undefined
       const at = yield* currentSteadyMillis
@@ -47,8 +47,11 @@ export const layer = Layer.effectDiscard(
     metrics.system(() => (steadyMillis(clock) < heldUntil ? counted?.state : undefined))
     yield* Effect.addFinalizer(() => {
       heldUntil = -Infinity
-      return Effect.ignoreCause(leases.release(lease))
+      return Effect.ignoreCause(leases.release(leaseName))
     })
-    yield* Effect.ignoreCause(lead).pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)
+    yield* Effect.ignoreCause(lead).pipe(
+      Effect.repeat(Schedule.spaced(leaseRenewalMs)),
+      Effect.forkScoped,
+    )
   }),
 )

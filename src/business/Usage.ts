@@ -6,6 +6,7 @@ import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import { flushSize, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
+import { now } from "../domain/Fields.ts"
 
 /** What users use, as rows: see `domain/Usage.ts`. What is told of a user that is gone is left out. */
 export class Usage extends Context.Service<
@@ -17,6 +18,10 @@ export class Usage extends Context.Service<
      */
     readonly record: (
       events: ReadonlyArray<UsageEvent>,
+    ) => Effect.Effect<void, ServiceUnavailableError>
+    /** Records an event of quantity 1 that occurs now, like `record`. */
+    readonly recordOne: (
+      event: Pick<UsageEvent, "source" | "user_id" | "metric" | "dimension">,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /** The same, for the user of a reservation and in its place; nothing when that is gone. */
     readonly settle: (
@@ -96,7 +101,7 @@ export class Usage extends Context.Service<
 
       const last = flush.pipe(
         Effect.interruptible,
-        Effect.timeout(patience),
+        Effect.timeout(finalFlushTimeout),
         Effect.catchCause((cause) =>
           Effect.logError("the last counts of usage are lost", cause).pipe(
             Effect.annotateLogs({ rows: batch.length + counts.size }),
@@ -108,8 +113,15 @@ export class Usage extends Context.Service<
       yield* Effect.addFinalizer(() => last)
       yield* Effect.forkScoped(Effect.forever(round))
 
+      const record: Usage["Service"]["record"] = (events) =>
+        USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void
+
       return Usage.of({
-        record: (events) => (USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void),
+        record,
+        recordOne: (event) =>
+          Effect.flatMap(now, (occurred_at) =>
+            record([{ ...event, quantity: 1, estimated: false, occurred_at }]),
+          ),
         settle: (reservation, entries) =>
           repo.settle(reservation, USAGE_TRACKING_ENABLED ? entries : []),
         count: (user, metric, { dimension = "", quantity = 1 } = {}) => {
@@ -127,4 +139,4 @@ export class Usage extends Context.Service<
 const window = "5 seconds"
 
 /** For the last flush, when the process ends. */
-const patience = "3 seconds"
+const finalFlushTimeout = "3 seconds"

@@ -1,6 +1,5 @@
-import { DateTime } from "effect"
 import { uuidV7 } from "../core/Uuid.ts"
-import { Timestamp } from "../domain/Fields.ts"
+import { timestampOf } from "../domain/Fields.ts"
 import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
@@ -8,7 +7,7 @@ import type { UserId } from "../domain/User.ts"
 export const flushSize = 2000
 
 /** Counts in memory at most, while the database is away: some 25 MB. */
-const most = 100_000
+const maxCounts = 100_000
 
 interface Counted {
   readonly user_id: UserId
@@ -34,7 +33,7 @@ export class UsageCounts {
     const key = `${Math.floor(at / day)} ${metric} ${dimension}\0${user_id}`
     const known = this.#sums.get(key)
     if (known !== undefined) known.quantity += quantity
-    else if (this.#sums.size < most) {
+    else if (this.#sums.size < maxCounts) {
       this.#sums.set(key, { user_id, metric, dimension, at, quantity })
     } else this.dropped += quantity
   }
@@ -53,7 +52,7 @@ export class UsageCounts {
         quantity,
         dimension,
         estimated: false,
-        occurred_at: Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(at))),
+        occurred_at: timestampOf(at),
       })
     }
     return events

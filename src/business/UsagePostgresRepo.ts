@@ -1,7 +1,8 @@
+import * as Period from "../domain/Period.ts"
 import { Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { Database } from "../core/Database.ts"
-import { saturate, saturated } from "../core/SafeSum.ts"
+import { saturateSql, saturated } from "../core/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEntry, UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
@@ -15,10 +16,10 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
-    const sum = sql.literal(saturate(sql, "sum(quantity)"))
+    const sum = sql.literal(saturateSql(sql, "sum(quantity)"))
     // A number without an end, because two sums of an earlier version may pass 2^63.
     const total = sql.literal(
-      saturate(sql, "CAST(usage_daily.quantity AS NUMERIC) + excluded.quantity"),
+      saturateSql(sql, "CAST(usage_daily.quantity AS NUMERIC) + excluded.quantity"),
     )
 
     /** `owned`: a query named `owner`, of the users that are there, and stay until the statement ends. */
@@ -101,5 +102,5 @@ const rowOf = (entry: UsageEntry) => ({
   ...entry,
   quantity: saturated(entry.quantity),
   id: uuidV7(),
-  day: entry.occurred_at.slice(0, 10),
+  day: Period.dayOf(entry.occurred_at),
 })

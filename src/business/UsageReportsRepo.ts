@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
-import { exact, exactSum, type Parts, saturatedSum } from "../core/SafeSum.ts"
+import { sumOfParts, exactSum, type Parts, saturatedSum } from "../core/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Day, Period } from "../domain/Period.ts"
 import type { UsageMetric } from "../domain/Usage.ts"
@@ -63,7 +63,7 @@ export class UsageReportsRepo extends Context.Service<
               rows.map((row) => ({
                 metric: row.metric,
                 dimension: row.dimension,
-                quantity: exact(row),
+                quantity: sumOfParts(row),
               })),
           ),
         days: (user, metric, { from, to }) =>
@@ -73,7 +73,7 @@ export class UsageReportsRepo extends Context.Service<
               WHERE user_id = ${user} AND metric = ${metric} AND day >= ${from} AND day < ${to}
               GROUP BY day ORDER BY day
             `),
-            (rows) => rows.map((row) => ({ day: row.day, quantity: exact(row) })),
+            (rows) => rows.map((row) => ({ day: row.day, quantity: sumOfParts(row) })),
           ),
         top: (metric, { from, to }, limit) =>
           query(sql`

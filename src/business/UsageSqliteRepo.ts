@@ -1,7 +1,8 @@
+import * as Period from "../domain/Period.ts"
 import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
-import { saturate, saturated } from "../core/SafeSum.ts"
+import { saturateSql, saturated } from "../core/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
@@ -12,7 +13,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
-    const total = sql.literal(saturate(sql, "usage_daily.quantity + excluded.quantity"))
+    const total = sql.literal(saturateSql(sql, "usage_daily.quantity + excluded.quantity"))
 
     const present = (events: ReadonlyArray<UsageEvent>) =>
       Effect.map(
@@ -79,7 +80,7 @@ const rowOf = (event: UsageEvent): Row => ({
 const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent): Row => ({
   user_id,
   metric,
-  day: occurred_at.slice(0, 10),
+  day: Period.dayOf(occurred_at),
   dimension,
   quantity: saturated(quantity),
 })

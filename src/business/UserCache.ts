@@ -1,3 +1,4 @@
+import { BoundedMap } from "../core/BoundedMap.ts"
 import type { User, UserId } from "../domain/User.ts"
 
 interface Entry {
@@ -14,7 +15,7 @@ const maxEntries = 10_000
  * reads the database before a drop and stores after it would store what is no longer true.
  */
 export class UserCache {
-  private readonly entries = new Map<UserId, Entry>()
+  private readonly entries = new BoundedMap<UserId, Entry>(maxEntries)
   change = 0
 
   get(id: UserId, now: number): User | undefined {
@@ -25,9 +26,6 @@ export class UserCache {
   /** `read_at` and `change` from before the database was asked. */
   set(user: User, read_at: number, change: number) {
     if (change !== this.change) return
-    this.entries.delete(user.id)
-    const [oldest] = this.entries.size < maxEntries ? [] : this.entries.keys()
-    if (oldest !== undefined) this.entries.delete(oldest)
     this.entries.set(user.id, { user, read_at })
   }
 

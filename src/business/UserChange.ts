@@ -1,5 +1,5 @@
 import { AuthorizationError, ConflictError } from "../domain/Errors.ts"
-import type { AdminUserPatch, Role, User, UserId } from "../domain/User.ts"
+import { type AdminUserPatch, rankOf, type Role, type User, type UserId } from "../domain/User.ts"
 import type { Actor, AuditEntry } from "./Audit.ts"
 
 /** What a change of a user is judged by. All of it is locked until the change is made. */
@@ -71,9 +71,7 @@ export const emailTaken = <E>(error: E | ConflictError): E | ConflictError =>
     ? new ConflictError({ resource: "User", reason: "email_taken" })
     : error
 
-const ranks: Record<Role, number> = { user: 0, admin: 1, superadmin: 2 }
-
 /** The change takes away from its target. */
 const isLess = ({ target, patch }: State) =>
-  ranks[patch.role ?? target.role] < ranks[target.role] ||
+  rankOf(patch.role ?? target.role) < rankOf(target.role) ||
   (patch.is_active === false && target.is_active)

@@ -8,6 +8,7 @@ import {
   type AuthorizationError,
   type ConflictError,
   NotFoundError,
+  type ReadError,
   type ServiceUnavailableError,
 } from "../domain/Errors.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
@@ -27,8 +28,7 @@ import { UserCache } from "./UserCache.ts"
 import * as UserChange from "./UserChange.ts"
 import { emailKey, type UsersQuery, UsersRepo } from "./UsersRepo.ts"
 
-type Missing = NotFoundError | ServiceUnavailableError
-type Refused = ConflictError | AuthorizationError | Missing
+type Refused = ConflictError | AuthorizationError | ReadError
 
 export interface UserCreate {
   /** The `sub` of the tokens that will speak for it. */
@@ -52,17 +52,17 @@ export class Users extends Context.Service<
     readonly resolve: (
       identity: Identity,
     ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
-    readonly get: (id: UserId) => Effect.Effect<User, Missing>
+    readonly get: (id: UserId) => Effect.Effect<User, ReadError>
     /** The same, at most 2 s behind the database. */
-    readonly recall: (id: UserId) => Effect.Effect<User, Missing>
-    readonly getByEmail: (email: string) => Effect.Effect<User, Missing>
+    readonly recall: (id: UserId) => Effect.Effect<User, ReadError>
+    readonly getByEmail: (email: string) => Effect.Effect<User, ReadError>
     readonly list: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
     /** What a user may change about himself. */
-    readonly update: (id: UserId, patch: UserPatch) => Effect.Effect<User, Missing>
+    readonly update: (id: UserId, patch: UserPatch) => Effect.Effect<User, ReadError>
     /** Closes one's own account. The last active admin cannot. */
     readonly deactivateSelf: (
       user: CurrentUser["Service"],
-    ) => Effect.Effect<void, ConflictError | Missing>
+    ) => Effect.Effect<void, ConflictError | ReadError>
     readonly updateAsAdmin: (
       actor: Actor,
       id: UserId,
@@ -78,7 +78,7 @@ export class Users extends Context.Service<
      * By an operator: the user signs in with another `sub` from now on, and keeps everything. Fails with a conflict
      * when that `sub` has a user already.
      */
-    readonly relink: (from: UserId, to: UserId) => Effect.Effect<User, ConflictError | Missing>
+    readonly relink: (from: UserId, to: UserId) => Effect.Effect<User, ConflictError | ReadError>
   }
 >()("plinth/business/Users") {
   static readonly layer = Layer.effect(

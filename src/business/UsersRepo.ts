@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { Database } from "../core/Database.ts"
 import * as Repository from "../core/Repository.ts"
 import { contains, fold } from "../core/Search.ts"
-import type { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import type { ConflictError, ReadError, ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { Page, Window } from "../domain/Page.ts"
 import { type Role, User, type UserId } from "../domain/User.ts"
@@ -27,12 +27,11 @@ export const emailKey = (email: string | null) =>
 const references = userIdColumns.filter(({ table }) => table !== "users")
 
 type Rows = Repository.Repository<typeof User, null>
-type Missing = NotFoundError | ServiceUnavailableError
 
 export class UsersRepo extends Context.Service<
   UsersRepo,
   {
-    readonly get: (id: UserId) => Effect.Effect<User, Missing>
+    readonly get: (id: UserId) => Effect.Effect<User, ReadError>
     readonly find: (id: UserId) => Effect.Effect<User | undefined, ServiceUnavailableError>
     readonly findByEmail: (
       email: string,
@@ -50,7 +49,7 @@ export class UsersRepo extends Context.Service<
     readonly update: (
       id: UserId,
       patch: Parameters<Rows["update"]>[2],
-    ) => Effect.Effect<User, Missing | ConflictError>
+    ) => Effect.Effect<User, ReadError | ConflictError>
     /** Once for each newer `iat`, however many ask at once. False when it was counted already. */
     readonly countLogin: (
       id: UserId,
@@ -62,7 +61,7 @@ export class UsersRepo extends Context.Service<
       ServiceUnavailableError
     >
     /** One row, held until the transaction ends. */
-    readonly lock: (id: UserId) => Effect.Effect<User, Missing>
+    readonly lock: (id: UserId) => Effect.Effect<User, ReadError>
     /** The row and all that refers to it, under another id. Fails with a conflict when that id has a row. */
     readonly rename: (
       user: User,

@@ -34,7 +34,7 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...(Option.isSome(name) && { name: name.value }),
     ...(Option.isSome(cursor) && { cursor: cursor.value }),
   })
-  yield* print(json, results["jobs list"], page, people)
+  yield* print(json, results["jobs list"], page, formatForPeople)
 }, explained)
 
 export const show = Effect.fnUntraced(function* (options: One) {
@@ -115,7 +115,7 @@ const printJob = ({ json }: Json, job: Job) =>
 
 const columns = ["id", "name", "state", "attempts", "run_at", "finished_at", "error"] as const
 
-const people = ({ items, next_cursor }: (typeof results)["jobs list"]["Encoded"]) => {
+const formatForPeople = ({ items, next_cursor }: (typeof results)["jobs list"]["Encoded"]) => {
   if (items.length === 0) return "No jobs"
   const rows = table(
     columns,

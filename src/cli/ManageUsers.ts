@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { ConflictError, NotFoundError } from "../domain/Errors.ts"
-import { AdminUser, type Role } from "../domain/User.ts"
+import { AdminUser, rankOf, type Role } from "../domain/User.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
 import { explained as explainedWith } from "./Explained.ts"
@@ -36,7 +36,7 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...(Option.isSome(search) && { search: search.value }),
     ...((active || inactive) && { is_active: active }),
   })
-  yield* print(options.json, results["users list"], page, people)
+  yield* print(options.json, results["users list"], page, formatForPeople)
 }, explained)
 
 export const show = Effect.fnUntraced(function* (options: One) {
@@ -61,11 +61,9 @@ export const create = Effect.fnUntraced(function* (options: Create) {
   yield* printUser(options, created)
 }, explained)
 
-const ranks: Record<Role, number> = { user: 0, admin: 1, superadmin: 2 }
-
 export const promote = Effect.fnUntraced(function* (options: One & { readonly role: Role }) {
   const user = yield* find(options.user)
-  if (ranks[user.role] > ranks[options.role]) {
+  if (rankOf(user.role) > rankOf(options.role)) {
     return yield* new CommandFailed({
       message: `user ${plain(user.id)} is ${user.role}, which is more: plinth users demote --role ${options.role}`,
     })
@@ -75,7 +73,7 @@ export const promote = Effect.fnUntraced(function* (options: One & { readonly ro
 
 export const demote = Effect.fnUntraced(function* (options: One & { readonly role: Role }) {
   const user = yield* find(options.user)
-  if (ranks[user.role] < ranks[options.role]) {
+  if (rankOf(user.role) < rankOf(options.role)) {
     return yield* new CommandFailed({
       message: `user ${plain(user.id)} is ${user.role}, which is less: plinth users promote --role ${options.role}`,
     })
@@ -132,7 +130,7 @@ const nameOf = ({ id, email }: User) => plain(email === null ? id : `${id} (${em
 
 const columns = ["id", "email", "full_name", "role", "is_active", "created_at"] as const
 
-const people = ({ items, skip, total }: (typeof results)["users list"]["Encoded"]) => {
+const formatForPeople = ({ items, skip, total }: (typeof results)["users list"]["Encoded"]) => {
   if (items.length === 0) return total === 0 ? "No users" : `No users after the first ${total}`
   const rows = table(
     columns,

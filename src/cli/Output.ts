@@ -34,10 +34,10 @@ export const print = <S extends Schema.Codec<unknown, unknown>>(
   asJson: boolean,
   result: S,
   value: S["Type"],
-  people: (value: S["Encoded"]) => string,
+  formatForPeople: (value: S["Encoded"]) => string,
 ) => {
   const encoded = Schema.encodeSync(result)(value)
-  return Console.log(asJson ? JSON.stringify(encoded, null, 2) : people(encoded))
+  return Console.log(asJson ? JSON.stringify(encoded, null, 2) : formatForPeople(encoded))
 }
 
 /** On one line, without what a terminal would obey: users choose their names. */

@@ -16,13 +16,13 @@ export const show = Effect.fnUntraced(function* (options: {
     options.json,
     results["usage show"],
     yield* rpc("usage.summary", { user_id: id, days: options.days }),
-    people,
+    formatForPeople,
   )
 }, explained)
 
 const columns = ["metric", "total", "before", "growth", "by day", "most by"] as const
 
-const people = ({ metrics }: (typeof results)["usage show"]["Encoded"]) =>
+const formatForPeople = ({ metrics }: (typeof results)["usage show"]["Encoded"]) =>
   table(
     columns,
     Object.entries(metrics).map(

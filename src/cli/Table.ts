@@ -22,7 +22,7 @@ export const tableWithin = (
 ): string => {
   const cells = rows.map((row) => row.map(textOf))
   const widths = fit(
-    columns.map((_, at) => longest([columns, ...cells].map((row) => row[at] ?? ""))),
+    columns.map((_, at) => maxWidth([columns, ...cells].map((row) => row[at] ?? ""))),
     room,
   )
   if (widths === null) {
@@ -57,7 +57,7 @@ export const list = (value: Readonly<Record<string, Cell>>): string =>
   pairs(Object.keys(value), Object.values(value).map(textOf)).join("\n")
 
 const pairs = (names: ReadonlyArray<string>, values: ReadonlyArray<string>) =>
-  names.map((name, at) => `${pad(name, longest(names))}  ${values[at] ?? ""}`.trimEnd())
+  names.map((name, at) => `${pad(name, maxWidth(names))}  ${values[at] ?? ""}`.trimEnd())
 
 const styles: Readonly<Record<string, Style>> = {
   ok: "green",
@@ -72,7 +72,7 @@ const styleOf = (column: string, cell: string) =>
 
 const textOf = (cell: Cell) => (cell === null ? "-" : plain(String(cell)))
 
-const longest = (texts: ReadonlyArray<string>) =>
+const maxWidth = (texts: ReadonlyArray<string>) =>
   Math.max(...texts.map((text) => stringWidth(text)))
 
 /** A column is not made narrower than this to make room. */

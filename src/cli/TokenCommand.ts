@@ -22,7 +22,7 @@ const role = Flag.Literals("role", ["user", "admin"]).pipe(
 )
 
 /** A year: what lives longer than that is forgotten, and cannot be taken back but by a new SECRET_KEY. */
-const longest = 31_536_000
+const maxLifetimeSeconds = 31_536_000
 
 const units: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 }
 
@@ -30,7 +30,7 @@ const units: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d
 const secondsOf = (text: string) => {
   const [, count = "", unit = ""] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? []
   const seconds = Number(count) * (units[unit] ?? 0)
-  return seconds >= 1 && seconds <= longest ? Option.some(seconds) : Option.none()
+  return seconds >= 1 && seconds <= maxLifetimeSeconds ? Option.some(seconds) : Option.none()
 }
 
 const expiresIn = Flag.String("expires-in").pipe(

@@ -1,15 +1,15 @@
 import { Context, DateTime, Effect, Layer } from "effect"
 import { version } from "../domain/Version.ts"
-import { drain, type Output } from "./Output.ts"
+import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 
-/** One request. `timestamp` in ms since 1970, when it was answered. */
+/** One answered request. `timestamp` is the time of the response, in Unix milliseconds. */
 export interface AccessRecord {
   readonly timestamp: number
   readonly request_id: string
   readonly user_id: string | null
   readonly method: string
-  /** Up to the first `?`, `;` or `#`. */
+  /** The path up to the first `?`, `;` or `#`. */
   readonly path: string
   readonly endpoint: string
   readonly status_code: number
@@ -19,7 +19,7 @@ export interface AccessRecord {
   readonly span_id: string | null
 }
 
-/** One line per request, in the form of every other log record. Written in batches: 16 KiB, or after 200 ms. */
+/** Writes one line per request, in the format of all log records. Flushes at 16 KiB or after 200 ms. */
 export class AccessLog extends Context.Service<
   AccessLog,
   { readonly write: (record: AccessRecord) => void }
@@ -29,15 +29,15 @@ export class AccessLog extends Context.Service<
       this,
       Effect.gen(function* () {
         const settings = yield* Settings
-        const quiet = settings.LOG_LEVEL === "WARNING" || settings.LOG_LEVEL === "ERROR"
-        if (quiet && !settings.DEBUG) return { write: () => undefined }
-        const format = settings.ENVIRONMENT === "local" ? readable() : json(settings)
+        const isSuppressed = settings.LOG_LEVEL === "WARNING" || settings.LOG_LEVEL === "ERROR"
+        if (isSuppressed && !settings.DEBUG) return { write: () => undefined }
+        const format = settings.ENVIRONMENT === "local" ? readableFormat() : jsonFormat(settings)
         const batch = yield* Effect.acquireRelease(
           Effect.sync(() => new Batch(output)),
-          (open) =>
+          (opened) =>
             Effect.andThen(
-              Effect.sync(() => open.close()),
-              drain(output),
+              Effect.sync(() => opened.close()),
+              flushOutput(output),
             ),
         )
         return { write: (record: AccessRecord) => batch.add(format(record)) }
@@ -47,11 +47,13 @@ export class AccessLog extends Context.Service<
   static readonly layer = this.layerTo(process.stdout)
 }
 
-const maxLength = 16_384
-const maxDelay = 200
+const batchSize = 16_384
+const maxDelayMs = 200
 
-/** Lines that wait for each other. None is lost when the scope closes; at an exit that does not
- * wait, what a full pipe has no room for. */
+/**
+ * Buffers lines. Closing the scope loses none. A process exit that does not wait loses the lines that a full pipe
+ * cannot take.
+ */
 class Batch {
   private text = ""
   private timer: NodeJS.Timeout | undefined
@@ -73,8 +75,8 @@ class Batch {
 
   add(line: string) {
     this.text += line
-    if (this.text.length >= maxLength) this.flush()
-    else this.timer ??= later(this.flush)
+    if (this.text.length >= batchSize) this.flush()
+    else this.timer ??= scheduleFlush(this.flush)
   }
 
   close() {
@@ -83,25 +85,25 @@ class Batch {
   }
 }
 
-/** Not a fiber's business: the line belongs to no request any more. Does not keep the process alive. */
-// @effect-diagnostics-next-line globalTimers:off
-const later = (f: () => void) => setTimeout(f, maxDelay).unref()
+/** Uses a plain timer, because a buffered line belongs to no fiber. The timer does not keep the process alive. */
+// @effect-diagnostics-next-line globalTimers:off -- no fiber waits for the timer
+const scheduleFlush = (flush: () => void) => setTimeout(flush, maxDelayMs).unref()
 
-const json = (settings: Settings["Service"]) => {
-  const fixed = `","level":"INFO","message":"request","service":${JSON.stringify(settings.PROJECT_NAME)},"environment":"${settings.ENVIRONMENT}","version":"${version}","request_id":`
-  const times = new Times()
+const jsonFormat = (settings: Settings["Service"]) => {
+  const constantFields = `","level":"INFO","message":"request","service":${JSON.stringify(settings.PROJECT_NAME)},"environment":"${settings.ENVIRONMENT}","version":"${version}","request_id":`
+  const timestamps = new TimestampFormatter()
   return (record: AccessRecord) => {
     const user = record.user_id === null ? "" : `,"user_id":${quoted(record.user_id)}`
     const trace =
       record.trace_id === null
         ? ""
         : `,"trace_id":"${record.trace_id}","span_id":"${record.span_id}"`
-    return `{"timestamp":"${times.format(record.timestamp)}${fixed}${quoted(record.request_id)}${user}${trace},"method":${quoted(record.method)},"path":${quoted(record.path)},"endpoint":${quoted(record.endpoint)},"status_code":${record.status_code},"duration_ms":${milliseconds(record)},"client_ip":${quoted(record.client_ip)}}\n`
+    return `{"timestamp":"${timestamps.format(record.timestamp)}${constantFields}${quoted(record.request_id)}${user}${trace},"method":${quoted(record.method)},"path":${quoted(record.path)},"endpoint":${quoted(record.endpoint)},"status_code":${record.status_code},"duration_ms":${milliseconds(record)},"client_ip":${quoted(record.client_ip)}}\n`
   }
 }
 
-const readable = () => {
-  const times = new Times()
+const readableFormat = () => {
+  const timestamps = new TimestampFormatter()
   return (record: AccessRecord) => {
     const { method, path, request_id, status_code, timestamp, user_id } = record
     const words = [
@@ -112,24 +114,22 @@ const readable = () => {
       request_id,
       user_id ?? "",
     ]
-    const said = quoted(words.join(" ").trimEnd()).slice(1, -1)
-    return `${times.format(timestamp).slice(11, 23)} INFO    ${said}\n`
+    const line = quoted(words.join(" ").trimEnd()).slice(1, -1)
+    return `${timestamps.format(timestamp).slice(11, 23)} INFO    ${line}\n`
   }
 }
 
 const milliseconds = ({ duration_ms }: AccessRecord) => Math.round(duration_ms * 100) / 100
 
-/** JSON text; the slow way only for what needs it. Terminals obey the controls that JSON leaves as they are. */
+/**
+ * Returns the JSON string, with a fast path for text that needs no escaping. Also escapes the control characters that
+ * JSON allows, because terminals act on them.
+ */
 const quoted = (text: string) =>
-  /^[\w !#-[\]^`{|}~]*$/.test(text)
-    ? `"${text}"`
-    : JSON.stringify(text).replaceAll(
-        /[\p{Cc}\u2028\u2029]/gu,
-        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-      )
+  /^[\w !#-[\]^`{|}~]*$/.test(text) ? `"${text}"` : escapeControls(JSON.stringify(text))
 
-/** RFC 3339 text of a time; most lines share their second. */
-class Times {
+/** Formats times as RFC 3339. Caches the text of the current second, because most lines share it. */
+class TimestampFormatter {
   private second = -1
   private prefix = ""
 

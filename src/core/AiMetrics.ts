@@ -1,9 +1,9 @@
-import { kept } from "./Kept.ts"
-import type { Kinds } from "./MetricFamilies.ts"
+import { memoize } from "./Memoize.ts"
+import type { MetricKinds } from "./MetricFamilies.ts"
 
-/** Of the models of all providers; a model is one of a bounded number of names. */
+/** Metrics of AI models. Callers must pass a bounded set of model names. */
 export interface AiMetrics {
-  /** One for each provider that is asked, to the end of its answer. */
+  /** Records one provider call, measured to the end of its response. */
   readonly llmRequest: (
     provider: string,
     model: string,
@@ -20,21 +20,21 @@ export interface AiMetrics {
 
 const buckets = [0.5, 1, 2.5, 5, 10, 20, 30, 60]
 
-export const make = ({ counter, histogram }: Kinds): AiMetrics => {
-  const requests = counter("llm_requests_total", "Calls of language models.")
-  const tokens = counter("llm_tokens_total", "Tokens of prompts and completions.")
+export const make = ({ counter, histogram }: MetricKinds): AiMetrics => {
+  const requests = counter("llm_requests_total", "Requests to language models.")
+  const tokens = counter("llm_tokens_total", "Prompt and completion tokens.")
   const times = histogram(
     "llm_request_duration_seconds",
-    "Time of a call of a language model, to the end of its answer.",
+    "Duration of language model requests, to the end of the response.",
     buckets,
   )
-  const seriesOf = kept((provider: string) =>
-    kept((model: string) => {
+  const seriesOf = memoize((provider: string) =>
+    memoize((model: string) => {
       const labels = { provider, model }
       return {
         time: times(labels),
-        requests: kept((status: string) => requests({ ...labels, status })),
-        tokens: kept((type: string) => tokens({ ...labels, type })),
+        requests: memoize((status: string) => requests({ ...labels, status })),
+        tokens: memoize((type: string) => tokens({ ...labels, type })),
       }
     }),
   )

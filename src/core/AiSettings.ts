@@ -1,13 +1,13 @@
 import { Option, type Redacted, Schema } from "effect"
 import { AiProviderName, Complexity, familyOf } from "../domain/Ai.ts"
-import { type Problem, type Values } from "./Env.ts"
+import type { Problem, Values } from "./Env.ts"
 
 export interface AiModel {
   readonly provider: AiProviderName
   readonly model: string
 }
 
-/** A provider over HTTP, with all that it needs. `baseUrl` null: the vendor's own. */
+/** The settings of an HTTP provider. A null `baseUrl` means the vendor's default. */
 export interface AiVendorSettings {
   readonly provider: "openai" | "anthropic" | "google"
   readonly apiKey: Redacted.Redacted
@@ -15,27 +15,27 @@ export interface AiVendorSettings {
 }
 
 export interface AiSettings {
-  /** Those with a key; `echo` where there is no key in `local`, or where it is asked for by name. */
+  /** Providers with an API key. Includes `echo` if it is named, or in `local` if no key is set. */
   readonly providers: ReadonlyArray<AiVendorSettings | { readonly provider: "echo" }>
   readonly default: AiModel
   readonly routes: Readonly<Record<Complexity, AiModel>>
-  /** In order; without the ones that are not set up. */
+  /** Fallbacks in order. Providers that are not configured are omitted. */
   readonly fallbacks: ReadonlyArray<AiModel>
 }
 
-/** A provider, and where it is told its model. */
+/** A provider and, if specified, its model. */
 type Choice = { readonly provider: AiProviderName; readonly model: string | null }
 export type AiRoutes = Readonly<Partial<Record<Complexity, AiModel>>>
 
 const isProvider = Schema.is(AiProviderName)
 
-/** Google's models are better known by their own name. */
+/** Returns the provider of a name. Accepts `gemini` for Google. */
 export const aiProviderOf = (text: string): AiProviderName | null => {
   if (text === "gemini") return "google"
   return isProvider(text) ? text : null
 }
 
-/** `provider` or `provider/model`; in a model's name there may be slashes. */
+/** Parses `provider` or `provider/model`. A model name may contain slashes. */
 const choiceOf = (text: string): Choice | null => {
   const [name = "", ...rest] = text.split("/")
   const provider = aiProviderOf(name)
@@ -44,24 +44,24 @@ const choiceOf = (text: string): Choice | null => {
   return { provider, model: rest.length === 0 ? null : model }
 }
 
-/** Null: one of them is none. */
+/** Parses a comma-separated list. Returns null if any entry is invalid. */
 export const aiChoicesOf = (list: string): ReadonlyArray<Choice> | null => {
   const choices = list.split(",").map((entry) => choiceOf(entry.trim()))
   const valid = choices.filter((choice) => choice !== null)
   return valid.length === choices.length ? valid : null
 }
 
-const routesIn = Schema.decodeUnknownOption(
+const decodeRoutes = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Record(Schema.String, Schema.String)),
 )
 const isComplexity = Schema.is(Complexity)
 
-/** Null: not a JSON object of complexities and `provider/model`. */
+/** Parses a JSON object from complexity to `provider/model`. Returns null if it is invalid. */
 export const aiRoutesOf = (json: string): AiRoutes | null => {
-  const found = routesIn(json)
-  if (Option.isNone(found)) return null
+  const decoded = decodeRoutes(json)
+  if (Option.isNone(decoded)) return null
   const routes: Partial<Record<Complexity, AiModel>> = {}
-  for (const [complexity, text] of Object.entries(found.value)) {
+  for (const [complexity, text] of Object.entries(decoded.value)) {
     const choice = choiceOf(text)
     if (!isComplexity(complexity) || choice === null || choice.model === null) return null
     routes[complexity] = { provider: choice.provider, model: choice.model }
@@ -69,21 +69,21 @@ export const aiRoutesOf = (json: string): AiRoutes | null => {
   return routes
 }
 
-/** `echo` answers nobody's questions. A variable that could not be decoded is undefined: reported already. */
+/** Rejects `echo` in production. An undefined value failed to decode and is already reported. */
 export const aiProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   if (values.ENVIRONMENT !== "production") return []
   const routes: AiRoutes = values.AI_ROUTES ?? {}
-  const named = {
+  const namedProviders = {
     AI_DEFAULT_PROVIDER: [values.AI_DEFAULT_PROVIDER],
-    AI_FALLBACK_PROVIDERS: (values.AI_FALLBACK_PROVIDERS ?? []).map(nameOf),
-    AI_ROUTES: Object.values(routes).map(nameOf),
+    AI_FALLBACK_PROVIDERS: (values.AI_FALLBACK_PROVIDERS ?? []).map(providerOf),
+    AI_ROUTES: Object.values(routes).map(providerOf),
   }
-  return Object.entries(named)
+  return Object.entries(namedProviders)
     .filter(([, providers]) => providers.includes("echo"))
     .map(([name]) => ({ name, message: "must not name echo in production" }))
 }
 
-const models: Readonly<
+const defaultModels: Readonly<
   Record<AiProviderName, { readonly model: string; simple?: string; complex?: string }>
 > = {
   openai: { model: "gpt-4o", simple: "gpt-4o-mini", complex: "gpt-4.1" },
@@ -93,12 +93,12 @@ const models: Readonly<
 }
 
 const vendorsOf = (values: Values): ReadonlyArray<AiVendorSettings> => {
-  const keys = [
+  const credentials = [
     ["openai", values.OPENAI_API_KEY, values.OPENAI_BASE_URL],
     ["anthropic", values.ANTHROPIC_API_KEY, values.ANTHROPIC_BASE_URL],
     ["google", values.GOOGLE_API_KEY, values.GOOGLE_BASE_URL],
   ] as const
-  return keys.flatMap(([provider, apiKey, baseUrl]) =>
+  return credentials.flatMap(([provider, apiKey, baseUrl]) =>
     apiKey === null ? [] : [{ provider, apiKey, baseUrl }],
   )
 }
@@ -106,51 +106,54 @@ const vendorsOf = (values: Values): ReadonlyArray<AiVendorSettings> => {
 export const aiSettings = (values: Values): AiSettings => {
   const { AI_FALLBACK_PROVIDERS, AI_ROUTES, ENVIRONMENT } = values
   const vendors = vendorsOf(values)
-  if (ENVIRONMENT === "local" && vendors.length === 0) return onlyEcho
+  if (ENVIRONMENT === "local" && vendors.length === 0) return echoOnly
 
   const provider = values.AI_DEFAULT_PROVIDER ?? vendors[0]?.provider ?? "openai"
-  const first = { provider, model: modelFor(provider, values.AI_DEFAULT_MODEL) }
-  const { complex, simple } = models[provider]
+  const defaultModel = { provider, model: modelFor(provider, values.AI_DEFAULT_MODEL) }
+  const { complex, simple } = defaultModels[provider]
   const routes = {
-    simple: { provider, model: simple ?? first.model },
-    moderate: first,
-    complex: { provider, model: complex ?? first.model },
-    search: first,
+    simple: { provider, model: simple ?? defaultModel.model },
+    moderate: defaultModel,
+    complex: { provider, model: complex ?? defaultModel.model },
+    search: defaultModel,
     ...AI_ROUTES,
   }
-  const named = [provider, ...[...Object.values(routes), ...AI_FALLBACK_PROVIDERS].map(nameOf)]
-  const providers = named.includes("echo") ? [...vendors, echo] : vendors
-  const known = new Set(providers.map(nameOf))
+  const namedProviders = [
+    provider,
+    ...[...Object.values(routes), ...AI_FALLBACK_PROVIDERS].map(providerOf),
+  ]
+  const providers = namedProviders.includes("echo") ? [...vendors, echo] : vendors
+  const known = new Set(providers.map(providerOf))
   return {
     providers,
-    default: first,
+    default: defaultModel,
     routes,
     fallbacks: AI_FALLBACK_PROVIDERS.filter((choice) => known.has(choice.provider)).map(
       (choice) => ({
         provider: choice.provider,
-        model: choice.model ?? models[choice.provider].model,
+        model: choice.model ?? defaultModels[choice.provider].model,
       }),
     ),
   }
 }
 
-const nameOf = ({ provider }: { readonly provider: AiProviderName }) => provider
+const providerOf = ({ provider }: { readonly provider: AiProviderName }) => provider
 
-/** AI_DEFAULT_MODEL, unless it is known to be another provider's. */
-const modelFor = (provider: AiProviderName, told: string | null) => {
-  const family = told === null ? null : familyOf(told)
-  return told === null || provider === "echo" || (family !== null && family !== provider)
-    ? models[provider].model
-    : told
+/** Returns AI_DEFAULT_MODEL, unless it is a known model of another provider. */
+const modelFor = (provider: AiProviderName, configured: string | null) => {
+  const family = configured === null ? null : familyOf(configured)
+  return configured === null || provider === "echo" || (family !== null && family !== provider)
+    ? defaultModels[provider].model
+    : configured
 }
 
 const echo = { provider: "echo" } as const
-const echoes: AiModel = { provider: "echo", model: models.echo.model }
+const echoModel: AiModel = { provider: "echo", model: defaultModels.echo.model }
 
-/** Whatever else is told: who copied .env.example has no account yet. */
-const onlyEcho: AiSettings = {
+/** Replaces all other AI settings, because a copied .env.example has no API keys yet. */
+const echoOnly: AiSettings = {
   providers: [echo],
-  default: echoes,
-  routes: { simple: echoes, moderate: echoes, complex: echoes, search: echoes },
+  default: echoModel,
+  routes: { simple: echoModel, moderate: echoModel, complex: echoModel, search: echoModel },
   fallbacks: [],
 }

@@ -1,9 +1,9 @@
-import { type Redacted } from "effect"
-import { type Problem, type Values } from "./Env.ts"
+import type { Redacted } from "effect"
+import type { Problem, Values } from "./Env.ts"
 
 /**
- * Who signs the tokens we accept, beside ourselves. `jwksUrl` verifies RS256 and ES256, `secrets` HS256;
- * `issuer` and `audience` are checked when they are not null.
+ * The external issuer whose tokens are accepted besides our own. Keys from `jwksUrl` verify RS256 and ES256, `secrets`
+ * verify HS256. `issuer` and `audience` are checked if they are not null.
  */
 export interface AuthSettings {
   readonly provider: "supabase" | "clerk" | "custom"
@@ -11,7 +11,7 @@ export interface AuthSettings {
   readonly audience: string | null
   readonly jwksUrl: string | null
   readonly secrets: ReadonlyArray<Redacted.Redacted>
-  /** The claim that seeds a new user's role, as a path. */
+  /** The path of the claim that sets the role of a new user. */
   readonly roleClaim: ReadonlyArray<string>
 }
 
@@ -23,42 +23,42 @@ const groups = {
   custom: ["OAUTH_JWKS_URL"],
 } as const
 
-/** The providers that have a variable set. */
+/** Returns the providers with at least one variable set. */
 const configured = (values: Partial<Values>) =>
   providers.filter((provider) => groups[provider].some((name) => values[name]))
 
 const providerOf = (values: Partial<Values>) =>
   values.AUTH_PROVIDER ?? configured(values)[0] ?? "custom"
 
-/** What is wrong between the variables of sign-in. One that could not be decoded is undefined: reported already. */
+/** Checks the rules between the auth variables. An undefined value failed to decode and is already reported. */
 export const authProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   if (values.AUTH_PROVIDER === undefined) return []
   const [chosen, ...others] = configured(values)
   if (values.AUTH_PROVIDER === null && others.length > 0) {
     return others.map((provider) => ({
       name: groups[provider].find((name) => values[name]) ?? "AUTH_PROVIDER",
-      message: `belongs to ${provider}, but ${chosen} is set up too: choose with AUTH_PROVIDER`,
+      message: `belongs to ${provider}, but ${chosen} is configured too: choose one with AUTH_PROVIDER`,
     }))
   }
   const problems: Array<Problem> = []
-  const required = (name: keyof Values, message: string) => problems.push({ name, message })
+  const report = (name: keyof Values, message: string) => problems.push({ name, message })
   const provider = providerOf(values)
   if (provider === "supabase" && groups.supabase.every((name) => values[name] === null)) {
-    required("SUPABASE_PROJECT_URL", "or SUPABASE_JWT_SECRET is required for Supabase")
+    report("SUPABASE_PROJECT_URL", "or SUPABASE_JWT_SECRET is required for Supabase")
   }
   if (provider === "clerk" && values.CLERK_ISSUER_URL === null) {
-    required("CLERK_ISSUER_URL", "is required for Clerk")
+    report("CLERK_ISSUER_URL", "is required for Clerk")
   }
-  // A Supabase project and Clerk name their issuer by their address.
-  const named =
+  // The issuers of a Supabase project and of Clerk follow from their URLs.
+  const hasPresetIssuer =
     provider === "clerk" || (provider === "supabase" && values.SUPABASE_PROJECT_URL !== null)
-  if (values.ENVIRONMENT === "production" && values.OAUTH_ISSUER === null && !named) {
-    required("OAUTH_ISSUER", "is required in production")
+  if (values.ENVIRONMENT === "production" && values.OAUTH_ISSUER === null && !hasPresetIssuer) {
+    report("OAUTH_ISSUER", "is required in production")
   }
   return problems
 }
 
-/** The preset of the provider, with what was set over it. `secretKeys` verify for `custom` without a JWKS. */
+/** Returns the provider's preset with the configured overrides. `custom` without a JWKS verifies with `secretKeys`. */
 export const authSettings = (
   values: Values,
   secretKeys: ReadonlyArray<Redacted.Redacted>,

@@ -3,11 +3,11 @@ import { CircuitBreaker } from "effect/persistence"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import { type CircuitState, Metrics } from "./Metrics.ts"
 import { steady } from "./SteadyClock.ts"
-import { delayOf, type Verdict } from "./Verdict.ts"
+import { delayOf, type CallVerdict } from "./CallVerdict.ts"
 
-/** Half of the last 20 calls, and not before there were 5. */
+/** Opens when half of the last 20 calls failed, with a minimum of 5 calls. */
 const tripPolicy = CircuitBreaker.rate({ threshold: 0.5, minimumCalls: 5, size: 20 })
-/** 5, 10, 20 and from then on 30 s, or as long as the service asks for. */
+/** Stays open for 5, 10, 20 and then 30 s, or for as long as the service's `Retry-After`, up to `maxOpenDuration`. */
 const openDuration = Schedule.min([
   Schedule.exponential("5 seconds"),
   Schedule.spaced("30 seconds"),
@@ -15,13 +15,13 @@ const openDuration = Schedule.min([
 const maxOpenDuration = "1 minute"
 
 /**
- * The circuit breaker of a service, in the process. Open, it refuses calls; then one is let through, and what becomes
- * of that closes it or opens it again. Only calls that failed by a fault of theirs count: neither a bad input, nor a
- * defect, nor a caller who went away.
+ * The circuit breaker of a service, local to this process. While open, it rejects calls. Then it lets one call through,
+ * whose result closes or reopens it. Only failures with the fault `theirs` count: not bad input, defects or interrupted
+ * callers.
  */
 export const make = Effect.fnUntraced(function* (service: string) {
   const metrics = yield* Metrics
-  // A quiet breaker that is forgotten would be closed without a transition, and its metric would stay at open.
+  // Expiry of an idle breaker would close it without a transition, and the metric would stay at open.
   const store = CircuitBreaker.layerStoreMemory({ idleTimeToLive: Duration.infinity })
   const breaker = yield* Effect.provide(
     CircuitBreaker.make({ tripPolicy, openDuration, maxOpenDuration }),
@@ -32,43 +32,49 @@ export const make = Effect.fnUntraced(function* (service: string) {
   yield* breaker.transitions.pipe(
     Stream.runForEach((transition) => {
       metrics.circuitBreaker(service, states[transition.to])
-      return log(service, transition)
+      return logTransition(service, transition)
     }),
     Effect.forkScoped({ startImmediately: true }),
   )
 
-  // The store in memory does not fail.
-  const current = steadily(() => Effect.orDie(breaker.state(service)))
+  // The in-memory store never fails.
+  const currentState = withSteadyClock(() => Effect.orDie(breaker.state(service)))
 
   return {
-    /** Past its time, an open one stays open until the next call. */
-    state: Effect.map(current, ({ _tag }) => states[_tag]),
+    /** An open breaker remains in state open after its time has passed, until the next call. */
+    state: Effect.map(currentState, ({ _tag }) => states[_tag]),
 
-    refusesFor: Effect.map(current, (state) =>
+    /** The time until the breaker lets a call through. */
+    openFor: Effect.map(currentState, (state) =>
       state._tag === "Open" ? state.retryAfter : Duration.zero,
     ),
 
-    /** `ServiceUnavailableError`: not called. `retry_after` unless another's call is about to decide. */
-    guard: <A, E, R>(self: Effect.Effect<A, E, R>, verdictOf: (error: E) => Verdict) =>
+    /**
+     * Fails with `ServiceUnavailableError` if the breaker rejects the call. The error has no `retry_after` while a
+     * trial call is running.
+     */
+    guard: <A, E, R>(self: Effect.Effect<A, E, R>, verdictOf: (error: E) => CallVerdict) =>
       Effect.mapError(
-        steadily((clock) =>
+        withSteadyClock((clock) =>
           breaker.execute(Effect.provideService(self, Clock.Clock, clock), {
             key: service,
-            classify: (exit) => Effect.map(clock.currentTimeMillis, outcomeOf(exit, verdictOf)),
+            classify: (exit) => Effect.map(clock.currentTimeMillis, outcomeFrom(exit, verdictOf)),
           }),
         ),
         (error) =>
-          error instanceof CircuitBreaker.CircuitBreakerError ? refusal(service, error) : error,
+          error instanceof CircuitBreaker.CircuitBreakerError
+            ? toUnavailable(service, error)
+            : error,
       ),
   }
 })
 
-/** By the system's time, an open one would stay open for as long as that steps back. */
-const steadily = <A, E, R>(self: (clock: Clock.Clock) => Effect.Effect<A, E, R>) =>
+/** Provides the steady clock: if the system clock stepped back, an open breaker would stay open longer by that step. */
+const withSteadyClock = <A, E, R>(self: (clock: Clock.Clock) => Effect.Effect<A, E, R>) =>
   Effect.clockWith((clock) => Effect.provideService(self(clock), Clock.Clock, steady(clock)))
 
-const outcomeOf =
-  <A, E>(exit: Exit.Exit<A, E>, verdictOf: (error: E) => Verdict) =>
+const outcomeFrom =
+  <A, E>(exit: Exit.Exit<A, E>, verdictOf: (error: E) => CallVerdict) =>
   (now: number): CircuitBreaker.Outcome => {
     if (Exit.isSuccess(exit)) return CircuitBreaker.success
     const error = Cause.findErrorOption(exit.cause)
@@ -78,7 +84,7 @@ const outcomeOf =
       : CircuitBreaker.ignored
   }
 
-const refusal = (service: string, cause: CircuitBreaker.CircuitBreakerError) =>
+const toUnavailable = (service: string, cause: CircuitBreaker.CircuitBreakerError) =>
   new ServiceUnavailableError({
     service,
     cause,
@@ -93,14 +99,14 @@ const states: Readonly<Record<CircuitBreaker.State["_tag"], CircuitState>> = {
   Open: "open",
 }
 
-/** One line when an outage begins and one when it ends, none for what is tried in between. */
-const log = (external_service: string, { from, to }: CircuitBreaker.Transition) => {
+/** Logs the start and the end of an outage, and not the trial calls in between. */
+const logTransition = (external_service: string, { from, to }: CircuitBreaker.Transition) => {
   if (from === "Closed") {
-    return Effect.logWarning("Circuit breaker opened").pipe(
+    return Effect.logWarning("circuit breaker opened").pipe(
       Effect.annotateLogs({ external_service }),
     )
   }
   return to === "Closed"
-    ? Effect.logInfo("Circuit breaker closed").pipe(Effect.annotateLogs({ external_service }))
+    ? Effect.logInfo("circuit breaker closed").pipe(Effect.annotateLogs({ external_service }))
     : Effect.void
 }

@@ -1,15 +1,16 @@
 import { Context, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
-import type { Redis as Persistence } from "effect/persistence"
+import type { Redis as EffectRedis } from "effect/persistence"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Metrics } from "./Metrics.ts"
 import { Redis } from "./Redis.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 
-/** Values of one kind, under names that no other kind has. */
+/** One kind of cached values, with its own namespace of keys. */
 export interface Kind<A> {
-  /** Also the `cache_type` of its metrics. */
+  /** The prefix of its keys, and the `cache_type` of its metrics. */
   readonly name: string
-  /** Kept as JSON. What does not fit, from an older version or damaged, is not there. */
+  /** Values are stored as JSON. A value that does not decode, because of another version or damage, is a miss. */
   readonly schema: Schema.Codec<A, unknown>
   readonly ttl: Duration.Input
 }
@@ -18,13 +19,13 @@ export interface Entries<A, E> {
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
   readonly set: (key: string, value: A) => Effect.Effect<void>
   readonly remove: (key: string) => Effect.Effect<void>
-  /** Loads what is not there, once for all of this process who ask for it meanwhile. A failure is not kept. */
+  /** Returns the cached value, or loads it, once for concurrent callers in this process. Failures are not cached. */
   readonly getOrSet: <R>(key: string, load: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 /**
- * What may be forgotten at any time, shared by all processes when there is a Redis. It cannot fail: a Redis that is
- * away holds nothing.
+ * A cache that may lose any entry at any time, shared by all processes if Redis is configured. It never fails: while
+ * Redis is unreachable, every lookup is a miss.
  */
 export class Cache extends Context.Service<
   Cache,
@@ -44,7 +45,7 @@ export class Cache extends Context.Service<
 
 interface Store {
   readonly get: (key: string) => Effect.Effect<string | null>
-  readonly set: (key: string, text: string, ttl: number) => Effect.Effect<void>
+  readonly set: (key: string, text: string, ttlMs: number) => Effect.Effect<void>
   readonly remove: (key: string) => Effect.Effect<void>
 }
 
@@ -56,8 +57,8 @@ const make = Effect.fnUntraced(function* (store: Store) {
     const json = Schema.fromJsonString(schema)
     const decode = Schema.decodeUnknownOption(json)
     const encode = Schema.encodeEffect(json)
-    const millis = Duration.toMillis(ttl)
-    const alone = yield* SingleFlight.make<A, E>()
+    const ttlMs = Duration.toMillis(ttl)
+    const loadOnce = yield* SingleFlight.make<A, E>()
     const keyOf = (key: string) => `${name}:${key}`
 
     const get = (key: string) =>
@@ -67,7 +68,7 @@ const make = Effect.fnUntraced(function* (store: Store) {
         return value
       })
     const set = (key: string, value: A) =>
-      Effect.flatMap(Effect.orDie(encode(value)), (text) => store.set(keyOf(key), text, millis))
+      Effect.flatMap(Effect.orDie(encode(value)), (text) => store.set(keyOf(key), text, ttlMs))
 
     return {
       get,
@@ -79,7 +80,7 @@ const make = Effect.fnUntraced(function* (store: Store) {
           Option.match({
             onSome: (value) => Effect.succeed(value),
             onNone: () =>
-              alone(
+              loadOnce(
                 key,
                 Effect.tap(load, (value) => set(key, value)),
               ),
@@ -91,33 +92,33 @@ const make = Effect.fnUntraced(function* (store: Store) {
   return Cache.of({ of: (kind) => Effect.provideService(entriesOf(kind), Scope.Scope, scope) })
 })
 
-/** Redis forgets by itself. */
-const shared = (redis: Persistence.Redis["Service"]): Store => ({
-  get: (key) => Effect.orElseSucceed(redis.send<string | null>("GET", prefix + key), () => null),
-  set: (key, text, ttl) => Effect.ignore(redis.send("SET", prefix + key, text, "PX", String(ttl))),
-  remove: (key) => Effect.ignore(redis.send("DEL", prefix + key)),
+/** A store in Redis, which expires entries itself. */
+const shared = (redis: EffectRedis.Redis["Service"]): Store => ({
+  get: (key) => Effect.orElseSucceed(redis.send<string | null>("GET", keyPrefix + key), () => null),
+  set: (key, text, ttlMs) =>
+    Effect.ignore(redis.send("SET", keyPrefix + key, text, "PX", String(ttlMs))),
+  remove: (key) => Effect.ignore(redis.send("DEL", keyPrefix + key)),
 })
 
-const prefix = "plinth:cache:"
+const keyPrefix = "plinth:cache:"
 
 const maxEntries = 10_000
 
-/** When there are too many, the one that was set longest ago goes. */
+/** A store in memory. */
 const memory = (): Store => {
-  const all = new Map<string, { readonly text: string; readonly ends_at: number }>()
+  const byKey = new BoundedMap<string, { readonly text: string; readonly expiresAt: number }>(
+    maxEntries,
+  )
   return {
     get: (key) =>
       Effect.map(currentSteadyMillis, (now) => {
-        const entry = all.get(key)
-        return entry !== undefined && now < entry.ends_at ? entry.text : null
+        const entry = byKey.get(key)
+        return entry !== undefined && now < entry.expiresAt ? entry.text : null
       }),
-    set: (key, text, ttl) =>
+    set: (key, text, ttlMs) =>
       Effect.map(currentSteadyMillis, (now) => {
-        all.delete(key)
-        const [oldest] = all.size < maxEntries ? [] : all.keys()
-        if (oldest !== undefined) all.delete(oldest)
-        all.set(key, { text, ends_at: now + ttl })
+        byKey.set(key, { text, expiresAt: now + ttlMs })
       }),
-    remove: (key) => Effect.sync(() => all.delete(key)),
+    remove: (key) => Effect.sync(() => byKey.delete(key)),
   }
 }

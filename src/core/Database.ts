@@ -2,13 +2,14 @@ import { Context, Data, Effect, Layer, Predicate, Random, Schedule, type Scope }
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Metrics } from "./Metrics.ts"
 import * as Postgres from "./Postgres.ts"
 import { Settings } from "./Settings.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 import * as Sqlite from "./Sqlite.ts"
 
-/** The database cannot be used at start. Says which variable to look at, never what is in it. */
+/** The database is unusable at start. The message names the variable to check, never its value. */
 export class DatabaseUnavailable extends Data.TaggedError("DatabaseUnavailable")<{
   readonly cause: SqlError.SqlError
 }> {
@@ -18,21 +19,21 @@ export class DatabaseUnavailable extends Data.TaggedError("DatabaseUnavailable")
   }
 }
 
-/** What to look at first, by the code of the system, of PostgreSQL or of SQLite. */
+/** Hints by errno name, SQLSTATE or SQLite code. */
 const hints: Readonly<Record<string, string>> = {
-  ECONNREFUSED: ": nothing listens there. Does PostgreSQL run?",
-  ENOTFOUND: ": there is no such host",
-  EAI_AGAIN: ": there is no such host",
-  "28P01": ": its user or password is refused",
-  "28000": ": its user is refused",
-  "3D000": ": there is no database of this name. Create it first: createdb",
-  EACCES: ": its directory cannot be written",
-  EEXIST: ": what should be its directory is a file",
-  ENOTDIR: ": what should be its directory is a file",
-  SQLITE_CANTOPEN: ": the file cannot be read and written",
-  SQLITE_NOTADB: ": the file is no SQLite database",
-  SQLITE_BUSY: ": another process keeps it locked",
-  SQLITE_READONLY: ": the file cannot be written",
+  ECONNREFUSED: ": connection refused. Is PostgreSQL running?",
+  ENOTFOUND: ": the host name cannot be resolved",
+  EAI_AGAIN: ": the host name cannot be resolved",
+  "28P01": ": wrong user or password",
+  "28000": ": the server rejects this user",
+  "3D000": ": the database does not exist. Create it first: createdb",
+  EACCES: ": its directory is not writable",
+  EEXIST: ": the path of its directory is a file",
+  ENOTDIR: ": the path of its directory is a file",
+  SQLITE_CANTOPEN: ": the file cannot be opened for reading and writing",
+  SQLITE_NOTADB: ": the file is not an SQLite database",
+  SQLITE_BUSY: ": another process holds a lock on it",
+  SQLITE_READONLY: ": the file is not writable",
 }
 
 /** https://sqlite.org/rescode.html */
@@ -43,38 +44,44 @@ const sqliteCodes: Readonly<Record<number, string>> = {
   26: "SQLITE_NOTADB",
 }
 
-type Read<E> = Exclude<E, SqlError.SqlError> | ServiceUnavailableError
+type WithoutSqlError<E> = Exclude<E, SqlError.SqlError> | ServiceUnavailableError
 
 /**
- * The database beside its `SqlClient`: transactions, and SQL errors as the failures that callers know. What else
- * SQL fails of is a defect.
+ * Transactions, and SQL errors mapped to the failures that callers handle. Every other SQL error is a defect.
+ * Statements themselves are built with `SqlClient`.
  */
 export class Database extends Context.Service<
   Database,
   {
     readonly dialect: "sqlite" | "pg"
     /**
-     * Runs the effect in a transaction, or in a savepoint of the one that is open. The outermost is run again up to
-     * three times when PostgreSQL refuses it because of another one.
+     * Runs the effect in a transaction, or in a savepoint if one is open. An outermost transaction is retried up to
+     * three times after a serialization failure or a deadlock.
      */
-    readonly transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Read<E>, R>
-    /** For statements that cannot meet a duplicate. */
-    readonly query: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Read<E>, R>
-    /** For statements whose duplicates are the caller's error. */
+    readonly transaction: <A, E, R>(
+      self: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, WithoutSqlError<E>, R>
+    /** Runs statements that cannot violate a unique constraint. */
+    readonly query: <A, E, R>(
+      self: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, WithoutSqlError<E>, R>
+    /** Runs statements for which a unique violation is the caller's `ConflictError`. */
     readonly write: (
       resource: string,
-    ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Read<E> | ConflictError, R>
-    /** Answers within a second. */
+    ) => <A, E, R>(
+      self: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, WithoutSqlError<E> | ConflictError, R>
+    /** Runs `SELECT 1`; fails after 1 s. */
     readonly ping: Effect.Effect<void, ServiceUnavailableError>
   }
 >()("plinth/core/Database") {
-  /** `Settings.database`, open; a server that is not there yet is waited for, 10 s. Migrates nothing. */
+  /** Opens `Settings.database`, waiting up to 10 s for a server that is starting. Runs no migrations. */
   static readonly layer = Layer.effectContext(
     Effect.gen(function* () {
       const { database, DB_POOL_SIZE } = yield* Settings
       const metrics = yield* Metrics
-      const observe = observer(metrics)
-      const open: Effect.Effect<
+      const observe = makeObserver(metrics)
+      const openClient: Effect.Effect<
         SqlClient.SqlClient,
         SqlError.SqlError,
         Scope.Scope | Reactivity.Reactivity
@@ -88,8 +95,8 @@ export class Database extends Context.Service<
                 return sql
               },
             )
-      const sql = yield* open.pipe(
-        Effect.tap((client) => reachable(client)),
+      const sql = yield* openClient.pipe(
+        Effect.tap((client) => waitUntilReachable(client)),
         Effect.mapError((cause) => new DatabaseUnavailable({ cause })),
       )
       return Context.make(Database, make(sql, database.dialect, metrics)).pipe(
@@ -104,34 +111,36 @@ const make = (
   dialect: "sqlite" | "pg",
   metrics: Metrics["Service"],
 ): Database["Service"] => {
-  const failed = <E>(error: E): Effect.Effect<never, Read<E>> => {
+  const fail = <E>(error: E): Effect.Effect<never, WithoutSqlError<E>> => {
     if (!SqlError.isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError.SqlError>)
     metrics.databaseError(error.reason._tag)
-    const unavailable = SqlFailure.unavailable(error)
+    const unavailable = SqlFailure.toUnavailable(error)
     return unavailable === undefined ? Effect.die(error) : Effect.fail(unavailable)
   }
 
-  const query = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Read<E>, R> =>
-    Effect.catch(self, failed)
+  const query = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, WithoutSqlError<E>, R> =>
+    Effect.catch(self, fail)
 
   const write =
     (resource: string) =>
-    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Read<E> | ConflictError, R> =>
-      Effect.catch(self, (error): Effect.Effect<never, Read<E> | ConflictError> => {
-        const field = SqlFailure.duplicate(error)
-        if (field === undefined) return failed(error)
+    <A, E, R>(
+      self: Effect.Effect<A, E, R>,
+    ): Effect.Effect<A, WithoutSqlError<E> | ConflictError, R> =>
+      Effect.catch(self, (error): Effect.Effect<never, WithoutSqlError<E> | ConflictError> => {
+        const field = SqlFailure.duplicateColumn(error)
+        if (field === undefined) return fail(error)
         metrics.databaseError("UniqueViolation")
         return Effect.fail(new ConflictError({ resource, reason: "duplicate", field }))
       })
 
-  const attempt = <A, E, R>(
+  const runTransaction = <A, E, R>(
     self: Effect.Effect<A, E, R>,
     retries: number,
-  ): Effect.Effect<A, Read<E>, R> =>
-    Effect.catch(sql.withTransaction(self), (error): Effect.Effect<A, Read<E>, R> =>
+  ): Effect.Effect<A, WithoutSqlError<E>, R> =>
+    Effect.catch(sql.withTransaction(self), (error): Effect.Effect<A, WithoutSqlError<E>, R> =>
       retries > 0 && SqlFailure.isTransient(error)
-        ? Effect.andThen(backoff, attempt(self, retries - 1))
-        : failed(error as E),
+        ? Effect.andThen(backoff, runTransaction(self, retries - 1))
+        : fail(error as E),
     )
 
   return {
@@ -140,7 +149,10 @@ const make = (
     write,
     transaction: (self) =>
       Effect.withFiber((fiber) =>
-        attempt(self, fiber.context.mapUnsafe.has(sql.transactionService.key) ? 0 : maxRetries),
+        runTransaction(
+          self,
+          fiber.context.mapUnsafe.has(sql.transactionService.key) ? 0 : maxRetries,
+        ),
       ),
     ping: query(sql`SELECT 1`).pipe(
       Effect.timeoutOrElse({
@@ -154,23 +166,23 @@ const make = (
 
 const maxRetries = 3
 
-/** 10 to 40 ms, so that two transactions that met do not meet again. */
+/** Waits 10 to 40 ms, at random, so that two conflicting transactions do not collide again. */
 const backoff = Effect.flatMap(Random.nextIntBetween(10, 40), (millis) => Effect.sleep(millis))
 
 const noSuchDatabase = "3D000"
 
-/** A server that is still starting is waited for; one that refuses us, or has no such database, is not. */
-const reachable = (sql: SqlClient.SqlClient) =>
+/** Retries while the server is starting; fails immediately on refused credentials or a missing database. */
+const waitUntilReachable = (sql: SqlClient.SqlClient) =>
   Effect.retry(sql`SELECT 1`, {
     schedule: Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: "10 seconds" })),
     while: (error) =>
       error.reason._tag !== "AuthenticationError" && codeOf(error) !== noSuchDatabase,
   })
 
-/** The driver's own word for it: an errno name or an SQLSTATE. Messages may hold the address. */
+/** The driver's code: an errno name or an SQLSTATE. Never the message, which may contain the address. */
 const codeOf = ({ reason }: SqlError.SqlError) => {
   const { cause } = reason
-  // Extended codes of SQLite have the code in their lowest byte.
+  // The lowest byte of an extended SQLite code is the primary code.
   if (Predicate.hasProperty(cause, "errcode") && typeof cause.errcode === "number") {
     return sqliteCodes[cause.errcode & 255] ?? `SQLite ${cause.errcode}`
   }
@@ -179,29 +191,28 @@ const codeOf = ({ reason }: SqlError.SqlError) => {
     : reason._tag
 }
 
-/** Counts and times every statement by its operation and first table, which are read once per text. */
-const observer = (metrics: Metrics["Service"]) => {
-  const known = new Map<string, Subject | null>()
+/** Counts and times statements by operation and first table. Each SQL text is parsed once. */
+const makeObserver = (metrics: Metrics["Service"]) => {
+  const subjects = new BoundedMap<string, Subject | null>(maxSubjects)
   return (sql: string, started: number) => {
-    let subject = known.get(sql)
+    let subject = subjects.get(sql)
     if (subject === undefined) {
-      if (known.size >= maxKnown) known.clear()
       subject = subjectOf(sql)
-      known.set(sql, subject)
+      subjects.set(sql, subject)
     }
     if (subject === null) return
     metrics.query(subject.operation, subject.table, (performance.now() - started) / 1000)
   }
 }
 
-const maxKnown = 1000
+const maxSubjects = 1000
 
 interface Subject {
   readonly operation: "SELECT" | "INSERT" | "UPDATE" | "DELETE"
   readonly table: string
 }
 
-/** `null` for what reads or writes no table: BEGIN, SET, SELECT 1. */
+/** `null` for statements without a table: BEGIN, SET, SELECT 1. */
 const subjectOf = (sql: string): Subject | null => {
   const [, operation, table] = subjectPattern.exec(sql) ?? []
   return operation === undefined || table === undefined

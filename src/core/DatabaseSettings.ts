@@ -1,13 +1,13 @@
 import { Redacted } from "effect"
 
-/** Which database, and where. */
+/** The database dialect and its location. */
 export type DatabaseSettings =
   | { readonly dialect: "sqlite"; readonly filename: string }
   | { readonly dialect: "pg"; readonly url: Redacted.Redacted }
 
 /**
- * What DATABASE_URL names: `sqlite:<file>`, `sqlite:///<absolute path>`, `sqlite::memory:` or a `postgres://` URL. A
- * `+driver` after the scheme is ignored. `undefined` when it names no database.
+ * Parses DATABASE_URL: `sqlite:<file>`, `sqlite:///<absolute path>`, `sqlite::memory:` or a `postgres://` URL. A
+ * `+driver` after the scheme is ignored. Returns `undefined` for any other text.
  */
 export const databaseSettings = (url: Redacted.Redacted): DatabaseSettings | undefined => {
   const value = Redacted.value(url).replace(/^(\w+)\+\w+:/, "$1:")
@@ -17,15 +17,15 @@ export const databaseSettings = (url: Redacted.Redacted): DatabaseSettings | und
   }
   if (!/^postgres(?:ql)?:\/\//.test(value) || !URL.canParse(value)) return undefined
   const { hostname, searchParams } = new URL(value)
-  // A Unix socket is named by `?host=`.
+  // `?host=` names a Unix socket.
   if (hostname === "" && !searchParams.has("host")) return undefined
   return { dialect: "pg", url: Redacted.make(value) }
 }
 
 const sqliteFile = (rest: string) => {
-  // The form other tools use for memory.
+  // Other tools write `sqlite:///:memory:`.
   if (/^(?:\/\/\/?)?:memory:$/.test(rest)) return ":memory:"
   if (!rest.startsWith("//")) return rest === "" ? undefined : rest
-  // Two slashes begin a host, and a file has none: `sqlite://data.db` is a mistake, not a file in the root.
+  // Two slashes start a host name, and a file has none: `sqlite://data.db` is a mistake, not a file in `/`.
   return /^\/\/\/+[^/]/.test(rest) ? rest.slice(2) : undefined
 }

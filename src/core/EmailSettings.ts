@@ -1,12 +1,12 @@
-import { type Redacted } from "effect"
+import type { Redacted } from "effect"
 import type { Sender } from "../domain/Email.ts"
-import { type Problem, type Values } from "./Env.ts"
+import type { Problem, Values } from "./Env.ts"
 
-/** A provider over HTTP, with all that it needs. */
+/** The settings of an HTTP provider. */
 export interface EmailProviderSettings {
   readonly provider: "resend" | "sendgrid"
   readonly apiKey: Redacted.Redacted
-  /** Without a slash at its end. */
+  /** Has no trailing slash. */
   readonly baseUrl: string
   readonly from: Sender
 }
@@ -15,7 +15,7 @@ export type EmailSettings = { readonly provider: "console" } | EmailProviderSett
 
 const keys = { resend: "RESEND_API_KEY", sendgrid: "SENDGRID_API_KEY" } as const
 
-/** What is wrong between the variables of e-mail. One that could not be decoded is undefined: reported already. */
+/** Checks the rules between the e-mail variables. An undefined value failed to decode and is already reported. */
 export const emailProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   const provider = values.EMAIL_PROVIDER
   if (provider === undefined) return []
@@ -27,7 +27,7 @@ export const emailProblems = (values: Partial<Values>): ReadonlyArray<Problem> =
   const needed = [keys[provider], "EMAIL_FROM_ADDRESS", "PUBLIC_URL"] as const
   return needed
     .filter((name) => values[name] === null)
-    .map((name) => ({ name, message: `is required for e-mail by ${provider}` }))
+    .map((name) => ({ name, message: `is required for EMAIL_PROVIDER=${provider}` }))
 }
 
 export const emailSettings = (values: Values): EmailSettings => {
@@ -35,7 +35,7 @@ export const emailSettings = (values: Values): EmailSettings => {
   if (provider === "console") return { provider }
   const apiKey = values[keys[provider]]
   const address = values.EMAIL_FROM_ADDRESS
-  // Refused already, by `emailProblems`.
+  // Unreachable: `emailProblems` rejects this.
   if (apiKey === null || address === null) return { provider: "console" }
   return {
     provider,

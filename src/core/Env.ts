@@ -6,15 +6,15 @@ import { aiChoicesOf, aiProviderOf, type AiRoutes, aiRoutesOf } from "./AiSettin
 import { databaseSettings } from "./DatabaseSettings.ts"
 import { OriginList, originsIn } from "./Origins.ts"
 
-/** One bad variable. Its value is never part of it. */
+/** An invalid variable. The message never contains its value. */
 export interface Problem {
   readonly name: string
   readonly message: string
 }
 
 /**
- * Every environment variable the process reads, by its own name: what it may hold, and its default. The rules
- * between variables stand in `Settings.ts`; `.env.example` explains each one to the operator.
+ * Every environment variable that the process reads, with its valid values and its default. The rules between variables
+ * are in `Settings.ts`. `.env.example` documents each variable for operators.
  */
 export const variables = () => ({
   PROJECT_NAME: line("PROJECT_NAME").pipe(Config.withDefault("Plinth")),
@@ -74,7 +74,7 @@ export const variables = () => ({
   ANTHROPIC_BASE_URL: url("ANTHROPIC_BASE_URL"),
   GOOGLE_BASE_URL: url("GOOGLE_BASE_URL"),
 
-  PLAN_LIMITS: limits("PLAN_LIMITS"),
+  PLAN_LIMITS: planLimitsFrom("PLAN_LIMITS"),
   USAGE_TRACKING_ENABLED: flag("USAGE_TRACKING_ENABLED", true),
 
   METRICS_TOKEN: secret("METRICS_TOKEN"),
@@ -83,7 +83,7 @@ export const variables = () => ({
   OTEL_EXPORTER: oneOf("OTEL_EXPORTER", ["otlp", "console", "none"], "otlp"),
   OTEL_SERVICE_NAME: optional(line("OTEL_SERVICE_NAME")),
   OTEL_EXPORTER_OTLP_ENDPOINT: url("OTEL_EXPORTER_OTLP_ENDPOINT"),
-  OTEL_TRACES_SAMPLER_ARG: share("OTEL_TRACES_SAMPLER_ARG", 1),
+  OTEL_TRACES_SAMPLER_ARG: fraction("OTEL_TRACES_SAMPLER_ARG", 1),
 })
 
 type Variables = ReturnType<typeof variables>
@@ -95,7 +95,7 @@ const optional = <A>(config: Config.Config<A>) =>
     Config.withDefault(null),
   )
 
-/** Text that passes a test. `expected` is the whole message of one that does not: it never holds the value. */
+/** Text that must pass a test. `expected` is the whole error message, so that it never contains the value. */
 const checked = (name: string, expected: string, isValid: (value: string) => boolean) =>
   Config.schema(Schema.String.check(Schema.makeFilter((value) => isValid(value) || expected)), name)
 
@@ -116,13 +116,13 @@ const oneOf = <const Words extends ReadonlyArray<string>>(
   fallback: Words[number],
 ) => literal(name, words).pipe(Config.withDefault(fallback))
 
-const yes = ["true", "yes", "on", "1"]
-const no = ["false", "no", "off", "0"]
+const trueWords = ["true", "yes", "on", "1"]
+const falseWords = ["false", "no", "off", "0"]
 
 const boolean = (name: string) =>
   checked(name, "must be true or false", (value) =>
-    [...yes, ...no].includes(value.toLowerCase()),
-  ).pipe(Config.map((value) => yes.includes(value.toLowerCase())))
+    [...trueWords, ...falseWords].includes(value.toLowerCase()),
+  ).pipe(Config.map((value) => trueWords.includes(value.toLowerCase())))
 
 const flag = (name: string, fallback: boolean) => boolean(name).pipe(Config.withDefault(fallback))
 
@@ -133,7 +133,7 @@ const integer = (name: string, minimum: number, maximum: number, fallback: numbe
     (value) => /^\d{1,15}$/.test(value) && Number(value) >= minimum && Number(value) <= maximum,
   ).pipe(Config.map(Number), Config.withDefault(fallback))
 
-const share = (name: string, fallback: number) =>
+const fraction = (name: string, fallback: number) =>
   checked(
     name,
     "must be a number from 0 to 1",
@@ -143,10 +143,10 @@ const share = (name: string, fallback: number) =>
 const isHttp = (value: string) =>
   /^https?:\/\/\S+$/i.test(value) &&
   URL.canParse(value) &&
-  // A wildcard is a host for URL, and never one that anybody reaches.
+  // URL accepts a wildcard in a host name, but no such host exists.
   !new URL(value).host.includes("*")
 
-/** Without a slash at its end, so that a path can follow. */
+/** A URL without trailing slashes, so that a path can be appended. */
 const url = (name: string) =>
   checked(name, "must be an http:// or https:// URL", isHttp).pipe(
     Config.map((value) => value.replace(/\/+$/, "")),
@@ -162,7 +162,7 @@ const emailAddress = (name: string) =>
 const origins = (name: string, fallback: ReadonlyArray<string>) =>
   Config.schema(OriginList, name).pipe(Config.map(originsIn), Config.withDefault(fallback))
 
-/** Redacted, because it holds a password. */
+/** Redacted, because it may contain a password. */
 const databaseUrl = (name: string) =>
   checked(
     name,
@@ -170,7 +170,7 @@ const databaseUrl = (name: string) =>
     (value) => databaseSettings(Redacted.make(value)) !== undefined,
   ).pipe(Config.map(Redacted.make<string>), optional)
 
-/** Redacted, because it may hold a password. */
+/** Redacted, because it may contain a password. */
 const redisUrl = (name: string) =>
   checked(
     name,
@@ -219,16 +219,16 @@ const aiChoices = (name: string) =>
     Config.withDefault([]),
   )
 
-const overridesOf = Schema.decodeUnknownOption(Schema.fromJsonString(PlanLimitsOverride), {
+const decodeOverrides = Schema.decodeUnknownOption(Schema.fromJsonString(PlanLimitsOverride), {
   onExcessProperty: "error",
 })
 
-const limits = (name: string) =>
+const planLimitsFrom = (name: string) =>
   checked(
     name,
     'must be a JSON object of plans and their limits, like {"free":{"ai_tokens":5000,"projects":null}}',
-    (value) => Option.isSome(overridesOf(value)),
+    (value) => Option.isSome(decodeOverrides(value)),
   ).pipe(
-    Config.map((value) => overridden(Option.getOrElse(overridesOf(value), () => ({})))),
+    Config.map((value) => overridden(Option.getOrElse(decodeOverrides(value), () => ({})))),
     Config.withDefault(planLimits),
   )

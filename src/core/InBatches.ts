@@ -1,18 +1,18 @@
 import { Data, Effect } from "effect"
 
-/** Enough to be quick, few enough to hold no lock for long. */
-const size = 500
+/** Large enough to be fast, small enough not to hold locks for long. */
+const maxBatchSize = 500
 
-/** Rows that fail one by one take a statement each: past so many, the rest is left for the next run. */
-const mostFailed = 1000
+/** Failing rows take a statement each: after this many, the rest is left for the next run. */
+const maxFailed = 1000
 
 export interface Batch {
   readonly limit: number
-  /** The first rows that are left out: they have failed. */
+  /** The number of rows to skip from the start: they have failed. */
   readonly skip: number
 }
 
-/** Some rows could not be worked off. The others were. */
+/** Some rows could not be processed. The others were. */
 export class RowsFailed extends Data.TaggedError("RowsFailed")<{
   readonly done: number
   readonly failed: number
@@ -20,29 +20,29 @@ export class RowsFailed extends Data.TaggedError("RowsFailed")<{
   readonly cause: unknown
 }> {
   override get message() {
-    const end = this.failed < mostFailed ? "" : ", and no more were tried"
+    const end = this.failed < maxFailed ? "" : ", stopped early"
     return `${this.failed} ${this.failed === 1 ? "row" : "rows"} failed, ${this.done} done${end}`
   }
 }
 
 /**
- * Works off rows in batches. `work` takes the next ones in an order that does not change, takes them out of it, and
- * returns how many it took; when it dies it has taken none. A batch that dies is tried again in halves, until the one
- * row that fails is found and skipped. The number of rows, or `RowsFailed` at the end. When it dies of a batch without
- * rows, too, no row is to blame but the statement: then that is the defect, at once.
+ * Processes rows in batches. `work` takes the next `limit` rows after the first `skip` in a stable order, removes them
+ * from that order, and returns their number; if it dies it must have removed none. A batch that dies is retried in
+ * halves until the failing row is found and skipped. Returns the number of processed rows, or fails with `RowsFailed`
+ * at the end. If `work` also dies on an empty batch, the statement is at fault and not a row: then it dies immediately.
  */
 export const inBatches = Effect.fnUntraced(function* <E, R>(
   work: (batch: Batch) => Effect.Effect<number, E, R>,
 ) {
   let done = 0
   let failed = 0
-  let limit = size
-  let first: unknown
-  while (failed < mostFailed) {
+  let limit = maxBatchSize
+  let firstCause: unknown
+  while (failed < maxFailed) {
     const batch = { limit, skip: failed }
     const taken = yield* Effect.catchDefect(work(batch), (defect) =>
       Effect.sync(() => {
-        first ??= defect
+        firstCause ??= defect
         return null
       }),
     )
@@ -53,8 +53,8 @@ export const inBatches = Effect.fnUntraced(function* <E, R>(
     } else {
       done += taken
       if (taken < limit) break
-      limit = Math.min(size, limit * 2)
+      limit = Math.min(maxBatchSize, limit * 2)
     }
   }
-  return failed === 0 ? done : yield* new RowsFailed({ done, failed, cause: first })
+  return failed === 0 ? done : yield* new RowsFailed({ done, failed, cause: firstCause })
 })

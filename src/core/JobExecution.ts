@@ -11,34 +11,34 @@ import { Issues } from "../domain/Issues.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { errorText } from "./ErrorText.ts"
-import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
+import { type LeasedJob, payloadOf, type Settlement } from "./JobStore.ts"
 import type { Metrics } from "./Metrics.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 
-/** What a handler knows of the job it runs. */
+/** The running attempt, as its handler sees it. */
 export interface JobContext {
-  /** The same at each attempt: what makes an effect happen once. */
+  /** The same at each attempt. Use it as an idempotency key. */
   readonly id: JobId
-  /** 1 for the first. */
+  /** Counts from 1. */
   readonly attempt: number
-  /** Tells operators how far it is, 0 to 100. */
+  /** Reports progress to operators, 0 to 100. */
   readonly progress: (percent: number) => Effect.Effect<void>
 }
 
-/** Something that does jobs of one kind. */
+/** Runs the jobs of one type. */
 export interface JobHandler {
   readonly type: JobType
-  /** The result is JSON, or undefined. */
+  /** Returns JSON, or undefined. */
   readonly run: (payload: unknown, context: JobContext) => Effect.Effect<unknown, JobFailed>
 }
 
-/** Any failure of any handler: what is known of it is in the type of its cause. */
+/** A handler failed with `cause`. */
 export class JobFailed extends Data.TaggedError("JobFailed")<{ readonly cause: unknown }> {}
 
 /**
- * A handler, closed over the services it needs. A job may run more than once, so its effects are those of
- * one run: by rows that are there already, or by the job's id as an idempotency key. Errors whose `retryable` is false
- * end it; after all others it is tried again.
+ * Makes a handler from a function, capturing the services that it needs. A job may run more than once, so the function
+ * must be idempotent: it checks for existing rows, or uses the job's id as an idempotency key. An error with
+ * `retryable: false` fails the job; any other error is retried.
  */
 export const handler = <Payload, E, R>(
   type: JobType<Payload>,
@@ -57,39 +57,39 @@ export const handler = <Payload, E, R>(
   }))
 }
 
-/** Written by a version that knew another form of it, or by hand. Names what is wrong with it, never a value. */
+/** The payload was written by another version, or by hand. The message names its fields, never a value. */
 class MalformedPayload extends Data.TaggedError("MalformedPayload")<{
   readonly cause: Schema.SchemaError
 }> {
   readonly retryable = false
   override get message() {
-    const { told } = Issues.of(this.cause.issue, "payload")
-    const issues = told.map(({ message, path }) => `${path}: ${message}`)
-    return `cannot be read (${issues.join("; ")})`
+    const { reported } = Issues.of(this.cause.issue, "payload")
+    const issues = reported.map(({ message, path }) => `${path}: ${message}`)
+    return `its payload is invalid (${issues.join("; ")})`
   }
 }
 
 class TimedOut extends Data.TaggedError("TimedOut")<{ readonly timeout: Duration.Duration }> {
   override get message() {
-    return `did not end within ${Duration.format(this.timeout)}`
+    return `did not finish within ${Duration.format(this.timeout)}`
   }
 }
 
 class UnusableResult extends Data.TaggedError("UnusableResult") {
   readonly retryable = false
   override get message() {
-    return "its result is not JSON that can be kept"
+    return "its result is not JSON that can be stored"
   }
 }
 
 interface Options {
   readonly handler: JobHandler
-  readonly claim: Claim
+  readonly claim: LeasedJob
   readonly progress: JobContext["progress"]
   readonly metrics: Metrics["Service"]
 }
 
-/** Runs one attempt, and says how it is to be settled. Never fails; interrupted when its runner lets go of it. */
+/** Runs one attempt and returns its settlement. Never fails; its runner interrupts it to stop it. */
 export const execute = Effect.fnUntraced(function* ({
   claim,
   handler,
@@ -104,7 +104,7 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.job(name, "started")
   const started = yield* currentSteadyMillis
   const exit = yield* handler.run(payloadOf(claim.message), { id, attempt, progress }).pipe(
-    Effect.flatMap(resultOf),
+    Effect.flatMap(toJsonResult),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => Effect.fail(new JobFailed({ cause: new TimedOut({ timeout }) })),
@@ -126,40 +126,40 @@ export const execute = Effect.fnUntraced(function* ({
   metrics.job(name, Exit.isSuccess(exit) ? "completed" : "failed")
   return Exit.isSuccess(exit)
     ? { claim, outcome: "completed" as const, result: exit.value }
-    : yield* failed(claim, policy, exit.cause)
+    : yield* settleFailure(claim, policy, exit.cause)
 }, withOrigin)
 
-/** As it will be kept. */
-const resultOf = (value: unknown) =>
+/** Converts a result to the JSON that will be stored. */
+const toJsonResult = (value: unknown) =>
   Effect.try({
     try: (): unknown => {
-      const kept: unknown = JSON.parse(JSON.stringify(value) ?? "null")
-      const issue = jsonIssue(kept, anyJson)
+      const parsed: unknown = JSON.parse(JSON.stringify(value) ?? "null")
+      const issue = jsonIssue(parsed, anyJson)
       if (issue !== undefined) throw new Error(issue)
-      return kept
+      return parsed
     },
     catch: () => new JobFailed({ cause: new UnusableResult() }),
   })
 
-/** Whether there is another attempt, and when. */
-const failed = Effect.fnUntraced(function* (
-  claim: Claim,
+/** Decides whether and when to retry a failed attempt, and logs it. */
+const settleFailure = Effect.fnUntraced(function* (
+  claim: LeasedJob,
   policy: JobPolicy,
   cause: Cause.Cause<unknown>,
 ): Effect.fn.Return<Settlement> {
   const squashed = Cause.squash(cause)
   const failure = squashed instanceof JobFailed ? squashed.cause : squashed
-  const error = textOf(failure)
+  const error = storableText(failure)
   const isLast = claim.attempt >= claim.max_attempts || !isRetryable(failure)
   const log = isLast ? Effect.logError : Effect.logWarning
-  yield* log(isLast ? "job failed" : "job failed, and is tried again", Cause.fail(failure))
+  yield* log(isLast ? "job failed" : "job failed, will be retried", Cause.fail(failure))
   if (isLast) return { claim, outcome: "failed", error }
   const backoff = backoffOf(policy, { attempts: claim.attempt, chance: yield* Random.next })
-  return { claim, outcome: "retry", error, delay: Math.max(backoff, pauseOf(failure)) }
+  return { claim, outcome: "retry", error, delay: Math.max(backoff, retryAfterMs(failure)) }
 })
 
-/** How long the other side wants to be left alone, in ms. */
-const pauseOf = (error: unknown) =>
+/** Returns the `retry_after` of an error, in ms; 0 without one. */
+const retryAfterMs = (error: unknown) =>
   typeof error === "object" &&
   error !== null &&
   "retry_after" in error &&
@@ -167,8 +167,8 @@ const pauseOf = (error: unknown) =>
     ? error.retry_after * 1000
     : 0
 
-/** As both databases can keep it. */
-const textOf = (error: unknown) =>
+/** Returns an error's text in a form that both databases can store, at most 2000 characters. */
+const storableText = (error: unknown) =>
   errorText(error).replaceAll("\0", "").slice(0, 2000).toWellFormed()
 
 const decodeOrigin = Schema.decodeUnknownOption(
@@ -184,11 +184,11 @@ const decodeOrigin = Schema.decodeUnknownOption(
   }),
 )
 
-/** Of a message that is none: nowhere. */
+/** Returns the request and the trace that enqueued a job; nulls for a malformed message. */
 const originOf = (message: unknown) =>
   Option.getOrElse(decodeOrigin(message), () => ({ request_id: null, trace: null }))
 
-/** Log lines and audit rows name the request that enqueued the job. */
+/** Annotates log lines and audit rows with the request that enqueued the job. */
 function withOrigin<A>(self: Effect.Effect<A>, { claim }: Options): Effect.Effect<A> {
   const { request_id } = originOf(claim.message)
   return self.pipe(

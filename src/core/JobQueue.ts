@@ -1,6 +1,11 @@
 import { Context, Cron, DateTime, Duration, Effect, Layer, Schema, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
-import { ConflictError, NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
+import {
+  ConflictError,
+  NotFoundError,
+  type ReadError,
+  type ServiceUnavailableError,
+} from "../domain/Errors.ts"
 import { type Job, JobId, type JobStats, type JobType, policyOf } from "../domain/Job.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
@@ -12,48 +17,50 @@ import { uuidV7 } from "./Uuid.ts"
 
 export interface EnqueueOptions {
   readonly delay?: Duration.Input
-  /** Of two that wait under one name, the higher goes first. 0 unless told otherwise. */
+  /** Among waiting jobs of one name, the highest priority runs first. Default 0. */
   readonly priority?: number
-  /** At most one job of its name with this key waits or runs. */
+  /** At most one job of the same name with this key waits or runs at any time. */
   readonly uniqueKey?: string
 }
 
 export interface Enqueued {
   readonly id: JobId
-  /** False when it was there already, under its unique key. */
+  /** False if a job with this unique key already existed; `id` is then its id. */
   readonly created: boolean
 }
 
-type Missing = NotFoundError | ServiceUnavailableError
+/** The channel for ids of cancelled jobs. The process that runs one interrupts it. */
+export const cancellationChannel = "jobs.cancelled"
 
-/** The channel of ids of jobs that were cancelled: whoever runs one stops at once. */
-export const cancellations = "jobs.cancelled"
-
-/** Work for later, in whichever process has time: kept with the data, so it exists if and only if its transaction committed. */
+/**
+ * Background jobs, run by any process with free capacity. They are stored in the same database as the data: a job
+ * exists if and only if the transaction that enqueued it has committed.
+ */
 export class JobQueue extends Context.Service<
   JobQueue,
   {
-    /** In the transaction that is open, as one statement of it; else in one of its own. */
+    /** Enqueues a job within the open transaction, as a single statement; without one, in its own. */
     readonly enqueue: <Payload>(
       type: JobType<Payload>,
       payload: Payload,
       options?: EnqueueOptions,
     ) => Effect.Effect<Enqueued, ServiceUnavailableError>
-    readonly get: (id: string) => Effect.Effect<Job, Missing>
+    readonly get: (id: string) => Effect.Effect<Job, ReadError>
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
     readonly stats: Effect.Effect<JobStats, ServiceUnavailableError>
-    /** One that failed or was cancelled, again, under the same id. Another state is a conflict. */
-    readonly retry: (id: string) => Effect.Effect<Job, ConflictError | Missing>
-    /** One that has not ended; where it runs, it is interrupted within seconds. */
-    readonly cancel: (id: string) => Effect.Effect<Job, ConflictError | Missing>
-    /** Jobs that are about this user (`user_id` of their payload) are about the other one from now on. */
+    /** Runs a failed or cancelled job again, under the same id. `ConflictError` in any other state. */
+    readonly retry: (id: string) => Effect.Effect<Job, ConflictError | ReadError>
+    /** Cancels a job that has not ended; `ConflictError` if it has. A running job is interrupted within seconds. */
+    readonly cancel: (id: string) => Effect.Effect<Job, ConflictError | ReadError>
+    /** Changes the user of all jobs whose payload has `user_id` = `user`. */
     readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
-    /** Jobs that are about these users are gone, whatever their state. In the transaction that is open. */
+    /** Deletes the jobs of these users (`user_id` in the payload) in every state, within the open transaction. */
     readonly forget: (users: ReadonlyArray<string>) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * Enqueued at each tick of a cron expression (UTC), once over all processes. Of ticks that nobody was there for, the
-     * last one is made up for. The name of a schedule is its own; a new expression takes the place of the old one.
+     * Enqueues a job at each tick of a cron expression (UTC), once across all processes. If ticks passed while no
+     * process ran, enqueues a single job for them. `name` identifies the schedule: a new expression replaces the old
+     * one.
      */
     readonly schedule: <Payload>(
       name: string,
@@ -97,10 +104,10 @@ export class JobQueue extends Context.Service<
             yield* sql.afterCommit(Effect.sync(() => metrics.job(name, "enqueued")))
             return { id, created: true }
           }
-          const other =
+          const existing =
             uniqueKey === undefined ? undefined : yield* store.findByKey(name, uniqueKey)
-          // It may have ended in between.
-          if (other !== undefined) return { id: other, created: false }
+          // The other job may have ended meanwhile: then insert again.
+          if (existing !== undefined) return { id: existing, created: false }
         }
       })
 
@@ -109,7 +116,7 @@ export class JobQueue extends Context.Service<
         return job ?? (yield* new NotFoundError({ resource: "Job", id }))
       })
 
-      /** What cannot be done to a job in its state is told from a job that is not there. */
+      /** Distinguishes a job in the wrong state (`ConflictError`) from a missing one (`NotFoundError`). */
       const change = Effect.fnUntraced(function* <E>(
         id: string,
         changed: Effect.Effect<Job | undefined, E>,
@@ -127,10 +134,14 @@ export class JobQueue extends Context.Service<
         list: store.list,
         stats: Effect.map(store.counts, statsOf),
         retry: (id) =>
-          change(id, Effect.catchTag(store.retry(id), "ConflictError", isThere), "not_failed"),
+          change(
+            id,
+            Effect.catchTag(store.retry(id), "ConflictError", toDuplicateKey),
+            "not_failed",
+          ),
         cancel: (id) =>
           Effect.tap(change(id, store.cancel(id), "ended"), () =>
-            sql.afterCommit(publish(cancellations, id)),
+            sql.afterCommit(publish(cancellationChannel, id)),
           ),
         relink: store.relink,
         forget: store.forget,
@@ -141,10 +152,10 @@ export class JobQueue extends Context.Service<
   )
 }
 
-/** By its offset: a zone by name would load the tables of all zones, 4 MiB of every process. */
+/** A zone by offset: a named zone would load the tables of all zones, 4 MiB per process. */
 const utc = DateTime.zoneMakeOffset(0)
 
-/** Dies of a payload that cannot be stored, on both databases: PostgreSQL would refuse it, SQLite would not. */
+/** Dies on a payload that PostgreSQL cannot store, on SQLite too, which would accept it. */
 const encode = <Payload>(type: JobType<Payload>, payload: Payload) =>
   Effect.flatMap(Effect.orDie(Schema.encodeEffect(type)(type.make(payload))), (encoded) => {
     const issue = jsonIssue(encoded, anyJson)
@@ -153,7 +164,7 @@ const encode = <Payload>(type: JobType<Payload>, payload: Payload) =>
       : Effect.die(new Error(`The payload of a job ${type.identifier} ${issue}`))
   })
 
-/** Of the span that enqueues, if there is one. */
+/** Returns the current span, if there is one. */
 const currentTrace = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span): JobTrace | null =>
   span._tag === "None"
     ? null
@@ -164,8 +175,8 @@ const currentTrace = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span):
       },
 )
 
-/** Another one, under its unique key. */
-const isThere = () =>
+/** Another job holds the unique key. */
+const toDuplicateKey = () =>
   Effect.fail(new ConflictError({ resource: "Job", reason: "duplicate", field: "unique_key" }))
 
 const statsOf = (counts: ReadonlyArray<JobCount>): JobStats => {

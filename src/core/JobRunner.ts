@@ -3,10 +3,10 @@ import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { policyOf } from "../domain/Job.ts"
 import { inHalves } from "./InHalves.ts"
 import { execute, type JobHandler } from "./JobExecution.ts"
-import { cancellations } from "./JobQueue.ts"
+import { cancellationChannel } from "./JobQueue.ts"
 import { JobSchedules } from "./JobSchedules.ts"
-import { type Claim, JobStore, lease, type Settlement } from "./JobStore.ts"
-import { jobRunner, Leases, renewal as leaseRenewal } from "./Leases.ts"
+import { type LeasedJob, JobStore, leaseMs, type Settlement } from "./JobStore.ts"
+import { jobRunner, Leases, leaseRenewalMs } from "./Leases.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Metrics } from "./Metrics.ts"
 import { PubSub } from "./PubSub.ts"
@@ -15,13 +15,13 @@ import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /** An attempt that this process runs. */
 interface Running {
-  readonly claim: Claim
+  readonly claim: LeasedJob
   readonly kind: Kind
   fiber: Fiber.Fiber<void> | undefined
-  /** Steady ms. Past it another process may run it. */
+  /** In steady ms. After it, another process may run the job. */
   leasedUntil: number
-  /** Why it is interrupted: to be begun again elsewhere, or because it is not this process's any more. */
-  letGo: "handed_back" | "lost" | undefined
+  /** The reason for its interruption: it is handed back to other processes, or its lease was lost. */
+  stopReason: "handed_back" | "lost" | undefined
 }
 
 interface Kind {
@@ -29,24 +29,24 @@ interface Kind {
   free: number
 }
 
-/** How often leases are renewed, in ms: a lease outlives two renewals that fail. */
-const renewal = 3000
-/** So long before the end of a lease its job is let go, in ms, which leaves it time to end; and how often that is looked at. */
-const margin = 1500
-const watch = 500
-/** How often this process looks for what fell due, and for what nobody told it of, in ms. */
-const look = 1000
-/** The least time between two looks, in ms: of several that fall due, a look tells the first. */
-const soon = 100
-/** How long a job may take to end once it is interrupted. */
-const patience = "2 seconds"
-/** Settled by one statement at most. */
-const batch = 100
+/** The interval of lease renewals. A lease survives two failed renewals. */
+const jobLeaseRenewalMs = 3000
+/** A job is interrupted this long before its lease expires, so that it can end in time. Checked at this interval. */
+const leaseSafetyMarginMs = 1500
+const leaseCheckIntervalMs = 500
+/** The longest time between two polls for due jobs and for jobs that were enqueued without a notification. */
+const pollIntervalMs = 1000
+/** The least time between two polls: each poll reports only the next due job of a name. */
+const minPollGapMs = 100
+/** The time that interrupted jobs get to end at shutdown. */
+const interruptTimeout = "2 seconds"
+/** The most settlements written by one statement. */
+const settleBatchSize = 100
 
 /**
- * Runs jobs until the scope closes: JOBS_CONCURRENCY at once, and of each kind as many as its policy says. Told of new
- * ones as they are committed. When the process drains it takes no more; when the scope closes it waits for those that
- * run, within the grace, and hands the others back.
+ * Runs jobs until the scope closes: at most JOBS_CONCURRENCY in parallel, and per type at most the concurrency of its
+ * policy. It is notified of new jobs as they are committed. A draining process takes no more jobs. When the scope
+ * closes, it waits for running jobs within the shutdown grace, and hands back those that have not ended.
  */
 export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHandler>) {
   const store = yield* JobStore
@@ -63,24 +63,24 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
       { handler, free: policyOf(handler.type).concurrency },
     ]),
   )
-  /** Of one job there may be two: an attempt whose lease ran out has not ended yet, and this process takes the next. */
+  /** May contain two attempts of one job: one whose lease expired but which has not ended yet, and the next one. */
   const running = new Set<Running>()
-  /** Names of which there may be more. */
-  const wanted = new Set<string>()
-  let settled: ReadonlyArray<{ readonly job: Running; readonly settlement: Settlement }> = []
-  let stopping = false
+  /** Names of jobs that may be waiting. */
+  const wantedNames = new Set<string>()
+  let unsettled: ReadonlyArray<{ readonly job: Running; readonly settlement: Settlement }> = []
+  let isStopping = false
   const mayTake = yield* Latch.make(false)
   const maySettle = yield* Latch.make(false)
   const isIdle = yield* Latch.make(true)
 
-  const want = (name: string) => {
+  const markWanted = (name: string) => {
     if (!kinds.has(name)) return
-    wanted.add(name)
+    wantedNames.add(name)
     mayTake.openUnsafe()
   }
 
   const settle = (job: Running, settlement: Settlement) => {
-    settled = [...settled, { job, settlement }]
+    unsettled = [...unsettled, { job, settlement }]
     maySettle.openUnsafe()
   }
 
@@ -91,19 +91,19 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     mayTake.openUnsafe()
   }
 
-  const letGo = (job: Running, reason: NonNullable<Running["letGo"]>) => {
-    if (job.letGo !== undefined) return
-    job.letGo = reason
+  const stop = (job: Running, reason: NonNullable<Running["stopReason"]>) => {
+    if (job.stopReason !== undefined) return
+    job.stopReason = reason
     job.fiber?.interruptUnsafe()
   }
 
-  const lose = (id: string) => {
-    for (const job of running) if (job.claim.id === id) letGo(job, "lost")
+  const stopLost = (id: string) => {
+    for (const job of running) if (job.claim.id === id) stop(job, "lost")
   }
 
-  const run = Effect.fnUntraced(function* (claim: Claim, kind: Kind, leasedUntil: number) {
-    const job: Running = { claim, kind, fiber: undefined, leasedUntil, letGo: undefined }
-    lose(claim.id)
+  const run = Effect.fnUntraced(function* (claim: LeasedJob, kind: Kind, leasedUntil: number) {
+    const job: Running = { claim, kind, fiber: undefined, leasedUntil, stopReason: undefined }
+    stopLost(claim.id)
     running.add(job)
     kind.free -= 1
     isIdle.closeUnsafe()
@@ -112,136 +112,139 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
       Effect.map((settlement) => settle(job, settlement)),
       Effect.onInterrupt(() =>
         Effect.sync(() =>
-          job.letGo === "handed_back" ? settle(job, handedBack(claim)) : release(job),
+          job.stopReason === "handed_back" ? settle(job, handBack(claim)) : release(job),
         ),
       ),
       Effect.forkDetach,
     )
-    // It may have been cancelled meanwhile.
-    if (job.letGo !== undefined) job.fiber.interruptUnsafe()
+    // The job may have been cancelled meanwhile.
+    if (job.stopReason !== undefined) job.fiber.interruptUnsafe()
   })
 
-  /** As many as there is room for. Not to be interrupted: what was claimed is run, or handed back. */
-  const takeOf = Effect.fnUntraced(function* (name: string, kind: Kind) {
-    const room = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
-    if (room <= 0) return
-    const leasedUntil = (yield* currentSteadyMillis) + lease
-    // Before the claim: what is told of while it runs, it may not see.
-    wanted.delete(name)
-    const claims = yield* Effect.tapCause(store.claim(name, room), () =>
-      Effect.sync(() => want(name)),
+  /** Claims as many jobs as there are free slots. Uninterruptible: every claimed job is run or handed back. */
+  const takeKind = Effect.fnUntraced(function* (name: string, kind: Kind) {
+    const freeSlots = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
+    if (freeSlots <= 0) return
+    const leasedUntil = (yield* currentSteadyMillis) + leaseMs
+    // Before the claim, which may miss jobs that are enqueued while it runs: their notification adds the name again.
+    wantedNames.delete(name)
+    const claims = yield* Effect.tapCause(store.claim(name, freeSlots), () =>
+      Effect.sync(() => markWanted(name)),
     )
-    if (stopping) return yield* store.settle(claims.map(handedBack))
+    if (isStopping) return yield* store.settle(claims.map(handBack))
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
-    // Behind the others, if there may be more.
-    if (claims.length === room) want(name)
+    // There may be more: back into the queue, behind the other names.
+    if (claims.length === freeSlots) markWanted(name)
   }, Effect.uninterruptible)
 
-  const take = Effect.gen(function* () {
+  const takeWanted = Effect.gen(function* () {
     yield* mayTake.await
     mayTake.closeUnsafe()
-    const names = [...wanted]
+    const names = [...wantedNames]
     for (const name of names) {
       const kind = kinds.get(name)
-      if (stopping || lifecycle.draining || kind === undefined) return
-      yield* takeOf(name, kind)
+      if (isStopping || lifecycle.draining || kind === undefined) return
+      yield* takeKind(name, kind)
     }
   })
 
   const settleAll = Effect.gen(function* () {
     yield* maySettle.await
-    const now = settled.slice(0, batch)
+    const batch = unsettled.slice(0, settleBatchSize)
     const { cause, lost } = yield* inHalves(
-      now.map(({ settlement }) => settlement),
+      batch.map(({ settlement }) => settlement),
       store.settle,
     )
-    // Their leases end, and count as lost.
+    // Their leases will expire, and the attempts count as lost.
     if (lost > 0) {
-      yield* Effect.logError("jobs could not be settled", Cause.die(cause)).pipe(
+      yield* Effect.logError("job settlement failed", Cause.die(cause)).pipe(
         Effect.annotateLogs({ jobs: lost }),
       )
     }
-    settled = settled.slice(now.length)
-    if (settled.length === 0) maySettle.closeUnsafe()
-    for (const { job } of now) release(job)
+    unsettled = unsettled.slice(batch.length)
+    if (unsettled.length === 0) maySettle.closeUnsafe()
+    for (const { job } of batch) release(job)
   })
 
   const renew = Effect.gen(function* () {
-    const jobs = [...running].filter(({ letGo }) => letGo === undefined)
+    const jobs = [...running].filter(({ stopReason }) => stopReason === undefined)
     if (jobs.length === 0) return
-    const leasedUntil = (yield* currentSteadyMillis) + lease
+    const leasedUntil = (yield* currentSteadyMillis) + leaseMs
     const held = yield* store.renew(jobs.map(({ claim }) => claim))
     for (const job of jobs) {
       if (held.has(job.claim.id)) job.leasedUntil = leasedUntil
-      // It may have been settled meanwhile.
-      else if (running.has(job)) letGo(job, "lost")
+      // The job may have been settled meanwhile.
+      else if (running.has(job)) stop(job, "lost")
     }
   })
 
-  /** Nobody else may begin what still runs here. */
-  const letGoOfExpired = Effect.map(currentSteadyMillis, (now) => {
+  /** Stops jobs whose lease is about to expire, before another process may run them. */
+  const stopExpired = Effect.map(currentSteadyMillis, (now) => {
     for (const job of running) {
-      if (job.leasedUntil <= now + margin) letGo(job, "lost")
+      if (job.leasedUntil <= now + leaseSafetyMarginMs) stop(job, "lost")
     }
   })
 
-  let attested = -Infinity
+  let announcedAt = -Infinity
 
-  /** For readiness, everywhere: this process looks for jobs, and can. */
-  const attest = Effect.gen(function* () {
+  /** Records for readiness checks of all processes that this process runs jobs and can poll them. */
+  const announce = Effect.gen(function* () {
     const now = yield* currentSteadyMillis
-    if (now < attested + leaseRenewal) return
+    if (now < announcedAt + leaseRenewalMs) return
     yield* leases.share(jobRunner)
-    attested = now
+    announcedAt = now
   })
 
-  const lookAround = Effect.gen(function* () {
-    if (lifecycle.draining) return yield* Effect.sleep(look)
+  const poll = Effect.gen(function* () {
+    if (lifecycle.draining) return yield* Effect.sleep(pollIntervalMs)
     yield* schedules.tick
-    let next = look
+    let delayMs = pollIntervalMs
     for (const { name, wait } of yield* store.due([...kinds.keys()])) {
-      if (wait === 0) want(name)
-      next = Math.min(next, Math.max(wait, soon))
+      if (wait === 0) markWanted(name)
+      delayMs = Math.min(delayMs, Math.max(wait, minPollGapMs))
     }
-    yield* attest
-    yield* Effect.sleep(next)
+    yield* announce
+    yield* Effect.sleep(delayMs)
   })
 
-  const handBack = Effect.gen(function* () {
-    stopping = true
+  const handBackAll = Effect.gen(function* () {
+    isStopping = true
     const now = yield* currentSteadyMillis
     const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
     yield* Effect.timeoutOption(isIdle.await, Math.max(0, grace))
-    for (const job of running) letGo(job, "handed_back")
-    yield* Effect.timeoutOption(isIdle.await, patience)
+    for (const job of running) stop(job, "handed_back")
+    yield* Effect.timeoutOption(isIdle.await, interruptTimeout)
   })
 
-  yield* store.attend(want)
-  yield* subscribe(cancellations, lose)
-  yield* steadily("taking jobs", take)
-  yield* steadily("settling jobs", settleAll)
-  yield* steadily("looking for jobs", lookAround)
-  yield* steadily("renewing leases", Effect.andThen(renew, Effect.sleep(renewal)))
-  // By itself: a renewal may wait for its answer until the lease is over.
-  yield* steadily("watching leases", Effect.andThen(letGoOfExpired, Effect.sleep(watch)))
+  yield* store.maintain(markWanted)
+  yield* subscribe(cancellationChannel, stopLost)
+  yield* runForever("taking jobs", takeWanted)
+  yield* runForever("settling jobs", settleAll)
+  yield* runForever("looking for jobs", poll)
+  yield* runForever("renewing leases", Effect.andThen(renew, Effect.sleep(jobLeaseRenewalMs)))
+  // Separate from the renewal, which may wait for its answer until the lease has expired.
+  yield* runForever(
+    "watching leases",
+    Effect.andThen(stopExpired, Effect.sleep(leaseCheckIntervalMs)),
+  )
   // Runs before the fibers above are interrupted.
-  yield* Effect.addFinalizer(() => handBack)
+  yield* Effect.addFinalizer(() => handBackAll)
 })
 
-const handedBack = (claim: Claim): Settlement => ({ claim, outcome: "handed_back" })
+const handBack = (claim: LeasedJob): Settlement => ({ claim, outcome: "handed_back" })
 
-/** Over and over. A failure is told when it begins, and tried again after a while. */
-const steadily = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {
-  let failing = false
+/** Repeats the effect until the scope closes, 500 ms after a failure. Logs only the first of consecutive failures. */
+const runForever = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {
+  let isFailing = false
   const failed = (cause: Cause.Cause<ServiceUnavailableError>) => {
-    const tell = failing
+    const log = isFailing
       ? Effect.void
-      : Effect.logWarning("jobs are held up", cause).pipe(Effect.annotateLogs({ what }))
-    failing = true
-    return Effect.andThen(tell, Effect.sleep("500 millis"))
+      : Effect.logWarning("job loop stalled", cause).pipe(Effect.annotateLogs({ what }))
+    isFailing = true
+    return Effect.andThen(log, Effect.sleep("500 millis"))
   }
   return Effect.matchCauseEffect(effect, {
-    onSuccess: () => Effect.sync(() => void (failing = false)),
+    onSuccess: () => Effect.sync(() => void (isFailing = false)),
     onFailure: failed,
   }).pipe(Effect.forever, Effect.forkScoped)
 }

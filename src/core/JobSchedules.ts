@@ -1,21 +1,21 @@
-import { Cause, Clock, Context, Cron, DateTime, Effect, Layer } from "effect"
+import { Cause, Clock, Context, Cron, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import { now, Timestamp } from "../domain/Fields.ts"
+import { now, timestampOf } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
 
 interface Schedule {
   readonly cron: Cron.Cron
   readonly enqueue: Effect.Effect<unknown, ServiceUnavailableError>
-  /** When to look at its row again, in Unix ms. */
-  next: number
-  failing: boolean
+  /** The time of the next check of its row, in Unix ms. */
+  nextCheckAt: number
+  isFailing: boolean
 }
 
 /**
- * What is enqueued at ticks of a cron expression. All processes look at each tick; the one that moves the row's
- * `next_run_at` on enqueues, in the same transaction. So there is one run per tick, whoever dies, and after a time in
- * which nobody looked there is one, not one for each tick.
+ * Enqueues jobs at the ticks of cron expressions. All processes check at each tick; the one that advances the row's
+ * `next_run_at` enqueues the job in the same transaction. Hence one run per tick even when processes die, and a single
+ * run after a time without any process, not one for each missed tick.
  */
 export class JobSchedules extends Context.Service<
   JobSchedules,
@@ -25,7 +25,7 @@ export class JobSchedules extends Context.Service<
       cron: Cron.Cron,
       enqueue: Effect.Effect<unknown, ServiceUnavailableError>,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** Enqueues what is due; to be called every second. */
+    /** Enqueues due jobs. Call every second. */
     readonly tick: Effect.Effect<void, ServiceUnavailableError>
   }
 >()("plinth/core/JobSchedules") {
@@ -38,7 +38,7 @@ export class JobSchedules extends Context.Service<
 
       const set: JobSchedules["Service"]["set"] = Effect.fnUntraced(
         function* (name, cron, enqueue) {
-          const row = { name, cron: textOf(cron), next_run_at: yield* nextOf(cron) }
+          const row = { name, cron: canonicalText(cron), next_run_at: yield* nextOf(cron) }
           yield* query(sql`
             INSERT INTO job_schedules ${sql.insert(row)}
             ON CONFLICT (name) DO UPDATE SET
@@ -48,29 +48,32 @@ export class JobSchedules extends Context.Service<
                 ELSE excluded.next_run_at
               END
           `)
-          schedules.set(name, { cron, enqueue, next: 0, failing: false })
+          schedules.set(name, { cron, enqueue, nextCheckAt: 0, isFailing: false })
         },
       )
 
       const fire = Effect.fnUntraced(function* (name: string, { cron, enqueue }: Schedule) {
         yield* query(sql`
           UPDATE job_schedules SET next_run_at = ${yield* nextOf(cron)}
-          WHERE name = ${name} AND cron = ${textOf(cron)} AND next_run_at > ${yield* latestOf(cron)}
+          WHERE name = ${name} AND cron = ${canonicalText(cron)} AND next_run_at > ${yield* latestPlausible(cron)}
         `)
-        const moved = yield* query(sql`
+        const advanced = yield* query(sql`
           UPDATE job_schedules SET next_run_at = ${yield* nextOf(cron)}
-          WHERE name = ${name} AND cron = ${textOf(cron)} AND next_run_at <= ${yield* now}
+          WHERE name = ${name} AND cron = ${canonicalText(cron)} AND next_run_at <= ${yield* now}
           RETURNING name
         `)
-        if (moved.length > 0) yield* enqueue
+        if (advanced.length > 0) yield* enqueue
       }, transaction)
 
-      /** A bug of one schedule holds up no other. It is told when it begins, and tried again at each tick. */
-      const held = (name: string, schedule: Schedule) => (defect: unknown) => {
-        const isNew = !schedule.failing
-        schedule.failing = true
+      /**
+       * Logs the first of consecutive defects of a schedule, which then retries at each tick. Other schedules are
+       * unaffected.
+       */
+      const logDefect = (name: string, schedule: Schedule) => (defect: unknown) => {
+        const isNew = !schedule.isFailing
+        schedule.isFailing = true
         return isNew
-          ? Effect.logError("a schedule cannot enqueue its job", Cause.die(defect)).pipe(
+          ? Effect.logError("schedule failed to enqueue its job", Cause.die(defect)).pipe(
               Effect.annotateLogs({ schedule: name }),
             )
           : Effect.void
@@ -80,13 +83,13 @@ export class JobSchedules extends Context.Service<
         const time = yield* Clock.currentTimeMillis
         for (const [name, schedule] of schedules) {
           const next = Cron.next(schedule.cron, time).getTime()
-          // Later than the next tick: the system clock has stepped back.
-          if (schedule.next > time && schedule.next <= next) continue
+          // A check later than the next tick means that the system clock was set back: check now.
+          if (schedule.nextCheckAt > time && schedule.nextCheckAt <= next) continue
           const enqueued = Effect.map(fire(name, schedule), () => {
-            schedule.next = next
-            schedule.failing = false
+            schedule.nextCheckAt = next
+            schedule.isFailing = false
           })
-          yield* Effect.catchDefect(enqueued, held(name, schedule))
+          yield* Effect.catchDefect(enqueued, logDefect(name, schedule))
         }
       })
 
@@ -95,8 +98,8 @@ export class JobSchedules extends Context.Service<
   )
 }
 
-/** The same for the same ticks, however they were written. */
-const textOf = ({ days, hours, minutes, months, seconds, weekdays }: Cron.Cron) =>
+/** Returns equal texts for expressions with equal ticks, however they were written. */
+const canonicalText = ({ days, hours, minutes, months, seconds, weekdays }: Cron.Cron) =>
   [seconds, minutes, hours, days, months, weekdays]
     .map((set) => [...set].join(",") || "*")
     .join(" ")
@@ -104,13 +107,14 @@ const textOf = ({ days, hours, minutes, months, seconds, weekdays }: Cron.Cron) 
 const nextOf = (cron: Cron.Cron) =>
   Effect.map(Clock.currentTimeMillis, (time) => timestampOf(Cron.next(cron, time)))
 
-/** How far the clocks of two processes may differ, in ms. */
-const skew = 300_000
+/** The most by which the clocks of two processes may differ. */
+const maxClockSkewMs = 300_000
 
-/** A row that says later was written by a clock that was ahead, and would wait for it: another process cannot have moved it so far. */
-const latestOf = (cron: Cron.Cron) =>
+/**
+ * The latest `next_run_at` that another process can have set. A later one was written by a clock that was ahead, and is
+ * reset.
+ */
+const latestPlausible = (cron: Cron.Cron) =>
   Effect.map(Clock.currentTimeMillis, (time) =>
-    timestampOf(Cron.next(cron, Cron.next(cron, time + skew))),
+    timestampOf(Cron.next(cron, Cron.next(cron, time + maxClockSkewMs))),
   )
-
-const timestampOf = (date: Date) => Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(date)))

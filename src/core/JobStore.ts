@@ -2,14 +2,14 @@ import { Context, type Duration, Effect, Schedule, type Scope } from "effect"
 import type { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Job, JobId, JobState } from "../domain/Job.ts"
 
-/** The span that enqueued a job: its runs continue that trace. */
+/** The span that enqueued a job. Its runs continue that trace. */
 export interface JobTrace {
   readonly trace_id: string
   readonly span_id: string
   readonly sampled: boolean
 }
 
-/** What travels with a job beside its name. */
+/** The stored message of a job: its payload, and the request and trace that enqueued it. */
 export interface JobMessage {
   readonly payload: unknown
   readonly request_id: string | null
@@ -20,44 +20,44 @@ export interface NewJob extends JobMessage {
   readonly id: JobId
   readonly name: string
   readonly max_attempts: number
-  /** Of two that wait under one name, the higher goes first. */
+  /** Among waiting jobs of one name, the highest runs first. */
   readonly priority: number
-  /** ms */
+  /** In ms. */
   readonly delay: number
   readonly unique_key: string | null
 }
 
 /**
- * One attempt, leased to this process. `attempt` is 1 for the first, and again for the one after it was handed back:
- * only with `started_at` does it tell one lease from all others.
+ * One attempt, leased to this process. `attempt` counts from 1, and an attempt that was handed back is repeated under
+ * the same number: only together with `started_at` does it identify a lease.
  */
-export interface Claim {
+export interface LeasedJob {
   readonly id: JobId
   readonly name: string
   readonly attempt: number
   readonly started_at: string
   readonly max_attempts: number
-  /** A `JobMessage`, if it was written as one. */
+  /** A `JobMessage`, unless it was written by hand or by another version. */
   readonly message: unknown
 }
 
-/** How an attempt ended. */
-export type Settlement = { readonly claim: Claim } & (
+/** The outcome of an attempt. */
+export type Settlement = { readonly claim: LeasedJob } & (
   | { readonly outcome: "completed"; readonly result: unknown }
-  /** There will be no other. */
+  /** The job has failed: there are no more attempts. */
   | { readonly outcome: "failed"; readonly error: string }
-  /** Again after `delay` ms. */
+  /** The job runs again after `delay` ms. */
   | { readonly outcome: "retry"; readonly error: string; readonly delay: number }
-  /** Not begun, as far as the count goes. */
+  /** Handed back: the attempt is not counted. */
   | { readonly outcome: "handed_back" }
 )
 
 export interface JobsQuery {
   readonly state?: JobState
   readonly name?: string
-  /** Only those whose payload names this user. */
+  /** Only jobs with this `user_id` in their payload. */
   readonly user?: string
-  /** Only those made before this one. */
+  /** Only jobs created before the job with this id. */
   readonly before?: string
   readonly limit: number
 }
@@ -67,71 +67,83 @@ export interface JobCount {
   readonly count: number
 }
 
-/** What operators see of a message, also of one that is none. */
+/** Returns the payload that operators see. A malformed message is shown entirely. */
 export const payloadOf = (message: unknown): unknown =>
   typeof message === "object" && message !== null && "payload" in message
     ? message.payload
     : message
 
-/** The error of an attempt whose lease ran out. */
+/** The error of an attempt whose lease expired. */
 export const lostProcess = "its process was lost"
 
-/** A lease lasts so long after it was given or renewed, in ms. */
-export const lease = 10_000
+/** The duration of a lease after it was taken or renewed. */
+export const leaseMs = 10_000
 
 /**
- * Where jobs are kept: what the databases do differently under `JobQueue` and `JobRunner`. What is written joins the
- * transaction that is open. Whoever holds an attempt's lease settles it; a settlement that comes too late does nothing.
+ * The storage of jobs below `JobQueue` and `JobRunner`, implemented for each database. Writes join the open
+ * transaction. Only the holder of an attempt's lease can settle it: a settlement after the lease was lost has no
+ * effect.
  */
 export class JobStore extends Context.Service<
   JobStore,
   {
-    /** False when a job with its unique key waits or runs. */
+    /** Returns false, and inserts nothing, if a job of the same name with its unique key waits or runs. */
     readonly insert: (job: NewJob) => Effect.Effect<boolean, ServiceUnavailableError>
     readonly get: (id: string) => Effect.Effect<Job | undefined, ServiceUnavailableError>
-    /** The one that waits or runs. */
+    /** Returns the waiting or running job with this unique key. */
     readonly findByKey: (
       name: string,
       key: string,
     ) => Effect.Effect<JobId | undefined, ServiceUnavailableError>
     /** Newest first. */
     readonly list: (query: JobsQuery) => Effect.Effect<ReadonlyArray<Job>, ServiceUnavailableError>
-    /** Of a state there may be several. */
+    /** Counts of jobs by state. A state may occur several times: add them up. */
     readonly counts: Effect.Effect<ReadonlyArray<JobCount>, ServiceUnavailableError>
-    /** How many wait, now or for their time, by name, without the names of which none does: cheap, however many have ended. */
+    /** Counts waiting and delayed jobs by name, omitting names without any. Cheap, however many jobs have ended. */
     readonly waiting: Effect.Effect<
       ReadonlyArray<{ readonly name: string; readonly count: number }>,
       ServiceUnavailableError
     >
-    /** One more attempt at least. Undefined when it is neither failed nor cancelled; a conflict by its unique key. */
+    /**
+     * Makes a failed or cancelled job wait again, with at least one more attempt. Returns undefined if it is in another
+     * state; fails with `ConflictError` if another job holds its unique key.
+     */
     readonly retry: (
       id: string,
     ) => Effect.Effect<Job | undefined, ConflictError | ServiceUnavailableError>
-    /** Undefined when it has ended. */
+    /** Cancels a waiting or running job. Returns undefined if it has ended. */
     readonly cancel: (id: string) => Effect.Effect<Job | undefined, ServiceUnavailableError>
-    /** Payloads that name this user name the other one, in whatever state their jobs are. */
+    /**
+     * Replaces this user by `to` in the payloads of jobs in every state. Also in unique keys that equal the user's id,
+     * unless another job holds the new key.
+     */
     readonly relink: (user: string, to: string) => Effect.Effect<void, ServiceUnavailableError>
 
-    /** Jobs whose payloads name one of these users are gone; a run that is under way ends when its lease is renewed. */
+    /** Deletes the jobs whose payload names one of these users. A running attempt ends at its next lease renewal. */
     readonly forget: (users: ReadonlyArray<string>) => Effect.Effect<void, ServiceUnavailableError>
 
-    /** Leases what may start now: by priority, then first come, first served. */
+    /** Leases jobs that may start now, by priority, then first come, first served. */
     readonly claim: (
       name: string,
       limit: number,
-    ) => Effect.Effect<ReadonlyArray<Claim>, ServiceUnavailableError>
+    ) => Effect.Effect<ReadonlyArray<LeasedJob>, ServiceUnavailableError>
+    /** Ends attempts. Settlements whose lease is no longer held are ignored. */
     readonly settle: (
       settlements: ReadonlyArray<Settlement>,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** Renews leases, and returns the ids of those that were still held. */
+    /** Renews leases. Returns the ids of the jobs whose leases were still held. */
     readonly renew: (
-      claims: ReadonlyArray<Claim>,
+      claims: ReadonlyArray<LeasedJob>,
     ) => Effect.Effect<ReadonlySet<string>, ServiceUnavailableError>
+    /** Stores the progress of a leased attempt, 0 to 100. */
     readonly progress: (
-      claim: Claim,
+      claim: LeasedJob,
       percent: number,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** How long until the next job of each name may start, in ms; 0 when it may now. Without the names of which none waits. */
+    /**
+     * Returns `wait`, the ms until the next job of each name may start, 0 if it may now. Omits names without waiting
+     * jobs.
+     */
     readonly due: (
       names: ReadonlyArray<string>,
     ) => Effect.Effect<
@@ -139,20 +151,20 @@ export class JobStore extends Context.Service<
       ServiceUnavailableError
     >
     /**
-     * Until the scope closes: tells the names of jobs that were just committed, fails attempts whose lease ran out,
-     * and removes what ended long ago.
+     * Until the scope closes: calls `wake` with the name of each job as it is committed, retries or fails attempts
+     * whose lease expired, and removes ended jobs after their retention.
      */
-    readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
+    readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("plinth/core/JobStore") {}
 
-/** Again and again until the scope closes, also after a defect: nobody else would begin it again. */
-export const upkeep = (
+/** Runs the effect periodically until the scope closes, also after a failure or a defect. */
+export const runEvery = (
   interval: Duration.Input,
   effect: Effect.Effect<unknown, ServiceUnavailableError>,
 ) =>
   Effect.ignore(effect).pipe(
-    Effect.ignoreCause({ log: "Error", message: "jobs are not looked after" }),
+    Effect.ignoreCause({ log: "Error", message: "job maintenance failed" }),
     Effect.repeat(Schedule.spaced(interval)),
     Effect.forkScoped,
   )

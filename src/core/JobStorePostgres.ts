@@ -2,18 +2,18 @@ import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { JobId } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { JobStore, lease, lostProcess, upkeep } from "./JobStore.ts"
+import { JobStore, leaseMs, lostProcess, runEvery } from "./JobStore.ts"
 import * as PgBossJob from "./PgBossJob.ts"
 import { PgBosses } from "./PgBosses.ts"
 import { isUuid } from "./Uuid.ts"
 
 /**
- * Jobs in the tables of pg-boss: it makes and keeps them, takes jobs in, gives them out and removes old ones.
- * What it has no call for, or several where one statement does, is SQL of our own on `pgboss.job`, which is
- * why its version is pinned exactly and the laws of `JobStore` run against it. Time is the server's there.
+ * Jobs in the tables of pg-boss, which migrates them, inserts and claims jobs and removes old ones. Where it has no
+ * call, or needs several for one statement, our own SQL runs on `pgboss.job`: hence its version is pinned exactly, and
+ * the laws of `JobStore` run against it. Times are those of the server.
  *
- * Every queue has the policy `exclusive`: one job for each key waits or runs. A job without a key of its own has its id
- * for one. Ids are UUIDv7 and so sort by time.
+ * Every queue has the policy `exclusive`: at most one job per key waits or runs. A job without a unique key has its id
+ * as its key. Ids are UUIDv7 and therefore sort by time.
  */
 export const layer = Layer.effect(
   JobStore,
@@ -28,17 +28,17 @@ export const layer = Layer.effect(
        retry_count, retry_limit, output, singleton_key, start_after, started_on, completed_on`,
     )
     const userId = sql.literal(`data -> 'payload' ->> 'user_id'`)
-    const ofUser = (user: string) => sql`${userId} = ${user}`
-    /** Of the server's microseconds, milliseconds came out. */
+    const isOfUser = (user: string) => sql`${userId} = ${user}`
+    /** Compares in milliseconds: leases lost the server's microseconds when they were read. */
     const startedAt = (time: Statement.Fragment) =>
       sql`date_trunc('milliseconds', job.started_on) = ${time}::timestamptz`
 
-    /** Of pg-boss itself it would take six statements. What is locked is being settled or renewed. */
+    /** Ends attempts with expired leases; pg-boss needs six statements. Locked rows are being settled or renewed. */
     const rescue = query(sql`
       WITH lost AS (
         SELECT name, id FROM pgboss.job
         WHERE name IN ${names} AND state = 'active'
-          AND heartbeat_on < pgboss.job_now() - ${lease}::float8 * interval '1 ms'
+          AND heartbeat_on < pgboss.job_now() - ${leaseMs}::float8 * interval '1 ms'
         FOR UPDATE SKIP LOCKED
       )
       UPDATE pgboss.job SET
@@ -70,11 +70,11 @@ export const layer = Layer.effect(
           (inserted) => inserted !== null,
         ),
       get: (id) =>
-        ofId(
+        ifUuid(
           id,
           one(
             query(
-              sql<PgBossJob.Row>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
+              sql<PgBossJob.PgBossRow>`SELECT ${columns} FROM pgboss.job WHERE name IN ${names} AND id = ${id}`,
             ),
           ),
         ),
@@ -92,12 +92,12 @@ export const layer = Layer.effect(
         const conditions = [
           sql`name = queue.name`,
           ...(state === undefined ? [] : [PgBossJob.inState(sql, state)]),
-          ...(user === undefined ? [] : [ofUser(user)]),
+          ...(user === undefined ? [] : [isOfUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
-        // A few of each name by the primary key, however many there are.
+        // Reads at most `limit` jobs of each name by the primary key, however many there are.
         return Effect.map(
-          query(sql<PgBossJob.Row>`
+          query(sql<PgBossJob.PgBossRow>`
             SELECT newest.* FROM pgboss.queue
             CROSS JOIN LATERAL (
               SELECT ${columns} FROM pgboss.job WHERE ${sql.and(conditions)}
@@ -110,7 +110,7 @@ export const layer = Layer.effect(
         )
       },
       counts: Effect.map(
-        query(sql<PgBossJob.Row & { readonly count: number }>`
+        query(sql<PgBossJob.PgBossRow & { readonly count: number }>`
           SELECT state::text AS state, start_after > pgboss.job_now() AS is_delayed,
             count(*) AS count
           FROM pgboss.job GROUP BY 1, 2
@@ -122,10 +122,10 @@ export const layer = Layer.effect(
         WHERE state < 'active' AND NOT blocked GROUP BY name
       `),
       retry: (id) =>
-        ofId(
+        ifUuid(
           id,
           one(
-            write("Job")(sql<PgBossJob.Row>`
+            write("Job")(sql<PgBossJob.PgBossRow>`
               UPDATE pgboss.job SET
                 state = 'retry', retry_limit = GREATEST(retry_limit, retry_count + 1),
                 start_after = pgboss.job_now(), completed_on = NULL, output = output - 'progress'
@@ -135,10 +135,10 @@ export const layer = Layer.effect(
           ),
         ),
       cancel: (id) =>
-        ofId(
+        ifUuid(
           id,
           one(
-            query(sql<PgBossJob.Row>`
+            query(sql<PgBossJob.PgBossRow>`
               UPDATE pgboss.job SET state = 'cancelled', completed_on = pgboss.job_now()
               WHERE name IN ${names} AND id = ${id} AND state <= 'active'
               RETURNING ${columns}
@@ -154,7 +154,7 @@ export const layer = Layer.effect(
                 SELECT 1 FROM pgboss.job taken
                 WHERE taken.name = job.name AND taken.singleton_key = ${to} AND taken.state <= 'active'
               ) THEN ${to} ELSE singleton_key END
-            WHERE name IN ${names} AND ${ofUser(user)}
+            WHERE name IN ${names} AND ${isOfUser(user)}
           `),
         ),
       forget: (users) =>
@@ -168,7 +168,7 @@ export const layer = Layer.effect(
           bosses.call((boss, db) =>
             boss.fetch(name, { batchSize: limit, includeMetadata: true, db }),
           ),
-          (jobs) => jobs.toSorted(PgBossJob.byTurn).map(PgBossJob.claimOf),
+          (jobs) => jobs.toSorted(PgBossJob.inClaimOrder).map(PgBossJob.claimOf),
         ),
       settle: (settlements) =>
         Effect.asVoid(
@@ -237,14 +237,14 @@ export const layer = Layer.effect(
           ) next
           GROUP BY kind.name
         `),
-      attend: (wake) => Effect.andThen(bosses.attend(wake), upkeep("2 seconds", rescue)),
+      maintain: (wake) => Effect.andThen(bosses.maintain(wake), runEvery("2 seconds", rescue)),
     })
   }),
 ).pipe(Layer.provide(PgBosses.layer))
 
-const one = <E>(rows: Effect.Effect<ReadonlyArray<PgBossJob.Row>, E>) =>
+const one = <E>(rows: Effect.Effect<ReadonlyArray<PgBossJob.PgBossRow>, E>) =>
   Effect.map(rows, ([row]) => row && PgBossJob.jobOf(row))
 
-/** No job has an id of another form. */
-const ofId = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
+/** Returns undefined for an id that is not a UUID: no job has it, and PostgreSQL would fail on it. */
+const ifUuid = <A, E>(id: string, found: Effect.Effect<A | undefined, E>) =>
   isUuid(id) ? found : Effect.undefined

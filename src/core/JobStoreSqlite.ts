@@ -3,11 +3,26 @@ import { SqlClient, type Statement } from "effect/sql"
 import { ago, fromNow, now, type Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { type Claim, JobStore, lease, lostProcess, type Settlement, upkeep } from "./JobStore.ts"
+import {
+  type LeasedJob,
+  JobStore,
+  leaseMs,
+  lostProcess,
+  type Settlement,
+  runEvery,
+} from "./JobStore.ts"
 import { jsonText } from "./JsonText.ts"
-import { byTurn, changeOf, type Claimed, jobOf, type Row } from "./SqliteJob.ts"
+import {
+  inClaimOrder,
+  settlementChange,
+  type ClaimedRow,
+  jobOf,
+  type SqliteRow,
+} from "./SqliteJob.ts"
 
-/** Names of those that wait are heard here when they are committed; what other processes enqueue is found by looking. */
+/**
+ * Jobs in the table `jobs`. Notifies on commit within this process only; jobs of other processes are found by polling.
+ */
 export const layer = Layer.effect(
   JobStore,
   Effect.gen(function* () {
@@ -16,33 +31,33 @@ export const layer = Layer.effect(
     const types = yield* JobTypes
     const listeners = new Set<(name: string) => void>()
 
-    const tell = (name: string) =>
+    const notify = (name: string) =>
       Effect.sync(() => {
         for (const listener of listeners) listener(name)
       })
 
-    const isHeld = ({ attempt, id, started_at }: Claim) =>
+    const isHeld = ({ attempt, id, started_at }: LeasedJob) =>
       sql`id = ${id} AND state = 'active' AND attempts = ${attempt} AND started_at = ${started_at}`
 
     const state = (time: Timestamp) =>
       sql`CASE WHEN state = 'waiting' AND run_at > ${time} THEN 'delayed' ELSE state END`
 
     const userId = sql.literal(`json_extract(message, '$.payload.user_id')`)
-    const ofUser = (user: string) => sql`${userId} = ${user}`
+    const isOfUser = (user: string) => sql`${userId} = ${user}`
 
     const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
       const rows = yield* query(
-        sql<Row>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
+        sql<SqliteRow>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
       )
       return rows.map(jobOf)
     })
 
     const settle = (settlement: Settlement) =>
-      Effect.flatMap(changeOf(settlement), (change) =>
+      Effect.flatMap(settlementChange(settlement), (change) =>
         query(sql`UPDATE jobs SET ${sql.update(change)} WHERE ${isHeld(settlement.claim)}`),
       )
 
-    /** An attempt whose process said nothing for so long is over: it counts. */
+    /** Retries or fails attempts whose lease expired. They count. */
     const rescue = Effect.gen(function* () {
       const time = yield* now
       yield* query(sql`
@@ -57,11 +72,11 @@ export const layer = Layer.effect(
       `)
     })
 
-    /** One kind that cannot be removed keeps none of the others. */
+    /** Deletes ended jobs after the retention of their type. A failure for one type does not affect the others. */
     const removeOld = Effect.forEach(types, (type) =>
       Effect.flatMap(ago(policyOf(type).retention), (oldest) =>
         query(sql`DELETE FROM jobs WHERE name = ${type.identifier} AND finished_at < ${oldest}`),
-      ).pipe(Effect.ignoreCause({ log: "Error", message: "old jobs cannot be removed" })),
+      ).pipe(Effect.ignoreCause({ log: "Error", message: "removal of old jobs failed" })),
     )
 
     return JobStore.of({
@@ -82,7 +97,7 @@ export const layer = Layer.effect(
         const inserted = yield* query(
           sql`INSERT INTO jobs ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING id`,
         )
-        if (inserted.length > 0) yield* sql.afterCommit(tell(name))
+        if (inserted.length > 0) yield* sql.afterCommit(notify(name))
         return inserted.length > 0
       }),
       get: (id) => Effect.map(jobs(sql`WHERE id = ${id}`), ([job]) => job),
@@ -99,7 +114,7 @@ export const layer = Layer.effect(
         const conditions = [
           ...(name === undefined ? [] : [sql`name = ${name}`]),
           ...(wanted === undefined ? [] : [inState(sql, wanted, time)]),
-          ...(user === undefined ? [] : [ofUser(user)]),
+          ...(user === undefined ? [] : [isOfUser(user)]),
           ...(before === undefined ? [] : [sql`id < ${before}`]),
         ]
         const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`
@@ -115,20 +130,20 @@ export const layer = Layer.effect(
       `),
       retry: Effect.fnUntraced(function* (id) {
         const job = yield* one(
-          write("Job")(sql<Row>`
+          write("Job")(sql<SqliteRow>`
             UPDATE jobs SET
               state = 'waiting', max_attempts = max(max_attempts, attempts + 1),
               run_at = ${yield* now}, finished_at = NULL, progress = NULL
             WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING *, state AS shown
           `),
         )
-        if (job !== undefined) yield* sql.afterCommit(tell(job.name))
+        if (job !== undefined) yield* sql.afterCommit(notify(job.name))
         return job
       }),
       cancel: (id) =>
         Effect.flatMap(now, (time) =>
           one(
-            query(sql<Row>`
+            query(sql<SqliteRow>`
               UPDATE jobs SET state = 'cancelled', finished_at = ${time}, leased_until = NULL
               WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS shown
             `),
@@ -144,27 +159,27 @@ export const layer = Layer.effect(
                 WHERE taken.name = jobs.name AND taken.unique_key = ${to}
                   AND taken.state IN ('waiting', 'active')
               ) THEN ${to} ELSE unique_key END
-            WHERE ${ofUser(user)}
+            WHERE ${isOfUser(user)}
           `),
         ),
       forget: (users) =>
         Effect.asVoid(query(sql`DELETE FROM jobs WHERE ${userId} IN ${sql.in(users)}`)),
       claim: Effect.fnUntraced(function* (name, limit) {
         const time = yield* now
-        return yield* query(sql<Claimed>`
+        return yield* query(sql<ClaimedRow>`
           UPDATE jobs SET
             state = 'active', attempts = attempts + 1, started_at = ${time},
-            leased_until = ${yield* fromNow(lease)}
+            leased_until = ${yield* fromNow(leaseMs)}
           WHERE id IN (
             SELECT id FROM jobs WHERE state = 'waiting' AND name = ${name} AND run_at <= ${time}
             ORDER BY priority DESC, run_at, id LIMIT ${limit}
           )
           RETURNING id, name, attempts AS attempt, started_at, max_attempts, message, priority, run_at
-        `).pipe(Effect.map((claims) => claims.toSorted(byTurn)))
+        `).pipe(Effect.map((claims) => claims.toSorted(inClaimOrder)))
       }),
       settle: (settlements) => transaction(Effect.forEach(settlements, settle, { discard: true })),
       renew: Effect.fnUntraced(function* (claims) {
-        const until = yield* fromNow(lease)
+        const until = yield* fromNow(leaseMs)
         const renewed = yield* Effect.forEach(claims, (claim) =>
           query(sql<{ id: string }>`
             UPDATE jobs SET leased_until = ${until} WHERE ${isHeld(claim)} RETURNING id
@@ -185,19 +200,19 @@ export const layer = Layer.effect(
           wait: Math.max(0, DateTime.makeUnsafe(run_at).epochMilliseconds - time.epochMilliseconds),
         }))
       }),
-      attend: Effect.fnUntraced(function* (wake) {
+      maintain: Effect.fnUntraced(function* (wake) {
         yield* Effect.acquireRelease(
           Effect.sync(() => listeners.add(wake)),
           () => Effect.sync(() => listeners.delete(wake)),
         )
-        yield* upkeep("2 seconds", rescue)
-        yield* upkeep("1 hour", removeOld)
+        yield* runEvery("2 seconds", rescue)
+        yield* runEvery("1 hour", removeOld)
       }),
     })
   }),
 )
 
-const one = <E>(rows: Effect.Effect<ReadonlyArray<Row>, E>) =>
+const one = <E>(rows: Effect.Effect<ReadonlyArray<SqliteRow>, E>) =>
   Effect.map(rows, ([row]) => row && jobOf(row))
 
 const inState = (sql: SqlClient.SqlClient, state: Job["state"], time: Timestamp) => {

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import * as JobStoreSqlite from "./JobStoreSqlite.ts"
 import { Settings } from "./Settings.ts"
 
-/** By the database of the settings. pg-boss is loaded only where it is used. */
+/** The `JobStore` for the configured database. pg-boss is loaded only if it is used. */
 export const layer = Layer.unwrap(
   Effect.flatMap(Settings, ({ database }) =>
     database.dialect === "sqlite"

@@ -1,9 +1,9 @@
 import { textIssue } from "../domain/Storable.ts"
 
 /**
- * JSON text whose objects have their keys in the order of PostgreSQL's JSONB: shorter ones first, then by byte. SQLite
- * keeps the text, so both databases give an object back in the same order. Throws on what PostgreSQL would refuse, and
- * on numbers that would become null: input is checked where it comes in.
+ * Encodes JSON with object keys in the order of PostgreSQL's JSONB: by length, then by byte. SQLite stores the text, so
+ * both databases return an object's keys in the same order. Throws on values that PostgreSQL would reject and on
+ * numbers that would become null; input must be validated before.
  */
 export const jsonText = (value: unknown) =>
   JSON.stringify(value, (_key, part: unknown) => {

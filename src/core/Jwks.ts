@@ -5,14 +5,14 @@ import { ServiceUnavailableError } from "../domain/Errors.ts"
 import * as Resilience from "./Resilience.ts"
 import { textUpTo, type TooLongError } from "./ResponseText.ts"
 import * as SingleFlight from "./SingleFlight.ts"
-import * as Verdict from "./Verdict.ts"
+import * as CallVerdict from "./CallVerdict.ts"
 import * as VerificationKey from "./VerificationKey.ts"
 
-/** The public keys of a provider. */
+/** The public keys of an auth provider. */
 export interface Jwks {
   /**
-   * The keys that may have signed such a token; none when the provider does not know them. Without a `kid`, all of
-   * that algorithm. Fails when the provider cannot be asked, within the time that one fetch may take.
+   * Returns the keys that may have signed a token; empty if the provider does not know the `kid`. A null `kid` returns
+   * all keys of the algorithm. Fails if the provider is unreachable, within the time of one fetch.
    */
   readonly find: (
     algorithm: VerificationKey.Asymmetric,
@@ -20,91 +20,96 @@ export interface Jwks {
   ) => Effect.Effect<ReadonlyArray<CryptoKey>, ServiceUnavailableError>
 }
 
-/** A provider that loses a request is asked a second time; who signs in waits no longer than `within`. */
-const patience = { timeout: "2 seconds", within: "3 seconds", attempts: 2 } as const
-/** Keys that the provider withdrew are forgotten after this; when it cannot be asked then, as soon as it can be. */
-const refreshEvery = { afterSuccess: "10 minutes", afterFailure: "1 minute" } as const
-/** A key that we do not hold makes us look again, but not sooner than this after the last look, in ms. */
-const pause = { afterSuccess: 10_000, afterFailure: 5000 }
+/** Retries once. A sign-in waits at most `totalTimeout`. */
+const retryPolicy = { timeout: "2 seconds", totalTimeout: "3 seconds", attempts: 2 } as const
+/** The refetch interval. Withdrawn keys stay valid this long, or longer while the provider is unreachable. */
+const refreshInterval = { afterSuccess: "10 minutes", afterFailure: "1 minute" } as const
+/** An unknown key triggers a fetch, but not sooner than this after the last one. */
+const minRefreshGapMs = { afterSuccess: 10_000, afterFailure: 5000 }
 const maxBytes = 512 * 1024
 
 /**
- * Fetched when the first token needs them. A provider that is down or answers nonsense takes no key away; one that
- * answers with a key set does, also when the set is empty or has no usable key. One fetch at a time serves all who wait
- * for it, and outlives whoever asked first.
+ * Fetches the keys when the first token needs them. A failed fetch or an invalid response keeps the current keys. A
+ * valid key set replaces them, even if it is empty or has no usable key. Concurrent callers share one fetch, which
+ * continues if the first caller is interrupted.
  */
 export const make = Effect.fnUntraced(function* (url: string) {
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
-  const policy = yield* Resilience.make({ service: "jwks", ...patience, verdict: verdictOf })
-  const alone = yield* SingleFlight.make<void, ServiceUnavailableError>()
+  const policy = yield* Resilience.make({ service: "jwks", ...retryPolicy, verdict: verdictOf })
+  const singleFlight = yield* SingleFlight.make<void, ServiceUnavailableError>()
 
-  let held: ReadonlyArray<VerificationKey.VerificationKey> = []
-  /** In ms of the monotonic clock: the other one may step back. */
-  let nextLook = Number.NEGATIVE_INFINITY
-  let failed = false
-  let told = ""
+  let usableKeys: ReadonlyArray<VerificationKey.VerificationKey> = []
+  /** Monotonic time, because the system clock may step back. */
+  let nextFetchAtMs = Number.NEGATIVE_INFINITY
+  let lastFetchFailed = false
+  let lastReport = ""
 
-  /** Refused keys are logged once, and again when they change. */
-  const take = ({ refused, usable }: VerificationKey.KeySet) =>
+  /** Logs rejected keys once, and again when they change. */
+  const replaceKeys = ({ refused, usable }: VerificationKey.KeySet) =>
     Effect.suspend(() => {
-      const lost = usable.length === 0 && (held.length > 0 || Object.keys(refused).length > 0)
-      const news = JSON.stringify([refused, lost])
-      const isNew = news !== told
-      told = news
-      held = usable
+      const hasNoUsableKey =
+        usable.length === 0 && (usableKeys.length > 0 || Object.keys(refused).length > 0)
+      const report = JSON.stringify([refused, hasNoUsableKey])
+      const isNew = report !== lastReport
+      lastReport = report
+      usableKeys = usable
       if (!isNew) return Effect.void
       return Effect.andThen(
         Object.keys(refused).length === 0
           ? Effect.void
-          : Effect.annotateLogs(Effect.logWarning("signing keys of the provider cannot be used"), {
+          : Effect.annotateLogs(Effect.logWarning("provider key set contains unusable keys"), {
               reasons: refused,
             }),
-        lost
-          ? Effect.logError("the provider has no usable signing key: its tokens are refused")
+        hasNoUsableKey
+          ? Effect.logError("provider has no usable signing key; rejecting its tokens")
           : Effect.void,
       )
     })
 
-  const look = client.get(url, { acceptJson: true }).pipe(
+  const fetchKeys = client.get(url, { acceptJson: true }).pipe(
     Effect.flatMap(textUpTo(maxBytes)),
     Effect.flatMap(decodeKeySet),
     Effect.flatMap(({ keys }) => VerificationKey.fromSet(keys)),
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
     policy.repeatable("fetch"),
-    Effect.tap(take),
+    Effect.tap(replaceKeys),
     Effect.tapError(({ _tag }) =>
       Effect.logWarning("signing keys could not be fetched").pipe(
         Effect.annotateLogs({ error: _tag }),
       ),
     ),
     Effect.onExit((exit) =>
-      Effect.zipWith(elapsed, policy.refusesFor, (now, refused) => {
-        failed = Exit.isFailure(exit)
-        nextLook =
+      Effect.zipWith(monotonicMs, policy.openFor, (now, openFor) => {
+        lastFetchFailed = Exit.isFailure(exit)
+        nextFetchAtMs =
           now +
-          (failed ? Math.max(pause.afterFailure, Duration.toMillis(refused)) : pause.afterSuccess)
+          (lastFetchFailed
+            ? Math.max(minRefreshGapMs.afterFailure, Duration.toMillis(openFor))
+            : minRefreshGapMs.afterSuccess)
       }),
     ),
-    Effect.catch((cause) => Effect.flatMap(elapsed, (now) => unavailable(nextLook - now, cause))),
+    Effect.catch((cause) =>
+      Effect.flatMap(monotonicMs, (now) => unavailable(nextFetchAtMs - now, cause)),
+    ),
     Effect.asVoid,
   )
 
-  const refresh = alone("keys", look)
+  const refresh = singleFlight("keys", fetchKeys)
 
   const matching = (algorithm: VerificationKey.Asymmetric, kid: string | null) =>
-    held
-      .filter((one) => one.algorithm === algorithm && (kid === null || one.kid === kid))
+    usableKeys
+      .filter((key) => key.algorithm === algorithm && (kid === null || key.kid === kid))
       .map(({ key }) => key)
 
   const find: Jwks["find"] = Effect.fnUntraced(function* (algorithm, kid) {
-    const known = matching(algorithm, kid)
-    if (known.length > 0) return known
-    const now = yield* elapsed
-    if (now >= nextLook) {
+    const cached = matching(algorithm, kid)
+    if (cached.length > 0) return cached
+    const now = yield* monotonicMs
+    if (now >= nextFetchAtMs) {
       yield* refresh
-    } else if (failed) {
-      // The key may be there, we cannot see it: a good token must not be called a bad one.
-      return yield* unavailable(nextLook - now)
+    } else if (lastFetchFailed) {
+      // The provider may have the key. A valid token must not be reported as invalid.
+      return yield* unavailable(nextFetchAtMs - now)
     }
     return matching(algorithm, kid)
   })
@@ -112,7 +117,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
   const nextRefresh = Effect.suspend(() =>
     Effect.delay(
       Effect.ignore(refresh),
-      failed ? refreshEvery.afterFailure : refreshEvery.afterSuccess,
+      lastFetchFailed ? refreshInterval.afterFailure : refreshInterval.afterSuccess,
     ),
   )
   yield* Effect.forkScoped(Effect.forever(nextRefresh))
@@ -120,25 +125,25 @@ export const make = Effect.fnUntraced(function* (url: string) {
   return { find } satisfies Jwks
 })
 
-/** In ms, since whenever. */
-const elapsed = Effect.map(
+/** Monotonic time in ms, from an arbitrary origin. */
+const monotonicMs = Effect.map(
   Clock.clockWith((clock) => clock.monotonicTimeNanos),
   (nanos) => Number(nanos / 1_000_000n),
 )
 
-const unavailable = (millis: number, cause?: unknown) =>
+const unavailable = (waitMs: number, cause?: unknown) =>
   new ServiceUnavailableError({
     service: "authentication",
-    retry_after: Math.max(1, Math.ceil(millis / 1000)),
+    retry_after: Math.max(1, Math.ceil(waitMs / 1000)),
     cause,
   })
 
 const verdictOf = (error: HttpClientError.HttpClientError | TooLongError | Schema.SchemaError) => {
-  if (!HttpClientError.isHttpClientError(error)) return Verdict.unusable
+  if (!HttpClientError.isHttpClientError(error)) return CallVerdict.unusable
   const { response } = error
   return response === undefined || response.status < 300
-    ? Verdict.unanswered
-    : Verdict.ofStatus(response.status, response.headers["retry-after"])
+    ? CallVerdict.unanswered
+    : CallVerdict.ofStatus(response.status, response.headers["retry-after"])
 }
 
 const decodeKeySet = Schema.decodeUnknownEffect(

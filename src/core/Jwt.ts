@@ -2,26 +2,26 @@ import { isUtf8 } from "node:buffer"
 import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto"
 import type { Claims } from "../domain/Identity.ts"
 
-/** Reading and writing compact JSON Web Tokens. Nothing here trusts what it reads. */
+/** Parses and signs compact JSON Web Tokens. Parsed tokens are not yet verified. */
 
 export type Algorithm = "HS256" | "RS256" | "ES256"
 
-/** A token taken apart, its signature not yet looked at. */
+/** A parsed token. Its signature is not yet verified. */
 export interface Jwt {
   readonly algorithm: Algorithm
   readonly kid: string | null
   readonly claims: Claims
-  /** What was signed: `header.payload`. */
+  /** The signed text: `header.payload`. */
   readonly input: string
   readonly signature: string
 }
 
 /**
- * RFC 8725 §3.1: the algorithm is one of ours or there is no token. `jwk`, `jku`, `x5u` and `x5c` are not even
- * read; `crit` asks for an extension, and we know none (RFC 7515 §4.1.11).
+ * Parses a token. Rejects algorithms other than ours (RFC 8725 §3.1), and `crit`, because no extensions are supported
+ * (RFC 7515 §4.1.11). Never reads `jwk`, `jku`, `x5u` or `x5c`.
  */
 export const parse = (token: string): Jwt | "malformed" | "algorithm" => {
-  if (token.length > maxLength || !compact.test(token)) return "malformed"
+  if (token.length > maxTokenLength || !compactForm.test(token)) return "malformed"
   const payloadAt = token.indexOf(".") + 1
   const signatureAt = token.lastIndexOf(".") + 1
   const header = decode(token.slice(0, payloadAt - 1))
@@ -39,7 +39,7 @@ export const parse = (token: string): Jwt | "malformed" | "algorithm" => {
   }
 }
 
-/** Compared as text, so that only the one canonical spelling of the signature is taken. */
+/** Compares the signature as text, so that only its canonical encoding is accepted. */
 export const isSignedWith = ({ input, signature }: Jwt, key: KeyObject) => {
   const expected = hmac(input, key)
   return (
@@ -49,21 +49,22 @@ export const isSignedWith = ({ input, signature }: Jwt, key: KeyObject) => {
 }
 
 /**
- * Base64url has one spelling of some bytes, and lenient decoders take several. The text of a token is no identity all
- * the same: of an ES256 signature (r, s), (r, -s) is another one, which issuers make half of the time.
+ * Tests that the signature is canonical base64url; lenient decoders accept other encodings of the same bytes. The text
+ * of a token still does not identify it: for an ES256 signature (r, s), (r, -s) is valid too, and an issuer may
+ * create either.
  */
 export const isCanonical = ({ signature }: Jwt) =>
   Buffer.from(signature, "base64url").toString("base64url") === signature
 
-/** An HS256 token. */
+/** Returns an HS256 token. */
 export const sign = (claims: Claims, key: KeyObject) => {
   const input = `${header}.${encode(claims)}`
   return `${input}.${hmac(input, key)}`
 }
 
-/** More than any provider's token, and far less than Node's limit of 16 KiB for all headers. */
-const maxLength = 8192
-const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/
+/** Longer than the tokens of any provider, and well below Node's limit of 16 KiB for all headers. */
+const maxTokenLength = 8192
+const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
 const header = encode({ alg: "HS256", typ: "JWT" })
@@ -77,7 +78,7 @@ interface Decoded extends Claims {
   readonly crit?: unknown
 }
 
-/** A JSON object; undefined for anything else. */
+/** Returns the JSON object of a part, or undefined if it is anything else. */
 const decode = (part: string): Decoded | undefined => {
   const bytes = Buffer.from(part, "base64url")
   if (!isUtf8(bytes)) return undefined

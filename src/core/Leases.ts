@@ -1,31 +1,34 @@
-import { Clock, Context, DateTime, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import { now, Timestamp } from "../domain/Fields.ts"
+import { now, timestampOf } from "../domain/Fields.ts"
 import { Database } from "./Database.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 import { uuidV7 } from "./Uuid.ts"
 
-/** Held by whoever works the queue of jobs: by all of them together. */
+/** The lease that all processes that run jobs share. */
 export const jobRunner = "job_runner"
 
-/** How long a lease lasts, in ms. */
-const term = 15_000
+/** The duration of a lease after it was taken or renewed. */
+const leaseMs = 15_000
 
-/** How often a lease is renewed, in ms: it outlives two renewals that fail. */
-export const renewal = 5000
+/** The interval of lease renewals. A lease survives two failed renewals. */
+export const leaseRenewalMs = 5000
 
-/** What is held for a short time in the sight of all processes: kept with the data, and gone soon after its holder. */
+/**
+ * Short-lived named locks, visible to all processes. They are stored in the database and expire soon after their holder
+ * dies.
+ */
 export class Leases extends Context.Service<
   Leases,
   {
-    /** For this process alone, if nobody else has it: until when, in steady ms. Null when another process does. */
+    /** Takes or renews a lease exclusively. Returns its end in steady ms, or null while another process holds it. */
     readonly take: (name: string) => Effect.Effect<number | null, ServiceUnavailableError>
-    /** Gives back what this process alone had. */
+    /** Releases a lease that this process holds. */
     readonly release: (name: string) => Effect.Effect<void, ServiceUnavailableError>
-    /** For this process beside others, whoever has it already. */
+    /** Takes or renews a lease for this process, even if another process holds it. */
     readonly share: (name: string) => Effect.Effect<void, ServiceUnavailableError>
-    /** Whether anybody has it. */
+    /** Returns true while any process holds the lease. */
     readonly isHeld: (name: string) => Effect.Effect<boolean, ServiceUnavailableError>
   }
 >()("plinth/core/Leases") {
@@ -39,8 +42,8 @@ export class Leases extends Context.Service<
       return Leases.of({
         take: Effect.fnUntraced(function* (name) {
           const time = yield* Clock.currentTimeMillis
-          const heldUntil = (yield* currentSteadyMillis) + term
-          const row = { name, holder, expires_at: timestampOf(time + term) }
+          const heldUntil = (yield* currentSteadyMillis) + leaseMs
+          const row = { name, holder, expires_at: timestampOf(time + leaseMs) }
           const taken = yield* query(sql`
             INSERT INTO leases ${sql.insert(row)}
             ON CONFLICT (name) DO UPDATE SET
@@ -53,7 +56,7 @@ export class Leases extends Context.Service<
         release: (name) =>
           Effect.asVoid(query(sql`DELETE FROM leases WHERE name = ${name} AND holder = ${holder}`)),
         share: Effect.fnUntraced(function* (name) {
-          const expires_at = timestampOf((yield* Clock.currentTimeMillis) + term)
+          const expires_at = timestampOf((yield* Clock.currentTimeMillis) + leaseMs)
           yield* query(sql`
             INSERT INTO leases ${sql.insert({ name, holder, expires_at })}
             ON CONFLICT (name) DO UPDATE SET
@@ -70,6 +73,3 @@ export class Leases extends Context.Service<
     }),
   )
 }
-
-const timestampOf = (millis: number) =>
-  Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(millis)))

@@ -3,21 +3,21 @@ import { Settings } from "./Settings.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /**
- * Whether the process is on its way out. While it drains it still answers, but readiness is 503 and every answer
- * closes its connection, so that a load balancer and keep-alive clients go elsewhere before the port closes.
+ * The shutdown state of the process. While it drains, it still answers requests, but readiness is 503 and every
+ * response closes its connection, so that load balancers and keep-alive clients switch before the port closes.
  */
 export class Lifecycle extends Context.Service<
   Lifecycle,
   {
     draining: boolean
-    /** When what still runs is cut, in steady ms; null until the drain begins. */
+    /** The time at which remaining work is interrupted, in steady ms; null until the drain begins. */
     deadline: number | null
   }
 >()("plinth/core/Lifecycle") {
   static readonly layer = Layer.sync(this, () => ({ draining: false, deadline: null }))
 }
 
-/** Begins the drain, and tells its deadline. Of several parts that do, the first sets it: there is one grace for all. */
+/** Begins the drain and returns its deadline, which the first call sets: all parts share one grace period. */
 export const drain = Effect.gen(function* () {
   const lifecycle = yield* Lifecycle
   const { SHUTDOWN_GRACE_SECONDS } = yield* Settings

@@ -4,19 +4,19 @@ import { join } from "node:path"
 import { Redacted } from "effect"
 
 /**
- * The key that signs tokens where no SECRET_KEY is set, which only `local` allows: made once in `directory`, mode
- * 0600, and kept, so that tokens outlive a restart. Throws when the directory cannot be used or the file is damaged.
+ * Returns the signing key for when SECRET_KEY is not set, which only `local` allows. Creates it once in `directory`
+ * with mode 0600, so that tokens survive a restart. Throws if the directory is unusable or the file is damaged.
  */
 export const localSecret = (directory: string): Redacted.Redacted => {
   mkdirSync(directory, { recursive: true })
   const file = join(directory, "secret_key")
-  const key = read(file) ?? make(file)
+  const key = readKey(file) ?? createKey(file)
   if (Buffer.byteLength(key) < 32) throw new Error("secret_key is damaged")
   chmodSync(file, 0o600)
   return Redacted.make(key)
 }
 
-const read = (file: string) => {
+const readKey = (file: string) => {
   try {
     return readFileSync(file, "utf8").trim()
   } catch (error) {
@@ -25,16 +25,16 @@ const read = (file: string) => {
   }
 }
 
-/** A link appears whole or not at all, and once: of two first starts one makes the key and both read it. */
-const make = (file: string) => {
+/** Creates the file by a link, which is atomic: if two processes start at the same time, both read the same key. */
+const createKey = (file: string) => {
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, randomBytes(32).toString("base64url"), { mode: 0o600 })
   try {
     linkSync(draft, file)
   } catch (error) {
-    if (read(file) === undefined) throw error
+    if (readKey(file) === undefined) throw error
   } finally {
     rmSync(draft)
   }
-  return read(file) ?? ""
+  return readKey(file) ?? ""
 }

@@ -12,7 +12,7 @@ import {
 } from "effect"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { version } from "../domain/Version.ts"
-import { drain, type Output } from "./Output.ts"
+import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "./Settings.ts"
 import { withoutValues, withReason } from "./SqlFailure.ts"
 
@@ -27,11 +27,11 @@ const levels: Readonly<Record<LogLevel.LogLevel, string>> = {
   None: "DEBUG",
 }
 
-const minimum = { DEBUG: "Debug", INFO: "Info", WARNING: "Warn", ERROR: "Error" } as const
+const minimumLevels = { DEBUG: "Debug", INFO: "Info", WARNING: "Warn", ERROR: "Error" } as const
 
 type Fields = { readonly [key: string]: unknown }
 
-/** What a log line says, in the order of CONTRACT section 3. */
+/** Returns the fields of a log line, in the order of CONTRACT section 3. */
 const recordOf = (
   settings: Settings["Service"],
   { cause, date, fiber, logLevel, message }: Logger.Options<unknown>,
@@ -41,7 +41,7 @@ const recordOf = (
   const record = {
     timestamp: date.toISOString(),
     level: levels[logLevel],
-    message: textOf(message),
+    message: messageText(message),
     service: settings.PROJECT_NAME,
     environment: settings.ENVIRONMENT,
     version,
@@ -58,21 +58,21 @@ const recordOf = (
   }
 }
 
-/** An annotation never takes the place of a key of the record. */
+/** Prefixes annotations whose key the record already uses, so that they never replace it. */
 const annotationsOf = (annotations: Fields, record: Fields): Fields =>
   Object.fromEntries(
     Object.entries(annotations).map(([key, value]) => [
       key in record || key === "exception" ? `annotation_${key}` : key,
-      attempt(() => scrubbed(key, printable(value))),
+      orUnprintable(() => scrubbed(key, toJson(value))),
     ]),
   )
 
-const textOf = (message: unknown): string => attempt(() => scrub(wordsOf(message)))
+const messageText = (message: unknown): string => orUnprintable(() => scrub(formatMessage(message)))
 
-const wordsOf = (message: unknown): string =>
-  Array.isArray(message) ? message.map(wordsOf).join(" ") : wordOf(message)
+const formatMessage = (message: unknown): string =>
+  Array.isArray(message) ? message.map(formatMessage).join(" ") : formatValue(message)
 
-const wordOf = (value: unknown) => {
+const formatValue = (value: unknown) => {
   if (typeof value === "string") return value
   return value instanceof Error ? `${value.name}: ${withReason(value)}` : Formatter.format(value)
 }
@@ -80,14 +80,16 @@ const wordOf = (value: unknown) => {
 const exceptionOf = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   return {
-    type: attempt(() => (error instanceof Error ? scrub(error.name) : typeof error)),
-    message: attempt(() => scrub(error instanceof Error ? withReason(error) : wordOf(error))),
-    traceback: attempt(() => scrub(withoutValues(Cause.pretty(cause), error))),
+    type: orUnprintable(() => (error instanceof Error ? scrub(error.name) : typeof error)),
+    message: orUnprintable(() =>
+      scrub(error instanceof Error ? withReason(error) : formatValue(error)),
+    ),
+    traceback: orUnprintable(() => scrub(withoutValues(Cause.pretty(cause), error))),
   }
 }
 
-/** Getters, toJSON and proxies may throw: that must not take the line with it, nor the fiber that logs. */
-const attempt = <A>(f: () => A): A | "<unprintable>" => {
+/** Catches errors of getters, toJSON and proxies, so that they lose neither the line nor the logging fiber. */
+const orUnprintable = <A>(f: () => A): A | "<unprintable>" => {
   try {
     return f()
   } catch {
@@ -95,9 +97,9 @@ const attempt = <A>(f: () => A): A | "<unprintable>" => {
   }
 }
 
-/** The value as JSON knows it: without circles, and `<redacted>` for what is redacted. */
-const printable = (value: unknown): unknown => {
-  if (value instanceof Error) return wordOf(value)
+/** Converts a value to plain JSON, without cycles. Redacted values become `<redacted>`. */
+const toJson = (value: unknown): unknown => {
+  if (value instanceof Error) return formatValue(value)
   if (typeof value === "bigint") return value.toString()
   if (typeof value !== "object" || value === null) return value
   return JSON.parse(Formatter.formatJson(value))
@@ -105,7 +107,7 @@ const printable = (value: unknown): unknown => {
 
 const secretName = /passw(?:or)?d|passphrase|secret|token|api[_-]?key|authorization|cookie/i
 
-/** JSON without secrets: a text is one by its name, or by the name of what it is in. */
+/** Removes secrets from JSON. Text counts as a secret if its key, or the key of an enclosing value, says so. */
 export const scrubbed = (name: string, value: unknown): unknown => {
   const isSecret = secretName.test(name)
   if (typeof value === "string") return isSecret ? "<redacted>" : scrub(value)
@@ -117,8 +119,8 @@ export const scrubbed = (name: string, value: unknown): unknown => {
 }
 
 /**
- * Tokens, passwords and keys never reach a log or a span, whoever put them into a message. Every pattern reads a text
- * once: starts are rare or stand at the head of a word, and what follows is bounded or cannot fail.
+ * Removes tokens, passwords and keys from a text, so that none reaches a log or a span. Every pattern runs in linear
+ * time: its starts are rare or at the start of a word, and the rest is bounded or cannot fail.
  */
 export const scrub = (text: string) =>
   text
@@ -128,7 +130,7 @@ export const scrub = (text: string) =>
     )
     .replaceAll(/\bbearer\s{1,3}[^\s"',;]+/gi, "Bearer <token>")
     .replaceAll(/\bbasic\s{1,3}[\w+/-]{12,}={0,2}/gi, "Basic <token>")
-    // A password may hold slashes where it stands in the URL of a database.
+    // Passwords in database URLs may contain slashes.
     .replaceAll(
       /(?<=\b(?:postgres(?:ql)?|rediss?)[\w+]{0,20}:\/\/)[^\s"']{1,500}@/gi,
       "<credentials>@",
@@ -139,11 +141,11 @@ export const scrub = (text: string) =>
       "$1<redacted>",
     )
 
-const json = (settings: Settings["Service"]) =>
+const jsonFormat = (settings: Settings["Service"]) =>
   Logger.make((options) => `${JSON.stringify(recordOf(settings, options))}\n`)
 
-const readable = (settings: Settings["Service"], output: Output) => {
-  const colour = output.hasColors?.() === true
+const readableFormat = (settings: Settings["Service"], output: Output) => {
+  const hasColors = output.hasColors?.() === true
   return Logger.make((options) => {
     const {
       timestamp,
@@ -162,36 +164,32 @@ const readable = (settings: Settings["Service"], output: Output) => {
       typeof exception === "object" && exception !== null && "traceback" in exception
         ? String(exception.traceback)
             .split("\n")
-            .map((line) => `\n    ${oneLine(line)}`)
+            .map((text) => `\n    ${escapeControls(text)}`)
             .join("")
         : ""
     const head = `${String(timestamp).slice(11, 23)} ${String(level).padEnd(7)}`
-    const said = oneLine([message, ...details].join(" "))
-    return `${colour ? `\u001B[2m${head}\u001B[0m` : head} ${said}${trace}\n`
+    const line = escapeControls([message, ...details].join(" "))
+    return `${hasColors ? `\u001B[2m${head}\u001B[0m` : head} ${line}${trace}\n`
   })
 }
 
-/** Nobody can write a second line, or to the terminal itself. */
-const oneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, escaped)
-
-const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-
-/** Log lines to `output`: JSON, or for people in `local`. */
+/** Writes log lines to `output`: readable text in `local`, JSON elsewhere. */
 export const layerTo = (output: Output) =>
   Layer.unwrap(
     Effect.map(Settings, (settings) => {
-      const format = settings.ENVIRONMENT === "local" ? readable(settings, output) : json(settings)
-      const level = settings.DEBUG ? "Debug" : minimum[settings.LOG_LEVEL]
+      const format =
+        settings.ENVIRONMENT === "local" ? readableFormat(settings, output) : jsonFormat(settings)
+      const level = settings.DEBUG ? "Debug" : minimumLevels[settings.LOG_LEVEL]
       return Layer.mergeAll(
         Logger.layer([Logger.make((options) => void output.write(format.log(options)))]),
         Layer.succeed(References.MinimumLogLevel, level),
-        Layer.effectDiscard(Effect.addFinalizer(() => drain(output))),
+        Layer.effectDiscard(Effect.addFinalizer(() => flushOutput(output))),
       )
     }),
   )
 
-/** The server's, to stdout. */
+/** Logs to stdout, for servers and workers. */
 export const layer = layerTo(process.stdout)
 
-/** A command's, to stderr, because its stdout is its result. */
+/** Logs to stderr, for commands, whose result goes to stdout. */
 export const layerStderr = layerTo(process.stderr)

@@ -1,14 +1,14 @@
 import { type Context, Metric } from "effect"
 
-/** A metric, from the labels of a series to what records it. Making a series costs more than recording: keep it. */
+/** Returns the recorder of the series with the given labels. Creating a series costs more than recording: reuse it. */
 export type Family<Input> = (labels: Readonly<Record<string, string>>) => (value: Input) => void
 
-/** From the name and the description of a metric. */
-export type Define = (name: string, description: string) => Family<number>
+/** Defines a metric by its name and its help text. */
+export type DefineFamily = (name: string, description: string) => Family<number>
 
-/** The kinds of metrics, in this registry. */
-export const familiesOf = (registry: Context.Context<never>) => {
-  // A metric of its own for each series: one that is shared computes the key of a series anew at every change of labels.
+/** Returns a constructor for each kind of metric, bound to a registry. */
+export const metricKinds = (registry: Context.Context<never>) => {
+  // Each series has its own metric: a shared one recomputes the key of the series whenever the labels change.
   const family =
     <Input, State>(
       make: (attributes: Readonly<Record<string, string>>) => Metric.Metric<Input, State>,
@@ -17,13 +17,13 @@ export const familiesOf = (registry: Context.Context<never>) => {
       const series = make(labels)
       return (value) => series.updateUnsafe(value, registry)
     }
-  const counter: Define = (name, description) =>
+  const counter: DefineFamily = (name, description) =>
     family((attributes) => Metric.counter(name, { description, attributes, incremental: true }))
-  const gauge: Define = (name, description) =>
+  const gauge: DefineFamily = (name, description) =>
     family((attributes) => Metric.gauge(name, { description, attributes }))
   const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
     family((attributes) => Metric.histogram(name, { description, attributes, boundaries }))
   return { counter, gauge, histogram }
 }
 
-export type Kinds = ReturnType<typeof familiesOf>
+export type MetricKinds = ReturnType<typeof metricKinds>

@@ -1,8 +1,8 @@
 import { Context, Effect, Layer, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import * as AiMetrics from "./AiMetrics.ts"
-import { kept } from "./Kept.ts"
-import { familiesOf } from "./MetricFamilies.ts"
+import { memoize } from "./Memoize.ts"
+import { metricKinds } from "./MetricFamilies.ts"
 import * as PoolMetrics from "./PoolMetrics.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as RpcMetrics from "./RpcMetrics.ts"
@@ -17,13 +17,13 @@ export type CircuitState = "closed" | "half_open" | "open"
 const circuitStates: Readonly<Record<CircuitState, number>> = { closed: 0, half_open: 1, open: 2 }
 
 /**
- * What the process counts, in a registry of its own. Recorders are plain functions, because they stand on the path
- * of every request; times are in seconds.
+ * The metrics of the process, in a separate registry. Recorders are plain functions, because every request calls them.
+ * Times are in seconds.
  */
 export class Metrics extends Context.Service<
   Metrics,
   {
-    /** A request whose endpoint is known; each is followed by `httpFinished`. */
+    /** Records a request with a known endpoint. `httpFinished` must follow each call. */
     readonly httpStarted: (method: string, endpoint: string) => void
     readonly httpFinished: (
       method: string,
@@ -35,11 +35,11 @@ export class Metrics extends Context.Service<
     readonly databaseError: (type: string) => void
     readonly authEvent: (event: "login" | "signup" | "failed", provider: string) => void
     readonly authFailure: (reason: string) => void
-    /** A request refused because of its number. */
+    /** Records a request rejected by a rate limit. */
     readonly rateLimitHit: (endpoint: string, client: "ip" | "user") => void
-    /** A look into a cache; `type` names what it holds. */
+    /** Records a cache lookup. `type` is the kind of cached values. */
     readonly cacheLookup: (type: string, hit: boolean) => void
-    /** A call of somebody else's service, all its attempts together. */
+    /** Records a call to an external service, including its retries. */
     readonly externalCall: (
       service: string,
       operation: string,
@@ -47,20 +47,20 @@ export class Metrics extends Context.Service<
       seconds: number,
     ) => void
     readonly circuitBreaker: (service: string, state: CircuitState) => void
-    /** `failed` is an attempt; `enqueued` what was committed. */
+    /** `failed` counts attempts; `enqueued` counts committed jobs. */
     readonly job: (name: string, status: "enqueued" | "started" | "completed" | "failed") => void
-    /** An attempt, whatever came of it. */
+    /** Records the duration of an attempt, whether or not it succeeded. */
     readonly jobDuration: (name: string, seconds: number) => void
     readonly rpc: RpcMetrics.RpcMetrics["rpc"]
     readonly llmRequest: AiMetrics.AiMetrics["llmRequest"]
     readonly llmTokens: AiMetrics.AiMetrics["llmTokens"]
-    /** Read at each scrape. */
+    /** Sets the probe of the connection pool, which every scrape reads. */
     readonly pool: (probe: () => PoolMetrics.PoolState) => void
-    /** Open connections to Redis; read at each scrape. */
+    /** Sets the probe of the number of open Redis connections, which every scrape reads. */
     readonly redis: (probe: () => number) => void
-    /** Read at each scrape; undefined where another process tells it. */
+    /** Sets the probe of the system state, which every scrape reads. Undefined if another process exports it. */
     readonly system: (probe: () => SystemSeries.SystemState | undefined) => void
-    /** The Prometheus text format, 0.0.4. */
+    /** Returns all metrics in the Prometheus text format 0.0.4. */
     readonly render: Effect.Effect<string>
   }
 >()("plinth/core/Metrics") {
@@ -78,25 +78,25 @@ const databaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const registry = Context.make(Metric.MetricRegistry, new Map())
-  const kinds = familiesOf(registry)
+  const kinds = metricKinds(registry)
   const { counter, gauge, histogram } = kinds
 
-  const requests = counter("http_requests_total", "Requests answered.")
+  const requests = counter("http_requests_total", "HTTP requests answered.")
   const requestTimes = histogram(
     "http_request_duration_seconds",
-    "Time from the head of a request to its answer.",
+    "HTTP request duration, from the request headers to the response.",
     httpBuckets,
   )
-  const http = kept((method: string) =>
-    kept((endpoint: string) => {
+  const http = memoize((method: string) =>
+    memoize((endpoint: string) => {
       const labels = { method, endpoint }
       const series = {
         inProgress: 0,
         time: requestTimes(labels),
-        requests: kept((status: number) => requests({ ...labels, status_code: String(status) })),
+        requests: memoize((status: number) => requests({ ...labels, status_code: String(status) })),
       }
       const inProgress = Metric.gauge("http_requests_in_progress", {
-        description: "Requests being answered.",
+        description: "HTTP requests in progress.",
         attributes: labels,
       })
       Metric.registerUnsafe(inProgress, registry, {
@@ -108,68 +108,73 @@ const make = Effect.gen(function* () {
     }),
   )
 
-  const queries = counter("db_queries_total", "Statements run.")
+  const queries = counter("db_queries_total", "SQL statements executed.")
   const queryTimes = histogram(
     "db_query_duration_seconds",
-    "Time of a statement, its wait for a connection included.",
+    "SQL statement duration, including the wait for a connection.",
     databaseBuckets,
   )
-  const statements = kept((operation: Operation) =>
-    kept((table: string) => {
+  const statements = memoize((operation: Operation) =>
+    memoize((table: string) => {
       const labels = { operation, table }
       return { count: queries(labels), time: queryTimes(labels) }
     }),
   )
-  const databaseErrors = counter("db_errors_total", "Statements that failed.")
-  const errorsOf = kept((error_type: string) => databaseErrors({ error_type }))
+  const databaseErrors = counter("db_errors_total", "Failed SQL statements.")
+  const errorsOf = memoize((error_type: string) => databaseErrors({ error_type }))
 
-  const authEvents = counter("auth_events_total", "Sign-ins by outcome.")
-  const eventsOf = kept((event: string) =>
-    kept((provider: string) => authEvents({ event, provider })),
+  const authEvents = counter(
+    "auth_events_total",
+    "Authentication events: logins, sign-ups and failures.",
   )
-  const authFailures = counter("auth_failures_total", "Refused credentials.")
-  const failuresOf = kept((reason: string) => authFailures({ reason }))
+  const eventsOf = memoize((event: string) =>
+    memoize((provider: string) => authEvents({ event, provider })),
+  )
+  const authFailures = counter("auth_failures_total", "Rejected credentials by reason.")
+  const failuresOf = memoize((reason: string) => authFailures({ reason }))
 
-  const rateLimitHits = counter(
-    "rate_limit_hits_total",
-    "Requests refused because of their number.",
+  const rateLimitHits = counter("rate_limit_hits_total", "Requests rejected by a rate limit.")
+  const hitsOf = memoize((endpoint: string) =>
+    memoize((client_type: string) => rateLimitHits({ endpoint, client_type })),
   )
-  const hitsOf = kept((endpoint: string) =>
-    kept((client_type: string) => rateLimitHits({ endpoint, client_type })),
-  )
-  const cacheHits = counter("cache_hits_total", "Lookups that a cache answered.")
-  const cacheMisses = counter("cache_misses_total", "Lookups that a cache could not answer.")
-  const lookupsOf = kept((cache_type: string) => ({
+  const cacheHits = counter("cache_hits_total", "Cache hits.")
+  const cacheMisses = counter("cache_misses_total", "Cache misses.")
+  const lookupsOf = memoize((cache_type: string) => ({
     hit: cacheHits({ cache_type }),
     miss: cacheMisses({ cache_type }),
   }))
 
-  const externalCalls = counter("external_service_requests_total", "Calls of other services.")
+  const externalCalls = counter("external_service_requests_total", "Calls to external services.")
   const externalTimes = histogram(
     "external_service_duration_seconds",
-    "Time of a call of another service, its retries included.",
+    "Duration of calls to external services, including retries.",
     externalBuckets,
   )
-  const callsOf = kept((service: string) =>
-    kept((operation: string) => {
+  const callsOf = memoize((service: string) =>
+    memoize((operation: string) => {
       const labels = { service, operation }
       return {
         time: externalTimes(labels),
-        count: kept((status: string) => externalCalls({ ...labels, status })),
+        count: memoize((status: string) => externalCalls({ ...labels, status })),
       }
     }),
   )
-  const breakers = gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open.")
-  const breakerOf = kept((service: string) => breakers({ service }))
+  const breakers = gauge(
+    "circuit_breaker_state",
+    "Circuit breaker state: 0 closed, 1 half open, 2 open.",
+  )
+  const breakerOf = memoize((service: string) => breakers({ service }))
 
-  const jobs = counter("background_jobs_total", "Background jobs by what became of them.")
-  const jobsOf = kept((job_name: string) => kept((status: string) => jobs({ job_name, status })))
+  const jobs = counter("background_jobs_total", "Background jobs by status.")
+  const jobsOf = memoize((job_name: string) =>
+    memoize((status: string) => jobs({ job_name, status })),
+  )
   const jobTimes = histogram(
     "background_job_duration_seconds",
-    "Time of an attempt at a background job.",
+    "Duration of background job attempts.",
     jobBuckets,
   )
-  const jobTimesOf = kept((job_name: string) => jobTimes({ job_name }))
+  const jobTimesOf = memoize((job_name: string) => jobTimes({ job_name }))
 
   const ai = AiMetrics.make(kinds)
   const { rpc } = RpcMetrics.make(kinds)
@@ -183,7 +188,7 @@ const make = Effect.gen(function* () {
     },
     httpFinished: (method, endpoint, status, seconds) => {
       const series = http(method)(endpoint)
-      // One that was interrupted before its endpoint was known has not started.
+      // A request interrupted before its endpoint was known was never started.
       series.inProgress = Math.max(0, series.inProgress - 1)
       series.requests(status)(1)
       series.time(seconds)

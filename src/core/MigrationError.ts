@@ -1,19 +1,19 @@
 import { Data } from "effect"
 import { reasonText } from "./SqlFailure.ts"
 
-/** A migration did not run to its end; nothing of it, nor of those before it in the same run, is kept. */
+/** A migration failed. The whole run was rolled back, including the migrations before it. */
 export class MigrationError extends Data.TaggedError("MigrationError")<{
   readonly migration: string
   readonly cause: unknown
 }> {
   override get message() {
-    return `Migration ${this.migration} failed: ${reasonOf(this.cause)}`
+    return `migration ${this.migration} failed: ${reasonOf(this.cause)}`
   }
 }
 
-/** The migrations of this release and those that ran on this database do not fit together: nothing was changed. */
+/** The migrations of this release conflict with those that ran on this database. Nothing was changed. */
 export class MigrationConflictError extends Data.TaggedError("MigrationConflictError")<{
-  /** One line each: which migrations, and what to do. */
+  /** One line per problem: which migrations, and what to do. */
   readonly problems: ReadonlyArray<string>
 }> {
   override get message() {
@@ -21,6 +21,6 @@ export class MigrationConflictError extends Data.TaggedError("MigrationConflictE
   }
 }
 
-/** The database's words without values of rows, or the message of a bug. */
+/** Returns the database's message without values of rows, or the message of a bug. */
 const reasonOf = (cause: unknown): string =>
   reasonText(cause) ?? (cause instanceof Error ? cause.message : String(cause))

@@ -8,15 +8,15 @@ import { Unbounded } from "./Postgres.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
 /**
- * Two processes at once: one works, the other waits and then finds nothing to do. A migration takes as long as it
- * takes, but waits for a lock no longer than any statement, because whoever comes after it waits behind it: then all
- * is tried again.
+ * Runs an effect in a transaction under a lock: a second process waits, then finds nothing to do. Migrations have no
+ * time limit, but wait for table locks no longer than any statement, because later statements queue behind a waiting
+ * one. After such a timeout, everything is rolled back and retried, for up to a minute.
  */
-export const locked = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+export const withLock = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const database = yield* Database
     const sql = yield* SqlClient.SqlClient
-    // On SQLite the transaction itself is the lock.
+    // On SQLite, the transaction itself is the lock.
     const lock = sql.onDialectOrElse({
       pg: () =>
         Effect.all([
@@ -40,10 +40,10 @@ export const locked = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     )
   })
 
-/** Any number that no other use of advisory locks has. */
+/** An arbitrary number. No other advisory lock may use it. */
 const lockKey = 7_546_846
 
-/** Releases that went by the number alone read and write the same table. */
+/** Keep the columns: older releases, which identify migrations by number, use the same table. */
 const createTable = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { timestamp } = yield* columnTypes
@@ -56,7 +56,7 @@ const createTable = Effect.gen(function* () {
   `
 })
 
-/** The migrations that ran, by number. */
+/** Returns the migrations that ran, ordered by number. */
 export const recorded = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   if (!(yield* tableExists)) return []

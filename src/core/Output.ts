@@ -1,17 +1,24 @@
 import { Effect } from "effect"
 
-/** Where lines go: stdout, stderr, or a test. */
+/** The destination of log lines: stdout, stderr, or a buffer in tests. */
 export interface Output {
   readonly write: (text: string, done?: () => void) => unknown
-  /** Of a terminal; false under NO_COLOR. */
+  /** Only terminals have this. Returns false if NO_COLOR is set. */
   readonly hasColors?: () => boolean
 }
 
+/** Replaces control characters by their JSON escapes, so that a text cannot start a line or command the terminal. */
+export const escapeControls = (text: string) =>
+  text.replaceAll(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  )
+
 /**
- * Waits until everything written has left the process: a pipe takes 64 KiB at once, and `process.exit` drops what
- * still waits for its reader. A reader that stalls does not hold up the end for longer than this.
+ * Waits until all output has left the process: a pipe buffers 64 KiB, and `process.exit` drops what the reader has not
+ * yet taken. Gives up after 2 seconds, so that a stalled reader cannot block shutdown.
  */
-export const drain = (output: Output) =>
+export const flushOutput = (output: Output) =>
   Effect.callback<void>((resume) => {
     output.write("", () => resume(Effect.void))
   }).pipe(Effect.timeoutOption("2 seconds"), Effect.asVoid)

@@ -2,13 +2,13 @@ import type { SqlClient, Statement } from "effect/sql"
 import type { JobWithMetadata } from "pg-boss"
 import type { Timestamp } from "../domain/Fields.ts"
 import { type Job, JobId } from "../domain/Job.ts"
-import { type Claim, lostProcess, payloadOf, type Settlement } from "./JobStore.ts"
+import { type LeasedJob, lostProcess, payloadOf, type Settlement } from "./JobStore.ts"
 import { timeOf } from "./Uuid.ts"
 
-/** Jobs as the tables of pg-boss have them, and as we do. */
+/** Conversions between pg-boss jobs and `Job`, `LeasedJob`, `Settlement`. */
 
-/** A row of `pgboss.job`, as far as it is read. */
-export interface Row {
+/** The columns of `pgboss.job` that are read. */
+export interface PgBossRow {
   readonly id: string
   readonly name: string
   readonly state: "created" | "retry" | "active" | "completed" | "failed" | "cancelled"
@@ -23,7 +23,7 @@ export interface Row {
   readonly completed_on: Timestamp | null
 }
 
-/** Ours, or that of pg-boss for an attempt whose process was lost. */
+/** Written by us, or by pg-boss (`value`) for an attempt whose process was lost. */
 interface Output {
   readonly result?: unknown
   readonly error?: string
@@ -31,12 +31,15 @@ interface Output {
   readonly value?: { readonly message?: string }
 }
 
-export const stateOf = ({ is_delayed, state }: Pick<Row, "is_delayed" | "state">): Job["state"] => {
+export const stateOf = ({
+  is_delayed,
+  state,
+}: Pick<PgBossRow, "is_delayed" | "state">): Job["state"] => {
   if (state !== "created" && state !== "retry") return state
   return is_delayed ? "delayed" : "waiting"
 }
 
-/** The rows whose `stateOf` this is. */
+/** The SQL condition for rows with this `stateOf`. */
 export const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statement.Fragment => {
   switch (state) {
     case "waiting":
@@ -49,11 +52,15 @@ export const inState = (sql: SqlClient.SqlClient, state: Job["state"]): Statemen
 }
 
 const errorOf = (output: Output | null) => {
-  const theirs = output?.value?.message
-  return output?.error ?? (theirs === "job heartbeat timeout" ? lostProcess : theirs) ?? null
+  const pgBossMessage = output?.value?.message
+  return (
+    output?.error ??
+    (pgBossMessage === "job heartbeat timeout" ? lostProcess : pgBossMessage) ??
+    null
+  )
 }
 
-export const jobOf = (row: Row): Job => ({
+export const jobOf = (row: PgBossRow): Job => ({
   id: JobId.make(row.id),
   name: row.name,
   state: stateOf(row),
@@ -70,21 +77,21 @@ export const jobOf = (row: Row): Job => ({
   finished_at: row.completed_on,
 })
 
-export const claimOf = (job: JobWithMetadata<unknown>): Claim => ({
+export const claimOf = (job: JobWithMetadata<unknown>): LeasedJob => ({
   id: JobId.make(job.id),
   name: job.name,
   attempt: job.retryCount + 1,
   max_attempts: job.retryLimit + 1,
-  // What @effect/sql-pg makes of it, by our types, is text.
+  // `PostgresTypes` decodes it to text.
   started_at: String(job.startedOn),
   message: job.data,
 })
 
-/** What an UPDATE returns has no order. */
-export const byTurn = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
+/** Sorts claimed jobs by priority, then by id: the rows of an UPDATE have no order. */
+export const inClaimOrder = (a: JobWithMetadata<unknown>, b: JobWithMetadata<unknown>) =>
   b.priority - a.priority || (a.id < b.id ? -1 : 1)
 
-export const leaseOf = ({ attempt, id, name, started_at }: Claim) => ({
+export const leaseOf = ({ attempt, id, name, started_at }: LeasedJob) => ({
   id,
   name,
   retry_count: attempt - 1,
@@ -92,20 +99,20 @@ export const leaseOf = ({ attempt, id, name, started_at }: Claim) => ({
 })
 
 export const settlementOf = (settlement: Settlement) => {
-  const claimed = leaseOf(settlement.claim)
+  const lease = leaseOf(settlement.claim)
   switch (settlement.outcome) {
     case "completed":
-      return { ...claimed, state: "completed", output: { result: settlement.result } }
+      return { ...lease, state: "completed", output: { result: settlement.result } }
     case "failed":
-      return { ...claimed, state: "failed", output: { error: settlement.error } }
+      return { ...lease, state: "failed", output: { error: settlement.error } }
     case "retry":
       return {
-        ...claimed,
+        ...lease,
         state: "retry",
         output: { error: settlement.error },
         delay: settlement.delay,
       }
     case "handed_back":
-      return { ...claimed, state: "created" }
+      return { ...lease, state: "created" }
   }
 }

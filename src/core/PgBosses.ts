@@ -5,33 +5,33 @@ import { type ConstructorOptions, type Db, PgBoss, type QueueResult } from "pg-b
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { type JobType, JobTypes, policyOf } from "../domain/Job.ts"
 import { Database } from "./Database.ts"
-import { lease } from "./JobStore.ts"
+import { leaseMs } from "./JobStore.ts"
 import { Settings } from "./Settings.ts"
 
-/** The tables of pg-boss cannot be made or brought up to date. */
+/** The tables of pg-boss could not be created or updated. */
 export class JobsUnavailable extends Data.TaggedError("JobsUnavailable")<{
   readonly cause: unknown
 }> {
   override get message() {
-    return "DATABASE_URL: the tables of the jobs (schema pgboss) cannot be made or brought up to date"
+    return "DATABASE_URL: the job tables (schema pgboss) cannot be created or updated"
   }
 }
 
-/** Of a statement that is wrong, or of pg-boss itself. */
+/** A bug: a wrong statement, or a failure of pg-boss itself. */
 class UnexpectedFailure extends Data.TaggedError("UnexpectedFailure")<{
   readonly cause: unknown
 }> {}
 
-/** The pg-boss of this process. */
+/** The pg-boss instance of this process. */
 export class PgBosses extends Context.Service<
   PgBosses,
   {
-    /** A call whose statements run on the connection of this fiber: in its transaction, if there is one. */
+    /** Calls pg-boss with a `db` that runs on this fiber's connection, so within its open transaction. */
     readonly call: <A>(
       f: (boss: PgBoss, db: Db) => Promise<A>,
     ) => Effect.Effect<A, ServiceUnavailableError>
-    /** Until the scope closes: supervises, and listens for names of jobs that were committed. */
-    readonly attend: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
+    /** Supervises the queues until the scope closes, and calls `wake` with the name of each job as it is committed. */
+    readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("plinth/core/PgBosses") {
   static readonly layer = Layer.effect(
@@ -44,46 +44,44 @@ export class PgBosses extends Context.Service<
       const context = yield* Effect.context<never>()
       const url = database.dialect === "pg" ? Redacted.value(database.url) : ""
 
-      const databaseOf = (own: Context.Context<never>): Db => ({
+      const databaseOf = (callerContext: Context.Context<never>): Db => ({
         executeSql: (text, values) =>
-          Effect.runPromiseWith(own)(
+          Effect.runPromiseWith(callerContext)(
             Effect.map(sql.unsafe(text, values?.map(parameterOf)).raw, resultOf),
           ),
       })
 
-      const report = (what: string) => (cause: unknown) => {
+      const report = (message: string) => (cause: unknown) => {
         Effect.runForkWith(context)(
-          Effect.logWarning(`pg-boss: ${what}`).pipe(
-            Effect.annotateLogs({ cause: messageOf(cause) }),
-          ),
+          Effect.logWarning(message).pipe(Effect.annotateLogs({ cause: messageOf(cause) })),
         )
       }
-      const started = (options: ConstructorOptions) =>
+      const startBoss = (options: ConstructorOptions) =>
         Effect.acquireRelease(
           Effect.tryPromise({
             try: () => {
-              const boss = new PgBoss({ ...quiet, ...options })
-              // Unheard, these end the process.
-              boss.on("error", report("error"))
-              boss.on("warning", ({ message }) => report("warning")(message))
+              const boss = new PgBoss({ ...commonOptions, ...options })
+              // Without a listener, an error event ends the process.
+              boss.on("error", report("pg-boss error"))
+              boss.on("warning", ({ message }) => report("pg-boss warning")(message))
               return boss.start()
             },
             catch: (cause) => new JobsUnavailable({ cause }),
           }),
           (boss) => Effect.promise(() => boss.stop({ graceful: false }).catch(() => undefined)),
         )
-      const own = {
+      const connection = {
         connectionString: url,
         max: 2,
         application_name: "plinth-jobs",
         connectionTimeoutMillis: 5000,
       }
 
-      const onOurPool = started({ db: databaseOf(context) })
+      const onAppPool = startBoss({ db: databaseOf(context) })
 
-      /** Refuses where there are no tables, or old ones. */
-      const asItIs = Effect.gen(function* () {
-        const boss = yield* onOurPool
+      /** Fails if the tables are missing or outdated. */
+      const useExisting = Effect.gen(function* () {
+        const boss = yield* onAppPool
         const queues = yield* Effect.tryPromise({
           try: () => boss.getQueues(),
           catch: (cause) => new JobsUnavailable({ cause }),
@@ -93,9 +91,9 @@ export class PgBosses extends Context.Service<
         return yield* new JobsUnavailable({ cause: outdated.identifier })
       })
 
-      /** pg-boss makes its tables by several statements at once, which only its own driver sends. */
-      const prepare = Effect.gen(function* () {
-        const boss = yield* started({ ...own, migrate: true, createSchema: true })
+      /** pg-boss creates its tables by multi-statement queries, which only its own driver supports. */
+      const createTables = Effect.gen(function* () {
+        const boss = yield* startBoss({ ...connection, migrate: true, createSchema: true })
         yield* Effect.forEach(types, (type) => {
           const { policy, ...options } = queueOf(type)
           const name = type.identifier
@@ -109,34 +107,36 @@ export class PgBosses extends Context.Service<
         })
       }).pipe(Effect.scoped)
 
-      const boss = yield* Effect.catch(asItIs, () => Effect.andThen(prepare, onOurPool))
+      const boss = yield* Effect.catch(useExisting, () => Effect.andThen(createTables, onAppPool))
 
       const call = <A>(f: (boss: PgBoss, db: Db) => Promise<A>) =>
-        Effect.flatMap(Effect.context<never>(), (own) =>
+        Effect.flatMap(Effect.context<never>(), (callerContext) =>
           Effect.tryPromise({
-            try: () => f(boss, databaseOf(own)),
+            try: () => f(boss, databaseOf(callerContext)),
             catch: (cause) =>
               SqlError.isSqlError(cause) ? cause : new UnexpectedFailure({ cause }),
           }).pipe(Effect.catchTag("UnexpectedFailure", Effect.die), query),
         )
 
-      const attend = Effect.fnUntraced(function* (wake: (name: string) => void) {
-        yield* started({ ...own, supervise: true }).pipe(
-          Effect.flatMap((listener) => listening(listener, wake)),
+      const maintain = Effect.fnUntraced(function* (wake: (name: string) => void) {
+        yield* startBoss({ ...connection, supervise: true }).pipe(
+          Effect.flatMap((listener) => listen(listener, wake)),
           Effect.andThen(Effect.never),
           Effect.scoped,
-          Effect.tapError((error) => Effect.sync(() => report("cannot listen")(error.cause))),
+          Effect.tapError((error) =>
+            Effect.sync(() => report("pg-boss cannot listen for jobs")(error.cause)),
+          ),
           Effect.retry(Schedule.spaced("5 seconds")),
           Effect.forkScoped,
         )
       })
 
-      return PgBosses.of({ call, attend })
+      return PgBosses.of({ call, maintain })
     }),
   )
 }
 
-const listening = (listener: PgBoss, wake: (name: string) => void) =>
+const listen = (listener: PgBoss, wake: (name: string) => void) =>
   Effect.acquireRelease(
     Effect.tryPromise({
       try: () => Promise.resolve(listener.getDb().listen?.(channel, wake, () => undefined)),
@@ -145,8 +145,8 @@ const listening = (listener: PgBoss, wake: (name: string) => void) =>
     (handle) => Effect.promise(() => Promise.resolve(handle?.close().catch(() => undefined))),
   )
 
-/** What every one of them is told: schedules, traces and registries are ours, and of long queues the metrics tell. */
-const quiet = {
+/** Options of every instance. Plinth has its own schedules and traces, and reports long queues as metrics. */
+const commonOptions = {
   migrate: false,
   createSchema: false,
   supervise: false,
@@ -154,19 +154,19 @@ const quiet = {
   registerInstance: false,
   openTelemetry: { enabled: false },
   queueCacheIntervalSeconds: 15,
-  // Else a line every other second of each process.
+  // Otherwise each process logs a warning every other second.
   warningQueueSize: Number.MAX_SAFE_INTEGER,
 } satisfies ConstructorOptions
 
-/** The channel of pg-boss in the schema `pgboss`. */
+/** The NOTIFY channel of pg-boss for the schema `pgboss`. */
 const channel = `pgboss_${createHash("sha224").update("pgboss").digest("hex").slice(0, 24)}`
 
 const secondsOf = (duration: Duration.Input) =>
   Math.max(1, Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(duration))))
 
 /**
- * Retries here are those of attempts that pg-boss itself ends: of processes that hang and still renew their leases, by
- * `expireInSeconds`. Of all others, we say when.
+ * The queue of a job type. Its retry options apply only to attempts that pg-boss itself ends by `expireInSeconds`:
+ * those of processes that hang but still renew their leases. `JobExecution` delays all other retries.
  */
 const queueOf = (type: JobType) => {
   const { attempts, retention, timeout } = policyOf(type)
@@ -177,7 +177,7 @@ const queueOf = (type: JobType) => {
     retryBackoff: true,
     retryDelayMax: 4,
     expireInSeconds: secondsOf(timeout) + 30,
-    heartbeatSeconds: lease / 1000,
+    heartbeatSeconds: leaseMs / 1000,
     deleteAfterSeconds: secondsOf(retention),
     retentionSeconds: secondsOf("3650 days"),
     notify: true,
@@ -191,17 +191,17 @@ const isUpToDate = (queues: ReadonlyArray<QueueResult>, type: JobType) => {
   return wanted.every(([name, value]) => found.get(name) === value)
 }
 
-/** Of an error, also of one that pg-boss has copied into an object. */
+/** Returns the message of an error, or of an error that pg-boss has copied into an object. */
 const messageOf = (cause: unknown) =>
   typeof cause === "object" && cause !== null && "message" in cause
     ? String(cause.message)
     : String(cause)
 
-/** @effect/sql-pg takes objects as JSON text alone. */
+/** Encodes plain objects as JSON text, the only form that @effect/sql-pg accepts. */
 const parameterOf = (value: unknown) =>
   typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
     ? JSON.stringify(value)
     : value
 
-/** pg-boss reads `rows`, as node-postgres gives them. */
+/** Results have `rows`, as pg-boss expects from node-postgres. */
 const resultOf = (result: unknown) => result as { rows: Array<unknown> }

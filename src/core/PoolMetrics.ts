@@ -1,14 +1,14 @@
-import type { Define } from "./MetricFamilies.ts"
+import type { DefineFamily } from "./MetricFamilies.ts"
 
-/** Connections of a pool: reserved or waiting for an answer, unused, and beyond the pool's size. */
+/** Numbers of connections in a pool: in use, unused, and beyond the pool's size. */
 export interface PoolState {
   readonly active: number
   readonly idle: number
   readonly overflow: number
 }
 
-/** Connections to the database and to Redis, read when they are sampled; of what nobody probes there is no series. */
-export const make = (gauge: Define) => {
+/** Gauges of connections to the database and to Redis, read when sampled. Without a probe there is no series. */
+export const make = (gauge: DefineFamily) => {
   const connections = gauge("db_pool_connections", "Database connections by state.")
   const redisConnections = gauge("redis_connections", "Open connections to Redis.")
   const probes: Array<() => PoolState> = []

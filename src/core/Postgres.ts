@@ -2,7 +2,7 @@ import { PgClient, type PgConnection } from "@effect/sql-pg"
 import { Context, Effect, Redacted, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
-import { Reserved, Single } from "./PostgresConnection.ts"
+import { Reserved, Pooled } from "./PostgresConnection.ts"
 import { Lane } from "./PostgresLane.ts"
 import { Sockets } from "./PostgresSockets.ts"
 import { types } from "./PostgresTypes.ts"
@@ -11,54 +11,55 @@ import { Watch } from "./PostgresWatch.ts"
 export interface Options {
   readonly url: Redacted.Redacted
   readonly maxConnections: number
-  /** Told of every statement that ran, with its start by `performance.now()`. */
+  /** Called after every successful statement with its start, as `performance.now()`. */
   readonly observe: (sql: string, started: number) => void
 }
 
-/** Connections. `active` ones are reserved by transactions, or wait for an answer. */
+/** Numbers of open connections. `active` ones run statements or are reserved by a transaction or a stream. */
 export interface PoolState {
   readonly active: number
   readonly idle: number
 }
 
 /**
- * Nobody waits longer than these for a connection: to be opened, and to be handed back by others. In ms. The first is
- * shorter, so that it is told what is the matter.
+ * Bounds on opening a connection and on waiting for one from the pool. The first is shorter, so that the caller gets
+ * its error, which names the cause.
  */
-const connectTimeout = 1300
-const acquireTimeout = 1500
+const connectTimeoutMs = 1300
+const acquireTimeoutMs = 1500
 
-/** A statement that has no answer after this many ms has none: the server may be gone, or stand still. */
-const answerTimeout = 5000
+/** A statement without an answer after this time fails: the server may be unreachable or hang. */
+const answerTimeoutMs = 5000
 
 /**
- * What the server itself ends, in ms. Before we would, so that it ends a statement and not its connection. Behind a
- * pooler that refuses them (PgBouncer: `ignore_startup_parameters`), `answerTimeout` is what remains.
+ * Timeouts that the server enforces, in ms. They are shorter than `answerTimeoutMs`, so that the server cancels the
+ * statement and its connection survives. Behind a pooler that drops them (PgBouncer: `ignore_startup_parameters`),
+ * only `answerTimeoutMs` applies.
  */
 const sessionDefaults = {
   statement_timeout: "4000",
-  // Longer than `deadlock_timeout`, 1 s, which finds out that waiting is useless.
+  // Longer than `deadlock_timeout`, 1 s, so that a deadlock is detected first.
   lock_timeout: "2000",
-  // Transactions wait for nothing but SQL: one that idles has been forgotten, and holds its locks.
+  // Transactions only ever wait for SQL: an idle one has leaked, and holds its locks.
   idle_in_transaction_session_timeout: "10000",
 }
 
 /**
- * True where a transaction may take as long as it takes: none of its statements has a bound here. Those of the server
- * are its own business, by SET LOCAL.
+ * True for transactions without `answerTimeoutMs`, like migrations. They lift the timeouts of the server themselves,
+ * by SET LOCAL.
  */
 export const Unbounded = Context.Reference<boolean>("plinth/core/Postgres/Unbounded", {
   defaultValue: () => false,
 })
 
 /**
- * `SqlClient` over the pools of @effect/sql-pg, with connections of our own instead of its facade's: each statement
- * is reported and bounded in time without a fiber of its own, waits a bounded time for a connection, and fails typed
- * when the server dies inside a transaction, where the stock client dies of its own ROLLBACK.
+ * `SqlClient` over the pools of @effect/sql-pg, with our own connections instead of those of its client: each statement
+ * is measured and has a timeout without a fiber of its own, waits a bounded time for a connection, and fails with a
+ * typed error when the server dies inside a transaction, where the stock client dies of its failed ROLLBACK.
  *
- * A third of the connections is for single reads, which share them, many under way on each; a slow one
- * holds up the few that share with it. What may wait for a lock would make those behind it wait: single writes,
- * transactions and streams have the other connections, one each.
+ * A third of the connections serves single reads, pipelined: many reads share a connection, and a slow one delays only
+ * those behind it. Single writes, transactions and streams may wait for locks and would block pipelined statements, so
+ * each gets one of the other connections to itself.
  */
 export const make = Effect.fnUntraced(function* ({
   url,
@@ -70,12 +71,12 @@ export const make = Effect.fnUntraced(function* ({
   Scope.Scope | Reactivity.Reactivity
 > {
   const sockets = new Sockets(Redacted.value(url))
-  const watch = new Watch({ answerTimeout, observe })
+  const watch = new Watch({ answerTimeoutMs, observe })
   const lane = (sessions: number, perSession: number) =>
     Lane.make({
       connection: {
         url,
-        connectTimeout,
+        connectTimeout: connectTimeoutMs,
         applicationName: "plinth",
         startupParameters: sessionDefaults,
         types: types(),
@@ -83,13 +84,15 @@ export const make = Effect.fnUntraced(function* ({
       sockets,
       sessions,
       perSession,
-      acquireTimeout,
+      acquireTimeoutMs,
     })
-  const few = Math.max(1, Math.round(maxConnections / 3))
-  const many = Math.max(1, maxConnections - few)
-  const shared = yield* Effect.all(Array.from({ length: few }, () => lane(1, multiplexed)))
-  const exclusive = yield* lane(many, 1)
-  yield* every(sweepInterval, (now) => {
+  const sharedSessions = Math.max(1, Math.round(maxConnections / 3))
+  const exclusiveSessions = Math.max(1, maxConnections - sharedSessions)
+  const shared = yield* Effect.all(
+    Array.from({ length: sharedSessions }, () => lane(1, maxReadsPerConnection)),
+  )
+  const exclusive = yield* lane(exclusiveSessions, 1)
+  yield* every(sweepIntervalMs, (now) => {
     watch.sweep(now)
     exclusive.sweep(now)
     for (const { sweep } of shared) sweep(now)
@@ -101,7 +104,7 @@ export const make = Effect.fnUntraced(function* ({
       (unbounded) => new Reserved(session, exclusive, unbounded ? undefined : watch),
     ),
   )
-  const single = new Single(shared, exclusive, watch)
+  const single = new Pooled(shared, exclusive, watch)
 
   const sql = yield* SqlClient.make({
     acquirer: reserve,
@@ -115,29 +118,29 @@ export const make = Effect.fnUntraced(function* ({
     spanAttributes: [["db.system.name", "postgresql"]],
   })
 
-  const state = () => {
-    const reading = shared.filter(({ inUse }) => inUse > 0).length
-    const active = Math.min(sockets.open, reading + exclusive.inUse)
+  const poolState = () => {
+    const readers = shared.filter(({ inUse }) => inUse > 0).length
+    const active = Math.min(sockets.open, readers + exclusive.inUse)
     return { active, idle: sockets.open - active }
   }
-  return { sql, pool: state }
+  return { sql, pool: poolState }
 })
 
-/** Statements under way on one connection. */
-const multiplexed = 32
+/** The most reads pipelined on one connection. */
+const maxReadsPerConnection = 32
 
-const every = (millis: number, f: (now: number) => void) =>
+const every = (intervalMs: number, f: (now: number) => void) =>
   Effect.acquireRelease(
-    // Real time, because what is waited for comes over real sockets.
-    // @effect-diagnostics-next-line globalTimersInEffect:off
-    Effect.sync(() => setInterval(() => f(performance.now()), millis).unref()),
+    // Real time, because the answers come over real sockets.
+    // @effect-diagnostics-next-line globalTimersInEffect:off -- the sweep watches real sockets
+    Effect.sync(() => setInterval(() => f(performance.now()), intervalMs).unref()),
     (timer) => Effect.sync(() => clearInterval(timer)),
   )
 
-/** How late a wait may be ended, in ms. */
-const sweepInterval = 250
+/** The most by which a timeout may be exceeded. */
+const sweepIntervalMs = 250
 
-/** PostgreSQL answers a COMMIT of a transaction that a failed statement has aborted with ROLLBACK. */
+/** Fails where PostgreSQL answers COMMIT with ROLLBACK: a failed statement has aborted the transaction. */
 const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlError.SqlError> =>
   Effect.flatMap(connection.executeRaw("COMMIT", []), (result) =>
     (result as PgConnection.Result).command === "ROLLBACK"

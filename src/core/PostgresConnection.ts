@@ -6,7 +6,7 @@ import type { Watch } from "./PostgresWatch.ts"
 
 type Session = PgConnection.PgConnection
 
-/** SqlClient's view of the sessions that its statements are run on. */
+/** The connection that SqlClient sees. Subclasses choose the session that runs a statement. */
 abstract class Connection {
   protected abstract run<A>(
     sql: string,
@@ -45,8 +45,8 @@ abstract class Connection {
   }
 }
 
-/** Statements that need no session of their own, each on the next best one. */
-export class Single extends Connection implements SqlConnection.Connection {
+/** Runs each statement on any session: reads on a shared one, others on an exclusive one. */
+export class Pooled extends Connection implements SqlConnection.Connection {
   private readonly shared: ReadonlyArray<Lane>
   private readonly exclusive: Lane
   private readonly watch: Watch
@@ -73,26 +73,26 @@ export class Single extends Connection implements SqlConnection.Connection {
     )
   }
 
-  /** The first that is not full of company: on fewer connections, more statements travel together. */
+  /** The least loaded lane, filling one connection to 16 reads before using the next, so that reads share packets. */
   private laneOf(sql: string) {
     if (!isRead.test(sql)) return this.exclusive
     let best = this.exclusive
     let fewest = Infinity
     for (const lane of this.shared) {
-      const companies = Math.floor(lane.load / company)
-      if (companies < fewest) {
+      const batches = Math.floor(lane.load / readsPerConnection)
+      if (batches < fewest) {
         best = lane
-        fewest = companies
+        fewest = batches
       }
     }
     return best
   }
 }
 
-/** How many reads wait together for the slowest of them, before the next connection is taken. */
-const company = 16
+/** The number of reads pipelined on one connection before the next connection is used. */
+const readsPerConnection = 16
 
-/** Those that lock rows stand in transactions. */
+/** A SELECT that locks rows runs in a transaction, never here. */
 const isRead = /^\s*SELECT\b/i
 
 /** The session of a transaction or a stream. */
@@ -112,14 +112,14 @@ export class Reserved extends Connection implements SqlConnection.Connection {
     sql: string,
     statement: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
   ) {
-    const started = statement(this.session)
-    return this.watch?.bounded(this.session, sql, started) ?? started
+    const execution = statement(this.session)
+    return this.watch?.bounded(this.session, sql, execution) ?? execution
   }
 
   override execute(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
     const rows = super.execute(sql, params, transform)
     if (!sql.startsWith("ROLLBACK") && !sql.startsWith("RELEASE")) return rows
-    // The end of a transaction that cannot be told to the server is the end of the session, which rolls it back.
+    // If the statement cannot be sent, closing the session makes the server roll back.
     return Effect.catch(rows, () => Effect.as(this.lane.invalidate(this.session), []))
   }
 

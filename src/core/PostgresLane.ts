@@ -9,54 +9,60 @@ interface Options {
   readonly connection: PgConnection.Config
   readonly sockets: Sockets
   readonly sessions: number
-  /** How many may have the same session at once. */
+  /** The most statements pipelined on one session. */
   readonly perSession: number
-  /** ms */
-  readonly acquireTimeout: number
+  readonly acquireTimeoutMs: number
 }
 
+/** One caller's claim to a session. `isGranted`: counted against the capacity. `isHolding`: has its session. */
 interface Turn {
-  granted: boolean
-  holding: boolean
+  isGranted: boolean
+  isHolding: boolean
 }
 
 interface Waiter {
   readonly turn: Turn
-  readonly since: number
+  readonly waitingSince: number
   readonly resume: (effect: Effect.Effect<void, SqlError.SqlError>) => void
 }
 
 /**
- * A pool whose sessions are waited for a bounded time, first come, first served. The pool itself bounds only each
- * attempt to connect, and hands a failed one to a single one of those who wait.
+ * A pool with a bounded wait for a session, first come, first served. The stock pool bounds only each attempt to
+ * connect, and reports a failed attempt to a single one of the waiting callers.
  */
 export class Lane {
   private readonly pool: PgPool.PgPool
   private readonly capacity: number
   private readonly perSession: number
-  private readonly acquireTimeout: number
-  private readonly waiting = new Set<Waiter>()
-  private granted = 0
-  private holding = 0
-  /** How many could have a session without a new connection, as far as has been seen. */
-  private proven = 0
-  private ended = 0
-  private endedBefore = 0
-  private stalled = false
+  private readonly acquireTimeoutMs: number
+  private readonly waiters = new Set<Waiter>()
+  private grantedCount = 0
+  private heldCount = 0
+  /** The number of callers that the open connections can serve, as observed so far. */
+  private openCapacity = 0
+  private releases = 0
+  private releasesAtLastSweep = 0
+  private isStalled = false
 
-  static readonly make = ({ connection, sockets, sessions, perSession, acquireTimeout }: Options) =>
+  static readonly make = ({
+    connection,
+    sockets,
+    sessions,
+    perSession,
+    acquireTimeoutMs,
+  }: Options) =>
     Effect.gen(function* () {
       const pool = yield* PgPool.make({
         ...connection,
         stream: () =>
           sockets.connect(() => {
-            lane.proven = 0
+            lane.openCapacity = 0
           }),
         maxConnections: sessions,
         multiplex: perSession > 1,
         multiplexConcurrency: perSession,
       })
-      const lane = new Lane(pool, sessions * perSession, perSession, acquireTimeout)
+      const lane = new Lane(pool, sessions * perSession, perSession, acquireTimeoutMs)
       return lane
     })
 
@@ -64,36 +70,36 @@ export class Lane {
     pool: PgPool.PgPool,
     capacity: number,
     perSession: number,
-    acquireTimeout: number,
+    acquireTimeoutMs: number,
   ) {
     this.pool = pool
     this.capacity = capacity
     this.perSession = perSession
-    this.acquireTimeout = acquireTimeout
+    this.acquireTimeoutMs = acquireTimeoutMs
   }
 
-  /** Those who have a session, or wait for one; more than any other's while nothing gets on. */
+  /** The number of callers that hold a session or wait for one. A stalled lane reports more than any other can. */
   get load() {
-    return this.stalled ? 2 * this.capacity : this.granted + this.waiting.size
+    return this.isStalled ? 2 * this.capacity : this.grantedCount + this.waiters.size
   }
 
-  /** Those who have a session. */
+  /** The number of callers that hold a session. */
   get inUse() {
-    return this.holding
+    return this.heldCount
   }
 
   /** Lends a session for one statement. */
   use<A>(
     run: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
   ): Effect.Effect<A, SqlError.SqlError> {
-    const turn: Turn = { granted: false, holding: false }
+    const turn: Turn = { isGranted: false, isHolding: false }
     const hold = (session: Session) => {
       this.hold(turn)
       return run(session)
     }
     return Effect.onExitPrimitive(
       Effect.suspend(() => {
-        return this.take(turn)
+        return this.tryGrant(turn)
           ? this.lend(hold)
           : Effect.andThen(
               this.wait(turn),
@@ -107,94 +113,98 @@ export class Lane {
     )
   }
 
-  /** Lends a session to one alone until the scope closes. */
+  /** Lends a session exclusively until the scope closes. */
   readonly reserve: Effect.Effect<Session, SqlError.SqlError, Scope.Scope> = Effect.suspend(() => {
-    const turn: Turn = { granted: false, holding: false }
+    const turn: Turn = { isGranted: false, isHolding: false }
     return Effect.acquireRelease(Effect.succeed(turn), () =>
       Effect.sync(() => this.release(turn)),
     ).pipe(
-      Effect.andThen(Effect.suspend(() => (this.take(turn) ? Effect.void : this.wait(turn)))),
+      Effect.andThen(Effect.suspend(() => (this.tryGrant(turn) ? Effect.void : this.wait(turn)))),
       Effect.andThen(
-        Effect.suspend(() => (this.isProven ? this.pool.reserve : this.inTime(this.pool.reserve))),
+        Effect.suspend(() =>
+          this.hasOpenSession ? this.pool.reserve : this.withTimeout(this.pool.reserve),
+        ),
       ),
       Effect.tap(() => Effect.sync(() => this.hold(turn))),
     )
   })
 
-  /** Takes a session out of the pool. */
+  /** Removes a session from the pool. */
   invalidate(session: Session) {
     return this.pool.invalidate(session)
   }
 
-  /** To be called every now and then: fails who waits for too long, and sees whether anything gets on. */
+  /**
+   * Call periodically. Fails overdue waiters, and marks a lane as stalled if no caller released it since the last call.
+   */
   readonly sweep = (now: number) => {
-    this.stalled = this.holding > 0 && this.ended === this.endedBefore
-    this.endedBefore = this.ended
-    for (const waiter of this.waiting) {
-      if (now - waiter.since < this.acquireTimeout) return
-      this.waiting.delete(waiter)
-      waiter.resume(Effect.fail(exhausted()))
+    this.isStalled = this.heldCount > 0 && this.releases === this.releasesAtLastSweep
+    this.releasesAtLastSweep = this.releases
+    for (const waiter of this.waiters) {
+      if (now - waiter.waitingSince < this.acquireTimeoutMs) return
+      this.waiters.delete(waiter)
+      waiter.resume(Effect.fail(poolExhausted()))
     }
   }
 
-  private take(turn: Turn) {
-    if (this.granted >= this.capacity) return false
-    this.granted += 1
-    turn.granted = true
+  private tryGrant(turn: Turn) {
+    if (this.grantedCount >= this.capacity) return false
+    this.grantedCount += 1
+    turn.isGranted = true
     return true
   }
 
   private wait(turn: Turn) {
     return Effect.callback<void, SqlError.SqlError>((resume) => {
-      const waiter: Waiter = { turn, since: performance.now(), resume }
-      this.waiting.add(waiter)
-      return Effect.sync(() => this.waiting.delete(waiter))
+      const waiter: Waiter = { turn, waitingSince: performance.now(), resume }
+      this.waiters.add(waiter)
+      return Effect.sync(() => this.waiters.delete(waiter))
     })
   }
 
   private hold(turn: Turn) {
-    turn.holding = true
-    this.holding += 1
-    if (this.holding > this.proven) {
-      this.proven = Math.ceil(this.holding / this.perSession) * this.perSession
+    turn.isHolding = true
+    this.heldCount += 1
+    if (this.heldCount > this.openCapacity) {
+      this.openCapacity = Math.ceil(this.heldCount / this.perSession) * this.perSession
     }
   }
 
-  private release({ granted, holding }: Turn) {
-    this.ended += 1
-    if (holding) this.holding -= 1
-    if (!granted) return
-    for (const waiter of this.waiting) {
-      this.waiting.delete(waiter)
-      waiter.turn.granted = true
+  private release({ isGranted, isHolding }: Turn) {
+    this.releases += 1
+    if (isHolding) this.heldCount -= 1
+    if (!isGranted) return
+    for (const waiter of this.waiters) {
+      this.waiters.delete(waiter)
+      waiter.turn.isGranted = true
       waiter.resume(Effect.void)
       return
     }
-    this.granted -= 1
+    this.grantedCount -= 1
   }
 
   private lend<A>(hold: (session: Session) => Effect.Effect<A, SqlError.SqlError>) {
-    return this.isProven
+    return this.hasOpenSession
       ? this.pool.use(hold)
-      : Effect.scoped(Effect.flatMap(this.inTime(this.pool.get), hold))
+      : Effect.scoped(Effect.flatMap(this.withTimeout(this.pool.get), hold))
   }
 
-  private get isProven() {
-    return this.granted <= this.proven
+  private get hasOpenSession() {
+    return this.grantedCount <= this.openCapacity
   }
 
-  private inTime<R>(session: Effect.Effect<Session, SqlError.SqlError, R>) {
+  private withTimeout<R>(session: Effect.Effect<Session, SqlError.SqlError, R>) {
     return Effect.timeoutOrElse(session, {
-      duration: this.acquireTimeout,
-      orElse: () => Effect.fail(exhausted()),
+      duration: this.acquireTimeoutMs,
+      orElse: () => Effect.fail(poolExhausted()),
     })
   }
 }
 
-const exhausted = () =>
+const poolExhausted = () =>
   new SqlError.SqlError({
     reason: new SqlError.LockTimeoutError({
-      cause: new Error("Every connection of the pool is taken"),
+      cause: new Error("every connection of the pool is in use"),
       operation: "acquire",
     }),
   })

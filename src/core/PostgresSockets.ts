@@ -1,6 +1,6 @@
 import { type IpcSocketConnectOpts, Socket, type TcpSocketConnectOpts } from "node:net"
 
-/** The sockets of the pools, made here because a pool does not tell how many it has open. */
+/** Creates the sockets of the pools, because a pool does not report how many it has open. */
 export class Sockets {
   private readonly sessions = new Set<Socket>()
   private readonly address: TcpSocketConnectOpts | IpcSocketConnectOpts
@@ -14,11 +14,11 @@ export class Sockets {
       : { host: host.replace(/^\[(.*)\]$/, "$1"), port }
   }
 
-  /** A socket of a session-to-be. */
+  /** Opens a socket for a new session. */
   connect(onClose: () => void): Socket {
     const socket = new BatchingSocket()
     socket.setNoDelay(true).setKeepAlive(true, 30_000).connect(this.address)
-    // Not before it is spoken to: one that only asks for a statement to be cancelled never is, and is no session.
+    // Counted from the server's first byte: a socket that only carries a cancel request gets none, and is no session.
     socket.once("data", () => this.sessions.add(socket))
     socket.once("close", () => {
       this.sessions.delete(socket)
@@ -27,28 +27,28 @@ export class Sockets {
     return socket
   }
 
-  /** Sessions that the server has, too. */
+  /** The number of sessions that the server has accepted. */
   get open() {
     return this.sessions.size
   }
 }
 
 /**
- * What the requests of one turn of the event loop have to say to the server, said at once: statements of several
- * share a connection, and a write of its own for each costs more than the statement.
+ * Collects the writes of one turn of the event loop into one: several requests share a connection, and a write for
+ * each costs more than its statement.
  */
 class BatchingSocket extends Socket {
-  private batching = false
-  private readonly send = () => {
-    this.batching = false
+  private isCorked = false
+  private readonly flush = () => {
+    this.isCorked = false
     this.uncork()
   }
 
   override write(chunk: string | Uint8Array, ...rest: ReadonlyArray<never>): boolean {
-    if (!this.batching) {
-      this.batching = true
+    if (!this.isCorked) {
+      this.isCorked = true
       this.cork()
-      setImmediate(this.send)
+      setImmediate(this.flush)
     }
     return super.write(chunk, ...rest)
   }

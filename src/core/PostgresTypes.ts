@@ -1,7 +1,8 @@
 import { PgTypes } from "@effect/sql-pg"
 import { DateTime, Result } from "effect"
+import { BoundedMap } from "./BoundedMap.ts"
 
-/** PostgreSQL's own types as the plain data that SQLite gives: RFC 3339 text with milliseconds, and numbers. */
+/** Decodes PostgreSQL types to the plain data that SQLite returns: RFC 3339 text with milliseconds, and numbers. */
 export const types = () => {
   const registry = PgTypes.makeRegistry()
   registry.register(PgTypes.OID.timestamptz, timestampText, { arrayOid: 1185 })
@@ -9,7 +10,7 @@ export const types = () => {
   return registry
 }
 
-/** timestamptz is microseconds since 2000-01-01 UTC in 8 bytes. */
+/** 2000-01-01 UTC in Unix ms. A timestamptz is 8 bytes: microseconds since then. */
 const epoch = 946_684_800_000
 
 const timestampText: PgTypes.Codec<string> = {
@@ -20,7 +21,7 @@ const timestampText: PgTypes.Codec<string> = {
   decode: (bytes) => Result.succeed(toText(readThousands(bytes) + epoch)),
 }
 
-/** Every integer we store is a count or a size, so that 2^53 is enough. */
+/** Every stored integer is a count or a size, so 2^53 is enough. */
 const int8Number: PgTypes.Codec<number | bigint> = {
   encode: (value) => Result.succeed(int8(BigInt(value))),
   decode: (bytes) => Result.succeed(readInt8(bytes)),
@@ -32,13 +33,15 @@ const int8 = (value: bigint) => {
   return bytes
 }
 
-/** By halves: a BigInt for each value of each row would cost more than the row. */
+/** Reads two 32-bit halves: a BigInt per value would cost more than the row. */
 const readInt8 = (bytes: Uint8Array) => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return view.getInt32(0) * 0x1_0000_0000 + view.getUint32(4)
 }
 
-/** The integer divided by 1000, rounded down: 2^32 is 4,294,967 thousands and 296, and the whole may pass 2^53. */
+/**
+ * Returns the integer divided by 1000, rounded down. By halves, as it may exceed 2^53: 2^32 = 4,294,967 · 1000 + 296.
+ */
 const readThousands = (bytes: Uint8Array) => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const high = view.getInt32(0)
@@ -47,19 +50,17 @@ const readThousands = (bytes: Uint8Array) => {
 
 const msPerDay = 86_400_000
 
-/** What every time of a day begins with: rows of one answer share few days. */
-const days = new Map<number, string>()
-const maxDays = 1000
+/** The date part of timestamps by day, cached: rows of one result share few days. */
+const dayTexts = new BoundedMap<number, string>(1000)
 
 const dayText = (day: number) => {
-  const known = days.get(day)
+  const known = dayTexts.get(day)
   if (known !== undefined) return known
-  if (days.size >= maxDays) days.clear()
   const text = DateTime.formatIso(DateTime.makeUnsafe(day * msPerDay)).slice(
     0,
     -"00:00:00.000Z".length,
   )
-  days.set(day, text)
+  dayTexts.set(day, text)
   return text
 }
 
@@ -69,8 +70,8 @@ const toText = (millis: number) => {
   const hours = Math.floor(time / 3_600_000)
   const minutes = Math.floor(time / 60_000) % 60
   const seconds = Math.floor(time / 1000) % 60
-  const rest = time % 1000
-  return `${dayText(day)}${two(hours)}:${two(minutes)}:${two(seconds)}.${rest < 100 ? "0" : ""}${two(rest)}Z`
+  const fraction = time % 1000
+  return `${dayText(day)}${twoDigits(hours)}:${twoDigits(minutes)}:${twoDigits(seconds)}.${fraction < 100 ? "0" : ""}${twoDigits(fraction)}Z`
 }
 
-const two = (value: number) => (value < 10 ? `0${value}` : String(value))
+const twoDigits = (value: number) => (value < 10 ? `0${value}` : String(value))

@@ -2,27 +2,24 @@ import { readdirSync, readFileSync } from "node:fs"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Effect } from "effect"
 import { version } from "../domain/Version.ts"
-import type { Define } from "./MetricFamilies.ts"
+import type { DefineFamily } from "./MetricFamilies.ts"
 import type { Settings } from "./Settings.ts"
 
-/** What the process uses, read when it is scraped. */
+/** Returns a function that samples the resource usage of the process. Call it at each scrape. */
 export const make = Effect.fnUntraced(function* (options: {
-  readonly counter: Define
-  readonly gauge: Define
+  readonly counter: DefineFamily
+  readonly gauge: DefineFamily
   readonly settings: Settings["Service"]
 }) {
   const { counter, gauge, settings } = options
-  const memory = gauge("process_memory_bytes", "Memory of the process by kind.")
-  const cpu = counter("process_cpu_seconds_total", "CPU time of the process.")
-  const files = gauge("process_open_fds", "Open file descriptors.")({})
-  const lag = gauge(
-    "event_loop_lag_seconds",
-    "Mean delay of the event loop since the last scrape.",
-  )({})
+  const memory = gauge("process_memory_bytes", "Process memory by type.")
+  const cpu = counter("process_cpu_seconds_total", "Process CPU time by mode.")
+  const openFds = gauge("process_open_fds", "Open file descriptors.")({})
+  const lag = gauge("event_loop_lag_seconds", "Mean event loop delay since the last scrape.")({})
   const uptime = gauge("app_uptime_seconds", "Time since the process started.")({})
   const info = gauge(
     "app_info",
-    "The build that runs.",
+    "Build information.",
   )({
     name: settings.PROJECT_NAME,
     version,
@@ -31,35 +28,38 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const delay = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const histogram = monitorEventLoopDelay({ resolution })
+      const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
       histogram.enable()
       return histogram
     }),
     (histogram) => Effect.sync(() => histogram.disable()),
   )
-  let user = 0
-  let system = 0
+  let lastUserMicros = 0
+  let lastSystemMicros = 0
 
   return () => {
     for (const [type, bytes] of Object.entries(memoryOf())) memory({ type })(bytes)
     const used = process.cpuUsage()
-    cpu({ mode: "user" })((used.user - user) / 1e6)
-    cpu({ mode: "system" })((used.system - system) / 1e6)
-    user = used.user
-    system = used.system
-    const open = openFiles()
-    if (open !== undefined) files(open)
-    lag(delay.count === 0 ? 0 : Math.max(0, delay.mean / 1e9 - resolution / 1000))
+    cpu({ mode: "user" })((used.user - lastUserMicros) / 1e6)
+    cpu({ mode: "system" })((used.system - lastSystemMicros) / 1e6)
+    lastUserMicros = used.user
+    lastSystemMicros = used.system
+    const openFiles = countOpenFiles()
+    if (openFiles !== undefined) openFds(openFiles)
+    lag(delay.count === 0 ? 0 : Math.max(0, delay.mean / 1e9 - resolutionMs / 1000))
     delay.reset()
     uptime(process.uptime())
     info(1)
   }
 })
 
-/** How often the event loop is asked, in ms: what it is late by is its lag. More often, it would be most of what an idle process does. */
-const resolution = 100
+/**
+ * The sampling interval of the event loop; the lag is the delay beyond it. A shorter interval would dominate the CPU
+ * time of an idle process.
+ */
+const resolutionMs = 100
 
-/** Beside `rss` only where there is procfs. */
+/** Returns bytes by type. Types other than `rss` need procfs. */
 const memoryOf = (): Readonly<Record<string, number>> => {
   const rss = process.memoryUsage.rss()
   try {
@@ -73,8 +73,8 @@ const memoryOf = (): Readonly<Record<string, number>> => {
   }
 }
 
-/** One of them is the directory's own. */
-const openFiles = () => {
+/** Returns the number of open files, without the one that reads the directory. Undefined without procfs. */
+const countOpenFiles = () => {
   try {
     return readdirSync("/proc/self/fd").length - 1
   } catch {

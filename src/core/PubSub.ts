@@ -2,19 +2,19 @@ import { Context, Effect, Layer, Queue, type Scope } from "effect"
 import { Redis } from "./Redis.ts"
 import { uuidV7 } from "./Uuid.ts"
 
-/** Told as the message comes: must be quick, and must not throw. */
+/** Called synchronously for each message: must be fast and must not throw. */
 type Listener = (message: string) => void
 
 /**
- * Messages to whoever listens now, in this process and in all others. Nothing is kept: who is not there, or cut off
- * from Redis, misses it. So it carries hints and live updates, never what must not be lost.
+ * Messages to the current subscribers in all processes. Messages are not stored: a process that is not running, or is
+ * disconnected from Redis, misses them. Use it for hints and live updates, never for data that must not be lost.
  */
 export class PubSub extends Context.Service<
   PubSub,
   {
-    /** Heard here before this ends; without Redis, here alone. */
+    /** Delivers to this process before it returns, to others by Redis; without Redis, only to this process. */
     readonly publish: (channel: string, message: string) => Effect.Effect<void>
-    /** Until the scope closes, each message once and in the order of its publisher. */
+    /** Delivers each message once, in the order of its publisher, until the scope closes. */
     readonly subscribe: (
       channel: string,
       listener: Listener,
@@ -22,10 +22,10 @@ export class PubSub extends Context.Service<
   }
 >()("plinth/core/PubSub") {
   static readonly layerMemory = Layer.sync(this, () => {
-    const here = new Listeners()
+    const local = new Listeners()
     return {
-      publish: (channel, message) => Effect.sync(() => here.tell(channel, message)),
-      subscribe: (channel, listener) => here.listen(channel, listener),
+      publish: (channel, message) => Effect.sync(() => local.notify(channel, message)),
+      subscribe: (channel, listener) => local.listen(channel, listener),
     }
   })
 
@@ -35,15 +35,15 @@ export class PubSub extends Context.Service<
       const { redis } = connection
 
       return Layer.sync(this, () => {
-        const here = new Listeners()
-        // Those of our own that come back to us have been told already.
-        const ours = `${uuidV7()} `
+        const local = new Listeners()
+        // Marks messages of this process, which Redis returns to it: they were delivered already.
+        const ownPrefix = `${uuidV7()} `
 
         const fromOthers = Effect.fnUntraced(function* (channel: string, listener: Listener) {
-          const incoming = yield* redis.subscribe(prefix + channel)
+          const incoming = yield* redis.subscribe(channelPrefix + channel)
           yield* Queue.take(incoming).pipe(
             Effect.map(({ message }) => {
-              if (!message.startsWith(ours)) listener(message.slice(ours.length))
+              if (!message.startsWith(ownPrefix)) listener(message.slice(ownPrefix.length))
             }),
             Effect.forever,
             Effect.ignore,
@@ -54,37 +54,40 @@ export class PubSub extends Context.Service<
         return {
           publish: (channel, message) =>
             Effect.suspend(() => {
-              here.tell(channel, message)
-              return Effect.ignore(redis.send("PUBLISH", prefix + channel, ours + message))
+              local.notify(channel, message)
+              return Effect.ignore(
+                redis.send("PUBLISH", channelPrefix + channel, ownPrefix + message),
+              )
             }),
           subscribe: (channel, listener) =>
-            Effect.andThen(here.listen(channel, listener), fromOthers(channel, listener)),
+            Effect.andThen(local.listen(channel, listener), fromOthers(channel, listener)),
         }
       })
     }),
   )
 }
 
-const prefix = "plinth:"
+const channelPrefix = "plinth:"
 
 class Listeners {
-  private readonly all = new Map<string, Set<{ readonly tell: Listener }>>()
+  private readonly byChannel = new Map<string, Set<{ readonly call: Listener }>>()
 
-  tell(channel: string, message: string) {
-    for (const { tell } of this.all.get(channel) ?? []) tell(message)
+  notify(channel: string, message: string) {
+    for (const { call } of this.byChannel.get(channel) ?? []) call(message)
   }
 
-  listen(channel: string, tell: Listener) {
-    const listener = { tell }
+  listen(channel: string, call: Listener) {
+    // An object of its own, so that one function may subscribe twice.
+    const listener = { call }
     return Effect.acquireRelease(
       Effect.sync(() => {
-        this.all.set(channel, (this.all.get(channel) ?? new Set()).add(listener))
+        this.byChannel.set(channel, (this.byChannel.get(channel) ?? new Set()).add(listener))
       }),
       () =>
         Effect.sync(() => {
-          const others = this.all.get(channel)
+          const others = this.byChannel.get(channel)
           others?.delete(listener)
-          if (others?.size === 0) this.all.delete(channel)
+          if (others?.size === 0) this.byChannel.delete(channel)
         }),
     )
   }

@@ -1,27 +1,30 @@
 import { Clock, Context, Duration, Effect, Exit, Layer } from "effect"
-import { RateLimiter as Persistence, Redis as PersistenceRedis } from "effect/persistence"
+import { RateLimiter as EffectRateLimiter, Redis as EffectRedis } from "effect/persistence"
 import type { Rate } from "../domain/Rate.ts"
+import { BoundedMap } from "./BoundedMap.ts"
 import { Redis } from "./Redis.ts"
 import { steadyMillis } from "./SteadyClock.ts"
 
-/** What became of one call. */
-export interface Verdict {
+/** The decision on one call. */
+export interface LimitDecision {
   readonly isAllowed: boolean
-  /** Calls that would be allowed right after this one. */
+  /** The number of calls that would be allowed immediately after this one. */
   readonly remaining: number
-  /** Milliseconds. When refused: after them a call is allowed. Else: after them all of `limit` are again. */
+  /**
+   * In ms. If refused, the time until the next call is allowed; otherwise, until the full `limit` is available again.
+   */
   readonly reset_after: number
 }
 
 /**
- * Counts calls. The window of a key opens with its first call and lasts `seconds / limit` for each call in it: at most
- * `limit` calls at once, and `limit` per `seconds` in the long run.
+ * Limits calls by key. A key's window opens with its first call and lasts `seconds / limit` for each call in it. This
+ * allows bursts of `limit` calls, and `limit` calls per `seconds` in the long run.
  */
 export class RateLimiter extends Context.Service<
   RateLimiter,
   {
-    /** Counts one call of the key, unless it is refused. Cannot fail: without Redis this process counts for itself. */
-    readonly take: (key: string, rate: Rate) => Effect.Effect<Verdict>
+    /** Decides on one call. Refused calls are not counted. Never fails: without Redis, this process counts locally. */
+    readonly take: (key: string, rate: Rate) => Effect.Effect<LimitDecision>
   }
 >()("plinth/core/RateLimiter") {
   static readonly layerMemory = Layer.effect(
@@ -36,10 +39,10 @@ export class RateLimiter extends Context.Service<
       return Layer.effect(
         this,
         Effect.gen(function* () {
-          const store = yield* Persistence.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
-            Effect.provideService(PersistenceRedis.Redis, connection.redis),
+          const store = yield* EffectRateLimiter.makeStoreRedis({ prefix: "plinth:limit:" }).pipe(
+            Effect.provideService(EffectRedis.Redis, connection.redis),
           )
-          const takeHere = yield* inMemory
+          const takeLocally = yield* inMemory
 
           return RateLimiter.of({
             take: (key, rate) =>
@@ -51,8 +54,8 @@ export class RateLimiter extends Context.Service<
                   refillRate: Duration.millis(millisPerCall(rate)),
                 }),
                 {
-                  onSuccess: ([count, ttl]) => Exit.succeed(verdict(rate, count, ttl)),
-                  onFailure: () => takeHere(key, rate),
+                  onSuccess: ([count, ttl]) => Exit.succeed(decisionOf(rate, count, ttl)),
+                  onFailure: () => takeLocally(key, rate),
                 },
               ),
           })
@@ -64,13 +67,13 @@ export class RateLimiter extends Context.Service<
 
 const millisPerCall = ({ limit, seconds }: Rate) => (seconds * 1000) / limit
 
-const verdict = ({ limit }: Rate, count: number, reset_after: number): Verdict => ({
+const decisionOf = ({ limit }: Rate, count: number, reset_after: number): LimitDecision => ({
   isAllowed: count <= limit,
   remaining: Math.max(0, limit - count),
   reset_after,
 })
 
-/** An `Exit`, so that it costs no step. */
+/** Returns an `Exit`, which runs without a step of the fiber. */
 const inMemory = Effect.map(Clock.Clock, (clock) => {
   const windows = new Windows()
   return (key: string, rate: Rate) => Exit.succeed(windows.take(key, rate, steadyMillis(clock)))
@@ -78,32 +81,28 @@ const inMemory = Effect.map(Clock.Clock, (clock) => {
 
 interface Window {
   count: number
-  /** In steady ms: a system clock that steps back would keep it closed. */
-  closes_at: number
+  /** In steady ms: a system clock that is set back would keep the window open for longer. */
+  closesAt: number
 }
 
 const maxWindows = 100_000
 
-/** The same algorithm as that of the Redis store, in this process. */
+/** The algorithm of the Redis store, in memory. */
 class Windows {
-  private readonly all = new Map<string, Window>()
+  private readonly byKey = new BoundedMap<string, Window>(maxWindows)
 
-  take(key: string, rate: Rate, now: number): Verdict {
-    const window = this.all.get(key)
-    if (window === undefined || window.closes_at <= now) return this.open(key, rate, now)
-    if (window.count >= rate.limit) return verdict(rate, window.count + 1, window.closes_at - now)
+  take(key: string, rate: Rate, now: number): LimitDecision {
+    const window = this.byKey.get(key)
+    if (window === undefined || window.closesAt <= now) return this.open(key, rate, now)
+    if (window.count >= rate.limit) return decisionOf(rate, window.count + 1, window.closesAt - now)
     window.count += 1
-    window.closes_at = Math.ceil(window.closes_at + millisPerCall(rate))
-    return verdict(rate, window.count, window.closes_at - now)
+    window.closesAt = Math.ceil(window.closesAt + millisPerCall(rate))
+    return decisionOf(rate, window.count, window.closesAt - now)
   }
 
-  /** When there are too many, the one that was opened longest ago goes. */
   private open(key: string, rate: Rate, now: number) {
-    this.all.delete(key)
-    const [oldest] = this.all.size < maxWindows ? [] : this.all.keys()
-    if (oldest !== undefined) this.all.delete(oldest)
     const millis = Math.ceil(millisPerCall(rate))
-    this.all.set(key, { count: 1, closes_at: now + millis })
-    return verdict(rate, 1, millis)
+    this.byKey.set(key, { count: 1, closesAt: now + millis })
+    return decisionOf(rate, 1, millis)
   }
 }

@@ -1,20 +1,20 @@
 import { Context, Effect, Layer, Redacted } from "effect"
-import { Redis as Persistence } from "effect/persistence"
+import { Redis as EffectRedis } from "effect/persistence"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 import { Metrics } from "./Metrics.ts"
 import { Settings } from "./Settings.ts"
 
 export interface Connection {
-  /** For what shares its state there. While the server is away everything fails at once, and subscriptions wait. */
-  readonly redis: Persistence.Redis["Service"]
-  /** Answers within `commandTimeout`. */
+  /** Commands and subscriptions. While Redis is unreachable, commands fail immediately and subscriptions wait. */
+  readonly redis: EffectRedis.Redis["Service"]
+  /** Fails after `commandTimeoutMs`. */
   readonly ping: Effect.Effect<void, ServiceUnavailableError>
 }
 
 /**
- * The Redis of REDIS_URL; null when that is not set. One that is away at start, or goes away later, is connected to
- * when it comes: nothing here ever fails the process.
+ * The connection to REDIS_URL; null if it is not set. If Redis is unreachable, at start or later, it reconnects in the
+ * background: it never fails the process.
  */
 export class Redis extends Context.Service<Redis, Connection | null>()("plinth/core/Redis") {
   static readonly layer = Layer.effect(
@@ -25,34 +25,34 @@ export class Redis extends Context.Service<Redis, Connection | null>()("plinth/c
   )
 }
 
-/** A command that takes longer, in ms, has met a server that hangs: its connection is given up. */
-const commandTimeout = 500
-/** How long a start waits for the first connection. */
-const patience = "1 second"
+/** A command that takes longer means that the server hangs: the connections are closed and reopened. */
+const commandTimeoutMs = 500
+/** The time that startup waits for the first connection. */
+const connectTimeout = "1 second"
 
 const options: RedisOptions = {
   lazyConnect: true,
   connectTimeout: 2000,
-  commandTimeout,
+  commandTimeout: commandTimeoutMs,
   keepAlive: 10_000,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
-  // Ours is done at every `ready`: a subscription may have been asked for while nothing was connected.
+  // `Channels` resubscribes at every `ready`, including subscriptions made while disconnected.
   autoResubscribe: false,
   retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000),
 }
 
 const open = Effect.fnUntraced(function* (url: string) {
-  // Named exports of CommonJS are not there in the bundle.
+  // The named exports of a CommonJS module do not exist in the bundle.
   const { default: ioredis } = yield* Effect.promise(() => import("ioredis"))
   const metrics = yield* Metrics
   const runFork = Effect.runForkWith(yield* Effect.context())
 
-  // Each failed attempt tells an error; what came of it, `ready` and `close` say.
-  let problem = "closed"
+  // Every failed attempt emits an error; only `ready` and `close` change the state.
+  let lastError = "closed"
   const make = () => {
     const client = new ioredis.Redis(url, options)
-    client.on("error", (error: Error) => (problem = codeOf(error)))
+    client.on("error", (error: Error) => (lastError = errorCode(error)))
     return client
   }
   const acquire = Effect.acquireRelease(Effect.sync(make), (client) =>
@@ -63,31 +63,31 @@ const open = Effect.fnUntraced(function* (url: string) {
   const clients = [client, subscriber]
   metrics.redis(() => clients.filter(isReady).length)
 
-  let isAway = false
-  const leave = () => {
-    if (isAway) return
-    isAway = true
+  let isDown = false
+  const markDown = () => {
+    if (isDown) return
+    isDown = true
     runFork(
-      Effect.logWarning("Redis is away: this process counts and caches for itself").pipe(
-        Effect.annotateLogs({ error: problem }),
+      Effect.logWarning("redis unreachable; this process limits and caches locally").pipe(
+        Effect.annotateLogs({ error: lastError }),
       ),
     )
   }
-  client.on("close", leave)
+  client.on("close", markDown)
   client.on("ready", () => {
-    if (!isAway) return
-    isAway = false
-    runFork(Effect.logInfo("Redis is back"))
+    if (!isDown) return
+    isDown = false
+    runFork(Effect.logInfo("redis reconnected"))
   })
-  const giveUp = () => {
-    if (isAway) return
-    leave()
+  const reconnectAll = () => {
+    if (isDown) return
+    markDown()
     for (const hung of clients) hung.disconnect(true)
   }
-  const send = sendOn(client, giveUp)
+  const send = makeSend(client, reconnectAll)
 
   const channels = new Channels(subscriber)
-  const redis = yield* Persistence.make({
+  const redis = yield* EffectRedis.make({
     send,
     subscribe: (channel, onMessage) =>
       Effect.as(
@@ -98,19 +98,22 @@ const open = Effect.fnUntraced(function* (url: string) {
         Effect.never,
       ),
     connect: Effect.suspend(() => {
-      const own = make()
+      const dedicated = make()
       return Effect.as(
-        attempt(() => own.connect()),
-        { send: sendOn(own, giveUp), close: Effect.sync(() => own.disconnect()) },
+        attempt(() => dedicated.connect()),
+        {
+          send: makeSend(dedicated, reconnectAll),
+          close: Effect.sync(() => dedicated.disconnect()),
+        },
       )
     }),
   })
 
-  yield* Effect.addFinalizer(() => Effect.sync(() => (isAway = true)))
+  yield* Effect.addFinalizer(() => Effect.sync(() => (isDown = true)))
 
   yield* Effect.forEach(clients, (one) => attempt(() => one.connect()), {
     concurrency: "unbounded",
-  }).pipe(Effect.timeout(patience), Effect.ignore)
+  }).pipe(Effect.timeout(connectTimeout), Effect.ignore)
 
   const ping = Effect.mapError(
     send("PING"),
@@ -119,7 +122,7 @@ const open = Effect.fnUntraced(function* (url: string) {
   return { redis, ping: Effect.asVoid(ping) } satisfies Connection
 })
 
-/** Who listens to what, over all that happens to the connection. */
+/** Listeners by channel. Subscriptions survive reconnects. */
 class Channels {
   private readonly listeners = new Map<string, Set<(message: string) => void>>()
   private readonly subscriber: Client
@@ -128,32 +131,32 @@ class Channels {
     this.subscriber = subscriber
     subscriber.on("ready", () => this.subscribe(...this.listeners.keys()))
     subscriber.on("message", (channel, message) => {
-      for (const tell of this.listeners.get(channel) ?? []) tell(message)
+      for (const notify of this.listeners.get(channel) ?? []) notify(message)
     })
   }
 
-  /** Answers how to stop. */
-  add(channel: string, tell: (message: string) => void) {
+  /** Returns a function that removes the listener. */
+  add(channel: string, listener: (message: string) => void) {
     const all = this.listeners.get(channel) ?? new Set()
-    this.listeners.set(channel, all.add(tell))
+    this.listeners.set(channel, all.add(listener))
     if (all.size === 1) this.subscribe(channel)
     return () => {
-      all.delete(tell)
+      all.delete(listener)
       if (all.size > 0) return
       this.listeners.delete(channel)
       if (isReady(this.subscriber)) this.subscriber.unsubscribe(channel).catch(() => undefined)
     }
   }
 
-  /** What fails here is asked for again at the next `ready`. */
+  /** A failed subscription is retried at the next `ready`. */
   private subscribe(...channels: ReadonlyArray<string>) {
     if (channels.length === 0 || !isReady(this.subscriber)) return
     this.subscriber.subscribe(...channels).catch(() => undefined)
   }
 }
 
-/** ECONNREFUSED, or the first word of what Redis says: WRONGPASS, NOAUTH. The rest may hold the address. */
-const codeOf = (error: Error) =>
+/** ECONNREFUSED, or the first word of Redis's error: WRONGPASS, NOAUTH. The rest may contain the address. */
+const errorCode = (error: Error) =>
   "code" in error && typeof error.code === "string"
     ? error.code
     : (/^[A-Z]+/.exec(error.message)?.[0] ?? error.name)
@@ -161,15 +164,15 @@ const codeOf = (error: Error) =>
 const isReady = ({ status }: Client) => status === "ready"
 
 const attempt = <A>(f: () => Promise<A>) =>
-  Effect.tryPromise({ try: f, catch: (cause) => new Persistence.RedisError({ cause }) })
+  Effect.tryPromise({ try: f, catch: (cause) => new EffectRedis.RedisError({ cause }) })
 
-const sendOn =
+const makeSend =
   (client: Client, giveUp: () => void) =>
   <A>(command: string, ...args: ReadonlyArray<string>) =>
-    Effect.callback<A, Persistence.RedisError>((resume) => {
+    Effect.callback<A, EffectRedis.RedisError>((resume) => {
       void client.call(command, [...args], (error, result) => {
         if (error === null || error === undefined) return resume(Effect.succeed(result as A))
         if (error.message === "Command timed out") giveUp()
-        resume(Effect.fail(new Persistence.RedisError({ cause: error })))
+        resume(Effect.fail(new EffectRedis.RedisError({ cause: error })))
       })
     })

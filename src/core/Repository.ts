@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import type { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import type { ConflictError, ReadError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, Timestamp } from "../domain/Fields.ts"
 import type { Page, Position, Window } from "../domain/Page.ts"
 import { Database } from "./Database.ts"
@@ -11,25 +11,23 @@ type Entity = Table.Entity
 /** The type of the scope column, or `null` for a table without one. */
 type ScopeOf<M extends Entity, C> = C extends keyof M["Type"] ? M["Type"][C] : null
 
-/** What may be changed: the update variant without what a row is found by and what is set here. */
+/** The fields that may change: the update variant without the id, the scope and `updated_at`. */
 type Patch<M extends Entity, C> = Partial<
   Omit<M["update"]["Type"], "id" | "updated_at" | (C extends string ? C : never)>
 >
 
-type Missing = NotFoundError | ServiceUnavailableError
-
 /**
- * The rows of one table. Every method but `insert` sees only rows of its scope, so that another's row looks exactly
- * like a missing one. Lists are newest first. `where` is a condition on the columns, beside the scope.
+ * The rows of one table. Every method but `insert` sees only rows of its scope, so that the row of another owner is
+ * indistinguishable from a missing one. Lists are newest first. `where` is an additional condition on the columns.
  */
 export interface Repository<M extends Entity, C> {
-  readonly get: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], Missing>
+  readonly get: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], ReadError>
   readonly list: (
     scope: ScopeOf<M, C>,
     window: Window,
     where?: Statement.Fragment,
   ) => Effect.Effect<Page<M["Type"]>, ServiceUnavailableError>
-  /** The rows after a position, and where the next ones start; `null` after the last row. */
+  /** Returns the rows after a position, and the position of the next page; `null` after the last row. */
   readonly listAfter: (
     scope: ScopeOf<M, C>,
     options: { readonly position: Position; readonly limit: number },
@@ -45,26 +43,29 @@ export interface Repository<M extends Entity, C> {
   readonly insert: (
     row: M["insert"]["Type"],
   ) => Effect.Effect<M["Type"], ConflictError | ServiceUnavailableError>
-  /** Changes what the patch names, and `updated_at`; an empty patch changes nothing. */
+  /** Changes the fields of the patch, and `updated_at`. An empty patch changes nothing. */
   readonly update: (
     scope: ScopeOf<M, C>,
     id: M["Type"]["id"],
     patch: Patch<M, C>,
-  ) => Effect.Effect<M["Type"], Missing | ConflictError>
-  /** Removes the row itself. */
-  readonly delete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, Missing>
+  ) => Effect.Effect<M["Type"], ReadError | ConflictError>
+  /** Deletes the row permanently. */
+  readonly delete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, ReadError>
 }
 
-/** The same over a table with `deleted_at`: all methods above see only rows that are not deleted. */
+/** A `Repository` for a table with `deleted_at`: the inherited methods see only rows that are not deleted. */
 export interface SoftDeleting<M extends Entity, C> extends Repository<M, C> {
-  readonly softDelete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, Missing>
-  readonly restore: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<M["Type"], Missing>
-  /** Every row of the scope; `deleted_at` is null in those that live. */
+  readonly softDelete: (scope: ScopeOf<M, C>, id: M["Type"]["id"]) => Effect.Effect<void, ReadError>
+  readonly restore: (
+    scope: ScopeOf<M, C>,
+    id: M["Type"]["id"],
+  ) => Effect.Effect<M["Type"], ReadError>
+  /** Reads all rows of the scope; `deleted_at` is null in those that are not deleted. */
   readonly withDeleted: {
     readonly get: (
       scope: ScopeOf<M, C>,
       id: M["Type"]["id"],
-    ) => Effect.Effect<M["Type"] & Deleted, Missing>
+    ) => Effect.Effect<M["Type"] & Deleted, ReadError>
     readonly list: (
       scope: ScopeOf<M, C>,
       window: Window,
@@ -78,15 +79,15 @@ export interface Deleted {
 
 interface Options<C> {
   readonly table: string
-  /** What errors call it. */
+  /** The name of an entity in errors. */
   readonly resource: string
-  /** The column that says whose a row is; `null` when rows are nobody's. */
+  /** The column with a row's owner; `null` for a table without owners. */
   readonly scope: C
 }
 
 type Column<M extends Entity> = (keyof M["Type"] & string) | null
 
-/** Over a table whose rows are only ever removed for good. */
+/** Makes the repository of a table without soft deletion. */
 export const make = Effect.fnUntraced(function* <M extends Entity, const C extends Column<M>>(
   model: M,
   options: Options<C>,
@@ -96,7 +97,7 @@ export const make = Effect.fnUntraced(function* <M extends Entity, const C exten
   return { ...table.reads, ...Table.writes(table, model) }
 })
 
-/** Over a table with `deleted_at`. */
+/** Makes the repository of a table with `deleted_at`. */
 export const makeSoftDeleting = Effect.fnUntraced(function* <
   M extends Entity,
   const C extends Column<M>,
@@ -108,26 +109,26 @@ export const makeSoftDeleting = Effect.fnUntraced(function* <
   const table = <Row>(fields: Schema.Struct.Fields, ...conditions: ReadonlyArray<string>) =>
     Table.make<Row>({ ...source, fields, conditions })
   const { query } = source.database
-  const living = table<M["Type"]>(model.fields, "deleted_at IS NULL")
+  const live = table<M["Type"]>(model.fields, "deleted_at IS NULL")
   const deleted = table<M["Type"]>(model.fields, "deleted_at IS NOT NULL")
   const all = table<M["Type"] & Deleted>({
     ...model.fields,
     deleted_at: Schema.NullOr(Timestamp),
   })
 
-  const deletion = living.statement(
-    `UPDATE ${options.table} SET deleted_at = ? ${living.where("id = ?")} RETURNING id`,
+  const deletion = live.statement(
+    `UPDATE ${options.table} SET deleted_at = ? ${live.where("id = ?")} RETURNING id`,
   )
   const restoration = deleted.statement(
     `UPDATE ${options.table} SET deleted_at = NULL ${deleted.where("id = ?")}
      RETURNING ${deleted.columns}`,
   )
   return {
-    ...living.reads,
-    ...Table.writes(living, model),
+    ...live.reads,
+    ...Table.writes(live, model),
     softDelete: (scope, id) =>
       Effect.flatMap(now, (time) =>
-        living.one(
+        live.one(
           scope,
           id,
           (ids) => query(deletion([time, ...ids])),

@@ -3,20 +3,20 @@ import { ExternalServiceError, type ServiceUnavailableError } from "../domain/Er
 import * as Breaker from "./Breaker.ts"
 import { Metrics } from "./Metrics.ts"
 import { steadyMillis } from "./SteadyClock.ts"
-import { delayOf, unanswered, type Verdict } from "./Verdict.ts"
+import { delayOf, unanswered, type CallVerdict } from "./CallVerdict.ts"
 
 /**
- * How somebody else's service is called: attempts bounded in time and number, inside a circuit breaker. Fails with
- * what the last attempt failed with; with `ExternalServiceError` when there was no answer in time; and with
- * `ServiceUnavailableError`, without a call, while the breaker is open.
+ * Calls an external service: attempts bounded in time and number, inside a circuit breaker. Fails with the error of the
+ * last attempt, with `ExternalServiceError` if there was no response in time, and with `ServiceUnavailableError`,
+ * without a call, while the breaker is open.
  */
 export interface Policy<E> {
-  /** For what may happen twice: reads, and writes that carry an idempotency key. */
+  /** Wraps calls that may run twice: reads, and writes with an idempotency key. */
   readonly repeatable: Call<E>
-  /** For what may not: attempted again only after a failure which says that nothing was done. */
+  /** Wraps calls that must not run twice. Retries only after a failure that proves that nothing was done. */
   readonly once: Call<E>
-  /** How long the breaker will let nobody through, seen from now. */
-  readonly refusesFor: Effect.Effect<Duration.Duration>
+  /** The time until the breaker lets a call through; zero if it is not open. */
+  readonly openFor: Effect.Effect<Duration.Duration>
 }
 
 /** `operation` is a label of the metrics: a name, never an id. */
@@ -32,63 +32,63 @@ export type Call<E> = (
 
 export interface Options<E> {
   readonly service: string
-  /** For one attempt. */
+  /** The timeout of one attempt. */
   readonly timeout: Duration.Input
-  /** For all attempts and the waits between them; what cannot be interrupted is left alone then. */
-  readonly within: Duration.Input
+  /** The timeout of all attempts and the delays between them. An uninterruptible attempt is abandoned, not awaited. */
+  readonly totalTimeout: Duration.Input
   readonly attempts: number
-  readonly verdict: (error: E) => Verdict
+  readonly verdict: (error: E) => CallVerdict
 }
 
-/** Doubles with each attempt, and is a fifth longer or shorter by chance. */
-const firstWait = "200 millis"
+/** Doubles with each attempt, with a jitter of 20 %. */
+const firstRetryDelay = "200 millis"
 
-/** One for each service: two would not know of each other's failures. */
+/** Creates the policy of a service. Create one for each service, because policies do not share breaker state. */
 export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
   const { attempts, service } = options
   const timeout = Duration.fromInputUnsafe(options.timeout)
-  const within = Duration.fromInputUnsafe(options.within)
+  const totalTimeout = Duration.fromInputUnsafe(options.totalTimeout)
   const metrics = yield* Metrics
   const breaker = yield* Breaker.make(service)
 
   const verdictOf = (error: E | Cause.TimeoutError) =>
     Cause.isTimeoutError(error) ? unanswered : options.verdict(error)
 
-  /** A wait that would end too late is not begun: the failure is told at once. */
-  const waits = (
-    retried: ReadonlyArray<Verdict["retry"]>,
-    isInTime: (wait: Duration.Duration) => boolean,
+  /** Fails immediately instead of starting a delay that would end after the total timeout. */
+  const retrySchedule = (
+    retriable: ReadonlyArray<CallVerdict["retry"]>,
+    isInTime: (delay: Duration.Duration) => boolean,
   ) =>
-    Schedule.exponential(firstWait).pipe(
+    Schedule.exponential(firstRetryDelay).pipe(
       Schedule.jittered,
       Schedule.setInputType<E | Cause.TimeoutError>(),
       Schedule.addDelay(({ input, now }) => Effect.succeed(delayOf(verdictOf(input), now))),
       Schedule.upTo({ times: attempts - 1 }),
       Schedule.while(
-        ({ duration, input }) => retried.includes(verdictOf(input).retry) && isInTime(duration),
+        ({ duration, input }) => retriable.includes(verdictOf(input).retry) && isInTime(duration),
       ),
     )
 
   const call =
-    (retried: ReadonlyArray<Verdict["retry"]>): Call<E> =>
+    (retriable: ReadonlyArray<CallVerdict["retry"]>): Call<E> =>
     (operation) =>
     (self) =>
       Effect.clockWith((clock) => {
-        let made = 0
+        let attemptsMade = 0
         const started = steadyMillis(clock)
         const elapsed = () => steadyMillis(clock) - started
-        const isInTime = (wait: Duration.Duration) =>
-          elapsed() + Duration.toMillis(wait) < Duration.toMillis(within)
+        const isInTime = (delay: Duration.Duration) =>
+          elapsed() + Duration.toMillis(delay) < Duration.toMillis(totalTimeout)
         const attempt = Effect.suspend(() => {
-          made += 1
+          attemptsMade += 1
           return Effect.timeout(self, timeout)
         })
-        const all = attempt.pipe(
-          Effect.retry(waits(retried, isInTime)),
-          leftAfter(within),
+        const attemptAll = attempt.pipe(
+          Effect.retry(retrySchedule(retriable, isInTime)),
+          abandonAfter(totalTimeout),
           Effect.onExit((exit) =>
             Effect.sync(() => {
-              // A call that nobody waited for tells nothing of the service; nor does one that was refused, further out.
+              // An interrupted call says nothing about the service. Calls rejected by the breaker never get here.
               if (Exit.hasInterrupts(exit)) return
               const status = Exit.isSuccess(exit) ? "success" : "error"
               metrics.externalCall(service, operation, status, elapsed() / 1000)
@@ -97,13 +97,15 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
         )
         return breaker.state.pipe(
           Effect.tap((state) => Effect.annotateCurrentSpan({ breaker: state })),
-          Effect.andThen(breaker.guard(all, verdictOf)),
+          Effect.andThen(breaker.guard(attemptAll, verdictOf)),
           Effect.mapError((error) =>
             Cause.isTimeoutError(error)
               ? new ExternalServiceError({ service, cause: error })
               : error,
           ),
-          Effect.ensuring(Effect.suspend(() => Effect.annotateCurrentSpan({ attempts: made }))),
+          Effect.ensuring(
+            Effect.suspend(() => Effect.annotateCurrentSpan({ attempts: attemptsMade })),
+          ),
           Effect.withSpan(
             `${service}.${operation}`,
             { kind: "client", attributes: { "peer.service": service, operation } },
@@ -115,15 +117,15 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
   return {
     repeatable: call(["always", "if_repeatable"]),
     once: call(["always"]),
-    refusesFor: breaker.refusesFor,
+    openFor: breaker.openFor,
   } satisfies Policy<E>
 })
 
 /**
- * `Effect.timeout` waits for the end of what it interrupts. Here that would hold the caller, and the one call that a
- * breaker lets through, for as long as a part that cannot be interrupted takes.
+ * Like `Effect.timeout`, but does not wait for the interrupted effect to end. An uninterruptible part would block the
+ * caller, and the breaker's trial call, for as long as it takes.
  */
-const leftAfter =
+const abandonAfter =
   (duration: Duration.Duration) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Cause.TimeoutError, R> =>
     Effect.uninterruptibleMask((restore) =>

@@ -1,10 +1,10 @@
 import { Data, Effect, Stream } from "effect"
 import type { HttpClientResponse } from "effect/http"
 
-/** The body went on and on. */
+/** The body exceeds the limit. */
 export class TooLongError extends Data.TaggedError("TooLongError") {}
 
-/** The whole body, if it has no more than that many bytes: who answers is not trusted with our memory. */
+/** Reads the body as text. Fails if it exceeds `maxBytes`, so that a service cannot exhaust our memory. */
 export const textUpTo = (maxBytes: number) => (response: HttpClientResponse.HttpClientResponse) =>
   response.stream.pipe(
     Stream.runFoldEffect(

@@ -1,36 +1,36 @@
-import { kept } from "./Kept.ts"
-import type { Kinds } from "./MetricFamilies.ts"
+import { memoize } from "./Memoize.ts"
+import type { MetricKinds } from "./MetricFamilies.ts"
 
-/** Of calls over RPC. */
+/** Metrics of RPC calls. */
 export interface RpcMetrics {
-  /** One to its end; `status` is "success", the code of its failure, or "CANCELLED". */
+  /** Records a completed call. `status` is "success", the error code, or "CANCELLED". */
   readonly rpc: (method: string, caller: string, status: string, seconds: number) => void
 }
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** Names come from the callers: past this many, each further one is counted as "other". */
-const mostCallers = 100
+/** Callers choose their names, so the label is bounded: all further callers are counted as "other". */
+const maxCallers = 100
 
-export const make = ({ counter, histogram }: Kinds): RpcMetrics => {
-  const calls = counter("rpc_requests_total", "Calls of RPC methods.")
+export const make = ({ counter, histogram }: MetricKinds): RpcMetrics => {
+  const calls = counter("rpc_requests_total", "RPC calls.")
   const times = histogram(
     "rpc_request_duration_seconds",
-    "Time of a call of an RPC method, to the end of its answer.",
+    "RPC call duration, to the end of the response.",
     buckets,
   )
-  const timesOf = kept((method: string) => times({ method }))
-  const callsOf = kept((method: string) =>
-    kept((caller: string) => kept((status: string) => calls({ method, caller, status }))),
+  const timesOf = memoize((method: string) => times({ method }))
+  const callsOf = memoize((method: string) =>
+    memoize((caller: string) => memoize((status: string) => calls({ method, caller, status }))),
   )
   const callers = new Set<string>()
-  const bounded = (caller: string) => {
-    if (callers.size < mostCallers) callers.add(caller)
+  const callerLabel = (caller: string) => {
+    if (callers.size < maxCallers) callers.add(caller)
     return callers.has(caller) ? caller : "other"
   }
   return {
     rpc: (method, caller, status, seconds) => {
-      callsOf(method)(bounded(caller))(status)(1)
+      callsOf(method)(callerLabel(caller))(status)(1)
       timesOf(method)(seconds)
     },
   }

@@ -1,39 +1,39 @@
 import type { SqlClient, Statement } from "effect/sql"
 
 /**
- * Sums that no list of rows can break. An answer holds integers up to 2^53 − 1 on both sides of zero; a sum beyond
- * saturates there. `sum()` of SQLite fails beyond 2^63, that of PostgreSQL makes a number which no BIGINT holds.
+ * Sums without overflow. Responses hold integers from −(2^53 − 1) to 2^53 − 1; sums saturate at these bounds. `sum()`
+ * of SQLite fails beyond 2^63, that of PostgreSQL returns a NUMERIC that may not fit a BIGINT.
  */
 
-const max = Number.MAX_SAFE_INTEGER
+const maxSafe = Number.MAX_SAFE_INTEGER
 
-/** The integer itself, or the end of the safe range that it lies beyond. */
+/** Clamps an integer to the safe range. */
 export const saturated = (value: number | bigint): number =>
-  Number(value > max ? max : value < -max ? -max : value)
+  Number(value > maxSafe ? maxSafe : value < -maxSafe ? -maxSafe : value)
 
-/** `saturated` in SQL, of an expression. */
-export const saturate = (sql: SqlClient.SqlClient, expression: string): string =>
+/** Returns the SQL text that clamps an expression to the safe range. */
+export const saturateSql = (sql: SqlClient.SqlClient, expression: string): string =>
   sql.onDialectOrElse({
-    sqlite: () => `min(${max}, max(-${max}, ${expression}))`,
-    orElse: () => `least(${max}, greatest(-${max}, ${expression}))`,
+    sqlite: () => `min(${maxSafe}, max(-${maxSafe}, ${expression}))`,
+    orElse: () => `least(${maxSafe}, greatest(-${maxSafe}, ${expression}))`,
   })
 
-/** Sums of quotients and of remainders stay below 2^53 for 67 million rows, whatever their values. */
-const unit = 2 ** 27
+/** Sums of quotients and of remainders by it stay below 2^53 for 67 million rows of any values. */
+const partSize = 2 ** 27
 
-/** Rows of earlier versions may lie beyond. */
-const rowOf = (sql: SqlClient.SqlClient) => saturate(sql, "quantity")
+/** The clamped quantity: rows of earlier versions may exceed the safe range. */
+const saturatedQuantity = (sql: SqlClient.SqlClient) => saturateSql(sql, "quantity")
 
-/** The saturated sum of the column `quantity`, 0 of no rows. */
+/** The saturated sum of the column `quantity`; 0 without rows. */
 export const saturatedSum = (sql: SqlClient.SqlClient): Statement.Fragment => {
-  const row = rowOf(sql)
+  const row = saturatedQuantity(sql)
   const sum = sql.onDialectOrElse({
-    // A product beyond 2^63 is a float, and no failure.
-    sqlite: () => `sum(${row} / ${unit}) * ${unit} + sum(${row} % ${unit})`,
+    // A product beyond 2^63 becomes a float and does not fail.
+    sqlite: () => `sum(${row} / ${partSize}) * ${partSize} + sum(${row} % ${partSize})`,
     orElse: () => `sum(${row})`,
   })
-  // Within, because `least` of PostgreSQL passes over a null.
-  return sql.literal(`CAST(${saturate(sql, `coalesce(${sum}, 0)`)} AS BIGINT)`)
+  // `coalesce` inside, because `least` of PostgreSQL ignores nulls.
+  return sql.literal(`CAST(${saturateSql(sql, `coalesce(${sum}, 0)`)} AS BIGINT)`)
 }
 
 export interface Parts {
@@ -41,12 +41,13 @@ export interface Parts {
   readonly low: number
 }
 
-/** The exact sum of the column `quantity` as the columns `high` and `low`, which `exact` puts together. */
+/** The exact sum of the column `quantity` as two columns, `high` and `low`, for `sumOfParts`. */
 export const exactSum = (sql: SqlClient.SqlClient): Statement.Fragment => {
-  const row = rowOf(sql)
+  const row = saturatedQuantity(sql)
   return sql.literal(
-    `CAST(sum(${row} / ${unit}) AS BIGINT) AS high, CAST(sum(${row} % ${unit}) AS BIGINT) AS low`,
+    `CAST(sum(${row} / ${partSize}) AS BIGINT) AS high, CAST(sum(${row} % ${partSize}) AS BIGINT) AS low`,
   )
 }
 
-export const exact = ({ high, low }: Parts): bigint => BigInt(high) * BigInt(unit) + BigInt(low)
+export const sumOfParts = ({ high, low }: Parts): bigint =>
+  BigInt(high) * BigInt(partSize) + BigInt(low)

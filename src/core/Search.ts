@@ -1,12 +1,12 @@
 import type { SqlClient, Statement } from "effect/sql"
 
 /**
- * Text without regard to case, by Unicode: the same on SQLite, where it is registered as the SQL function `fold`,
- * and on PostgreSQL (`folded`). Through upper case first, so that ß meets SS; both lower sigmas are one.
+ * Folds case by Unicode, with equal results on SQLite, where it is registered as the SQL function `fold`, and on
+ * PostgreSQL (`folded`). Converts to upper case first, so that ß equals SS; both lower-case sigmas are equal.
  */
 export const fold = (text: string) => text.toUpperCase().toLowerCase().replaceAll("ς", "σ")
 
-/** A column folded in SQL, as `fold` does it. */
+/** The SQL expression for a column folded like `fold`. */
 export const folded = (sql: SqlClient.SqlClient, column: string) =>
   sql.onDialectOrElse({
     sqlite: () => sql`fold(${sql(column)})`,
@@ -14,7 +14,7 @@ export const folded = (sql: SqlClient.SqlClient, column: string) =>
       sql`translate(lower(upper(${sql(column)} COLLATE "und-x-icu") COLLATE "und-x-icu"), 'ς', 'σ')`,
   })
 
-/** Any of the columns contains the text, without regard to case; `%` and `_` are themselves. */
+/** The condition that any of the columns contains the text, ignoring case. `%` and `_` match themselves. */
 export const contains = (
   sql: SqlClient.SqlClient,
   columns: ReadonlyArray<string>,

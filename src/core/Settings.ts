@@ -21,7 +21,7 @@ import { localSecret } from "./LocalSecret.ts"
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The environment cannot be used. Holds every bad variable, so that one start shows them all. */
+/** The environment is invalid. Contains every invalid variable, so that one start reports them all. */
 export class SettingsError extends Data.TaggedError("SettingsError")<{
   readonly problems: ReadonlyArray<Problem>
 }> {
@@ -33,50 +33,50 @@ export class SettingsError extends Data.TaggedError("SettingsError")<{
 type Secrets = readonly [Redacted.Redacted, ...ReadonlyArray<Redacted.Redacted>]
 
 interface Derived {
-  /** SECRET_KEY: the first signs, all verify. */
+  /** The keys in SECRET_KEY. The first key signs, all keys verify. */
   readonly secretKeys: Secrets
-  /** SECRET_KEY was made here and kept in DATA_DIR, which only `local` does. */
+  /** True if the key was generated and stored in DATA_DIR, which happens only in `local`. */
   readonly secretGenerated: boolean
-  /** RPC_TOKEN: each opens `/rpc`. None: there is no such door. */
+  /** The tokens in RPC_TOKEN. Each token gives access to `/rpc`. If there are none, `/rpc` is disabled. */
   readonly rpcTokens: ReadonlyArray<Redacted.Redacted>
   readonly database: DatabaseSettings
   readonly auth: AuthSettings
-  /** Jobs run in the server too. */
+  /** True if the server runs jobs too. */
   readonly jobsEmbedded: boolean
   readonly email: EmailSettings
   readonly ai: AiSettings
-  /** OpenAPI document and Swagger UI are served. */
+  /** True if the OpenAPI document and Swagger UI are served. */
   readonly docs: boolean
 }
 
 /**
- * What the process was told, under the variables' own names (`Env.ts`), and what follows from them. From the
- * environment and `.env` of the working directory: the environment wins, an empty value is an unset one. Read
- * once, while layers are built; nothing else reads the environment.
+ * The configuration of the process: the variables under their own names (`Env.ts`), and values derived from them. Reads
+ * the environment and `.env` in the working directory. The environment takes precedence, and an empty value counts as
+ * unset. Read once, while layers are built; nothing else reads the environment.
  */
 export class Settings extends Context.Service<Settings, Values & Derived>()(
   "plinth/core/Settings",
 ) {
-  /** From this process's environment. */
+  /** Reads the environment of this process. */
   static readonly layer = Layer.effect(
     this,
     Effect.suspend(() => dotEnv(".env")).pipe(
-      Effect.flatMap((file) => load({ ...file, ...given(process.env) })),
+      Effect.flatMap((file) => load({ ...file, ...nonEmpty(process.env) })),
     ),
   )
 
-  /** From the given variables alone; for tests and tools. */
+  /** Reads only the given variables, for tests and tools. */
   static readonly layerFrom = (environment: Environment) =>
     Layer.effect(
       this,
-      Effect.suspend(() => load(given(environment))),
+      Effect.suspend(() => load(nonEmpty(environment))),
     )
 }
 
-type Given = Readonly<Record<string, string>>
+type NonEmptyValues = Readonly<Record<string, string>>
 
-/** What has a value, without the white space around it. */
-const given = (environment: Environment): Given =>
+/** Returns the variables that have a value, trimmed. */
+const nonEmpty = (environment: Environment): NonEmptyValues =>
   Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) => {
       const trimmed = value?.trim() ?? ""
@@ -84,28 +84,28 @@ const given = (environment: Environment): Given =>
     }),
   )
 
-const dotEnv = (file: string): Effect.Effect<Given, SettingsError> =>
+const dotEnv = (file: string): Effect.Effect<NonEmptyValues, SettingsError> =>
   Effect.try({
-    try: () => (existsSync(file) ? given(parseEnv(readFileSync(file, "utf8"))) : {}),
+    try: () => (existsSync(file) ? nonEmpty(parseEnv(readFileSync(file, "utf8"))) : {}),
     catch: () => new SettingsError({ problems: [{ name: file, message: "cannot be read" }] }),
   })
 
-/** Every variable decoded, then every rule between them; all problems at once. */
-const load = (env: Given): Effect.Effect<Values & Derived, SettingsError> => {
+/** Decodes every variable and checks the rules between them. Reports all problems together. */
+const load = (env: NonEmptyValues): Effect.Effect<Values & Derived, SettingsError> => {
   const { values, problems } = decode(env)
-  const all = [...problems, ...contradictions(values)]
-  if (!isComplete(values) || all.length > 0) {
-    return Effect.fail(new SettingsError({ problems: all }))
+  const allProblems = [...problems, ...ruleProblems(values)]
+  if (!isComplete(values) || allProblems.length > 0) {
+    return Effect.fail(new SettingsError({ problems: allProblems }))
   }
   return Effect.try({
-    try: () => complete(values),
-    catch: () => new SettingsError({ problems: [unusable] }),
+    try: () => derive(values),
+    catch: () => new SettingsError({ problems: [dataDirProblem] }),
   })
 }
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const decode = (env: Given) => {
+const decode = (env: NonEmptyValues) => {
   const provider = ConfigProvider.fromEnv({ env })
   const problems: Array<Problem> = []
   const values = Object.entries<Config.Config<unknown>>(variables()).map(([name, config]) => {
@@ -122,8 +122,8 @@ const decode = (env: Given) => {
 const isComplete = (values: Partial<Values>): values is Values =>
   Object.values(values).every((value) => value !== undefined)
 
-/** Rules over several variables. One that could not be decoded is undefined here, and reported already. */
-const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
+/** Checks the rules between variables. An undefined value failed to decode and is already reported. */
+const ruleProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   const { DATABASE_URL, DATA_DIR, ENVIRONMENT, SECRET_KEY } = values
   const problems: Array<Problem> = [
     ...weakSecrets(values),
@@ -131,24 +131,28 @@ const contradictions = (values: Partial<Values>): ReadonlyArray<Problem> => {
     ...emailProblems(values),
     ...aiProblems(values),
   ]
-  const refuse = (name: keyof Values, message: string) => problems.push({ name, message })
+  const report = (name: keyof Values, message: string) => problems.push({ name, message })
 
   if (SECRET_KEY === null && ENVIRONMENT !== undefined && ENVIRONMENT !== "local") {
-    refuse("SECRET_KEY", `is required in ${ENVIRONMENT}`)
+    report("SECRET_KEY", `is required in ${ENVIRONMENT}`)
   }
-  if ((SECRET_KEY === null || DATABASE_URL === null) && DATA_DIR && !isUsable(DATA_DIR)) {
-    problems.push(unusable)
+  if (
+    (SECRET_KEY === null || DATABASE_URL === null) &&
+    DATA_DIR &&
+    !isWritableDirectory(DATA_DIR)
+  ) {
+    problems.push(dataDirProblem)
   }
   if (ENVIRONMENT !== "production") return problems
 
-  if (values.DEBUG) refuse("DEBUG", "must be off in production")
+  if (values.DEBUG) report("DEBUG", "must be off in production")
   if (
     DATABASE_URL === null ||
     (DATABASE_URL && databaseSettings(DATABASE_URL)?.dialect === "sqlite")
   ) {
-    refuse("DATABASE_URL", "must name a PostgreSQL server in production")
+    report("DATABASE_URL", "must name a PostgreSQL server in production")
   }
-  if (values.REDIS_URL === null) refuse("REDIS_URL", "is required in production")
+  if (values.REDIS_URL === null) report("REDIS_URL", "is required in production")
   return problems
 }
 
@@ -156,18 +160,18 @@ const weakSecrets = (values: Partial<Values>): ReadonlyArray<Problem> => {
   const production = values.ENVIRONMENT === "production"
   const weak = (
     name: "SECRET_KEY" | "SUPABASE_JWT_SECRET" | "METRICS_TOKEN" | "RPC_TOKEN",
-    shortest: number,
+    minBytes: number,
   ) => {
     const secret = values[name]
     if (!secret) return []
-    // Supabase and scrapers know no lists.
-    const keys = name === "SECRET_KEY" || name === "RPC_TOKEN" ? secretList(secret) : [secret]
+    // Supabase and scrapers support only a single secret.
+    const keys = name === "SECRET_KEY" || name === "RPC_TOKEN" ? parseSecrets(secret) : [secret]
     const texts = keys.map(Redacted.value)
-    if (texts.length === 0 || texts.some((text) => Buffer.byteLength(text) < shortest)) {
-      return [{ name, message: `must have at least ${shortest} bytes` }]
+    if (texts.length === 0 || texts.some((text) => Buffer.byteLength(text) < minBytes)) {
+      return [{ name, message: `must have at least ${minBytes} bytes` }]
     }
     return production && texts.some(isGuessable)
-      ? [{ name, message: "must be random in production, as from: openssl rand -hex 32" }]
+      ? [{ name, message: "must be random in production. Generate one with: openssl rand -hex 32" }]
       : []
   }
   return [
@@ -180,7 +184,7 @@ const weakSecrets = (values: Partial<Values>): ReadonlyArray<Problem> => {
 
 const wellKnown = /secret|password|change-?_?me|example|^your[-_]|^(?:dev|test|local)[-_]/i
 
-/** Words that no random text has by chance, few characters, or one part repeated. */
+/** Tests for common words, few distinct characters, or one repeated part. Random text has none of them. */
 const isGuessable = (secret: string) => {
   const periods = Array.from({ length: Math.floor(secret.length / 2) }, (_, at) => at + 1)
   return (
@@ -190,19 +194,22 @@ const isGuessable = (secret: string) => {
   )
 }
 
-const secretList = (secret: Redacted.Redacted) =>
+const parseSecrets = (secret: Redacted.Redacted) =>
   Redacted.value(secret)
     .split(",")
     .map((key) => key.trim())
     .filter((key) => key !== "")
     .map((key) => Redacted.make(key))
 
-const unusable: Problem = { name: "DATA_DIR", message: "must be a directory that can be written" }
+const dataDirProblem: Problem = {
+  name: "DATA_DIR",
+  message: "must be a writable directory",
+}
 
-/** The directory, or where it will be made. */
-const isUsable = (directory: string): boolean => {
+/** Tests the directory, or its closest existing parent, in which it will be created. */
+const isWritableDirectory = (directory: string): boolean => {
   const path = resolve(directory)
-  if (!existsSync(path)) return isUsable(dirname(path))
+  if (!existsSync(path)) return isWritableDirectory(dirname(path))
   try {
     accessSync(path, constants.W_OK)
     return statSync(path).isDirectory()
@@ -211,8 +218,8 @@ const isUsable = (directory: string): boolean => {
   }
 }
 
-const complete = (values: Values): Values & Derived => {
-  const [first, ...rest] = values.SECRET_KEY === null ? [] : secretList(values.SECRET_KEY)
+const derive = (values: Values): Values & Derived => {
+  const [first, ...rest] = values.SECRET_KEY === null ? [] : parseSecrets(values.SECRET_KEY)
   const secretKeys: Secrets =
     first === undefined ? [localSecret(values.DATA_DIR)] : [first, ...rest]
   const database = (values.DATABASE_URL && databaseSettings(values.DATABASE_URL)) ?? {
@@ -223,7 +230,7 @@ const complete = (values: Values): Values & Derived => {
     ...values,
     secretKeys,
     secretGenerated: first === undefined,
-    rpcTokens: values.RPC_TOKEN === null ? [] : secretList(values.RPC_TOKEN),
+    rpcTokens: values.RPC_TOKEN === null ? [] : parseSecrets(values.RPC_TOKEN),
     database,
     jobsEmbedded: values.JOBS_EMBEDDED ?? database.dialect === "sqlite",
     auth: authSettings(values, secretKeys),

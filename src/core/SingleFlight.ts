@@ -1,8 +1,8 @@
 import { Deferred, Effect } from "effect"
 
 /**
- * One effect per key at a time: whoever asks while it runs gets its exit. It runs in the scope that this was made
- * in, so that it outlives the caller who happened to be first.
+ * Returns a function that runs one effect per key at a time: callers that arrive while it runs share its exit. The
+ * effect runs in the current scope of `make`, so that it survives the interruption of its first caller.
  */
 export const make = <A, E>() =>
   Effect.map(Effect.scope, (scope) => {
@@ -10,8 +10,8 @@ export const make = <A, E>() =>
 
     return <R>(key: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.uninterruptibleMask((restore) => {
-        const started = running.get(key)
-        if (started !== undefined) return restore(Deferred.await(started))
+        const inFlight = running.get(key)
+        if (inFlight !== undefined) return restore(Deferred.await(inFlight))
         const result = Deferred.makeUnsafe<A, E>()
         running.set(key, result)
         return Effect.interruptible(effect).pipe(

@@ -2,48 +2,48 @@ import { Predicate } from "effect"
 import { SqlError } from "effect/sql"
 import { ServiceUnavailableError } from "../domain/Errors.ts"
 
-/** The one place that reads SqlErrors. */
+/** Interprets `SqlError`s. No other module inspects them. */
 
-/** The caller's failure when the database cannot do it now; undefined when the statement or its values are wrong. */
-export const unavailable = (error: SqlError.SqlError): ServiceUnavailableError | undefined => {
+/** Returns `ServiceUnavailableError` for outages and lock conflicts, undefined for wrong statements or values. */
+export const toUnavailable = (error: SqlError.SqlError): ServiceUnavailableError | undefined => {
   const { reason } = error
   switch (reason._tag) {
     case "ConnectionError":
     case "AuthenticationError":
     case "StatementTimeoutError":
-      return unavailableFor(error)
+      return unavailable(error)
     case "LockTimeoutError":
     case "SerializationError":
     case "DeadlockError":
-      return unavailableFor(error, 1)
+      return unavailable(error, 1)
     case "UnknownError":
-      return isOutage(reason.cause) ? unavailableFor(error) : undefined
+      return isOutage(reason.cause) ? unavailable(error) : undefined
     default:
       return undefined
   }
 }
 
-/** The column whose value is there already; undefined when the error is another one. */
-export const duplicate = (error: unknown): string | undefined =>
+/** Returns the column of a unique violation; undefined for any other error. */
+export const duplicateColumn = (error: unknown): string | undefined =>
   SqlError.isSqlError(error) && error.reason._tag === "UniqueViolation"
     ? columnOf(error.reason)
     : undefined
 
-/** Refused because of another transaction: the same one may succeed when it runs again. */
+/** True after a conflict with another transaction: a retry may succeed. */
 export const isTransient = (error: unknown): boolean => {
-  const tag = reasonOf(error)
+  const tag = reasonTag(error)
   return tag === "SerializationError" || tag === "DeadlockError"
 }
 
-/** Somebody else held the lock for too long. */
-export const isBusy = (error: unknown): boolean => reasonOf(error) === "LockTimeoutError"
+/** True when waiting for a lock timed out. */
+export const isBusy = (error: unknown): boolean => reasonTag(error) === "LockTimeoutError"
 
-const reasonOf = (error: unknown) => {
+const reasonTag = (error: unknown) => {
   const failure = error instanceof ServiceUnavailableError ? error.cause : error
   return SqlError.isSqlError(failure) ? failure.reason._tag : undefined
 }
 
-const unavailableFor = (cause: SqlError.SqlError, retry_after?: number) =>
+const unavailable = (cause: SqlError.SqlError, retry_after?: number) =>
   new ServiceUnavailableError({
     service: "database",
     cause,
@@ -51,8 +51,9 @@ const unavailableFor = (cause: SqlError.SqlError, retry_after?: number) =>
   })
 
 /**
- * Codes that the drivers do not class. PostgreSQL: 53 too many connections or no space, 57P shutdown and start,
- * 58 input and output, 25006 a standby, 25P03 a transaction that idled. SQLite: 8 READONLY, 10 IOERR, 13 FULL.
+ * Outage codes that the drivers do not classify. PostgreSQL: 53 too many connections or disk full, 57P shutdown and
+ * startup, 58 I/O errors, 25006 read-only standby, 25P03 idle-in-transaction timeout. SQLite: 8 READONLY, 10 IOERR,
+ * 13 FULL.
  */
 const isOutage = (cause: unknown) => {
   if (!(cause instanceof Error)) return false
@@ -69,8 +70,8 @@ const isOutage = (cause: unknown) => {
 }
 
 /**
- * SQLite tells `table.column`; PostgreSQL the name of the constraint, which is `table_column_key` by its own rule
- * and by ours for indexes, or `table_pkey`.
+ * SQLite reports `table.column`. PostgreSQL reports the constraint: `table_column_key`, by its default naming and by
+ * our naming of unique indexes, or `table_pkey`.
  */
 const columnOf = ({ cause, constraint }: SqlError.UniqueViolation) => {
   const table =
@@ -82,54 +83,54 @@ const columnOf = ({ cause, constraint }: SqlError.UniqueViolation) => {
 }
 
 /**
- * Tells what the database said of an error, however deep in its causes: `FOREIGN KEY constraint failed`. Names tables, columns
- * and constraints, never a value of a row. Undefined when no database is behind it.
+ * Returns the database's message, searching the chain of causes: `FOREIGN KEY constraint failed`. It names tables,
+ * columns and constraints, never a value of a row. Undefined when no `SqlError` is among the causes.
  */
 export const reasonText = (error: unknown): string | undefined => {
-  const found = within(error, 0)
-  return found && textOf(found.reason)
+  const found = findSqlError(error, 0)
+  return found && reasonMessage(found.reason)
 }
 
-const within = (error: unknown, depth: number): SqlError.SqlError | undefined => {
+const findSqlError = (error: unknown, depth: number): SqlError.SqlError | undefined => {
   if (SqlError.isSqlError(error)) return error
   const isDeeper = depth < 8 && Predicate.hasProperty(error, "cause")
-  return isDeeper ? within(error.cause, depth + 1) : undefined
+  return isDeeper ? findSqlError(error.cause, depth + 1) : undefined
 }
 
-/** The message of an error, with what the database said. */
+/** Returns the message of an error, with that of the database. */
 export const withReason = (error: Error): string => {
   const reason = reasonText(error)
   if (reason === undefined) return error.message
   return SqlError.isSqlError(error) ? reason : `${error.message}: ${reason}`
 }
 
-/** A stack trace of an error, where a message of the database that may quote a value is what `reasonText` says. */
+/** Replaces the database's message in a stack trace, which may quote a value, with `reasonText`. */
 export const withoutValues = (trace: string, error: unknown): string => {
-  const reason = within(error, 0)?.reason
+  const reason = findSqlError(error, 0)?.reason
   return reason?.cause instanceof Error && reason.cause.message !== ""
-    ? trace.replaceAll(reason.cause.message, () => textOf(reason))
+    ? trace.replaceAll(reason.cause.message, () => reasonMessage(reason))
     : trace
 }
 
-const textOf = ({ _tag, cause, message = _tag }: SqlError.SqlErrorReason) => {
+const reasonMessage = ({ _tag, cause, message = _tag }: SqlError.SqlErrorReason) => {
   if (!(cause instanceof Error)) return message
   if ("errcode" in cause && "errstr" in cause) {
     return safeOnSqlite.test(cause.message) ? cause.message : String(cause.errstr)
   }
   if (!("code" in cause) || typeof cause.code !== "string") return message
-  // Also ECONNREFUSED, whose message holds the address.
+  // Includes ECONNREFUSED, whose message contains the address.
   if (!safeOnPostgres.test(cause.code)) return `${message} (${cause.code})`
   if (!cause.code.startsWith("22")) return cause.message
   return `${cause.message.replace(/[:\s]*["«»„“”].*$/s, "")} (${cause.code})`
 }
 
-/** Messages about the schema and the statement. Others may quote a parameter, as the one of a wrong JSON path does. */
+/** Messages about the schema and the statement. Others may quote a parameter: that of a bad JSON path does. */
 const safeOnSqlite =
   /^(?:(?:FOREIGN KEY|UNIQUE|CHECK|NOT NULL) constraint failed|no such (?:table|column|function|index)|(?:table|index|view|trigger) \S+ already exists|duplicate column name|near "|malformed JSON|integer overflow|datatype mismatch|database )/
 
 /**
- * SQLSTATEs whose messages name tables, columns and constraints: 23 constraints, 25 and 40 transactions, 42 the
- * statement, 53 to 58 the server. Those of 22 quote the value, at their end, in the
- * quotation marks of the server's language. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * SQLSTATE classes whose messages name only tables, columns and constraints: 23 constraints, 25 and 40 transactions,
+ * 42 statements, 53 to 58 the server. Messages of class 22 end with the value, in the quotation marks of the server's
+ * language, which is cut. https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const safeOnPostgres = /^(?:2[235]|4[02]|5[3-8])[0-9A-Z]{3}$/

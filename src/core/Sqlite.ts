@@ -3,49 +3,53 @@ import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Cause, Effect, Exit, type Scope, Semaphore, Stream } from "effect"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { BoundedMap } from "./BoundedMap.ts"
 import { fold } from "./Search.ts"
 import { Prepared, toInput } from "./SqliteStatement.ts"
 
 export interface Options {
   readonly filename: string
-  /** Told of every statement that ran, with its start by `performance.now()`. */
+  /** Called after every successful statement with its start, as `performance.now()`. */
   readonly observe: (sql: string, started: number) => void
 }
 
 /**
- * `SqlClient` over node:sqlite: one connection, WAL, foreign keys on. Columns declared BOOLEAN and JSON_TEXT come
- * out as on PostgreSQL, as booleans and parsed values; integers are numbers. A transaction begins IMMEDIATE, so
- * that read-then-write never meets SQLITE_BUSY_SNAPSHOT.
+ * `SqlClient` over node:sqlite: one connection, WAL, foreign keys on. Columns declared BOOLEAN and JSON_TEXT are read
+ * as on PostgreSQL, as booleans and parsed values; integers are numbers. Transactions begin IMMEDIATE, so that a read
+ * followed by a write never fails with SQLITE_BUSY_SNAPSHOT.
  *
- * A statement outside a transaction takes no permit, unless another fiber's transaction is open on the one
- * connection: it would run inside that one, so it waits.
+ * A statement outside a transaction takes no permit, unless another fiber has a transaction open on the connection:
+ * then it waits, because it would run inside that transaction.
  */
 export const make = Effect.fnUntraced(function* ({ filename, observe }: Options) {
   const database = yield* Effect.acquireRelease(
-    Effect.try({ try: () => open(filename), catch: (cause) => failure(cause, "connect") }),
+    Effect.try({ try: () => open(filename), catch: (cause) => toSqlError(cause, "connect") }),
     (handle) => Effect.sync(() => handle.close()),
   )
-  const execute = executor(database, observe)
-  const anyone = connect((statement) => patient(() => execute(statement)))
+  const execute = makeExecutor(database, observe)
+  const shared = makeConnection((statement) => retryWhileBusy(() => execute(statement)))
   const isTransaction = () => database.isTransaction
   const acquirers = SqlClient.makeSqliteAcquirers({
-    connection: Effect.succeed(anyone),
+    connection: Effect.succeed(shared),
     semaphore: Semaphore.makeUnsafe(1),
     isTransaction,
   })
-  const outside = connect((statement) =>
-    patient(() =>
-      // The look at the transaction and the execution are one synchronous step: nothing comes between them.
+  const autocommit = makeConnection((statement) =>
+    retryWhileBusy(() =>
+      // The check and the execution are one synchronous step: no other fiber runs between them.
       database.isTransaction
-        ? acquirers.borrower(() => patient(() => execute(statement)))
+        ? acquirers.borrower(() => retryWhileBusy(() => execute(statement)))
         : execute(statement),
     ),
   )
 
   return yield* SqlClient.make({
-    acquirer: Effect.succeed(outside),
-    borrower: (f) => f(outside),
-    transactionAcquirer: Effect.andThen(acquirers.transactionAcquirer, lease(execute)),
+    acquirer: Effect.succeed(autocommit),
+    borrower: (f) => f(autocommit),
+    transactionAcquirer: Effect.andThen(
+      acquirers.transactionAcquirer,
+      transactionConnection(execute),
+    ),
     onCommitFailure: acquirers.onCommitFailure,
     isTransaction,
     compiler: Statement.makeCompilerSqlite(),
@@ -57,31 +61,35 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
   })
 })
 
-/** Opening may block on another process's lock; afterwards waiting is done without blocking this one. */
+/** Opening may block on a lock of another process, up to 5 s. Later waits do not block the event loop. */
 const open = (filename: string) => {
   if (filename !== ":memory:") mkdirSync(dirname(filename), { recursive: true })
   const database = new DatabaseSync(filename, { timeout: 5000, enableForeignKeyConstraints: true })
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-  database.exec(`PRAGMA busy_timeout = ${pause}`)
+  database.exec(`PRAGMA busy_timeout = ${lockRetryMs}`)
   database.function("fold", { deterministic: true }, (text) =>
     typeof text === "string" ? fold(text) : text,
   )
   return database
 }
 
-/** How long a statement waits for a lock of another process, in ms, and between two looks. */
-const patience = 1500
-const pause = 25
+/** The time a statement waits for a lock of another process. */
+const lockTimeoutMs = 1500
+/** The time between two attempts. SQLite itself blocks equally long within each. */
+const lockRetryMs = 25
 
 type Result = Exit.Exit<ReadonlyArray<unknown>, SqlError.SqlError>
 type Execution = Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>
 
-/** Busy is tried again for a while; the process goes on in between. */
-const patient = (execution: () => Result | Execution, waited = 0): Execution =>
+/** Retries a busy statement until `lockTimeoutMs`, without blocking the event loop between attempts. */
+const retryWhileBusy = (execution: () => Result | Execution, waitedMs = 0): Execution =>
   Effect.suspend(() => {
     const result = execution()
-    return waited < patience && Exit.isExit(result) && isBusy(result)
-      ? Effect.andThen(Effect.sleep(pause), patient(execution, waited + 2 * pause))
+    return waitedMs < lockTimeoutMs && Exit.isExit(result) && isBusy(result)
+      ? Effect.andThen(
+          Effect.sleep(lockRetryMs),
+          retryWhileBusy(execution, waitedMs + 2 * lockRetryMs),
+        )
       : result
   })
 
@@ -92,22 +100,26 @@ const isBusy = (result: Result) =>
   )
 
 /**
- * The connection as one transaction sees it. A fiber that outlives the transaction is refused, as on PostgreSQL:
- * it would write into whichever transaction is open then.
+ * The connection of one transaction. Statements of a fiber that outlives the transaction fail, as on PostgreSQL:
+ * they would otherwise run in whichever transaction is open by then.
  */
-const lease = (execute: Execute): Effect.Effect<SqlConnection.Connection, never, Scope.Scope> =>
+const transactionConnection = (
+  execute: Execute,
+): Effect.Effect<SqlConnection.Connection, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => ({ ended: false })),
       (transaction) => Effect.sync(() => void (transaction.ended = true)),
     ),
     (transaction) =>
-      connect((statement) =>
-        patient(() => (transaction.ended ? Exit.fail(ended()) : execute(statement))),
+      makeConnection((statement) =>
+        retryWhileBusy(() =>
+          transaction.ended ? Exit.fail(transactionEnded()) : execute(statement),
+        ),
       ),
   )
 
-const ended = () => failure(new Error("The transaction has ended"), "execute")
+const transactionEnded = () => toSqlError(new Error("the transaction has ended"), "execute")
 
 interface Query {
   readonly sql: string
@@ -115,12 +127,12 @@ interface Query {
   readonly mode: "rows" | "values" | "changes"
 }
 
-const connect = (run: (query: Query) => Execution): SqlConnection.Connection => {
+const makeConnection = (run: (query: Query) => Execution): SqlConnection.Connection => {
   const execute: SqlConnection.Connection["execute"] = (sql, params, transform) => {
     const rows = run({ sql, params, mode: "rows" })
     return transform === undefined
       ? rows
-      : Effect.map(rows, (found) => transform(found as ReadonlyArray<object>))
+      : Effect.map(rows, (result) => transform(result as ReadonlyArray<object>))
   }
   const executeValues: SqlConnection.Connection["executeValues"] = (sql, params) =>
     run({ sql, params, mode: "values" }) as ReturnType<SqlConnection.Connection["executeValues"]>
@@ -130,7 +142,7 @@ const connect = (run: (query: Query) => Execution): SqlConnection.Connection => 
     executeRaw: (sql, params) => run({ sql, params, mode: "changes" }),
     executeValues,
     executeValuesUnprepared: executeValues,
-    // One connection: rows are read at once, because a cursor would hold it while its reader waits.
+    // Reads all rows first: a cursor would occupy the only connection while its consumer waits.
     executeStream: (sql, params, transform) =>
       Stream.fromIterableEffect(execute(sql, params, transform)),
   }
@@ -138,16 +150,14 @@ const connect = (run: (query: Query) => Execution): SqlConnection.Connection => 
 
 type Execute = (query: Query) => Result
 
-const executor = (database: DatabaseSync, observe: Options["observe"]): Execute => {
-  const prepared = new Map<string, Prepared>()
+const makeExecutor = (database: DatabaseSync, observe: Options["observe"]): Execute => {
+  const prepared = new BoundedMap<string, Prepared>(maxPrepared)
   const prepare = (sql: string) => {
     const known = prepared.get(sql)
     if (known !== undefined) return known
-    const [oldest] = prepared.size < maxPrepared ? [] : prepared.keys()
-    if (oldest !== undefined) prepared.delete(oldest)
-    const made = new Prepared(database.prepare(sql))
-    prepared.set(sql, made)
-    return made
+    const statement = new Prepared(database.prepare(sql))
+    prepared.set(sql, statement)
+    return statement
   }
   return ({ sql, params, mode }) => {
     const started = performance.now()
@@ -156,7 +166,7 @@ const executor = (database: DatabaseSync, observe: Options["observe"]): Execute 
       observe(sql, started)
       return Exit.succeed(rows)
     } catch (cause) {
-      return Exit.fail(failure(cause, "execute"))
+      return Exit.fail(toSqlError(cause, "execute"))
     }
   }
 }
@@ -164,10 +174,10 @@ const executor = (database: DatabaseSync, observe: Options["observe"]): Execute 
 const maxPrepared = 500
 
 /**
- * node:sqlite puts SQLite's extended result code in `errcode`; the classifier reads `errno`. It calls
- * only 2067 (UNIQUE) a unique violation, so 1555 (PRIMARY KEY) is given as that.
+ * node:sqlite reports SQLite's extended result code in `errcode`; the classifier reads `errno` and treats only 2067
+ * (UNIQUE) as a unique violation, so 1555 (PRIMARY KEY) is mapped to 2067.
  */
-const failure = (cause: unknown, operation: string): SqlError.SqlError =>
+const toSqlError = (cause: unknown, operation: string): SqlError.SqlError =>
   new SqlError.SqlError({
     reason: SqlError.classifySqliteError(withErrno(cause), {
       operation,

@@ -2,18 +2,18 @@ import { Effect } from "effect"
 import { fromNow, now } from "../domain/Fields.ts"
 import type { Job } from "../domain/Job.ts"
 import { jsonText } from "./JsonText.ts"
-import { type Claim, payloadOf, type Settlement } from "./JobStore.ts"
+import { type LeasedJob, payloadOf, type Settlement } from "./JobStore.ts"
 
-/** Jobs as the table of SQLite has them, and as we do. */
+/** Conversions between rows of the SQLite table `jobs` and `Job`, `LeasedJob`, `Settlement`. */
 
 /** A row of `jobs`. */
-export interface Row extends Omit<Job, "payload" | "state"> {
+export interface SqliteRow extends Omit<Job, "payload" | "state"> {
   readonly message: unknown
-  /** With `delayed`, which only the time tells from `waiting`. */
+  /** The state including `delayed`, which is stored as `waiting` with a later `run_at`. */
   readonly shown: Job["state"]
 }
 
-export const jobOf = ({ message, shown, ...row }: Row): Job => ({
+export const jobOf = ({ message, shown, ...row }: SqliteRow): Job => ({
   id: row.id,
   name: row.name,
   state: shown,
@@ -30,17 +30,17 @@ export const jobOf = ({ message, shown, ...row }: Row): Job => ({
   finished_at: row.finished_at,
 })
 
-export interface Claimed extends Claim {
+export interface ClaimedRow extends LeasedJob {
   readonly priority: number
   readonly run_at: string
 }
 
-/** RETURNING has no order. */
-export const byTurn = (a: Claimed, b: Claimed) =>
+/** Sorts claimed rows by priority, then by time: RETURNING has no order. */
+export const inClaimOrder = (a: ClaimedRow, b: ClaimedRow) =>
   b.priority - a.priority || (a.run_at + a.id < b.run_at + b.id ? -1 : 1)
 
-/** What a settlement makes of the row. */
-export const changeOf = Effect.fnUntraced(function* (settlement: Settlement) {
+/** Returns the columns that a settlement changes. */
+export const settlementChange = Effect.fnUntraced(function* (settlement: Settlement) {
   const time = yield* now
   const end = { finished_at: time, leased_until: null, progress: null }
   switch (settlement.outcome) {

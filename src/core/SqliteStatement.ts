@@ -1,6 +1,6 @@
 import type { SQLInputValue, StatementSync } from "node:sqlite"
 
-/** A statement with what its columns are called, and how those with a declared type of ours are read. */
+/** A prepared statement with its column names and the readers of BOOLEAN and JSON_TEXT columns. */
 export class Prepared {
   readonly statement: StatementSync
   private hasLarge = false
@@ -9,7 +9,7 @@ export class Prepared {
 
   constructor(statement: StatementSync) {
     this.statement = statement
-    // Arrays are made in half the time of node:sqlite's objects, which have no prototype besides.
+    // Arrays take half the time of node:sqlite's objects, which also lack a prototype.
     statement.setReturnArrays(true)
     this.describe()
   }
@@ -18,7 +18,7 @@ export class Prepared {
     const values = this.read(params)
     const [first] = values
     if (first === undefined) return values
-    // SQLite prepares anew by itself after a change of the schema: `*` may then be more columns.
+    // SQLite re-prepares after a schema change: `*` may then return more columns.
     if (first.length !== this.names.length) this.describe()
     if (this.readers.length > 0) {
       for (const row of values)
@@ -28,9 +28,9 @@ export class Prepared {
   }
 
   rows(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
-    const found = this.values(params)
+    const rows = this.values(params)
     const { names } = this
-    return found.map((values) => {
+    return rows.map((values) => {
       const row: Record<string, unknown> = {}
       for (let index = 0; index < names.length; index += 1) row[names[index] ?? ""] = values[index]
       return row
@@ -41,14 +41,14 @@ export class Prepared {
     return [this.statement.run(...params)]
   }
 
-  /** node:sqlite fails on an integer beyond 2^53, where PostgreSQL gives the nearest number: so does this. */
+  /** Reads integers beyond 2^53 as the nearest number, as on PostgreSQL; node:sqlite throws on them. */
   private read(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<Array<unknown>> {
     if (!this.hasLarge) {
       try {
         const rows: ReadonlyArray<unknown> = this.statement.all(...params)
         return rows as ReadonlyArray<Array<unknown>>
       } catch (cause) {
-        // What writes has written by now.
+        // Only a SELECT may run twice: any other statement has already written.
         if (!isTooLarge(cause) || !/^\s*SELECT/i.test(this.statement.sourceSQL)) throw cause
         this.hasLarge = true
         this.statement.setReadBigInts(true)

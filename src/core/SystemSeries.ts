@@ -1,16 +1,16 @@
 import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 
-/** What is true of all processes together. */
+/** The state that all processes share. */
 export interface SystemState {
   readonly users: { readonly active: number; readonly inactive: number }
-  /** How many jobs of each name wait, now or for their time. */
+  /** The number of waiting jobs by name, including jobs scheduled for later. */
   readonly queues: ReadonlyMap<string, number>
 }
 
-/** The series that one process at a time exports, because dashboards add up what the processes say. */
+/** Formats the series that only one process at a time exports, because dashboards sum over processes. */
 export const format = (state: SystemState) => {
-  // Anew each time: a series cannot be taken out of a registry.
+  // A new registry each time, because series cannot be removed from one.
   const registry = Context.make(Metric.MetricRegistry, new Map())
   const gauge = (
     name: string,
@@ -20,12 +20,12 @@ export const format = (state: SystemState) => {
   ) => Metric.gauge(name, { description, attributes }).updateUnsafe(value, registry)
 
   for (const [status, count] of Object.entries(state.users)) {
-    gauge("users_total", "Users by whether they may sign in.", { status }, count)
+    gauge("users_total", "Users by status.", { status }, count)
   }
   for (const [queue_name, count] of state.queues) {
-    gauge("background_job_queue_size", "Background jobs that wait.", { queue_name }, count)
+    gauge("background_job_queue_size", "Waiting background jobs.", { queue_name }, count)
   }
-  // Its name is that of a counter, and it falls.
+  // The name ends like a counter, but the value can fall.
   return PrometheusMetrics.formatUnsafe(registry).replace(
     "# TYPE users_total gauge",
     "# TYPE users_total untyped",

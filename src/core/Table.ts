@@ -8,8 +8,8 @@ import type { Database } from "./Database.ts"
 import { jsonText } from "./JsonText.ts"
 
 /**
- * The statements of `Repository`. Their texts are made once: compiling a template costs more than running it. In
- * them `?` is a parameter on both databases; the first ones of every condition are the scope's.
+ * The statements of `Repository`. Their texts are built once: compiling a template costs more than running it. `?`
+ * stands for a parameter on both databases. The scope is the first parameter of every condition.
  */
 interface Source {
   readonly sql: SqlClient.SqlClient
@@ -19,11 +19,11 @@ interface Source {
   readonly scope: string | null
   /** The columns to read. */
   readonly fields: Schema.Struct.Fields
-  /** Which rows exist for this table. */
+  /** Conditions on all rows; rows that do not match are invisible. */
   readonly conditions: ReadonlyArray<string>
 }
 
-/** A `Model.Class` with an id and its time of creation: what the order newest first stands on. */
+/** A `Model.Class` with an id and its time of creation, which define the order "newest first". */
 export type Entity = Schema.Top & {
   readonly Type: { readonly id: string; readonly created_at: Timestamp }
   readonly fields: Schema.Struct.Fields
@@ -45,32 +45,32 @@ export const make = <A>(source: Source) => {
     const all = [...conditions, ...more]
     return all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`
   }
-  const own = (scope: unknown): Params => (source.scope === null ? [] : [scope])
+  const scopeParams = (scope: unknown): Params => (source.scope === null ? [] : [scope])
 
   const decode = Schema.decodeUnknownSync(
     Schema.Array(Schema.Struct(source.fields)) as Schema.Top as Schema.Codec<ReadonlyArray<A>>,
   )
-  const first = (rows: ReadonlyArray<Row>) => decode(rows)[0] as A
+  const decodeFirst = (rows: ReadonlyArray<Row>) => decode(rows)[0] as A
 
   const statement = (text: string) => {
     let count = 0
-    const own = database.dialect === "pg" ? text.replaceAll("?", () => `$${++count}`) : text
-    return (params: Params) => sql.unsafe<Row>(own, params)
+    const nativeText = database.dialect === "pg" ? text.replaceAll("?", () => `$${++count}`) : text
+    return (params: Params) => sql.unsafe<Row>(nativeText, params)
   }
 
-  /** A statement without and with a condition of the caller; `params` are those after the conditions. */
+  /** Builds a statement with an optional condition of the caller. `f` completes the parameters of the conditions. */
   const filterable = (text: (...filter: ReadonlyArray<string>) => string) => {
     const plain = statement(text())
     const template = Object.assign(text("(?)").split("?"), { raw: [] })
     return (filter: Statement.Fragment | undefined, scope: unknown, f: (given: Params) => Params) =>
       database.query(
         filter === undefined
-          ? plain(f(own(scope)))
-          : sql<Row>(template, ...f([...own(scope), filter])),
+          ? plain(f(scopeParams(scope)))
+          : sql<Row>(template, ...f([...scopeParams(scope), filter])),
       )
   }
 
-  // SQLite plans a statement anew whenever a bare parameter of its LIMIT is bound (+60 % for a page of 20); `+` hides it.
+  // SQLite re-plans a statement whenever a plain LIMIT parameter is bound (+60 % for a page of 20); `+` avoids it.
   const newest = "ORDER BY created_at DESC, id DESC LIMIT +?"
   const selectOne = statement(`SELECT ${columns} FROM ${table} ${where("id = ?")}`)
   const selectPage = filterable(
@@ -89,26 +89,26 @@ export const make = <A>(source: Source) => {
     (...filter) => `SELECT count(*) AS total FROM ${table} ${where(...filter)}`,
   )
 
-  const missing = (id: string) => Effect.fail(new NotFoundError({ resource, id }))
+  const notFound = (id: string) => Effect.fail(new NotFoundError({ resource, id }))
 
-  /** What `f` makes of one row. The last parameters of the statement are `ids`: scope and id. */
-  const one = <B, E>(
+  /** Runs a statement on one row and applies `f`. `ids`, scope and id, are the statement's last parameters. */
+  const runOne = <B, E>(
     scope: unknown,
     id: string,
     run: (ids: Params) => Effect.Effect<ReadonlyArray<Row>, E>,
     f: (rows: ReadonlyArray<Row>) => B,
   ): Effect.Effect<B, E | NotFoundError> =>
     isStorable(id) && isStorable(scope)
-      ? Effect.flatMap(run([...own(scope), id]), (rows) =>
-          rows.length === 0 ? missing(id) : Effect.succeed(f(rows)),
+      ? Effect.flatMap(run([...scopeParams(scope), id]), (rows) =>
+          rows.length === 0 ? notFound(id) : Effect.succeed(f(rows)),
         )
-      : missing(id)
+      : notFound(id)
 
   const count = (scope: unknown, filter?: Statement.Fragment) =>
-    Effect.map(selectCount(filter, scope, same), totalOf)
+    Effect.map(selectCount(filter, scope, unchanged), totalOf)
 
   const get = (scope: unknown, id: string) =>
-    one(scope, id, (ids) => database.query(selectOne(ids)), first)
+    runOne(scope, id, (ids) => database.query(selectOne(ids)), decodeFirst)
 
   const list = (
     scope: unknown,
@@ -146,7 +146,15 @@ export const make = <A>(source: Source) => {
       },
     )
 
-  return { source, columns, where, statement, first, one, reads: { get, list, listAfter, count } }
+  return {
+    source,
+    columns,
+    where,
+    statement,
+    first: decodeFirst,
+    one: runOne,
+    reads: { get, list, listAfter, count },
+  }
 }
 
 export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
@@ -164,18 +172,18 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
     return Effect.map(write(insertion(values)), first)
   }
 
-  const kept = new Set(["id", "updated_at", source.scope])
-  const changeable = Object.keys(model.update.fields).filter((name) => !kept.has(name))
+  const fixedColumns = new Set(["id", "updated_at", source.scope])
+  const changeable = Object.keys(model.update.fields).filter((name) => !fixedColumns.has(name))
   const changes = new Map<string, ReturnType<typeof statement>>()
   const change = (names: ReadonlyArray<string>) => {
     const assignments = [...names, "updated_at"].map((name) => `${name} = ?`).join(", ")
-    const known = changes.get(assignments)
-    if (known !== undefined) return known
-    const made = statement(
+    const existing = changes.get(assignments)
+    if (existing !== undefined) return existing
+    const created = statement(
       `UPDATE ${source.table} SET ${assignments} ${where("id = ?")} RETURNING ${columns}`,
     )
-    changes.set(assignments, made)
-    return made
+    changes.set(assignments, created)
+    return created
   }
   const update = (scope: unknown, id: string, patch: unknown) => {
     const given = patch as Row
@@ -199,17 +207,17 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
   return { insert, update, delete: remove }
 }
 
-/** No row has an id that a database cannot store. */
+/** False for text that a database cannot store, and would fail on: no row has such an id. */
 const isStorable = (value: unknown) => typeof value !== "string" || textIssue(value) === undefined
 
-const same = (params: Params) => params
+const unchanged = (params: Params) => params
 
 const totalOf = ([row]: ReadonlyArray<Row>) => (row === undefined ? 0 : Number(row["total"]))
 
 const positionOf = (row: Row | undefined): Position | null =>
   row === undefined ? null : { created_at: row["created_at"] as Timestamp, id: String(row["id"]) }
 
-/** JSON is written as text on both databases; everything else as it is. */
+/** Encodes JSON columns as text, on both databases. Other values are unchanged. */
 const encoder = (fields: Schema.Struct.Fields) => {
   const json = new Set(Object.keys(fields).filter((name) => columnKind(fields[name]) === "json"))
   return (name: string, value: unknown) =>
@@ -218,7 +226,7 @@ const encoder = (fields: Schema.Struct.Fields) => {
 
 const columnOf = SchemaAST.resolveAt<string>("column")
 
-/** The `column` annotation of a field; a nullable one has it at a member of its union. */
+/** Returns the `column` annotation of a field; a nullable field has it on a member of its union. */
 const columnKind = (field: Schema.Constraint | undefined): string | undefined => {
   if (field === undefined) return undefined
   const asts = SchemaAST.isUnion(field.ast) ? field.ast.types : [field.ast]

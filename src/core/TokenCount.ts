@@ -1,15 +1,15 @@
 import { Effect } from "effect"
 
-/** Beyond that it is an estimate in proportion: nothing else runs while a text is counted. */
-const counted = 50_000
-/** A word is counted in a time that grows with the square of its length: a longer one is counted in parts. */
-const longestWord = 300
-const longWord = new RegExp(String.raw`\S{${longestWord}}|\s{${longestWord}}`, "u")
-const partOfText = new RegExp(`[^]{1,${longestWord}}`, "gu")
+/** Counting blocks the event loop, so the count of a longer text is extrapolated from its first characters. */
+const maxCountedLength = 50_000
+/** Counting a word takes quadratic time, so longer words are counted in parts. */
+const maxWordLength = 300
+const hasLongWord = new RegExp(String.raw`\S{${maxWordLength}}|\s{${maxWordLength}}`, "u")
+const textPart = new RegExp(`[^]{1,${maxWordLength}}`, "gu")
 
 /**
- * How many tokens a text has, in the encoding o200k_base of OpenAI's models; for those of others, who keep theirs to
- * themselves, about as many. Its tables, 2 MB, are loaded when the first text is counted.
+ * Counts the tokens of a text in o200k_base, the encoding of OpenAI's models. For other vendors, whose encodings are
+ * not public, this is an estimate. The tables, 2 MB, are loaded when the first text is counted.
  */
 export const tokensIn = (text: string): Effect.Effect<number> =>
   text === ""
@@ -17,13 +17,15 @@ export const tokensIn = (text: string): Effect.Effect<number> =>
     : Effect.map(
         Effect.promise(() => import("gpt-tokenizer/encoding/o200k_base")),
         ({ countTokens }) => {
-          const start = text.slice(0, counted)
-          const parts = longWord.test(start) ? (start.match(partOfText) ?? []) : [start]
-          // What looks like a special token is text like any other.
+          const start = text.slice(0, maxCountedLength)
+          const parts = hasLongWord.test(start) ? (start.match(textPart) ?? []) : [start]
+          // Text that looks like a special token is counted as ordinary text.
           const tokens = parts.reduce(
             (sum, part) => sum + countTokens(part, { disallowedSpecial: new Set() }),
             0,
           )
-          return text.length <= counted ? tokens : Math.ceil((tokens * text.length) / counted)
+          return text.length <= maxCountedLength
+            ? tokens
+            : Math.ceil((tokens * text.length) / maxCountedLength)
         },
       )

@@ -18,7 +18,7 @@ import * as Jwt from "./Jwt.ts"
 import { Metrics } from "./Metrics.ts"
 import { Settings } from "./Settings.ts"
 
-/** Why a token was refused, as counted. The caller only learns whether it expired. */
+/** The reason a token was rejected, for metrics. The caller learns only whether it expired. */
 type Refusal =
   | "malformed"
   | "algorithm"
@@ -34,18 +34,18 @@ type Refusal =
 interface TokenRequest {
   readonly sub: UserId
   readonly email?: string
-  /** Seeds the role of a new user. */
+  /** The role of a user created by this token. */
   readonly role?: "user" | "admin"
-  /** In seconds. */
+  /** The lifetime in seconds. */
   readonly expires_in: number
   readonly purpose: Purpose
 }
 
-/** Verifies bearer tokens of the configured provider and of our own issuer, and signs the latter. */
+/** Verifies bearer tokens of the configured provider and of our own issuer. Signs tokens of our own issuer. */
 export class Tokens extends Context.Service<
   Tokens,
   {
-    /** Counts every refusal. 503 when the provider's keys are needed and cannot be had. */
+    /** Counts every rejection. Fails with 503 if the provider's keys are needed and unavailable. */
     readonly verify: (
       token: string,
     ) => Effect.Effect<Identity, AuthenticationError | ServiceUnavailableError>
@@ -115,7 +115,7 @@ export class Tokens extends Context.Service<
       }
 
       return Tokens.of({
-        // HS256 is verified inside one step: no generator, no promise, no thread pool.
+        // HS256 is verified synchronously: no generator, no promise, no thread pool.
         verify: (token) =>
           Effect.withFiber((fiber) => {
             const jwt = Jwt.parse(token)
@@ -142,7 +142,7 @@ export class Tokens extends Context.Service<
   )
 }
 
-/** Who may sign, with which keys, and what its tokens must say. */
+/** An accepted issuer, its keys, and the claims that its tokens must have. */
 interface Issuer {
   readonly provider: AuthProvider
   readonly issuer: string | null
@@ -155,24 +155,24 @@ interface Issuer {
 
 const ownIssuer = "plinth"
 
-/** A key object, because making one from bytes costs more than the signature. */
+/** Returns a key object, because creating one from bytes for every token costs more than the signature. */
 const toKey = (secret: Redacted.Redacted) => createSecretKey(Redacted.value(secret), "utf8")
 
 const nowInSeconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
 
-/** The algorithm is pinned to the key: it was imported for that one alone. */
+/** Accepts only the algorithm for which the key was imported. */
 const isSignedBy = (token: string, algorithm: Jwt.Algorithm) => (key: CryptoKey) =>
   Effect.tryPromise(() => compactVerify(token, key, { algorithms: [algorithm] })).pipe(
     Effect.match({ onSuccess: () => true, onFailure: () => false }),
   )
 
 /**
- * Seconds that a provider's clock may be ahead of ours. `iat` proves nothing, but orders the tokens of a user: only
- * one from the far future is refused. An `exp` gets no leeway: what has expired has expired.
+ * How far a provider's clock may be ahead of ours. `iat` proves nothing and only orders the tokens of a user, so only
+ * one far in the future is rejected. `exp` has no leeway.
  */
-const leeway = { nbf: 5, iat: 60 }
+const leewaySeconds = { nbf: 5, iat: 60 }
 
-/** The first rule that claims of a good signature break. */
+/** Returns the first rule that the claims of a correctly signed token break. */
 const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undefined => {
   const { iss, aud, exp, nbf, iat, sub, purpose } = claims as Registered
   if (issuer.issuer !== null && iss !== issuer.issuer) return "issuer"
@@ -187,7 +187,8 @@ const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undef
   if (exp <= now) return "expired"
   if (nbf !== undefined && !isTime(nbf)) return "claims"
   if (iat !== undefined && !isTime(iat)) return "claims"
-  if ((nbf ?? 0) > now + leeway.nbf || (iat ?? 0) > now + leeway.iat) return "not_yet_valid"
+  if ((nbf ?? 0) > now + leewaySeconds.nbf || (iat ?? 0) > now + leewaySeconds.iat)
+    return "not_yet_valid"
   if (issuer.purpose !== null && purpose !== issuer.purpose) return "purpose"
   return typeof sub === "string" && isSubject(sub) ? undefined : "claims"
 }
@@ -196,11 +197,11 @@ type Registered = Readonly<
   Record<"iss" | "aud" | "exp" | "nbf" | "iat" | "sub" | "purpose", unknown>
 >
 
-/** NumericDate, RFC 7519 §2, which may have a fraction. */
+/** Tests for a NumericDate, which may have a fraction (RFC 7519 §2). */
 const isTime = (value: unknown): value is number =>
   typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER
 
-/** Of claims that `refusalOf` has nothing against. */
+/** Returns the identity of claims that passed `refusalOf`. */
 const identityOf = (claims: Claims, { provider, roleClaim }: Issuer): Identity => {
   const { sub, iat, exp } = claims as { sub: string; iat?: number; exp: number }
   return {

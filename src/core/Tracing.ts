@@ -6,30 +6,30 @@ import { version } from "../domain/Version.ts"
 import { scrub } from "./Logger.ts"
 import { Settings } from "./Settings.ts"
 
-/** The span of a request that is recorded. */
+/** The span of a sampled request. */
 export interface RequestSpan {
   readonly trace_id: string
   readonly span_id: string
-  /** `route` is the pattern, never the path with its ids. */
+  /** `route` is the route pattern, never the path with its ids. */
   readonly end: (method: string, route: string, status: number) => void
 }
 
 interface RequestHead {
   readonly method: string
-  /** Up to the first `?`, `;` or `#`: what follows may hold tokens. */
+  /** The path up to the first `?`, `;` or `#`, because the rest may contain tokens. */
   readonly path: string
   readonly headers: Headers.Headers
 }
 
 /**
- * OpenTelemetry traces, when OTEL_ENABLED; nothing of it is loaded otherwise. Whether a request is recorded is
- * decided before its first span is made, by the caller's `traceparent` (W3C), else by OTEL_TRACES_SAMPLER_ARG: one
- * that is not recorded makes no spans at all.
+ * OpenTelemetry traces if OTEL_ENABLED is set; otherwise OpenTelemetry is not loaded. The sampling decision precedes
+ * the first span of a request. It follows the caller's `traceparent` (W3C), or else OTEL_TRACES_SAMPLER_ARG. A request
+ * that is not sampled creates no spans.
  */
 export class Tracing extends Context.Service<
   Tracing,
   {
-    /** Begins the span of a request on its fiber; undefined when it is not recorded. Null when tracing is off. */
+    /** Starts the span of a request on its fiber. Returns undefined if it is not sampled. Null if tracing is off. */
     readonly begin:
       | ((fiber: Fiber.Fiber<unknown, unknown>, head: RequestHead) => RequestSpan | undefined)
       | null
@@ -37,15 +37,15 @@ export class Tracing extends Context.Service<
 >()("plinth/core/Tracing") {
   static readonly layer = Layer.unwrap(
     Effect.map(Settings, (settings) =>
-      settings.OTEL_ENABLED ? enabled(settings) : Layer.succeed(this, { begin: null }),
+      settings.OTEL_ENABLED ? layerEnabled(settings) : Layer.succeed(this, { begin: null }),
     ),
   )
 }
 
-const enabled = (settings: Settings["Service"]) =>
+const layerEnabled = (settings: Settings["Service"]) =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const { OtelTracer, provider, api } = yield* sdk(settings)
+      const { OtelTracer, provider, api } = yield* loadSdk(settings)
       const otel = provider.getTracer("plinth", version)
       const tracer = yield* Effect.provideService(OtelTracer.make, OtelTracer.OtelTracer, otel)
 
@@ -53,14 +53,14 @@ const enabled = (settings: Settings["Service"]) =>
         fiber: Fiber.Fiber<unknown, unknown>,
         { headers, method, path }: RequestHead,
       ): RequestSpan | undefined => {
-        const caller = Option.getOrUndefined(HttpTraceContext.w3c(headers))
+        const callerSpan = Option.getOrUndefined(HttpTraceContext.w3c(headers))
         const parent =
-          caller === undefined
+          callerSpan === undefined
             ? api.ROOT_CONTEXT
             : api.trace.setSpanContext(api.ROOT_CONTEXT, {
-                traceId: caller.traceId,
-                spanId: caller.spanId,
-                traceFlags: caller.sampled ? api.TraceFlags.SAMPLED : api.TraceFlags.NONE,
+                traceId: callerSpan.traceId,
+                spanId: callerSpan.spanId,
+                traceFlags: callerSpan.sampled ? api.TraceFlags.SAMPLED : api.TraceFlags.NONE,
                 isRemote: true,
               })
         const span = otel.startSpan(
@@ -83,18 +83,18 @@ const enabled = (settings: Settings["Service"]) =>
             OtelTracer.makeExternalSpan({ traceId, spanId, traceFlags: api.TraceFlags.SAMPLED }),
           ),
         )
-        return { trace_id: traceId, span_id: spanId, end: ending(span, api.SpanStatusCode.ERROR) }
+        return { trace_id: traceId, span_id: spanId, end: spanEnd(span, api.SpanStatusCode.ERROR) }
       }
 
       return Context.make(Tracing, { begin }).pipe(
         Context.add(Tracer.Tracer, tracer),
-        // The stock span of a request has its whole URL: ours takes its place.
+        // The span above replaces the stock span of a request, which contains the whole URL.
         Context.add(HttpMiddleware.TracerDisabledWhen, () => true),
       )
     }),
   )
 
-const ending =
+const spanEnd =
   (span: OtelSpan, error: number): RequestSpan["end"] =>
   (method, route, status) => {
     span.updateName(`${method} ${route}`)
@@ -104,10 +104,11 @@ const ending =
     span.end()
   }
 
-/** Loads the SDK, and flushes what it holds when the scope closes; a collector that is down costs at most this. */
+/** The longest delay of shutdown by an unreachable collector. */
 const flushTimeout = "3 seconds"
 
-const sdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
+/** Loads the SDK. Flushes pending spans when the scope closes. */
+const loadSdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
   const base = yield* Effect.promise(() => import("@opentelemetry/sdk-trace-base"))
   const { resourceFromAttributes } = yield* Effect.promise(() => import("@opentelemetry/resources"))
   const api = yield* Effect.promise(() => import("@opentelemetry/api"))
@@ -115,7 +116,7 @@ const sdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
 
   const exporter: SpanExporter | undefined =
     settings.OTEL_EXPORTER === "otlp"
-      ? yield* otlp(settings)
+      ? yield* otlpExporter(settings)
       : settings.OTEL_EXPORTER === "console"
         ? new base.ConsoleSpanExporter()
         : undefined
@@ -135,8 +136,8 @@ const sdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
             exporter === undefined ? [] : [new base.BatchSpanProcessor(withoutSecrets(exporter))],
         }),
     ),
-    (open) =>
-      Effect.tryPromise(() => open.forceFlush().finally(() => open.shutdown())).pipe(
+    (active) =>
+      Effect.tryPromise(() => active.forceFlush().finally(() => active.shutdown())).pipe(
         Effect.timeoutOption(flushTimeout),
         Effect.ignore,
       ),
@@ -145,39 +146,39 @@ const sdk = Effect.fnUntraced(function* (settings: Settings["Service"]) {
 })
 
 /**
- * Spans of others hold whole URLs, and failures hold messages of drivers. Cleaned where they leave in batches, so that
- * it costs no request anything.
+ * Removes secrets from spans before export: spans of libraries contain whole URLs, and errors contain messages of
+ * drivers. Runs on batches, outside the path of requests.
  */
 const withoutSecrets = (exporter: SpanExporter): SpanExporter => ({
   export: (spans, done) => {
-    for (const span of spans) clean(span)
+    for (const span of spans) scrubSpan(span)
     exporter.export(spans, done)
   },
   shutdown: () => exporter.shutdown(),
   forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
 })
 
-/** A span that has ended belongs to nobody else. */
-const clean = ({ attributes, events, status }: ReadableSpan) => {
+/** Mutates the span, which is safe because it has ended. */
+const scrubSpan = ({ attributes, events, status }: ReadableSpan) => {
   delete attributes["url.query"]
   const url = attributes["url.full"]
   if (typeof url === "string") attributes["url.full"] = url.replace(/[?#].*$/s, "")
-  for (const texts of [attributes, ...events.map((event) => event.attributes ?? {})]) {
-    for (const [key, value] of Object.entries(texts)) {
-      if (typeof value === "string") texts[key] = scrub(value)
+  for (const attributeSet of [attributes, ...events.map((event) => event.attributes ?? {})]) {
+    for (const [key, value] of Object.entries(attributeSet)) {
+      if (typeof value === "string") attributeSet[key] = scrub(value)
     }
   }
   if (status.message !== undefined) status.message = scrub(status.message)
 }
 
-const otlp = Effect.fnUntraced(function* (settings: Settings["Service"]) {
+const otlpExporter = Effect.fnUntraced(function* (settings: Settings["Service"]) {
   const { OTLPTraceExporter } = yield* Effect.promise(
     () => import("@opentelemetry/exporter-trace-otlp-http"),
   )
   const base = settings.OTEL_EXPORTER_OTLP_ENDPOINT ?? "http://localhost:4318"
   if (new URL(base).port === "4317") {
     yield* Effect.logWarning(
-      "OTEL_EXPORTER_OTLP_ENDPOINT has the port of gRPC; traces are sent over HTTP, usually to 4318",
+      "OTEL_EXPORTER_OTLP_ENDPOINT has the gRPC port 4317; traces are sent over HTTP, usually to port 4318",
     )
   }
   return new OTLPTraceExporter({ url: `${base}/v1/traces`, timeoutMillis: 3000 })

@@ -5,7 +5,7 @@ import type { Algorithm } from "./Jwt.ts"
 
 export type Asymmetric = Exclude<Algorithm, "HS256">
 
-/** A public key of a provider's, good for one algorithm. */
+/** A provider's public key for one algorithm. */
 export interface VerificationKey {
   readonly kid: string | null
   readonly algorithm: Asymmetric
@@ -13,12 +13,13 @@ export interface VerificationKey {
 }
 
 /**
- * Why a key of a set is passed over. `algorithm`: made for another one than RS256 and ES256. `use`: not made to verify
- * signatures. `private`: whoever read the set can sign with it. `weak`: RSA out of bounds. `excess`: beyond 64 keys.
+ * The reason a key of a set is skipped. `algorithm`: not for RS256 or ES256. `use`: not for verifying signatures.
+ * `private`: contains the private key, so every reader of the set can sign. `weak`: RSA parameters out of bounds.
+ * `excess`: beyond the 64th key.
  */
 type Refusal = "malformed" | "algorithm" | "use" | "private" | "weak" | "excess"
 
-/** The result of reading a key set: its usable keys, and how many were passed over for which reason. */
+/** The usable keys of a key set, and the number of skipped keys by reason. */
 export interface KeySet {
   readonly usable: ReadonlyArray<VerificationKey>
   readonly refused: Readonly<Partial<Record<Refusal, number>>>
@@ -26,13 +27,13 @@ export interface KeySet {
 
 const maxKeys = 64
 
-/** One key that cannot be used takes none of the others with it (RFC 7517 §5). */
+/** Imports a key set. Skips unusable keys without rejecting the others (RFC 7517 §5). */
 export const fromSet = Effect.fnUntraced(function* (keys: ReadonlyArray<unknown>) {
   const usable: Array<VerificationKey> = []
   const refused: Partial<Record<Refusal, number>> = {}
   if (keys.length > maxKeys) refused.excess = keys.length - maxKeys
   for (const input of keys.slice(0, maxKeys)) {
-    yield* Effect.match(imported(input), {
+    yield* Effect.match(importKey(input), {
       onSuccess: (key) => void usable.push(key),
       onFailure: ({ reason }) => void (refused[reason] = (refused[reason] ?? 0) + 1),
     })
@@ -44,11 +45,11 @@ class RefusedKey extends Data.TaggedError("RefusedKey")<{ readonly reason: Refus
 
 const refuse = (reason: Refusal) => new RefusedKey({ reason })
 
-const imported = Effect.fnUntraced(function* (input: unknown) {
+const importKey = Effect.fnUntraced(function* (input: unknown) {
   if (!isRecord(input)) return yield* refuse("malformed")
   const reason = refusalOf(input)
   if (reason !== undefined) return yield* refuse(reason)
-  // Only the public members are taken.
+  // `decode` keeps only public members.
   const { kid, ...jwk } = yield* Effect.mapError(decode(input), () => refuse("malformed"))
   const algorithm = jwk.kty === "RSA" ? "RS256" : "ES256"
   const key = yield* Effect.tryPromise({
@@ -68,7 +69,7 @@ type Members = Readonly<
 
 const isRecord = (input: unknown): input is Members => typeof input === "object" && input !== null
 
-/** RFC 7518 §6.2.2, §6.3.2 and §6.4. */
+/** Private members by RFC 7518 §6.2.2, §6.3.2 and §6.4. */
 const privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] as const
 
 const refusalOf = (jwk: Members): Refusal | undefined => {
@@ -80,7 +81,7 @@ const refusalOf = (jwk: Members): Refusal | undefined => {
   return isRsa || isEc ? undefined : "algorithm"
 }
 
-/** RFC 7517 §4.3: no value twice, and none that contradicts a use for signatures. */
+/** Tests `key_ops` (RFC 7517 §4.3): no duplicates, and only operations compatible with signatures. */
 const mayVerify = (operations: unknown) =>
   operations === undefined ||
   (Array.isArray(operations) &&
@@ -104,8 +105,9 @@ const decode = Schema.decodeUnknownEffect(
 )
 
 /**
- * RFC 7518 §3.3: 2048 bits or more. Past 8192, verifying would cost too much. The exponent is odd and between 2^16 and
- * 2^256 (FIPS 186-5 §A.1.1): with 1 anybody signs, and 3 has a history of forgeries.
+ * Requires RSA keys of at least 2048 bits (RFC 7518 §3.3) and at most 8192, because larger ones are too slow to verify.
+ * The exponent is odd and between 2^16 and 2^256 (FIPS 186-5 §A.1.1): with 1 anyone can sign, and 3 has a history of
+ * forgeries.
  */
 const isStrong = ({ algorithm }: CryptoKey) => {
   if (algorithm.name === "ECDSA") return true

@@ -5,7 +5,7 @@ const address =
   /^(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*@(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-)(?:\.(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-))*$/u
 
 /** RFC 5321 §4.5.3.1, in code points, beside the @. */
-const longest = { local: 64, domain: 255 }
+const maxLength = { local: 64, domain: 255 }
 
 /**
  * A plain address: one mailbox, as a header may hold it. There are no angle brackets, quotes, comments, commas nor
@@ -14,11 +14,12 @@ const longest = { local: 64, domain: 255 }
  * this rule.
  */
 export const isEmailAddress = (text: string) => {
-  if (text.length > 2 * (longest.local + 1 + longest.domain) || !address.test(text)) return false
+  if (text.length > 2 * (maxLength.local + 1 + maxLength.domain) || !address.test(text))
+    return false
   const at = text.indexOf("@")
   return (
-    isWithin(text.slice(0, at), longest.local) &&
-    isWithin(text.slice(at + 1), longest.domain) &&
+    isWithin(text.slice(0, at), maxLength.local) &&
+    isWithin(text.slice(at + 1), maxLength.domain) &&
     (isAscii.test(text) ||
       (!invisible.test(text) && text.normalize("NFKC") === text.normalize("NFC")))
   )

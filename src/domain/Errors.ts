@@ -150,6 +150,9 @@ export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailab
   }
 }
 
+/** Failures of reading one entity: there is none, or the database cannot be reached. */
+export type ReadError = NotFoundError | ServiceUnavailableError
+
 /** The caller's deadline came before the answer: what was asked for may have happened. */
 export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededError>()(
   "DeadlineExceededError",

@@ -155,19 +155,19 @@ export const UpdatedAt = Model.Field({
 })
 
 /** The time of the Clock, which a test may own. */
-export const now = Effect.map(DateTime.now, (time) => Timestamp.make(DateTime.formatIso(time)))
+export const now = Effect.map(DateTime.now, (time) => timestampOf(time))
+
+/** The text of a time; a number is Unix milliseconds. */
+export const timestampOf = (time: DateTime.DateTime.Input) =>
+  Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(time)))
 
 /** So long before now. */
 export const ago = (duration: Duration.Input) =>
-  Effect.map(DateTime.now, (time) =>
-    Timestamp.make(DateTime.formatIso(DateTime.subtractDuration(time, duration))),
-  )
+  Effect.map(DateTime.now, (time) => timestampOf(DateTime.subtractDuration(time, duration)))
 
 /** So many ms after now. */
 export const fromNow = (millis: number) =>
-  Effect.map(DateTime.now, (time) =>
-    Timestamp.make(DateTime.formatIso(DateTime.add(time, { milliseconds: millis }))),
-  )
+  Effect.map(DateTime.now, (time) => timestampOf(DateTime.add(time, { milliseconds: millis })))
 
 /** A JSON object that we write: JSONB on PostgreSQL, JSON_TEXT on SQLite, the parsed value everywhere else. */
 export const Json = Schema.Record(Schema.String, Schema.Unknown).annotate({ column: "json" })

@@ -13,7 +13,7 @@ type Path = ReadonlyArray<PropertyKey>
 
 /** Collects what is wrong with an input, by place and never by value: the first 100 in words, the others as a number. */
 export class Issues {
-  readonly told: Array<{ readonly path: string; readonly message: string }> = []
+  readonly reported: Array<{ readonly path: string; readonly message: string }> = []
   more = 0
 
   /** All that a decoder found in an input that stands at `above`. */
@@ -24,13 +24,13 @@ export class Issues {
   }
 
   add(path: Path, message: string) {
-    if (this.told.length === maxIssues) this.more += 1
-    else this.told.push({ path: dotted(path), message: echo(message, maxMessageBytes) })
+    if (this.reported.length === maxIssues) this.more += 1
+    else this.reported.push({ path: dotted(path), message: echo(message, maxMessageBytes) })
     return this
   }
 
   get error() {
-    const { more, told: issues } = this
+    const { more, reported: issues } = this
     const field = issues[0]?.path ?? ""
     return new ValidationError({ issues, field, ...(more > 0 && { more }) })
   }
@@ -41,7 +41,7 @@ export class Issues {
     else if (issue._tag === "Pointer") this.#visit(issue.issue, [...path, ...issue.path])
     else if ("issues" in issue && issue.issues.length > 0) {
       for (const part of issue.issues) this.#visit(part, path)
-    } else if (this.told.length === maxIssues && issue._tag !== "Filter") this.more += 1
+    } else if (this.reported.length === maxIssues && issue._tag !== "Filter") this.more += 1
     else {
       for (const { message, path: below = [] } of format(issue).issues) {
         this.add(

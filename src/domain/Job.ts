@@ -75,7 +75,7 @@ export interface JobPolicy {
   /** How often it is begun at most. */
   readonly attempts: number
   /** Waits between attempts double from `first` up to `most`, each shortened by up to a half by chance. */
-  readonly backoff: { readonly first: Duration.Input; readonly most: Duration.Input }
+  readonly backoff: { readonly first: Duration.Input; readonly max: Duration.Input }
   /** For one attempt, which is interrupted then. */
   readonly timeout: Duration.Input
   /** At once in one process. */
@@ -86,7 +86,7 @@ export interface JobPolicy {
 
 const usual: JobPolicy = {
   attempts: 3,
-  backoff: { first: "1 second", most: "60 seconds" },
+  backoff: { first: "1 second", max: "60 seconds" },
   timeout: "300 seconds",
   concurrency: 5,
   retention: "14 days",
@@ -119,7 +119,7 @@ export const backoffOf = (
   { attempts, chance }: { readonly attempts: number; readonly chance: number },
 ): number => {
   const first = Duration.toMillis(Duration.fromInputUnsafe(backoff.first))
-  const most = Duration.toMillis(Duration.fromInputUnsafe(backoff.most))
+  const most = Duration.toMillis(Duration.fromInputUnsafe(backoff.max))
   return Math.round(Math.min(most, first * 2 ** (attempts - 1)) * (1 - chance / 2))
 }
 
@@ -134,7 +134,7 @@ export const isRetryable = (error: unknown): boolean =>
 /** A mail that nobody sends again by hand: for an hour and more, a provider may be away. */
 const email: Partial<JobPolicy> = {
   attempts: 12,
-  backoff: { first: "5 seconds", most: "10 minutes" },
+  backoff: { first: "5 seconds", max: "10 minutes" },
   timeout: "60 seconds",
 }
 

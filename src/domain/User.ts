@@ -11,6 +11,11 @@ export type UserId = typeof UserId.Type
 export const Role = Schema.Literals(["user", "admin", "superadmin"])
 export type Role = typeof Role.Type
 
+/** Roles by what they allow: a higher rank includes all lower ones. */
+export const rankOf = (role: Role) => ranks[role]
+
+const ranks: Readonly<Record<Role, number>> = { user: 0, admin: 1, superadmin: 2 }
+
 export const SubscriptionPlan = Schema.Literals(["free", "pro", "enterprise"])
 export type SubscriptionPlan = typeof SubscriptionPlan.Type
 
@@ -45,11 +50,11 @@ export const isHttps = (value: string) =>
   /^https:\/\/[^\s]+$/i.test(value) && URL.canParse(value) && new URL(value).username === ""
 
 /** Decided by the server: never part of an input. */
-const kept = <S extends Schema.Top>(schema: S) =>
+const serverSet = <S extends Schema.Top>(schema: S) =>
   Model.Field({ select: schema, insert: schema, update: schema, json: schema })
 
 /** Kept from everyone but admins and the database. */
-const internal = <S extends Schema.Top>(schema: S) =>
+const adminOnly = <S extends Schema.Top>(schema: S) =>
   Model.Field({ select: schema, insert: schema, update: schema })
 
 /**
@@ -60,23 +65,23 @@ const internal = <S extends Schema.Top>(schema: S) =>
  */
 export class User extends Model.Class<User>("User")({
   id: Model.GeneratedByApp(UserId),
-  email: kept(
+  email: serverSet(
     Schema.NullOr(Schema.String.annotate({ format: "email", examples: ["ada@example.com"] })),
   ),
-  email_key: internal(Schema.NullOr(Schema.String)),
+  email_key: adminOnly(Schema.NullOr(Schema.String)),
   full_name: Fields.Nullable(fullName),
   avatar_url: Fields.Nullable(avatarUrl),
-  role: kept(Role),
-  is_active: kept(Fields.Bool),
-  subscription_plan: kept(SubscriptionPlan),
-  subscription_status: kept(SubscriptionStatus),
-  stripe_customer_id: internal(Schema.NullOr(Schema.String)),
-  apple_original_transaction_id: internal(Schema.NullOr(Schema.String)),
-  google_purchase_token: internal(Schema.NullOr(Schema.String)),
-  last_login_at: internal(Schema.NullOr(Fields.Timestamp)),
-  login_count: internal(Schema.Int),
-  last_token_iat: internal(Schema.NullOr(Schema.Int)),
-  closed_at: internal(Schema.NullOr(Fields.Timestamp)),
+  role: serverSet(Role),
+  is_active: serverSet(Fields.Bool),
+  subscription_plan: serverSet(SubscriptionPlan),
+  subscription_status: serverSet(SubscriptionStatus),
+  stripe_customer_id: adminOnly(Schema.NullOr(Schema.String)),
+  apple_original_transaction_id: adminOnly(Schema.NullOr(Schema.String)),
+  google_purchase_token: adminOnly(Schema.NullOr(Schema.String)),
+  last_login_at: adminOnly(Schema.NullOr(Fields.Timestamp)),
+  login_count: adminOnly(Schema.Int),
+  last_token_iat: adminOnly(Schema.NullOr(Schema.Int)),
+  closed_at: adminOnly(Schema.NullOr(Fields.Timestamp)),
   created_at: Fields.CreatedAt,
   updated_at: Fields.UpdatedAt,
 }) {}

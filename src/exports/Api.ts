@@ -1,3 +1,3 @@
-/** `plinth/api`: the HTTP contract, and its client. */
+/** `plinth/api`: the HTTP contract and its client. */
 export { Api } from "../api/Api.ts"
 export { type Options, PlinthApi, type Token } from "../api/ApiClient.ts"

@@ -1,4 +1,4 @@
-/** `plinth/domain`: what things are, as both contracts speak of them, and what can fail. */
+/** `plinth/domain`: the entities and errors that both contracts use. */
 export {
   AiCompletion,
   AiEvent,

@@ -1,7 +1,6 @@
 import { Effect, Option, Schema } from "effect"
 import type { Usage } from "../business/Usage.ts"
 import { JobFailed, type JobHandler } from "../core/JobExecution.ts"
-import { now } from "../domain/Fields.ts"
 import { UserId } from "../domain/User.ts"
 
 /** A job about a user is usage of his, once: the ledger knows it by its id, however often it runs. */
@@ -14,19 +13,14 @@ export const metered =
         const user = userOf(payload)
         return Option.isNone(user)
           ? Effect.void
-          : Effect.flatMap(now, (occurred_at) =>
-              usage.record([
-                {
-                  source: `job:${context.id}`,
-                  user_id: user.value,
-                  metric: "background_jobs",
-                  quantity: 1,
-                  dimension: handler.type.identifier,
-                  estimated: false,
-                  occurred_at,
-                },
-              ]),
-            ).pipe(Effect.mapError((cause) => new JobFailed({ cause })))
+          : usage
+              .recordOne({
+                source: `job:${context.id}`,
+                user_id: user.value,
+                metric: "background_jobs",
+                dimension: handler.type.identifier,
+              })
+              .pipe(Effect.mapError((cause) => new JobFailed({ cause })))
       }),
   })
 

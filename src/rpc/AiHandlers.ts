@@ -11,27 +11,27 @@ export const make = Effect.gen(function* () {
 
   return {
     "ai.status": decoded(input.status, () => Effect.succeed(gateway.status)),
-    "ai.complete": decoded(input.complete, ({ user_id, ...asked }) =>
+    "ai.complete": decoded(input.complete, ({ user_id, ...completion }) =>
       Effect.flatMap(subscriberOf(users, user_id), (caller) =>
-        gateway.complete(caller, requestOf(asked)),
+        gateway.complete(caller, toRequest(completion)),
       ),
     ),
-    "ai.stream": decodedStream(input.complete, ({ user_id, ...asked }) =>
+    "ai.stream": decodedStream(input.complete, ({ user_id, ...completion }) =>
       Stream.unwrap(
         Effect.flatMap(subscriberOf(users, user_id), (caller) =>
-          gateway.stream(caller, requestOf(asked)),
+          gateway.stream(caller, toRequest(completion)),
         ),
       ),
     ),
   }
 })
 
-const requestOf = ({
+const toRequest = ({
   complexity,
   model,
-  ...asked
+  ...completion
 }: Omit<typeof input.complete.Type, "user_id">) => ({
-  ...asked,
+  ...completion,
   model: model ?? null,
   complexity: complexity ?? null,
 })

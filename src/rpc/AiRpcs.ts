@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { AiCompletion, AiEvent, AiStatus, Complexity } from "../domain/Ai.ts"
 import { AiCompletionInput } from "../domain/AiInput.ts"
 import {
@@ -10,7 +10,7 @@ import {
   QuotaExceededError,
   ServiceUnavailableError,
 } from "../domain/Errors.ts"
-import { method, streaming, userId } from "./Method.ts"
+import { method, streamingMethod, userId } from "./Method.ts"
 
 const error = [
   enveloped(NotFoundError),
@@ -20,22 +20,25 @@ const error = [
   enveloped(ServiceUnavailableError),
 ] as const
 
-const { stream: _stream, ...asked } = AiCompletionInput.fields
+const { stream: _stream, ...completionFields } = AiCompletionInput.fields
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   status: Schema.Struct({}),
   complete: Schema.Struct({
     user_id: userId,
-    ...asked,
+    ...completionFields,
     complexity: Schema.optionalKey(Complexity),
   }),
 }
 
-/** Models, metered on the user they are asked for, who must be active. Without `model`: by `complexity`, or the default. */
+/**
+ * AI completions, metered on `user_id`, an active user. Without `model`, the model for `complexity` or the default
+ * answers.
+ */
 export class AiRpcs extends RpcGroup.make(
   method("ai.status", { input: input.status, success: AiStatus, error: [] }),
   method("ai.complete", { input: input.complete, success: AiCompletion, error }),
-  /** Texts as they come; the last event has what the whole took. Who stops reading stops the provider. */
-  streaming("ai.stream", { input: input.complete, success: AiEvent, error }),
+  /** Emits pieces of text; the last event has the usage. Interrupting the stream also stops the provider's response. */
+  streamingMethod("ai.stream", { input: input.complete, success: AiEvent, error }),
 ) {}

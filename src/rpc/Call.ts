@@ -1,6 +1,6 @@
 import { Context, Schema } from "effect"
 import { RpcMiddleware } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import {
   AuthenticationError,
   BadRequestError,
@@ -13,19 +13,19 @@ import {
   ValidationError,
 } from "../domain/Errors.ts"
 
-/** The headers of a call, beside `Authorization: Bearer RPC_TOKEN`, `X-Request-ID` and `traceparent`. */
+/** The caller's name. Calls also carry `Authorization: Bearer RPC_TOKEN`, `X-Request-ID` and `traceparent`. */
 export const callerHeader = "x-plinth-caller"
-/** In ms, from now: nobody waits longer for the answer. */
+/** The deadline of the call, in ms from now. */
 export const timeoutHeader = "x-plinth-timeout-ms"
-/** A day. */
-export const longestTimeout = 86_400_000
+/** The longest timeout that a call may set: one day. */
+export const maxTimeoutMs = 86_400_000
 
-/** How many calls the body has that this one came in: what is wrong with all of them is one answer. */
+/** The number of calls in the body of this call; one response reports the issues of all. */
 export const CallsInBody = Context.Reference<number>("plinth/rpc/Call/CallsInBody", {
   defaultValue: () => 1,
 })
 
-/** What can be wrong with every call. Counts it, by the caller's name, and ends it at its deadline. */
+/** Counts each call by the caller's name and enforces its deadline. Declares the errors that any call can have. */
 export class Call extends RpcMiddleware.Service<Call>()("plinth/rpc/Call", {
   error: Schema.Union([
     enveloped(AuthenticationError),
@@ -33,7 +33,7 @@ export class Call extends RpcMiddleware.Service<Call>()("plinth/rpc/Call", {
     enveloped(DeadlineExceededError),
     enveloped(PayloadTooLargeError),
     enveloped(RateLimitError),
-    // A client decodes it as `BadRequestError`, whose code and fields it has.
+    // Clients decode it as `BadRequestError`, which has the same code and fields.
     enveloped(RequestTimeoutError),
     enveloped(ServiceUnavailableError),
     enveloped(UnsupportedMediaTypeError),

@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
 import type { Headers } from "effect/http"
-import { codeOf } from "../api/Envelope.ts"
+import { codeOf } from "../http/Envelope.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { ValidationError } from "../domain/Errors.ts"
@@ -8,7 +8,7 @@ import { maxIssues, withIssues } from "../domain/Issues.ts"
 import { Call, CallsInBody, timeoutHeader } from "./Call.ts"
 import { withDeadline } from "./Deadline.ts"
 
-/** A call within its deadline, which is counted and timed. The headers are those of HTTP, which the gate has seen. */
+/** Returns a function that runs a call within its deadline, and counts and times it. `Gate` has checked the headers. */
 export const make = Effect.map(
   Metrics,
   (metrics) =>
@@ -30,13 +30,13 @@ export const make = Effect.map(
 
 export const layer = Layer.effect(
   Call,
-  Effect.map(make, (within) =>
-    Call.of((handler, { headers, rpc }) => within(shared(handler), rpc._tag, headers)),
+  Effect.map(make, (runCall) =>
+    Call.of((handler, { headers, rpc }) => runCall(capIssues(handler), rpc._tag, headers)),
   ),
 )
 
-/** Tells the share of issues that this call has in the answer to its body. */
-const shared = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+/** Limits the issues to this call's share of the response, which all calls of the body use together. */
+const capIssues = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.flatMap(CallsInBody, (calls) =>
     Effect.mapError(handler, (error) =>
       error instanceof ValidationError ? withIssues(error, Math.floor(maxIssues / calls)) : error,

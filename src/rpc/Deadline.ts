@@ -1,32 +1,33 @@
 import { Clock, Context, Duration, Effect } from "effect"
 import { DeadlineExceededError } from "../domain/Errors.ts"
 
-/** When the one who waits stops waiting, in ms of the monotonic clock. A call tells the service how long that is. */
+/** The time when the caller stops waiting, in ms of the monotonic clock. RPC calls send the remaining time along. */
 export const Deadline = Context.Reference<number>("plinth/rpc/Deadline", {
   defaultValue: () => Number.POSITIVE_INFINITY,
 })
 
-/** In ms of the monotonic clock: the other one may step back. */
-export const elapsed = Effect.map(
+/** The monotonic clock in ms; the wall clock may step back. */
+export const monotonicMillis = Effect.map(
   Clock.clockWith((clock) => clock.monotonicTimeNanos),
   (nanos) => Number(nanos) / 1_000_000,
 )
 
 /**
- * No longer than this, nor than a deadline around it. What goes on then is interrupted, here and in every service that
- * is being called.
+ * Limits an effect to `timeout`, and to any enclosing deadline. After that the effect is interrupted, here and in every
+ * service that it is calling, and fails with `DeadlineExceededError`.
  */
 export const withDeadline =
   (timeout: Duration.Input) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceededError, R> =>
     Effect.gen(function* () {
-      const now = yield* elapsed
-      const left = Math.max(0, Math.min(Duration.toMillis(timeout), (yield* Deadline) - now))
+      const now = yield* monotonicMillis
+      const remainingMs = Math.max(0, Math.min(Duration.toMillis(timeout), (yield* Deadline) - now))
       return yield* effect.pipe(
-        Effect.provideService(Deadline, now + left),
+        Effect.provideService(Deadline, now + remainingMs),
         Effect.timeoutOrElse({
-          duration: left,
-          orElse: () => Effect.fail(new DeadlineExceededError({ timeout_ms: Math.round(left) })),
+          duration: remainingMs,
+          orElse: () =>
+            Effect.fail(new DeadlineExceededError({ timeout_ms: Math.round(remainingMs) })),
         }),
       )
     })

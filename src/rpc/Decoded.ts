@@ -5,10 +5,10 @@ import { CallsInBody } from "./Call.ts"
 type Input = Schema.Codec<unknown, unknown>
 
 /**
- * A call that is alone in its body tells all its issues. Calls that share one tell their first: to look for all of them
- * in each would take many times what parsing the body takes.
+ * A call that is alone in its body reports all its issues. Calls that share a body report their first issue only:
+ * finding all issues of each call would take many times as long as parsing the body.
  */
-const decoder = <In extends Input>(input: In) => {
+const makeDecoder = <In extends Input>(input: In) => {
   const decode = Schema.decodeUnknownEffect(input)
   const issuesIn = (payload: unknown, errors: "all" | "first") =>
     Effect.mapError(decode(payload, { errors }), ({ issue }) => Issues.of(issue).error)
@@ -18,20 +18,20 @@ const decoder = <In extends Input>(input: In) => {
     )
 }
 
-/** A handler of what this schema decodes. */
+/** Returns a handler that decodes its payload with `input`. */
 export const decoded = <In extends Input, A, E, R>(
   input: In,
   handle: (value: In["Type"]) => Effect.Effect<A, E, R>,
 ) => {
-  const decode = decoder(input)
+  const decode = makeDecoder(input)
   return (payload: unknown) => Effect.flatMapEager(decode(payload), handle)
 }
 
-/** The same, which answers with a stream. */
+/** Like `decoded`, for a method that answers with a stream. */
 export const decodedStream = <In extends Input, A, E, R>(
   input: In,
   handle: (value: In["Type"]) => Stream.Stream<A, E, R>,
 ) => {
-  const decode = decoder(input)
+  const decode = makeDecoder(input)
   return (payload: unknown) => Stream.unwrap(Effect.map(decode(payload), handle))
 }

@@ -5,16 +5,16 @@ import { SendNotificationEmail, SendPasswordResetEmail, SendWelcomeEmail } from 
 import { decoded } from "./Decoded.ts"
 import { input } from "./EmailRpcs.ts"
 
-const told = ({ created, id }: Enqueued) => ({ job_id: id, created })
+const toResponse = ({ created, id }: Enqueued) => ({ job_id: id, created })
 
 export const make = Effect.map(Emails, ({ enqueue }) => ({
   "email.welcome": decoded(input.welcome, ({ unique_key, ...mail }) =>
-    Effect.map(enqueue(SendWelcomeEmail, mail, unique_key), told),
+    Effect.map(enqueue(SendWelcomeEmail, mail, unique_key), toResponse),
   ),
   "email.passwordReset": decoded(input.passwordReset, ({ unique_key, ...mail }) =>
-    Effect.map(enqueue(SendPasswordResetEmail, mail, unique_key), told),
+    Effect.map(enqueue(SendPasswordResetEmail, mail, unique_key), toResponse),
   ),
   "email.notify": decoded(input.notify, ({ unique_key, ...mail }) =>
-    Effect.map(enqueue(SendNotificationEmail, mail, unique_key), told),
+    Effect.map(enqueue(SendNotificationEmail, mail, unique_key), toResponse),
   ),
 }))

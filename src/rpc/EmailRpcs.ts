@@ -1,15 +1,15 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { text, verbatim } from "../domain/Fields.ts"
 import { JobId } from "../domain/Job.ts"
 import { method, userId } from "./Method.ts"
 
-/** Nothing new while a mail of this kind with this key waits or is being sent. */
+/** While an e-mail of the same kind and key is waiting or being sent, no other is enqueued. */
 const unique_key = Schema.optionalKey(verbatim({ max: 255, example: "invoice-2026-11" }))
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   welcome: Schema.Struct({ user_id: userId, unique_key }),
   passwordReset: Schema.Struct({
@@ -33,16 +33,16 @@ export const input = {
   }),
 }
 
-const mail = {
+const enqueued = {
   success: Schema.Struct({ job_id: JobId, created: Schema.Boolean }),
   error: [enveloped(NotFoundError), enveloped(ServiceUnavailableError)],
 } as const
 
-/** Mails to a user, each a job: sent once it is enqueued, whatever happens to this process. */
+/** E-mails to a user. Each is a job, so an enqueued e-mail is sent even if this process crashes. */
 export class EmailRpcs extends RpcGroup.make(
-  method("email.welcome", { input: input.welcome, ...mail }),
-  /** The link leads to a page of the product, with the token of whoever issues them. */
-  method("email.passwordReset", { input: input.passwordReset, ...mail }),
-  /** `path` is what it is about, under PUBLIC_URL. */
-  method("email.notify", { input: input.notify, ...mail }),
+  method("email.welcome", { input: input.welcome, ...enqueued }),
+  /** The link opens a page of the product, with the token of the service that issued it. */
+  method("email.passwordReset", { input: input.passwordReset, ...enqueued }),
+  /** `path` is the target of the link, under PUBLIC_URL. */
+  method("email.notify", { input: input.notify, ...enqueued }),
 ) {}

@@ -1,15 +1,15 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { Limited } from "../domain/Plan.ts"
 import { UsageCurrentPeriod } from "../domain/UsageReport.ts"
 import { SubscriptionPlan, SubscriptionStatus, UserId } from "../domain/User.ts"
 import { method, userId } from "./Method.ts"
 
-const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   get: Schema.Struct({ user_id: userId }),
   check: Schema.Struct({
@@ -21,7 +21,7 @@ export const input = {
   }),
 }
 
-/** A plan, and what is left of it. A limit of null is none. */
+/** A user's plan and its remaining limits. A null limit means unlimited. */
 const Entitlement = Schema.Struct({
   user_id: UserId,
   is_active: Schema.Boolean,
@@ -30,16 +30,20 @@ const Entitlement = Schema.Struct({
   limits: UsageCurrentPeriod.fields.limits,
 })
 
-const Verdict = Schema.Struct({
-  /** The user is active, and his plan has room for the amount. */
+const EntitlementCheck = Schema.Struct({
+  /** The user is active, and the plan allows the amount. */
   is_allowed: Schema.Boolean,
   limit: Schema.NullOr(Schema.Int),
   remaining: Schema.NullOr(Schema.Int),
 })
 
-/** What a user's plan gives. */
+/** The entitlements of a user's plan. */
 export class EntitlementsRpcs extends RpcGroup.make(
-  method("entitlements.get", { input: input.get, success: Entitlement, error: missing }),
-  /** Looks, and takes nothing. */
-  method("entitlements.check", { input: input.check, success: Verdict, error: missing }),
+  method("entitlements.get", { input: input.get, success: Entitlement, error: readErrors }),
+  /** Only checks: reserves nothing. */
+  method("entitlements.check", {
+    input: input.check,
+    success: EntitlementCheck,
+    error: readErrors,
+  }),
 ) {}

@@ -3,41 +3,42 @@ import { BadRequestError } from "../domain/Errors.ts"
 import type { Methods } from "./RpcClient.ts"
 import { Rpcs } from "./Rpcs.ts"
 
-/** A call, from a line of a body. What it brings of headers is left out: those of HTTP count. */
+/** A call, parsed from one line of a body. Its own headers are dropped, because those of the HTTP request apply. */
 export interface Frame {
   readonly id: string | number
   readonly method: Methods
   readonly payload: unknown
 }
 
-/** In one body; they run beside each other. */
-const most = 100
+/** The calls of one body run concurrently. */
+const maxCallsPerBody = 100
 
-const refuse = (reason: string) => Result.fail(new BadRequestError({ reason }))
+const badRequest = (reason: string) => Result.fail(new BadRequestError({ reason }))
 
-/** The calls of a body. */
-export const callsIn = (body: string): Result.Result<ReadonlyArray<Frame>, BadRequestError> => {
+/** Parses the calls of a body, one per line. */
+export const parseCalls = (body: string): Result.Result<ReadonlyArray<Frame>, BadRequestError> => {
   const calls: Array<Frame> = []
   const lines = body.split("\n").filter((line) => line.trim() !== "")
-  if (lines.length > most) return refuse(`A body has at most ${most} calls`)
-  for (const [at, line] of lines.entries()) {
-    const call = parsed(line)
+  if (lines.length > maxCallsPerBody)
+    return badRequest(`A body can have at most ${maxCallsPerBody} calls`)
+  for (const [index, line] of lines.entries()) {
+    const call = parseJson(line)
     if (!isCall(call)) {
-      return refuse(
-        `Line ${at + 1} is not a call: {"_tag":"Request","id":"1","tag":"users.get","payload":{}}`,
+      return badRequest(
+        `Line ${index + 1} is not a call. Example: {"_tag":"Request","id":"1","tag":"users.get","payload":{}}`,
       )
     }
     const { id, payload = {}, tag } = call
     const method = Rpcs.requests.get(tag)
-    if (method === undefined) return refuse(`Line ${at + 1} calls no method that there is`)
+    if (method === undefined) return badRequest(`Line ${index + 1}: unknown method`)
     calls.push({ id, method, payload })
   }
   const ids = new Set(calls.map(({ id }) => String(id)))
-  return ids.size < calls.length ? refuse("Two calls have one id") : Result.succeed(calls)
+  return ids.size < calls.length ? badRequest("Duplicate call id") : Result.succeed(calls)
 }
 
-/** As the RPC server takes them. */
-export const linesOf = (calls: ReadonlyArray<Frame>) =>
+/** Encodes calls for the RPC server. */
+export const toLines = (calls: ReadonlyArray<Frame>) =>
   calls
     .map(({ id, method: { _tag: tag }, payload }) =>
       JSON.stringify({ _tag: "Request", id, tag, payload, headers: [] }),
@@ -45,7 +46,7 @@ export const linesOf = (calls: ReadonlyArray<Frame>) =>
     .map((line) => `${line}\n`)
     .join("")
 
-const parsed = (line: string): unknown => {
+const parseJson = (line: string): unknown => {
   try {
     return JSON.parse(line)
   } catch {
@@ -61,7 +62,7 @@ const isCall = (
   Predicate.hasProperty(line, "tag") &&
   typeof line.tag === "string" &&
   Predicate.hasProperty(line, "id") &&
-  (Number.isSafeInteger(line.id) || (typeof line.id === "string" && plainId.test(line.id)))
+  (Number.isSafeInteger(line.id) || (typeof line.id === "string" && idPattern.test(line.id)))
 
-/** An answer repeats it for every call: printable ASCII that JSON writes as it is. */
-const plainId = /^[ !#-[\]-~]{0,128}$/
+/** Printable ASCII that JSON does not escape (no `"`, no `\`), because every response repeats the id. */
+const idPattern = /^[ !#-[\]-~]{0,128}$/

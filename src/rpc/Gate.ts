@@ -1,53 +1,46 @@
 import { Effect, Exit } from "effect"
 import type { Headers } from "effect/http"
-import { bearerOf, isOneOf } from "../core/Bearer.ts"
 import { Metrics } from "../core/Metrics.ts"
-import { networkOf } from "../core/Network.ts"
-import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
-import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
+import { AuthenticationError, BadRequestError, type RateLimitError } from "../domain/Errors.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
-import { callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
+import { bearerOf, isOneOf } from "../http/Bearer.ts"
+import { Limits } from "../http/Limits.ts"
+import { callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
 
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
 
 /**
- * Lets in who has an RPC_TOKEN, and notes the name he gives himself. Wrong tokens are counted by address, as those of
- * REST are: past the limit of `auth` they are told so.
+ * Admits callers with an RPC_TOKEN and records the name that they give. Wrong tokens are counted by address, as in
+ * REST: over the `auth` limit, the failure is a 429 instead of a 401.
  */
 export const make = Effect.fnUntraced(function* (path: string) {
-  const { RATE_LIMIT_AUTH, rpcTokens } = yield* Settings
-  const limiter = yield* RateLimiter
+  const { rpcTokens } = yield* Settings
+  const limits = yield* Limits
   const metrics = yield* Metrics
   const isToken = isOneOf(rpcTokens)
+  const takeFailure = limits.byAddress("auth", path)
 
-  const refuse = Effect.fnUntraced(function* (token: string | undefined, address: string) {
+  const refuse = (token: string | undefined, request: RequestInfo) => {
     const reason = token === undefined ? "missing_token" : "invalid_token"
     metrics.authFailure(reason)
-    if (token !== undefined) {
-      const verdict = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
-      if (!verdict.isAllowed) {
-        metrics.rateLimitHit(path, "ip")
-        const retry_after = Math.ceil(verdict.reset_after / 1000)
-        return yield* new RateLimitError({ retry_after })
-      }
-    }
-    return yield* new AuthenticationError({ reason })
-  })
+    const refused = Effect.fail(new AuthenticationError({ reason }))
+    return token === undefined ? refused : Effect.andThen(takeFailure(request), refused)
+  }
 
   return (headers: Headers.Headers, request: RequestInfo): Effect.Effect<void, Refusal> => {
     const token = bearerOf(headers["authorization"])
-    if (!isToken(token)) return refuse(token, request.ip_address ?? "unknown")
+    if (!isToken(token)) return refuse(token, request)
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
-      return malformed(`${callerHeader} must be 1 to 64 small letters, digits or hyphens`)
+      return badRequest(`${callerHeader} must be 1 to 64 lowercase letters, digits or hyphens`)
     }
-    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > longestTimeout) {
-      return malformed(`${timeoutHeader} must be an integer from 1 to ${longestTimeout}`)
+    if (!/^[1-9]\d{0,8}$/.test(timeout) || Number(timeout) > maxTimeoutMs) {
+      return badRequest(`${timeoutHeader} must be an integer from 1 to ${maxTimeoutMs}`)
     }
     request.caller = caller
     return Exit.void
   }
 })
 
-const malformed = (reason: string) => Exit.fail(new BadRequestError({ reason }))
+const badRequest = (reason: string) => Exit.fail(new BadRequestError({ reason }))

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { text, verbatim } from "../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../domain/Job.ts"
@@ -8,13 +8,13 @@ import { Cursor, CursorPage } from "../domain/Page.ts"
 import { method, window } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
-const missing = [enveloped(NotFoundError), unavailable] as const
-const refused = [...missing, enveloped(ConflictError)] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
+const writeErrors = [...readErrors, enveloped(ConflictError)] as const
 
-/** A year, in seconds. */
-const longestDelay = 31_536_000
+/** One year. */
+const maxDelaySeconds = 31_536_000
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   list: Schema.Struct({
     state: Schema.optionalKey(JobState),
@@ -27,9 +27,9 @@ export const input = {
   enqueue: Schema.Struct({
     name: Schema.String,
     payload: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-    delay_seconds: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: longestDelay })).pipe(
-      Schema.withDecodingDefaultKey(Effect.succeed(0)),
-    ),
+    delay_seconds: Schema.Int.check(
+      Schema.isBetween({ minimum: 0, maximum: maxDelaySeconds }),
+    ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
     priority: Schema.Int.check(Schema.isBetween({ minimum: -1000, maximum: 1000 })).pipe(
       Schema.withDecodingDefaultKey(Effect.succeed(0)),
     ),
@@ -37,20 +37,20 @@ export const input = {
   }),
 }
 
-/** Work in the background. Of payloads and results nobody sees what is secret by its name. */
+/** Background jobs. Values of payloads and results under keys that look secret are `<redacted>`. */
 export class JobsRpcs extends RpcGroup.make(
-  /** Newest first, those that ended included. */
+  /** Newest first, including jobs that have ended. */
   method("jobs.list", { input: input.list, success: CursorPage(Job), error: [unavailable] }),
-  method("jobs.get", { input: input.one, success: Job, error: missing }),
+  method("jobs.get", { input: input.one, success: Job, error: readErrors }),
   method("jobs.stats", { input: input.stats, success: JobStats, error: [unavailable] }),
-  /** By the name of its kind. `created` is false while a job of that kind with that `unique_key` waits or runs. */
+  /** `name` is the kind of job. `created` is false while a job of this kind and `unique_key` is waiting or running. */
   method("jobs.enqueue", {
     input: input.enqueue,
     success: Schema.Struct({ job: Job, created: Schema.Boolean }),
     error: [unavailable],
   }),
-  /** One that failed or was cancelled, under the same id. */
-  method("jobs.retry", { input: input.one, success: Job, error: refused }),
-  /** One that has not ended; where it runs, it is interrupted within seconds. */
-  method("jobs.cancel", { input: input.one, success: Job, error: refused }),
+  /** Runs a failed or cancelled job again, under the same id. */
+  method("jobs.retry", { input: input.one, success: Job, error: writeErrors }),
+  /** Cancels a job that has not ended; a running job is interrupted within seconds. */
+  method("jobs.cancel", { input: input.one, success: Job, error: writeErrors }),
 ) {}

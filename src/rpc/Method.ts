@@ -1,13 +1,13 @@
 import { Effect, Schema, SchemaTransformation } from "effect"
 import { Rpc } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { ValidationError } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
 
-/** A user's id, which is the `sub` of his tokens. */
+/** A user's id, the `sub` of their tokens. */
 export const userId = verbatim({ max: 255, example: "user_2abc" }).pipe(Schema.brand("UserId"))
 
-/** Of a list: how many to pass over, and how many at most. Callers are trusted with larger pages than those of REST. */
+/** The page of a list: rows to skip, and rows to return at most. Larger pages than in REST, for trusted callers. */
 export const window = {
   skip: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(0)),
@@ -18,10 +18,10 @@ export const window = {
 }
 
 /**
- * What a caller sends, as its type says or not: the handler decodes it, so that bad input is a `ValidationError` here
- * as it is in REST. What the schema of a payload itself refuses is a defect, which says nothing; this one takes all JSON.
+ * A payload schema that accepts any JSON, typed as the encoded input. The handler decodes the payload, so that bad
+ * input is a `ValidationError`, as in REST; refused by the payload's own schema, it would be a defect without details.
  */
-const sent = <Input extends Schema.Top>(_input: Input) =>
+const encodedPayload = <Input extends Schema.Top>(_input: Input) =>
   Schema.declare<Input["Encoded"]>(
     (value): value is Input["Encoded"] => typeof value !== "symbol",
     {
@@ -30,8 +30,8 @@ const sent = <Input extends Schema.Top>(_input: Input) =>
     },
   )
 
-/** A bug of the server's says no more than that there is one. */
-const bug = Schema.Unknown.pipe(
+/** The public form of a defect, which reveals nothing but that there was one. */
+const internalDefect = Schema.Unknown.pipe(
   Schema.encodeTo(
     Schema.Literal("INTERNAL_ERROR"),
     SchemaTransformation.transform({
@@ -46,7 +46,7 @@ interface Options<
   Success extends Schema.Top,
   Failures extends ReadonlyArray<Schema.Top>,
 > {
-  /** What the handler decodes, from what is sent. */
+  /** The schema that the handler decodes the payload with. */
   readonly input: Input
   readonly success: Success
   readonly error: Failures
@@ -61,10 +61,16 @@ export const method = <
 >(
   tag: Tag,
   { error, input, success }: Options<Input, Success, Failures>,
-) => Rpc.make(tag, { payload: sent(input), success, error: refusals(error), defect: bug })
+) =>
+  Rpc.make(tag, {
+    payload: encodedPayload(input),
+    success,
+    error: withValidationError(error),
+    defect: internalDefect,
+  })
 
-/** The same, whose answer is a stream. */
-export const streaming = <
+/** A method of the RPC contract that answers with a stream. */
+export const streamingMethod = <
   const Tag extends string,
   Input extends Schema.Top,
   Success extends Schema.Top,
@@ -74,13 +80,14 @@ export const streaming = <
   { error, input, success }: Options<Input, Success, Failures>,
 ) =>
   Rpc.make(tag, {
-    payload: sent(input),
+    payload: encodedPayload(input),
     success,
-    error: refusals(error),
-    defect: bug,
+    error: withValidationError(error),
+    defect: internalDefect,
     stream: true,
   })
 
-/** Every method takes something that can be wrong. */
-const refusals = <const Failures extends ReadonlyArray<Schema.Top>>(failures: Failures) =>
-  Schema.Union([enveloped(ValidationError), ...failures])
+/** Adds the error that every method can have: an invalid payload. */
+const withValidationError = <const Failures extends ReadonlyArray<Schema.Top>>(
+  failures: Failures,
+) => Schema.Union([enveloped(ValidationError), ...failures])

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import {
   AuthorizationError,
   NotFoundError,
@@ -12,11 +12,11 @@ import { Project, ProjectId } from "../domain/Project.ts"
 import { method, window, userId } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
-const missing = [enveloped(NotFoundError), unavailable] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
 
 const one = { owner_id: userId, id: ProjectId }
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   list: Schema.Struct({ owner_id: userId, ...window, search }),
   listAfter: Schema.Struct({
@@ -30,7 +30,7 @@ export const input = {
   update: Schema.Struct({ ...one, ...Project.jsonUpdate.fields }),
 }
 
-/** Projects of a user. Those of others do not exist here. */
+/** Projects of one user, `owner_id`. Projects of other users are not found. */
 export class ProjectsRpcs extends RpcGroup.make(
   /** Newest first, with the total. */
   method("projects.list", {
@@ -38,20 +38,20 @@ export class ProjectsRpcs extends RpcGroup.make(
     success: Page(Project.json),
     error: [unavailable],
   }),
-  /** Page after page: without a cursor the first, then the `next_cursor` of each. */
+  /** Returns the first page without a cursor, otherwise the page after the one whose `next_cursor` it is. */
   method("projects.listAfter", {
     input: input.listAfter,
     success: CursorPage(Project.json),
     error: [unavailable],
   }),
-  method("projects.get", { input: input.one, success: Project.json, error: missing }),
-  /** Within the plan of its owner, who must be active. */
+  method("projects.get", { input: input.one, success: Project.json, error: readErrors }),
+  /** The owner must be active, and their plan must allow another project. */
   method("projects.create", {
     input: input.create,
     success: Project.json,
-    error: [...missing, enveloped(AuthorizationError), enveloped(QuotaExceededError)],
+    error: [...readErrors, enveloped(AuthorizationError), enveloped(QuotaExceededError)],
   }),
-  /** A field left out is kept; null clears it. */
-  method("projects.update", { input: input.update, success: Project.json, error: missing }),
-  method("projects.remove", { input: input.one, success: Schema.Void, error: missing }),
+  /** Omitted fields stay unchanged; null clears a field. */
+  method("projects.update", { input: input.update, success: Project.json, error: readErrors }),
+  method("projects.remove", { input: input.one, success: Schema.Void, error: readErrors }),
 ) {}

@@ -2,41 +2,41 @@ import { Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { RpcClient, type RpcClientError, type RpcGroup, RpcSerialization } from "effect/rpc"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { Call, callerHeader, longestTimeout, timeoutHeader } from "./Call.ts"
-import { Deadline, elapsed } from "./Deadline.ts"
+import { Call, callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
+import { Deadline, monotonicMillis } from "./Deadline.ts"
 import { Rpcs } from "./Rpcs.ts"
 
 export interface Options {
-  /** Of the service, without a path: `http://plinth:8000`. */
+  /** The service's origin, without a path: `http://plinth:8000`. */
   readonly url: string
-  /** One of its RPC_TOKEN. */
+  /** One of the tokens in the service's RPC_TOKEN. */
   readonly token: Redacted.Redacted | string
-  /** Who calls, for its audit log and its metrics: small letters, digits and hyphens, at most 64. */
+  /** The caller's name in the service's audit log and metrics: at most 64 lowercase letters, digits and hyphens. */
   readonly caller: string
 }
 
 export type Methods = RpcGroup.Rpcs<typeof Rpcs>
 
 /**
- * The methods of the RPC contract: `rpc("users.get", { id })`. They fail as the contract says, with the classes of
- * `plinth/domain`; with `RpcClientError` where there was no answer, or not one of Plinth's.
+ * The methods of the RPC contract: `rpc("users.get", { id })`. They fail with the errors of the contract, which are
+ * classes of `plinth/domain`, and with `RpcClientError` when there is no response, or none from Plinth.
  */
 export class PlinthRpc extends Context.Service<
   PlinthRpc,
   RpcClient.RpcClient.Flat<Methods, RpcClientError.RpcClientError>
 >()("plinth/rpc/RpcClient/PlinthRpc") {
-  /** Over HTTP, by `fetch`. */
+  /** Calls over HTTP, with `fetch`. */
   static readonly layer = (options: Options) =>
     this.layerHttp(options).pipe(Layer.provide(FetchHttpClient.layer))
 
-  /** Over HTTP, by the client that is given. */
+  /** Calls over HTTP, with the `HttpClient` in context. */
   static readonly layerHttp = (options: Options) =>
     Layer.effect(this, RpcClient.make(Rpcs, { flatten: true })).pipe(
       Layer.provide(
         Layer.effect(
           RpcClient.Protocol,
           Effect.flatMap(HttpClient.HttpClient, (client) =>
-            RpcClient.makeProtocolHttp(callsOf(options, client)),
+            RpcClient.makeProtocolHttp(rpcHttpClient(options, client)),
           ),
         ),
       ),
@@ -44,52 +44,54 @@ export class PlinthRpc extends Context.Service<
     )
 }
 
-/** Calls in it go out under this id, which stands in the logs and the audit rows of the service. */
+/** Sends this id with every call of the effect. It appears in the service's logs and audit rows. */
 export const withRequestId =
   (request_id: string) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.updateService(effect, RequestInfo, (info) => ({ ...info, request_id }))
 
-const callsOf = ({ caller, token, url }: Options, client: HttpClient.HttpClient) =>
+const rpcHttpClient = ({ caller, token, url }: Options, client: HttpClient.HttpClient) =>
   client.pipe(
     HttpClient.mapRequestEffect(
       Effect.fnUntraced(function* (request) {
         const { request_id } = yield* RequestInfo
-        const left = (yield* Deadline) - (yield* elapsed)
+        const remainingMs = (yield* Deadline) - (yield* monotonicMillis)
         return request.pipe(
           HttpClientRequest.setUrl(new URL("/rpc", url)),
           HttpClientRequest.bearerToken(token),
           HttpClientRequest.setHeaders({
             [callerHeader]: caller,
             ...(request_id !== null && { "x-request-id": request_id }),
-            ...(left <= longestTimeout && {
-              [timeoutHeader]: String(Math.max(1, Math.ceil(left))),
+            ...(remainingMs <= maxTimeoutMs && {
+              [timeoutHeader]: String(Math.max(1, Math.ceil(remainingMs))),
             }),
           }),
         )
       }),
     ),
-    HttpClient.transformResponse(Effect.flatMap(understood)),
+    HttpClient.transformResponse(Effect.flatMap(withContractErrors)),
   )
 
-/** What the edge refuses is a failure of the contract too; what is not of Plinth's is none. */
-const understood = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+/** Turns failures of the edge into failures of each call; a response that is not Plinth's stays an HTTP error. */
+const withContractErrors = Effect.fnUntraced(function* (
+  response: HttpClientResponse.HttpClientResponse,
+) {
   yield* Effect.annotateCurrentSpan("request_id", response.headers["x-request-id"])
   if (response.status === 200) return response
-  const error = yield* Effect.option(Effect.flatMap(response.json, asRefusal))
+  const error = yield* Effect.option(Effect.flatMap(response.json, checkRefusal))
   if (Option.isNone(error)) return yield* HttpClientResponse.filterStatusOk(response)
   const exit = { _tag: "Failure", cause: [{ _tag: "Fail", error: error.value }] }
-  const frames = requestIds(response.request).map(
+  const frames = requestIdsOf(response.request).map(
     (requestId) => `${JSON.stringify({ _tag: "Exit", requestId, exit })}\n`,
   )
   return HttpClientResponse.fromWeb(response.request, new Response(frames.join("")))
 })
 
-const isRefusal = Schema.decodeUnknownEffect(Call.error)
+const decodeRefusal = Schema.decodeUnknownEffect(Call.error)
 
-const asRefusal = (json: unknown) => Effect.as(isRefusal(json), json)
+const checkRefusal = (json: unknown) => Effect.as(decodeRefusal(json), json)
 
-const requestIds = ({ body }: HttpClientRequest.HttpClientRequest): ReadonlyArray<unknown> =>
+const requestIdsOf = ({ body }: HttpClientRequest.HttpClientRequest): ReadonlyArray<unknown> =>
   body._tag === "Uint8Array"
     ? new TextDecoder()
         .decode(body.body)

@@ -5,7 +5,7 @@ import { PlinthRpc } from "./RpcClient.ts"
 import * as RpcHandlers from "./RpcHandlers.ts"
 import { Rpcs } from "./Rpcs.ts"
 
-/** The methods as calls of the handlers in this process, for who sits at the machine: no HTTP, no token. */
+/** Calls the handlers in this process, for operators on the machine: no HTTP, no token. */
 export const layer = Layer.effect(
   PlinthRpc,
   RpcTest.makeClient(Rpcs, { flatten: true, disableFatalDefects: true }),

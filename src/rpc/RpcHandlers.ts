@@ -8,7 +8,7 @@ import { Rpcs } from "./Rpcs.ts"
 import * as UsageHandlers from "./UsageHandlers.ts"
 import * as UsersHandlers from "./UsersHandlers.ts"
 
-/** What answers the methods of `Rpcs`, by the same services as REST. */
+/** The handlers of `Rpcs`, which use the same services as REST. */
 export const make = Effect.gen(function* () {
   return Rpcs.of({
     ...(yield* UsersHandlers.make),

@@ -13,23 +13,24 @@ import {
 } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RpcSerialization, RpcServer } from "effect/rpc"
-import { Bodies, keepText } from "../core/Bodies.ts"
+import { Bodies, setText } from "../http/Bodies.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { Limits } from "../http/Limits.ts"
 import { Call, CallsInBody } from "./Call.ts"
 import * as Calls from "./Calls.ts"
-import { callsIn, linesOf } from "./Frames.ts"
+import { parseCalls, toLines } from "./Frames.ts"
 import * as Gate from "./Gate.ts"
 import * as RpcHandlers from "./RpcHandlers.ts"
 import { Rpcs } from "./Rpcs.ts"
 import * as Unary from "./Unary.ts"
 
-/** Where the methods are called, when there is an RPC_TOKEN. */
+/** The path of RPC, which is served only if RPC_TOKEN is set. */
 export const paths = ({ rpcTokens }: Settings["Service"]) =>
   rpcTokens.length > 0 ? (["/rpc"] as const) : []
 
-/** The methods of `Rpcs` over HTTP. What is wrong with a request as a whole is told as REST tells it. */
+/** Serves the methods of `Rpcs` over HTTP. Failures of a whole request have the status and envelope of REST. */
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const settings = yield* Settings
@@ -44,44 +45,52 @@ export const layer = HttpRouter.use(
         disableTracing: begin === null,
       }),
       ErrorReporter.CurrentErrorReporters,
-      new Set([bugs]),
+      new Set([defectReporter]),
     )
 
     const unary = yield* Unary.make(begin !== null)
 
-    const dispatched = (request: HttpServerRequest.HttpServerRequest, body: string) => {
-      const found = callsIn(body)
-      if (Result.isFailure(found)) return Exit.fail(found.failure)
-      const [first, ...others] = found.success
-      const alone = first && others.length === 0 ? unary(first, request.headers) : undefined
-      if (alone !== undefined) return alone
-      keepText(request, linesOf(found.success))
-      return Effect.provideService(calls, CallsInBody, found.success.length)
+    const dispatch = (request: HttpServerRequest.HttpServerRequest, body: string) => {
+      const parsed = parseCalls(body)
+      if (Result.isFailure(parsed)) return Exit.fail(parsed.failure)
+      const [first, ...others] = parsed.success
+      const unaryResponse = first && others.length === 0 ? unary(first, request.headers) : undefined
+      if (unaryResponse !== undefined) return unaryResponse
+      setText(request, toLines(parsed.success))
+      return Effect.provideService(calls, CallsInBody, parsed.success.length)
     }
 
     const answer = (request: HttpServerRequest.HttpServerRequest) =>
       Effect.withFiber((fiber) =>
         gate(request.headers, fiber.getRef(RequestInfo)).pipe(
           Effect.andThen(readJson(request, "application/x-ndjson")),
-          Effect.flatMap((body) => dispatched(request, body)),
-          begin === null ? identity : Effect.flatMap(traced),
+          Effect.flatMap((body) => dispatch(request, body)),
+          begin === null ? identity : Effect.flatMap(withTraceResponse),
         ),
       )
 
     yield* router.add("POST", path, (request) =>
-      Effect.catch(answer(request), (error) => Effect.succeed(refusal(error))),
+      Effect.catch(answer(request), (error) => Effect.succeed(toResponse(error))),
     )
   }),
-).pipe(Layer.provide([RpcHandlers.layer, Calls.layer, RpcSerialization.layerNdjson, Bodies.layer]))
+).pipe(
+  Layer.provide([
+    Limits.layer,
+    RpcHandlers.layer,
+    Calls.layer,
+    RpcSerialization.layerNdjson,
+    Bodies.layer,
+  ]),
+)
 
-/** A caller is told that there is a bug; what it is stands in the log. */
-const bugs = ErrorReporter.make(({ cause, fiber }) => {
+/** Logs defects; the caller learns only that there was one. */
+const defectReporter = ErrorReporter.make(({ cause, fiber }) => {
   if (!Cause.hasDies(cause)) return
   Effect.runForkWith(fiber.context)(Effect.logError("RPC call failed", cause))
 })
 
-/** W3C Trace Context Level 2: where the spans of the call are, also when the caller has none. */
-const traced = (response: HttpServerResponse.HttpServerResponse) =>
+/** Adds `traceresponse` (W3C Trace Context Level 2), so that callers without a trace can find the spans of the call. */
+const withTraceResponse = (response: HttpServerResponse.HttpServerResponse) =>
   Effect.withFiber((fiber) => {
     const span = Context.getOption(fiber.context, Tracer.ParentSpan)
     return Effect.succeed(
@@ -106,5 +115,5 @@ const statuses = {
 
 const encode = Schema.encodeSync(Call.error)
 
-const refusal = (error: Extract<typeof Call.error.Type, { _tag: keyof typeof statuses }>) =>
+const toResponse = (error: Extract<typeof Call.error.Type, { _tag: keyof typeof statuses }>) =>
   HttpServerResponse.jsonUnsafe(encode(error), { status: statuses[error._tag] })

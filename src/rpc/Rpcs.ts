@@ -8,8 +8,8 @@ import { UsageRpcs } from "./UsageRpcs.ts"
 import { UsersRpcs } from "./UsersRpcs.ts"
 
 /**
- * The whole contract for internal services, at `/rpc`. Imports nothing that runs, so that they share it. Who has
- * RPC_TOKEN acts as an operator does: the user that a method speaks of is part of what it takes.
+ * The whole contract for internal services, at `/rpc`. Imports no implementation, so that services can share it. A
+ * caller with RPC_TOKEN acts as an operator: the user that a method is about is part of its input.
  */
 export class Rpcs extends UsersRpcs.merge(
   ProjectsRpcs,

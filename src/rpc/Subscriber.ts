@@ -3,7 +3,7 @@ import type { Users } from "../business/Users.ts"
 import { AuthorizationError } from "../domain/Errors.ts"
 import type { UserId } from "../domain/User.ts"
 
-/** The user that something is done for, as sign-in would let him in. */
+/** Returns the user that a call acts for. Fails for deactivated users, as sign-in does. */
 export const subscriberOf = Effect.fnUntraced(function* (users: Users["Service"], user: UserId) {
   const { id, is_active, subscription_plan } = yield* users.recall(user)
   if (!is_active) return yield* new AuthorizationError({ reason: "deactivated" })

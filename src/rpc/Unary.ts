@@ -1,7 +1,7 @@
 import { Cause, Effect, Exit, Schema, Stream } from "effect"
 import { type Headers, HttpServerResponse } from "effect/http"
 import { Rpc, RpcSerialization } from "effect/rpc"
-import { kept } from "../core/Kept.ts"
+import { memoize } from "../core/Memoize.ts"
 import * as Calls from "./Calls.ts"
 import type { Frame } from "./Frames.ts"
 import type { Methods } from "./RpcClient.ts"
@@ -14,30 +14,30 @@ type Answer =
   | Stream.Stream<unknown, Rpc.Error<Methods>>
 
 /**
- * Answers one call of a method that is no stream, in the fiber of its request. The RPC server, which answers all else,
- * starts a fiber, a queue and a context for it: a third more CPU than the same at REST.
+ * Answers a single call of a method without a stream, in the fiber of its request. The RPC server, which answers all
+ * other bodies, starts a fiber, a queue and a context per call: a third more CPU than the same call in REST.
  */
 export const make = Effect.fnUntraced(function* (isTraced: boolean) {
-  const within = yield* Calls.make
+  const runCall = yield* Calls.make
   const handlers = yield* RpcHandlers.make
-  const encoderOf = kept((method: Methods) =>
+  const encoderOf = memoize((method: Methods) =>
     Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(method))),
   )
 
-  /** Undefined when the answer is a stream. */
+  /** Returns undefined for a method that answers with a stream. */
   return ({ id, method, payload }: Frame, headers: Headers.Headers) => {
     const { _tag: tag } = method
     const handler: Answer = handlers[tag](payload)
     if (Stream.isStream(handler)) return undefined
     const encode = encoderOf(method)
-    const call = within(handler, tag, headers)
+    const call = runCall(handler, tag, headers)
     const traced = isTraced ? Effect.withSpan(call, tag, { kind: "server" }) : call
     return Effect.exit(traced).pipe(
-      Effect.tap(told),
+      Effect.tap(logDefect),
       Effect.flatMap(encode),
       Effect.catchTag("SchemaError", (error) => {
         const bug = Exit.die(error)
-        return Effect.andThen(told(bug), encode(bug))
+        return Effect.andThen(logDefect(bug), encode(bug))
       }),
       Effect.orDie,
       Effect.map((exit) =>
@@ -49,8 +49,8 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
   }
 })
 
-/** The caller is told that there is a bug; what it is stands in the log. */
-const told = (exit: Exit.Exit<unknown, unknown>) =>
+/** Logs a defect; the caller learns only that there was one. */
+const logDefect = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) && Cause.hasDies(exit.cause)
     ? Effect.logError("RPC call failed", exit.cause)
     : Effect.void

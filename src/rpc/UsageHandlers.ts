@@ -37,12 +37,12 @@ export const make = Effect.gen(function* () {
     "usage.metrics": decoded(input.metrics, () => Effect.succeed(metricsTold)),
     "usage.record": decoded(
       input.record,
-      Effect.fnUntraced(function* ({ source, ...used }) {
-        yield* users.recall(used.user_id)
+      Effect.fnUntraced(function* ({ source, ...event }) {
+        yield* users.recall(event.user_id)
         const { caller } = yield* RequestInfo
         yield* usage.record([
           {
-            ...used,
+            ...event,
             source: `rpc:${caller ?? ""}:${source}`,
             estimated: false,
             occurred_at: yield* now,

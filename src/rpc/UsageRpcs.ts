@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
 import { maxQuantity, UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
@@ -16,7 +16,7 @@ import {
 import { method, userId } from "./Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)
-const missing = [enveloped(NotFoundError), unavailable] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
 
 const integer = (minimum: number, maximum: number, fallback: number) =>
   Schema.Int.check(Schema.isBetween({ minimum, maximum })).pipe(
@@ -27,10 +27,10 @@ const user = { user_id: userId }
 const days = integer(1, 365, 30)
 const metric = { metric: UsageMetric }
 
-/** A level is what there is, and known by what keeps it. */
-const flows = usageMetricKeys.filter((key) => usageMetrics[key].kind === "flow")
+/** Metrics that callers may record. A level, such as stored bytes, is set by the service that owns it. */
+const flowMetrics = usageMetricKeys.filter((key) => usageMetrics[key].kind === "flow")
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   user: Schema.Struct(user),
   summary: Schema.Struct({ ...user, days }),
@@ -41,7 +41,7 @@ export const input = {
   metrics: Schema.Struct({}),
   record: Schema.Struct({
     ...user,
-    metric: Schema.Literals(flows),
+    metric: Schema.Literals(flowMetrics),
     source: verbatim({ max: 200, example: "render-7f3a" }),
     quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxQuantity })),
     dimension: verbatim({ min: 0, max: 200, example: "echo" }).pipe(
@@ -50,23 +50,23 @@ export const input = {
   }),
 }
 
-/** What users used, by days of UTC; `days` are the last ones, today included. */
+/** Usage of users, by UTC day; `days` counts back from today, including today. */
 export class UsageRpcs extends RpcGroup.make(
   method("usage.currentPeriod", {
     input: input.user,
     success: UsageCurrentPeriod,
-    error: missing,
+    error: readErrors,
   }),
-  method("usage.summary", { input: input.summary, success: UsageSummary, error: missing }),
-  method("usage.trends", { input: input.trends, success: UsageTrends, error: missing }),
-  method("usage.daily", { input: input.daily, success: UsageDaily, error: missing }),
-  method("usage.breakdown", { input: input.breakdown, success: UsageBreakdown, error: missing }),
-  /** Of this month. */
+  method("usage.summary", { input: input.summary, success: UsageSummary, error: readErrors }),
+  method("usage.trends", { input: input.trends, success: UsageTrends, error: readErrors }),
+  method("usage.daily", { input: input.daily, success: UsageDaily, error: readErrors }),
+  method("usage.breakdown", { input: input.breakdown, success: UsageBreakdown, error: readErrors }),
+  /** Covers this calendar month. */
   method("usage.topUsers", { input: input.topUsers, success: UsageTopUsers, error: [unavailable] }),
   method("usage.metrics", { input: input.metrics, success: UsageMetrics, error: [] }),
   /**
-   * What another service gave the user, for the bill: the same `source` again, from the same caller, counts once.
-   * `quantity` is an integer from 0 to 10^12. `dimension` is what a breakdown is by, at most 200 code points.
+   * Records usage that another service provided, for billing. The same `source` from the same caller counts once.
+   * `quantity` is an integer from 0 to 10^12. Breakdowns group by `dimension`, at most 200 code points.
    */
-  method("usage.record", { input: input.record, success: Schema.Void, error: missing }),
+  method("usage.record", { input: input.record, success: Schema.Void, error: readErrors }),
 ) {}

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { EmailAddress } from "../domain/Email.ts"
 import {
   AuthorizationError,
@@ -13,10 +13,14 @@ import { Page, search } from "../domain/Page.ts"
 import { AdminUser, AdminUserPatch, Role, User } from "../domain/User.ts"
 import { method, userId, window } from "./Method.ts"
 
-const missing = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
-const refused = [...missing, enveloped(ConflictError), enveloped(AuthorizationError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const writeErrors = [
+  ...readErrors,
+  enveloped(ConflictError),
+  enveloped(AuthorizationError),
+] as const
 
-/** What the methods take. */
+/** The inputs of the methods. */
 export const input = {
   list: Schema.Struct({
     ...window,
@@ -36,7 +40,7 @@ export const input = {
   relink: Schema.Struct({ id: userId, to: userId }),
 }
 
-/** Users, as operators have them: what is changed is in the audit log, with the name of the caller. */
+/** Users, with the rights of an operator. Changes are in the audit log, with the caller's name. */
 export class UsersRpcs extends RpcGroup.make(
   /** Newest first. */
   method("users.list", {
@@ -44,24 +48,24 @@ export class UsersRpcs extends RpcGroup.make(
     success: Page(AdminUser),
     error: [enveloped(ServiceUnavailableError)],
   }),
-  method("users.get", { input: input.one, success: AdminUser, error: missing }),
-  /** In any case of letters. */
-  method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: missing }),
-  /** Before the first token of `id`, its `sub`. */
+  method("users.get", { input: input.one, success: AdminUser, error: readErrors }),
+  /** Ignores upper and lower case. */
+  method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: readErrors }),
+  /** Creates a user before their first token; `id` is the `sub` of that token. */
   method("users.create", {
     input: input.create,
     success: AdminUser,
     error: [enveloped(ConflictError), enveloped(ServiceUnavailableError)],
   }),
-  /** Role, activity and name. The last active admin stays one. */
-  method("users.update", { input: input.update, success: AdminUser, error: refused }),
-  method("users.activate", { input: input.one, success: AdminUser, error: refused }),
-  /** Shut out within 2 seconds, on every process. */
-  method("users.deactivate", { input: input.one, success: AdminUser, error: refused }),
-  /** The user signs in with the `sub` `to` from now on, and keeps everything. */
+  /** Changes the role, the active state and the name. The last active admin cannot be demoted or deactivated. */
+  method("users.update", { input: input.update, success: AdminUser, error: writeErrors }),
+  method("users.activate", { input: input.one, success: AdminUser, error: writeErrors }),
+  /** Takes effect within 2 seconds, on every process. */
+  method("users.deactivate", { input: input.one, success: AdminUser, error: writeErrors }),
+  /** Moves the account to another `sub`, `to`: the user signs in with it from now on and keeps all data. */
   method("users.relink", {
     input: input.relink,
     success: AdminUser,
-    error: [...missing, enveloped(ConflictError)],
+    error: [...readErrors, enveloped(ConflictError)],
   }),
 ) {}

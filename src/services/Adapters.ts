@@ -15,7 +15,7 @@ import * as SendGrid from "./email/SendGrid.ts"
 
 type Needs = Settings | Metrics | HttpClient.HttpClient
 
-/** Chosen by EMAIL_PROVIDER. */
+/** The e-mail adapter that EMAIL_PROVIDER selects. */
 export const email = Layer.unwrap(
   Effect.map(Settings, (settings): Layer.Layer<Email, never, Needs> => {
     switch (settings.email.provider) {
@@ -29,19 +29,19 @@ export const email = Layer.unwrap(
   }),
 )
 
-/** Those that are set up; the SDKs of the others are not loaded. */
+/** The configured AI providers. The SDKs of other providers are not loaded. */
 export const ai = Layer.effect(
   Ai,
   Effect.gen(function* () {
     const settings = yield* Settings
-    const providers = yield* Effect.forEach(settings.ai.providers, providerBy, {
+    const providers = yield* Effect.forEach(settings.ai.providers, makeProvider, {
       concurrency: "unbounded",
     })
     return Ai.of({ providers: new Map(providers.map((provider) => [provider.name, provider])) })
   }),
 )
 
-const providerBy = (settings: AiSettings["providers"][number]) => {
+const makeProvider = (settings: AiSettings["providers"][number]) => {
   switch (settings.provider) {
     case "openai":
       return OpenAi.make(settings)

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { _iterSSEMessages } from "openai/core/streaming"
-import { bytesOf } from "../../src/api/app/AiEvents.ts"
+import { encodeEvents } from "../../src/api/app/AiEvents.ts"
 import type { AiEvent } from "../../src/domain/Ai.ts"
 
 const end: AiEvent = {
@@ -35,7 +35,9 @@ layer(Layer.empty)("The events of a stream", (it) => {
     ([texts]) =>
       Effect.gen(function* () {
         const events = [...texts.map(delta), end]
-        const pieces = yield* read(yield* Stream.runCollect(bytesOf(Stream.fromIterable(events))))
+        const pieces = yield* read(
+          yield* Stream.runCollect(encodeEvents(Stream.fromIterable(events))),
+        )
         assert.strictEqual(pieces.pop(), "[DONE]")
         assert.strictEqual(pieces.join(""), texts.join("").replaceAll(/\r\n?/g, "\n"))
       }),
@@ -53,7 +55,7 @@ layer(Layer.empty)("The events of a stream", (it) => {
         Stream.concat(Stream.make(delta("two"), end)),
       )
       const writing = yield* Effect.forkChild(
-        Stream.runForEach(bytesOf(events), (chunk) => Effect.sync(() => chunks.push(chunk))),
+        Stream.runForEach(encodeEvents(events), (chunk) => Effect.sync(() => chunks.push(chunk))),
       )
       yield* TestClock.adjust("14 seconds")
       assert.strictEqual(comments(), 0)

@@ -4,25 +4,25 @@ import { assert, layer } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger, Schema } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import * as AddressLimitHttp from "../../src/api/AddressLimitHttp.ts"
+import * as AddressLimitHttp from "../../src/api/middleware/AddressLimitHttp.ts"
 import { adminApi, appApi, publicApi } from "../../src/api/Audiences.ts"
-import * as AuthenticationHttp from "../../src/api/AuthenticationHttp.ts"
-import { enveloped } from "../../src/api/Envelope.ts"
-import * as IdempotencyHttp from "../../src/api/IdempotencyHttp.ts"
-import * as InputHttp from "../../src/api/InputHttp.ts"
-import { Limits } from "../../src/api/Limits.ts"
-import { methodsOf } from "../../src/api/Methods.ts"
+import * as AuthenticationHttp from "../../src/api/middleware/AuthenticationHttp.ts"
+import { enveloped } from "../../src/http/Envelope.ts"
+import * as IdempotencyHttp from "../../src/api/middleware/IdempotencyHttp.ts"
+import * as InputHttp from "../../src/api/middleware/InputHttp.ts"
+import { Limits } from "../../src/http/Limits.ts"
+import { methodsOf } from "../../src/http/Methods.ts"
 import {
   Deprecation,
   exemptFromQuota,
   RateLimit,
   RequiredRole,
   unlimited,
-} from "../../src/api/Policies.ts"
-import * as PoliciesHttp from "../../src/api/PoliciesHttp.ts"
-import * as Protocol from "../../src/api/Protocol.ts"
-import * as QuotaHttp from "../../src/api/QuotaHttp.ts"
-import { Address } from "../../src/api/Server.ts"
+} from "../../src/http/Policies.ts"
+import * as PoliciesHttp from "../../src/api/middleware/PoliciesHttp.ts"
+import * as Protocol from "../../src/http/Protocol.ts"
+import * as QuotaHttp from "../../src/api/middleware/QuotaHttp.ts"
+import { Address } from "../../src/http/Server.ts"
 import { Usage } from "../../src/business/Usage.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { now } from "../../src/domain/Fields.ts"
@@ -236,7 +236,10 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
       )
       const exit = yield* Effect.exit(start)
       assert(Exit.isFailure(exit))
-      assert.match(Cause.pretty(exit.cause), /POST \/app\/pay does not say what a repetition does/)
+      assert.match(
+        Cause.pretty(exit.cause),
+        /POST \/app\/pay does not declare how it handles repeated requests/,
+      )
     }),
   )
 

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Claims } from "../../src/business/Claims.ts"
 import { IdempotencyRepo } from "../../src/business/IdempotencyRepo.ts"
 import { Users } from "../../src/business/Users.ts"
-import { CurrentClaim } from "../../src/domain/Claim.ts"
+import { CurrentPendingAnswer } from "../../src/domain/PendingAnswer.ts"
 import * as Business from "../fixtures/Business.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { newUser } from "../TestApp.ts"
@@ -25,7 +25,7 @@ type Claim = Effect.Success<typeof newClaim>
 
 /** Keeps the answer, as who settles the call does; says under which id. */
 const answering = (answer: string) =>
-  Effect.flatMap(CurrentClaim, (current) =>
+  Effect.flatMap(CurrentPendingAnswer, (current) =>
     current === null
       ? Effect.die("there is no claim")
       : Effect.as(current.keep(answer), { id: current.id, answer }),

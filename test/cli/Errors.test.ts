@@ -45,9 +45,9 @@ describe("plinth says what is wrong, and what to do", () => {
           { concurrency: 2 },
         )
         assert.deepStrictEqual(lines, [
-          `plinth: ${broken} (SQLITE_NOTADB): the file is no SQLite database\n`,
-          `plinth: ${broken} (EEXIST): what should be its directory is a file\n`,
-          `plinth: ${broken} (SQLITE_CANTOPEN): the file cannot be read and written\n`,
+          `plinth: ${broken} (SQLITE_NOTADB): the file is not an SQLite database\n`,
+          `plinth: ${broken} (EEXIST): the path of its directory is a file\n`,
+          `plinth: ${broken} (SQLITE_CANTOPEN): the file cannot be opened for reading and writing\n`,
         ])
       }).pipe(Effect.scoped),
     patience,
@@ -81,7 +81,7 @@ describe("plinth says what is wrong, and what to do", () => {
         assert.match(
           stderr,
           new RegExp(
-            `^plinth: cannot listen on port ${port}: .+\\. Stop who listens there, or choose another\n$`,
+            `^plinth: cannot listen on port ${port}: .+\\. Stop the process using it, or choose another port\n$`,
           ),
         )
       }).pipe(Effect.scoped),

@@ -81,7 +81,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
           { concurrency: 2 },
         )
 
-        const stderr = `plinth: this database ran ${other}, but this release has ${newest} at that number. If that is its new name: plinth ${rename}. `
+        const stderr = `plinth: this database ran ${other}, but this release has ${newest} at that number. If it was renamed: plinth ${rename}. `
         assert.deepStrictEqual([serve.code, migrate.code, status.code], [1, 1, 1])
         for (const outcome of [serve, migrate, status]) {
           assert.strictEqual(outcome.stderr.slice(0, stderr.length), stderr)
@@ -124,7 +124,10 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
         assert.deepStrictEqual([migrate.code, migrate.stdout], [0, "Nothing to migrate\n"])
         assert.match(migrate.stderr, /^.*newer release has migrated.*0010_newer.*\n$/)
         assert.deepStrictEqual([down.code, down.stdout], [1, ""])
-        assert.match(down.stderr, /^plinth: migration 0010_newer ran last.*\n$/)
+        assert.match(
+          down.stderr,
+          /^plinth: the newest migration 0010_newer is not in this release.*\n$/,
+        )
       }),
     patience,
   )

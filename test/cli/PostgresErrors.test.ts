@@ -27,12 +27,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("plinth says of Postgre
             stderr.replace(/\d+(?=\): run)/, "n"),
           ]),
           [
-            [1, "", `${broken} (28P01): its user or password is refused\n`],
-            [
-              1,
-              "",
-              `${broken} (3D000): there is no database of this name. Create it first: createdb\n`,
-            ],
+            [1, "", `${broken} (28P01): wrong user or password\n`],
+            [1, "", `${broken} (3D000): the database does not exist. Create it first: createdb\n`],
             [1, "", "plinth: migrations are pending (n): run plinth migrate\n"],
           ],
         )

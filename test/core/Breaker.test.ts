@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Logger } from "effect"
 import { Headers } from "effect/http"
 import { TestClock } from "effect/testing"
-import { unusable } from "../../src/core/Verdict.ts"
+import { unusable } from "../../src/core/CallVerdict.ts"
 import { badInput, failure, finished, started, tooMany } from "../fixtures/Vendor.ts"
 
 const closed = 0
@@ -30,7 +30,7 @@ describe("a circuit breaker", () => {
         const error = yield* Effect.flip(call)
         assert.propertyVal(error, "_tag", "ServiceUnavailableError")
         assert.propertyVal(error, "retry_after", 4)
-        assert.strictEqual(Duration.toMillis(yield* policy.refusesFor), 3500)
+        assert.strictEqual(Duration.toMillis(yield* policy.openFor), 3500)
         // What was refused was not called.
         assert.deepStrictEqual(state.calls, [])
         assert.strictEqual(yield* counted("error"), 5)
@@ -39,7 +39,7 @@ describe("a circuit breaker", () => {
         yield* TestClock.adjust("4 seconds")
         assert.strictEqual(yield* call, "done")
         assert.strictEqual(yield* breaker, closed)
-        assert.strictEqual(Duration.toMillis(yield* policy.refusesFor), 0)
+        assert.strictEqual(Duration.toMillis(yield* policy.openFor), 0)
       }),
   )
 
@@ -81,7 +81,7 @@ describe("a circuit breaker", () => {
         const { call, policy, state } = yield* started({ attempts: 1 })
         state.answer = failure({ ...unusable, retryAfter: Headers.retryAfterDuration(told) })
         for (let index = 0; index < 5; index += 1) yield* Effect.exit(call)
-        assert.strictEqual(Duration.toSeconds(yield* policy.refusesFor), refused)
+        assert.strictEqual(Duration.toSeconds(yield* policy.openFor), refused)
       }
     }),
   )
@@ -91,7 +91,7 @@ describe("a circuit breaker", () => {
       const { call, policy, state } = yield* opened
       const waits: Array<number> = []
       for (let round = 0; round < 5; round += 1) {
-        const wait = yield* policy.refusesFor
+        const wait = yield* policy.openFor
         waits.push(Duration.toSeconds(wait))
         yield* TestClock.adjust(wait)
         state.answer = Effect.succeed("done")
@@ -131,8 +131,8 @@ describe("a circuit breaker", () => {
         yield* Effect.yieldNow
       }).pipe(Effect.provide(Logger.layer([logger])))
       assert.deepStrictEqual(lines, [
-        ["Warn", "Circuit breaker opened"],
-        ["Info", "Circuit breaker closed"],
+        ["Warn", "circuit breaker opened"],
+        ["Info", "circuit breaker closed"],
       ])
     }),
   )

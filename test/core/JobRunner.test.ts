@@ -3,7 +3,7 @@ import { Clock, Deferred, Effect, Exit, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { JobQueue } from "../../src/core/JobQueue.ts"
-import { type Claim, JobStore, lease } from "../../src/core/JobStore.ts"
+import { type LeasedJob, JobStore, leaseMs } from "../../src/core/JobStore.ts"
 import { drain } from "../../src/core/Lifecycle.ts"
 import { currentSteadyMillis, steady } from "../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
@@ -115,7 +115,7 @@ layer(jobs(), { excludeTestServices: true })("A worker", (it) => {
         const sql = yield* SqlClient.SqlClient
         const ended = yield* Deferred.make<void>()
         const told = yield* Deferred.make<void>()
-        const renewed: Array<Claim> = []
+        const renewed: Array<LeasedJob> = []
         const release = yield* Deferred.make<void>()
         tasks.when("again", ({ attempt }) =>
           attempt === 1 ? Effect.void : Deferred.await(release),
@@ -249,7 +249,7 @@ layer(jobs())("A worker whose system clock steps back", (it) => {
       yield* queue.enqueue(Task, { task: "held" })
       yield* eventually(Effect.sync(() => tasks.begun.length === 1))
       state.back = anHour
-      assert.isBelow(yield* timeUntil(() => isInterrupted), lease)
+      assert.isBelow(yield* timeUntil(() => isInterrupted), leaseMs)
     }),
   )
 

@@ -38,8 +38,8 @@ describe("what is refused, with both names and what to do", () => {
 
   it("names that do not rise, and one without a number", () => {
     assert.deepStrictEqual(problemsOf(["0011_invoices", "0010_tasks", "notes"]), [
-      "migration 0010_tasks stands after 0011_invoices, but has a lower number. Move its line in migrations/index.ts up, or, if it is not Plinth's, rename its file and its line in migrations/index.ts to 1001_tasks, then, on each database where it ran: plinth migrate rename 0010_tasks 1001_tasks",
-      "migration notes has no number: call it, for example, 1001_notes",
+      "migration 0010_tasks is listed after 0011_invoices but has a lower number. Move its line in migrations/index.ts up, or, if it is not Plinth's, rename its file and its line in migrations/index.ts to 1001_tasks, then, on each database where it ran: plinth migrate rename 0010_tasks 1001_tasks",
+      "migration notes has no number. Name it, for example, 1001_notes",
     ])
   })
 
@@ -47,27 +47,27 @@ describe("what is refused, with both names and what to do", () => {
     const differs =
       "this database ran 0010_tasks, but this release has 0010_invoices at that number."
     assert.deepStrictEqual(problemsOf(["0010_invoices"], ["0010_tasks"]), [
-      `${differs} If that is its new name: plinth migrate rename 0010_tasks 0010_invoices. If they are two migrations, give the one that is not Plinth's a number from 1001 on. For 0010_tasks: rename its file and its line in migrations/index.ts to 1001_tasks, then, on each database where it ran: plinth migrate rename 0010_tasks 1001_tasks`,
+      `${differs} If it was renamed: plinth migrate rename 0010_tasks 0010_invoices. If they are different migrations, give the one that is not Plinth's a number from 1001 on. For 0010_tasks: rename its file and its line in migrations/index.ts to 1001_tasks, then, on each database where it ran: plinth migrate rename 0010_tasks 1001_tasks`,
     ])
     assert.deepStrictEqual(problemsOf(["0010_invoices", "1001_tasks"], ["0010_tasks"]), [
-      `${differs} If it is 1001_tasks now: plinth migrate rename 0010_tasks 1001_tasks`,
+      `${differs} If it was renamed to 1001_tasks: plinth migrate rename 0010_tasks 1001_tasks`,
     ])
   })
 
   it("an unknown recorded one below the code's last", () => {
     const lacks =
-      "this database ran 0008_tasks, which this release lacks although it has 0010_invoices, a later one."
+      "this database ran 0008_tasks, which is missing from this release although the later 0010_invoices is in it."
     assert.deepStrictEqual(problemsOf(["0009_usage", "0010_invoices"], ["0008_tasks"]), [
-      `${lacks} If it has a new name: plinth migrate rename 0008_tasks <new name>. Else put it back into migrations/index.ts`,
+      `${lacks} If it was renamed: plinth migrate rename 0008_tasks <new name>. Otherwise, restore it in migrations/index.ts`,
     ])
     assert.deepStrictEqual(problemsOf(["0010_invoices", "1001_tasks"], ["0008_tasks"]), [
-      `${lacks} If it is 1001_tasks now: plinth migrate rename 0008_tasks 1001_tasks`,
+      `${lacks} If it was renamed to 1001_tasks: plinth migrate rename 0008_tasks 1001_tasks`,
     ])
   })
 
   it("a new name that the database was not told, above the last", () => {
     assert.deepStrictEqual(problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks"]), [
-      "this database ran 0010_tasks, but not 1001_tasks of this release. If they are one migration: plinth migrate rename 0010_tasks 1001_tasks. If they are two, give 1001_tasks another name, like 1001_tasks_more",
+      "this database ran 0010_tasks, but not 1001_tasks of this release. If they are the same migration: plinth migrate rename 0010_tasks 1001_tasks. Otherwise, give 1001_tasks another name, such as 1001_tasks_more",
     ])
     assert.deepStrictEqual(
       problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks", "1001_tasks"]),
@@ -86,7 +86,7 @@ describe("what is refused, with both names and what to do", () => {
 
   it("a record that was changed by hand, and so has another number than its name", () => {
     assert.deepStrictEqual(plan(["0009_usage", "1001_tasks"], [row("1001_tasks", 10)]).problems, [
-      "migration 1001_tasks is recorded under the number 10. Mend it: UPDATE migrations SET id = 1001 WHERE name = '1001_tasks'",
+      "migration 1001_tasks is recorded under the number 10. Fix it: UPDATE migrations SET id = 1001 WHERE name = '1001_tasks'",
     ])
   })
 })

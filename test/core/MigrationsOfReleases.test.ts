@@ -69,7 +69,7 @@ const runBad = (up: Migration["up"]) =>
 
 /** Of `runBad`, in the words of each database. */
 const said = (sqlite: string, pg: string) =>
-  `Migration 1002_bad failed: ${dialect() === "pg" ? pg : sqlite}`
+  `migration 1002_bad failed: ${dialect() === "pg" ? pg : sqlite}`
 
 layer(database)("Releases on one database", (it) => {
   it.effect("two releases work on one database in a rolling order, and the newer goes back", () =>
@@ -93,7 +93,7 @@ layer(database)("Releases on one database", (it) => {
       }
       assert.include(
         yield* problemOf(Migrations.rollback(older)),
-        "migration 1002_notes ran last, and this release does not have it",
+        "the newest migration 1002_notes is not in this release",
       )
       assert.deepStrictEqual(yield* ran, ["0010_invoices", "1001_tasks", "1002_notes"])
 
@@ -141,7 +141,7 @@ layer(database)("Releases on one database", (it) => {
         if (isRenamed) {
           assert.include(
             yield* problemOf(Migrations.run(mended)),
-            "If it is 1001_tasks now: plinth migrate rename 0010_tasks 1001_tasks",
+            "If it was renamed to 1001_tasks: plinth migrate rename 0010_tasks 1001_tasks",
           )
           yield* Migrations.rename("0010_tasks", "1001_tasks", mended)
         }
@@ -158,10 +158,14 @@ layer(database)("Releases on one database", (it) => {
       yield* Migrations.run(release("0010_tasks", "0011_notes", "1001_files"))
       const current = release("0010_tasks", "1001_files", "1002_notes", "1003_more")
       const refusals = [
-        ["0012_nothing", "1002_notes", "no migration 0012_nothing has run on this database"],
-        ["0010_tasks", "1003_more", "migration 0010_tasks is in this release, and would run again"],
+        ["0012_nothing", "1002_notes", "migration 0012_nothing has not run on this database"],
+        [
+          "0010_tasks",
+          "1003_more",
+          "migration 0010_tasks is still in this release and would run again",
+        ],
         ["0011_notes", "1002_note", "migration 1002_note is not in this release"],
-        ["0011_notes", "1001_files", "migration 1001_files has run on this database too"],
+        ["0011_notes", "1001_files", "migration 1001_files has also run on this database"],
       ] as const
       for (const [from, to, reason] of refusals) {
         assert.include(yield* problemOf(Migrations.rename(from, to, current)), reason)
@@ -169,13 +173,13 @@ layer(database)("Releases on one database", (it) => {
       const taken = release("0010_tasks", "1001_notes")
       assert.include(
         yield* problemOf(Migrations.rename("0011_notes", "1001_notes", taken)),
-        "migration 1001_files has run on this database too, so 0011_notes cannot become 1001_notes",
+        "migration 1001_files has also run on this database, so 0011_notes cannot be renamed to 1001_notes",
       )
       assert.deepStrictEqual(yield* ran, ["0010_tasks", "0011_notes", "1001_files"])
       yield* statement("UPDATE migrations SET id = 12 WHERE name = '1001_files'")
       assert.include(
         yield* problemOf(Migrations.rename("0011_notes", "1001_files", current)),
-        "migration 1001_files has run on this database too",
+        "migration 1001_files has also run on this database",
       )
       yield* statement("UPDATE migrations SET id = 1001 WHERE name = '1001_files'")
 
@@ -205,7 +209,7 @@ layer(database)("Releases on one database", (it) => {
         assert(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
         const bug = Cause.squash(exit.cause)
         assert.instanceOf(bug, MigrationError)
-        assert.strictEqual(bug.message, "Migration 1002_bad failed: not a function")
+        assert.strictEqual(bug.message, "migration 1002_bad failed: not a function")
         assert.deepStrictEqual(yield* ran, [])
       }),
   )

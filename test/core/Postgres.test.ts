@@ -283,7 +283,7 @@ layer(Layer.empty)("Postgres at start", (it) => {
       assert.instanceOf(error, DatabaseUnavailable)
       assert.strictEqual(
         error.message,
-        "DATABASE_URL: the database cannot be opened (ECONNREFUSED): nothing listens there. Does PostgreSQL run?",
+        "DATABASE_URL: the database cannot be opened (ECONNREFUSED): connection refused. Is PostgreSQL running?",
       )
       assert.isAtLeast(yield* Clock.currentTimeMillis, 9_000)
       assert.isAtMost(yield* Clock.currentTimeMillis, 15_000)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Schema, Tracer } from "effect"
 import { Headers } from "effect/http"
 import { TestClock } from "effect/testing"
-import { unanswered, unusable, type Verdict } from "../../src/core/Verdict.ts"
+import { unanswered, unusable, type CallVerdict } from "../../src/core/CallVerdict.ts"
 import {
   badInput,
   errorOf,
@@ -44,7 +44,7 @@ describe("a call", () => {
 
   it.effect("that may not happen twice is repeated only when nothing was done", () =>
     Effect.gen(function* () {
-      const expected: ReadonlyArray<readonly [Verdict, number, number]> = [
+      const expected: ReadonlyArray<readonly [CallVerdict, number, number]> = [
         [badInput, 1, 1],
         [unusable, 1, 1],
         [unanswered, 3, 1],
@@ -127,7 +127,7 @@ describe("a call", () => {
     ([script, within, attempts]) =>
       Effect.scoped(
         Effect.gen(function* () {
-          const { call, state } = yield* started({ within: `${within} millis`, attempts })
+          const { call, state } = yield* started({ totalTimeout: `${within} millis`, attempts })
           const failedAt: Array<number> = []
           state.answer = Effect.suspend(() => {
             const step = script[state.calls.length - 1]

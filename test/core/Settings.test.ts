@@ -270,8 +270,8 @@ describe("origins", () => {
     ["*", "has a wildcard"],
     ["https://*.example.com", "has a wildcard"],
     ["http://localhost:*", "has a wildcard"],
-    ["https://app.example.com/", "ends in a slash: leave it out"],
-    ["capacitor://localhost/", "ends in a slash: leave it out"],
+    ["https://app.example.com/", "ends with a slash: remove it"],
+    ["capacitor://localhost/", "ends with a slash: remove it"],
     ["https://app.example.com/path", "has a path"],
     ["https://app.example.com?q", "has a query or a fragment"],
     ["https://app.example.com/#top", "has a query or a fragment"],
@@ -282,17 +282,17 @@ describe("origins", () => {
     ["http://app.example.com:80", "names the default port"],
     ["https://bücher.example", "has a host outside ASCII"],
     [" https://app.example.com", "has white space"],
-    ["null", "is what any sandboxed page sends"],
+    ["null", "is sent by any sandboxed page"],
     ["app.example.com", "has no scheme"],
     ["localhost:3000", "has no scheme"],
     ["", "has no scheme"],
-    ["wss://app.example.com", "has a scheme that no page has"],
-    ["data://app", "has a scheme that no page has"],
-    ["javascript://app", "has a scheme that no page has"],
-    ["http://127.1", "is none"],
-    ["https://app.example.com:0443", "is none"],
-    ["https://", "is none"],
-    ["capacitor://", "is none"],
+    ["wss://app.example.com", "has a scheme that no web page has"],
+    ["data://app", "has a scheme that no web page has"],
+    ["javascript://app", "has a scheme that no web page has"],
+    ["http://127.1", "is not an origin"],
+    ["https://app.example.com:0443", "is not an origin"],
+    ["https://", "is not an origin"],
+    ["capacitor://", "is not an origin"],
   ] as const)("%s is refused: it %s", ([origin, problem]) =>
     Effect.gen(function* () {
       const [found, ...others] = yield* problems(originsFrom("https://first.example.com", origin))
@@ -310,7 +310,7 @@ describe("origins", () => {
         {
           name: "BACKEND_CORS_ORIGINS",
           message:
-            "origin 1 ends in a slash: leave it out; origin 3 has a wildcard: list every origin exactly, because credentials are allowed; origin 4 is origin 2 again: leave it out",
+            "origin 1 ends with a slash: remove it; origin 3 has a wildcard: list every origin exactly, because credentials are allowed; origin 4 repeats origin 2: remove it",
         },
       ])
     }),

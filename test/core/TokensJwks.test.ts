@@ -304,7 +304,7 @@ const loggingTo = (lines: Array<unknown>) =>
     }),
   ])
 
-const lost = ["Error", "the provider has no usable signing key: its tokens are refused", {}]
+const lost = ["Error", "provider has no usable signing key; rejecting its tokens", {}]
 
 /** Until a fetch in the background has taken the key away. */
 const untilRefused = <E, R>(verdict: Effect.Effect<string, E, R>) =>
@@ -329,7 +329,7 @@ describe("a key set", () => {
       }).pipe(Effect.provide(loggingTo(lines)))
       const reasons = { malformed: 1, weak: 1, use: 61, excess: 2 }
       assert.deepStrictEqual(lines, [
-        ["Warn", "signing keys of the provider cannot be used", { reasons }],
+        ["Warn", "provider key set contains unusable keys", { reasons }],
       ])
     }),
   )

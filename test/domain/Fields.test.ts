@@ -57,7 +57,7 @@ describe("Input of JSON and of lists", () => {
   it.effect.each(refused)("is refused: %s", ([, input, ...issues]) =>
     Effect.map(Effect.flip(decode(input)), ({ issue }) => {
       assert.deepStrictEqual(
-        Issues.of(issue).told.map(({ message, path }) => `${path}: ${message}`),
+        Issues.of(issue).reported.map(({ message, path }) => `${path}: ${message}`),
         issues,
       )
     }),

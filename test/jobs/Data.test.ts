@@ -13,7 +13,7 @@ import {
   SendPasswordResetEmail,
   SweepIdempotencyKeys,
 } from "../../src/domain/Job.ts"
-import { type UserId } from "../../src/domain/User.ts"
+import type { UserId } from "../../src/domain/User.ts"
 import { type Caller, newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { bodyOf, send } from "../fixtures/Http.ts"

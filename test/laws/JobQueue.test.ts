@@ -297,7 +297,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       assert.strictEqual(interrupted, 1)
       assert.deepInclude(yield* jobOf(endless), {
         state: "failed",
-        error: "TimedOut: did not end within 400ms",
+        error: "TimedOut: did not finish within 400ms",
       })
     }),
   )
@@ -462,7 +462,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
         yield* becomes(job, "failed")
         const { attempts, error } = yield* jobOf(job)
         assert.strictEqual(attempts, 1)
-        assert.match(error ?? "", /^MalformedPayload: cannot be read \(payload/)
+        assert.match(error ?? "", /^MalformedPayload: its payload is invalid \(payload/)
         assert.notInclude(error, "nonsense")
       }
     }),

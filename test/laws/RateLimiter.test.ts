@@ -2,7 +2,7 @@ import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as FastCheck from "fast-check"
-import { RateLimiter, type Verdict } from "../../src/core/RateLimiter.ts"
+import { RateLimiter, type LimitDecision } from "../../src/core/RateLimiter.ts"
 import { Redis } from "../../src/core/Redis.ts"
 import type { Rate } from "../../src/domain/Rate.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
@@ -15,7 +15,7 @@ const take = (key: string, rate: Rate) =>
   Effect.flatMap(RateLimiter, (limiter) => limiter.take(key, rate))
 
 /** How many of so many calls at once are allowed. */
-const allowed = <R>(count: number, call: Effect.Effect<Verdict, never, R>) =>
+const allowed = <R>(count: number, call: Effect.Effect<LimitDecision, never, R>) =>
   Effect.map(
     Effect.replicateEffect(call, count, { concurrency: "unbounded" }),
     (verdicts) => verdicts.filter(({ isAllowed }) => isAllowed).length,

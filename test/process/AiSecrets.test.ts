@@ -123,7 +123,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.strictEqual(code, 0)
           assert.include(stdout, '"message":"request"')
           assert.include(stdout, '"exception"')
-          assert.include(stdout, "AI provider refuses our key")
+          assert.include(stdout, "AI provider rejected our API key")
           assert.include(metrics.text, `llm_requests_total{provider="${vendor.provider}"`)
           assert.include(collector.text(), "gen_ai.usage.output_tokens")
           for (const told of [stdout, stderr, metrics.text, collector.text()]) {

@@ -60,7 +60,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect(
-    "makes the front ends of the README",
+    "makes the front ends of docs/clients.md",
     () =>
       Effect.gen(function* () {
         const [url, token, { consumer: cwd }] = [
@@ -79,13 +79,13 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
           "projects.ts": call("projects.ts", `"${token}"`),
           "projects-effect.ts": call("projects-effect.ts", `() => Promise.resolve("${token}")`),
         }
-        const said = yield* runSection("Calling it from a front end", {
+        const printed = yield* runSection("docs/clients.md", "Calling it from a front end", {
           cwd,
           env: { PATH, PLINTH_URL: url },
           programs,
         })
         const uuid = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\n$/
-        for (const [name, text] of said) if (name !== "sh") assert.match(text, uuid)
+        for (const [name, text] of printed) if (name !== "sh") assert.match(text, uuid)
       }),
     patience,
   )

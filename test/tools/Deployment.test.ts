@@ -220,7 +220,7 @@ describe("The compose file", () => {
     }
   })
 
-  it("has no secret of its own: each comes from a variable that the README names", () => {
+  it("has no secret of its own: each comes from a variable that docs/deploying.md names", () => {
     const required = Array.from(
       text("docker-compose.yml")
         .replaceAll(/#.*/g, "")
@@ -228,7 +228,7 @@ describe("The compose file", () => {
       ([, name = ""]) => name,
     )
     assert.includeMembers(required, ["SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN"])
-    for (const name of required) assert.include(text("README.md"), `\`${name}\``)
+    for (const name of required) assert.include(text("docs/deploying.md"), `\`${name}\``)
     for (const { environment = {} } of Object.values(services)) {
       for (const [name, value] of Object.entries(environment)) {
         if (/SECRET|TOKEN|PASSWORD|AUTH/.test(name))

@@ -26,7 +26,7 @@ const Server = testServerWith({ BACKEND_CORS_ORIGINS: JSON.stringify([origin]), 
 
 /** Of the package; nothing else may be in it. */
 const expected = [
-  /^(?:package\.json|README\.md|LICENSE)$/,
+  /^(?:package\.json|README\.md|docs\/clients\.md|LICENSE)$/,
   /^dist\/cli(?:-program)?\.js$/,
   /^dist\/cli-chunks\/[\w-]+\.js$/,
   /^dist\/lib\/package\.json$/,
@@ -127,8 +127,8 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
       assert.deepStrictEqual(manifest.peerDependencies, { effect: version })
       assert.isUndefined(manifest.dependencies)
       assert.isUndefined(manifest.optionalDependencies)
-      const readme = readFileSync(join(installed, "README.md"), "utf8")
-      assert.include(readme, `npm install plinth-${manifest.version}.tgz effect@${version}`)
+      const page = readFileSync(join(installed, "docs", "clients.md"), "utf8")
+      assert.include(page, `npm install plinth-${manifest.version}.tgz effect@${version}`)
     }),
   )
 

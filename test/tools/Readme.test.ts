@@ -1,27 +1,29 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { delimiter, join, resolve } from "node:path"
-import { assert, describe, layer } from "@effect/vitest"
+import { delimiter, dirname, join, resolve } from "node:path"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Tokens } from "../../src/core/Tokens.ts"
 import { UserId } from "../../src/domain/User.ts"
 import { pack } from "../fixtures/Package.ts"
 import { canary } from "../fixtures/Plinth.ts"
-import { runSection } from "../fixtures/Readme.ts"
+import { examples, pages, runSection, snippetsOf } from "../fixtures/Readme.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving, tokens } from "../fixtures/Serving.ts"
 import { hasProgram } from "../Programs.ts"
 
 const RPC_TOKEN = "c0ffee00c0ffee00c0ffee00c0ffee00"
 
-/** A directory with a command `plinth`, a database, a server on it, and Ada, who has been there. */
+/** A directory with a command `plinth`, a database, a server that uses it, and a user `ada` with a token. */
 class Desk extends Context.Service<
   Desk,
   {
     readonly cwd: string
     readonly env: Readonly<Record<string, string>>
-    /** Of the server. */
+    /** The server's address. */
     readonly url: string
+    /** A token of `ada`. */
+    readonly token: Redacted.Redacted
   }
 >()("plinth/test/tools/Readme.test/Desk") {
   static readonly layer = Layer.effect(
@@ -50,24 +52,59 @@ class Desk extends Context.Service<
         SECRET_KEY: canary,
         API: `http://127.0.0.1:${port}/api/v1`,
       }
-      return { cwd, env, url: `http://127.0.0.1:${port}` }
+      return { cwd, env, token, url: `http://127.0.0.1:${port}` }
     }),
   ).pipe(Layer.provide(tokens))
 }
 
-describe.skipIf(!hasProgram("curl"))("README", () => {
+describe("README and docs", () => {
+  const examplesOf: Readonly<Record<string, ReadonlyArray<string>>> = examples
+
+  it.each(pages)("%s has no example that is not run", (page) => {
+    for (const { language, section, text } of snippetsOf(page)) {
+      assert.include(["sh", "ts", "console", "text", "ini"], language, `${page}: ${text}`)
+      if (language !== "sh" && language !== "ts") continue
+      assert.include(examplesOf[page] ?? [], section, `${page}: nothing runs ${text}`)
+    }
+  })
+
+  it.each(pages)("%s links to pages and sections that exist", (page) => {
+    for (const [, target = ""] of readFileSync(page, "utf8").matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target)) continue
+      const [path = "", section] = target.split("#")
+      const file = path === "" ? page : join(dirname(page), path)
+      assert.isTrue(existsSync(file), `${page}: ${target}`)
+      if (section === undefined) continue
+      const titles = readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)
+      assert.include(
+        Array.from(titles, ([, title = ""]) => anchorOf(title)),
+        section,
+        target,
+      )
+    }
+  })
+})
+
+/** As GitHub makes it of a title. */
+const anchorOf = (title: string) =>
+  title
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} -]/gu, "")
+    .replaceAll(" ", "-")
+
+describe.skipIf(!hasProgram("curl"))("The examples of README and docs", () => {
   layer(Desk.layer, { excludeTestServices: true, timeout: 60_000 })((it) => {
     it.effect(
-      "calls it from another service",
+      "call it from another service",
       () =>
         Effect.gen(function* () {
           const { env: more, url } = yield* Desk
           const { consumer: cwd } = yield* pack
           const env = { ...more, PLINTH_URL: url, RPC_TOKEN }
-          const programs = { "plan.ts": 'import "./plan.ts"' }
           const [[, plan] = [], [, users = ""] = []] = yield* runSection(
+            "docs/clients.md",
             "Calling it from another service",
-            { cwd, env, programs },
+            { cwd, env, programs: { "plan.ts": 'import "./plan.ts"' } },
           )
           assert.strictEqual(plan, "ada has the plan free\nno User nobody\n")
           assert.match(users, /^\{"_tag":"Exit".*"email":"ada@example\.com".*\}\n$/)
@@ -76,21 +113,66 @@ describe.skipIf(!hasProgram("curl"))("README", () => {
     )
 
     it.effect(
-      "calls it from a terminal",
+      "call it from a terminal",
       () =>
         Effect.gen(function* () {
-          const { cwd, env: more } = yield* Desk
-          const env = { ...more, RPC_TOKEN }
-          const section = "Calling it from a terminal"
-          const [[, told = ""] = [], [, there = ""] = []] = yield* runSection(section, {
+          const { cwd, env } = yield* Desk
+          const [[, printed = ""] = []] = yield* runSection(
+            "docs/cli.md",
+            "Calling it from a terminal",
+            { cwd, env: { ...env, RPC_TOKEN } },
+          )
+          assert.match(printed, /^waiting/m)
+          assert.match(printed, /"id":"ada".*"role":"admin"/)
+          assert.match(printed, /^id +ada$/m)
+          assert.match(printed, /"items": \[\]/)
+        }),
+      60_000,
+    )
+
+    it.effect(
+      "take five minutes",
+      () =>
+        Effect.gen(function* () {
+          const { cwd, env, url } = yield* Desk
+          const replace = { "http://localhost:8000": url, "npm run -s cli --": "plinth" }
+          const [[, printed = ""] = []] = yield* runSection("README.md", "Five minutes", {
             cwd,
             env,
-            programs: {},
+            replace,
           })
-          assert.match(told, /^waiting/m)
-          assert.match(told, /"id":"ada".*"role":"admin"/)
-          assert.match(there, /^id +ada$/m)
-          assert.match(there, /"items": \[\]/)
+          assert.match(printed, /"id":"ada".*"email":"ada@example\.com"/)
+          assert.match(printed, /"items":\[\{.*"name":"Analytical engine".*"total":1/)
+          assert.match(printed, /HTTP\/1\.1 404[^]*"code":"NOT_FOUND"/m)
+          assert.match(printed, /"code":"VALIDATION_ERROR"/)
+          assert.match(printed, /"items":\[\{"id":"ada".*"role":"admin"/)
+          assert.match(printed, /"status":"healthy"/)
+          assert.match(printed, /http_requests_total\{/)
+        }),
+      60_000,
+    )
+
+    it.effect(
+      "repeat a request, call a model, and migrate",
+      () =>
+        Effect.gen(function* () {
+          const { cwd, env: more, token } = yield* Desk
+          const env = { ...more, TOKEN: Redacted.value(token) }
+          const [[, created = ""] = []] = yield* runSection("docs/limits.md", "Safe retries", {
+            cwd,
+            env,
+          })
+          const [[, streamed = ""] = []] = yield* runSection("docs/ai.md", "Calling a model", {
+            cwd,
+            env,
+          })
+          const [[, migrated = ""] = []] = yield* runSection("docs/operating.md", "Migrations", {
+            cwd,
+            env,
+          })
+          assert.match(created, /"name":"Once"/)
+          assert.match(streamed, /^data: \S[^]*^event: usage$[^]*^data: \[DONE\]$/m)
+          assert.match(migrated, /^Nothing to migrate[^]*0001_users/m)
         }),
       60_000,
     )

@@ -12,7 +12,7 @@ import { hasProgram } from "../Programs.ts"
 /** TypeScript's with Effect's diagnostics in it: both in one pass. */
 const compiler = resolve(`node_modules/@effect/tsgo-${process.platform}-${process.arch}/lib/tsc`)
 
-/** Files of the copy whose tests are about what the recipes add. */
+/** Files of the copy whose tests are about what the recipes add, on each database. */
 const tests = [
   "test/api/Tasks.test.ts",
   "test/api/Verdicts.test.ts",
@@ -20,6 +20,9 @@ const tests = [
   "test/business/PersonalData.test.ts",
   "test/core/Migrations.test.ts",
 ]
+
+/** The same, of those that need no database. */
+const testsRunOnce = ["test/tools/Grafana.test.ts"]
 
 layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
   "The recipes of CONTRIBUTING",
@@ -67,7 +70,7 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
     it.effect("please the linter and the formatter", () =>
       Effect.gen(function* () {
         const { script } = yield* RecipeProject
-        const folders = ["src", "test", "migrations", "scripts"]
+        const folders = ["src", "test", "migrations", "scripts", "grafana/Panels.ts"]
         assert.strictEqual(yield* script("oxlint/bin/oxlint", ...folders), "")
         assert.strictEqual(yield* script("oxfmt/bin/oxfmt", "--check", ...folders), "")
       }),
@@ -78,13 +81,14 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
       () =>
         Effect.gen(function* () {
           const { root, script } = yield* RecipeProject
-          const about = "tasks|one row for every operation|PersonalData|takes back the newest"
+          const about =
+            "Monitoring|tasks|one row for every operation|PersonalData|takes back the newest"
           const reporters = [
             "--reporter=default",
             "--reporter=json",
             "--outputFile.json=report.json",
           ]
-          const words = ["run", ...tests, "-t", about, ...reporters]
+          const words = ["run", ...tests, ...testsRunOnce, "-t", about, ...reporters]
           assert.strictEqual(yield* script("vitest/vitest.mjs", ...words), "")
           const { testResults } = decodeReport(readFileSync(join(root, "report.json"), "utf8"))
           const passed = testResults
@@ -92,7 +96,7 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
             .map(({ name }) => name.replace(/^.*?(?=test\/)/, ""))
           const databases = hasProgram("embeddedPostgres") ? 2 : 1
           const expected = tests.flatMap((test) => Array.from({ length: databases }, () => test))
-          assert.sameMembers(passed, expected)
+          assert.sameMembers(passed, [...expected, ...testsRunOnce])
         }),
       120_000,
     )
@@ -126,7 +130,7 @@ const annotationsOf = (markdown: string) =>
 
 const annotated = (annotations: ReadonlyArray<string>) => `
 import { HttpApiEndpoint } from "effect/http-api"
-import * as Policies from "./src/api/Policies.ts"
+import * as Policies from "./src/http/Policies.ts"
 const { Deprecation, RateLimit, RequiredRole } = Policies
 const { claimed, exemptFromQuota, idempotent, repeatable, unlimited } = Policies
 const [since, sunset, successor] = [0, "", ""]

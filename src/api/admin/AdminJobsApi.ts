@@ -4,13 +4,13 @@ import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../dom
 import { text } from "../../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../../domain/Job.ts"
 import { Cursor, CursorPage, limit } from "../../domain/Page.ts"
-import { enveloped } from "../Envelope.ts"
-import { repeatable } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { repeatable } from "../../http/Policies.ts"
 
 const params = { job_id: JobId }
 const unavailable = enveloped(ServiceUnavailableError)
-const read = [enveloped(NotFoundError), unavailable] as const
-const write = [...read, enveloped(ConflictError)] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
+const writeErrors = [...readErrors, enveloped(ConflictError)] as const
 
 export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
   .add(
@@ -27,40 +27,44 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
       OpenApi.annotations({
         summary: "List jobs",
         description:
-          "Newest first, those that ended included. `next_cursor` is null on the last page. Values under names like token, secret or password are `<redacted>`.",
+          "Newest first, including jobs that have ended. `next_cursor` is null on the last page. Values under keys like token, secret or password are `<redacted>`.",
       }),
     ),
     HttpApiEndpoint.get("stats", "/stats", { success: JobStats, error: unavailable }).annotateMerge(
       OpenApi.annotations({
-        summary: "Count the jobs",
-        description: "How many there are in each state.",
+        summary: "Count jobs by state",
+        description: "The number of jobs in each state.",
       }),
     ),
-    HttpApiEndpoint.get("get", "/:job_id", { params, success: Job, error: read }).annotateMerge(
-      OpenApi.annotations({ summary: "Get a job", description: "In any state." }),
+    HttpApiEndpoint.get("get", "/:job_id", {
+      params,
+      success: Job,
+      error: readErrors,
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Get a job", description: "Returns a job in any state." }),
     ),
     HttpApiEndpoint.post("retry", "/:job_id/retry", {
       params,
       success: Job,
-      error: write,
+      error: writeErrors,
     })
       .annotateMerge(
         OpenApi.annotations({
           summary: "Retry a job",
           description:
-            "Runs one that failed or was cancelled again, under the same id. In another state, or while another job has its unique key: 409.",
+            "Runs a failed or cancelled job again, under the same id. Returns 409 if the job is in another state, or if another job holds its unique key.",
         }),
       )
       .annotateMerge(repeatable),
     HttpApiEndpoint.delete("cancel", "/:job_id", {
       params,
       success: Job,
-      error: write,
+      error: writeErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Cancel a job",
         description:
-          "It stays in the list. One that runs is interrupted within seconds. One that has ended: 409.",
+          "The job stays in the list. A running job is interrupted within seconds. Returns 409 if the job has ended.",
       }),
     ),
   )
@@ -68,6 +72,6 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
   .annotateMerge(
     OpenApi.annotations({
       title: "Admin: jobs",
-      description: "Work in the background, for admins.",
+      description: "Background jobs, for admins.",
     }),
   ) {}

@@ -11,8 +11,8 @@ import {
   UsageTrends,
 } from "../../domain/UsageReport.ts"
 import { UserId } from "../../domain/User.ts"
-import { explanations } from "../app/UsageApi.ts"
-import { enveloped } from "../Envelope.ts"
+import { descriptions } from "../app/UsageApi.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 const params = { user_id: UserId }
 const unavailable = enveloped(ServiceUnavailableError)
@@ -28,8 +28,8 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Sum up a user's usage",
-        description: explanations.summary,
+        summary: "Get a user's usage summary",
+        description: descriptions.summary,
       }),
     ),
     HttpApiEndpoint.get("trends", "/trends/:user_id", {
@@ -39,8 +39,8 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Compare two months of a user",
-        description: explanations.trends,
+        summary: "Compare two months of a user's usage",
+        description: descriptions.trends,
       }),
     ),
     HttpApiEndpoint.get("daily", "/daily/:user_id", {
@@ -50,8 +50,8 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Get a user's usage by day",
-        description: explanations.daily,
+        summary: "Get a user's daily usage",
+        description: descriptions.daily,
       }),
     ),
     HttpApiEndpoint.get("breakdown", "/breakdown/:user_id", {
@@ -61,8 +61,8 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Break a user's usage down",
-        description: explanations.breakdown,
+        summary: "Break down a user's usage",
+        description: descriptions.breakdown,
       }),
     ),
     HttpApiEndpoint.get("topUsers", "/top-users", {
@@ -71,16 +71,19 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       error: unavailable,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "List who used most",
+        summary: "List the top users of a metric",
         description:
-          "In this calendar month (UTC), the most first; of stored bytes, what there is. Who used nothing is not among them.",
+          "Usage in this calendar month (UTC), highest first; for storage, the current amount. Users with no usage are omitted.",
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", { success: UsageMetrics }).annotateMerge(
-      OpenApi.annotations({ summary: "List the metrics", description: explanations.metrics }),
+      OpenApi.annotations({ summary: "List the metrics", description: descriptions.metrics }),
     ),
   )
   .prefix("/usage")
   .annotateMerge(
-    OpenApi.annotations({ title: "Admin: usage", description: "What users have used." }),
+    OpenApi.annotations({
+      title: "Admin: usage",
+      description: "The usage of each user, for admins.",
+    }),
   ) {}

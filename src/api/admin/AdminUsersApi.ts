@@ -8,13 +8,17 @@ import {
 } from "../../domain/Errors.ts"
 import { limit, Page, search, skip } from "../../domain/Page.ts"
 import { AdminUser, AdminUserPatch, Role, UserId } from "../../domain/User.ts"
-import { enveloped } from "../Envelope.ts"
-import { repeatable } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { repeatable } from "../../http/Policies.ts"
 
 const params = { id: UserId }
 const unavailable = enveloped(ServiceUnavailableError)
-const read = [enveloped(NotFoundError), unavailable] as const
-const write = [...read, enveloped(ConflictError), enveloped(AuthorizationError)] as const
+const readErrors = [enveloped(NotFoundError), unavailable] as const
+const writeErrors = [
+  ...readErrors,
+  enveloped(ConflictError),
+  enveloped(AuthorizationError),
+] as const
 
 export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
   .add(
@@ -31,45 +35,50 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "List users",
-        description: "Newest first. `search` is a case-insensitive substring of e-mail or name.",
+        description:
+          "Newest first. `search` matches a case-insensitive substring of the e-mail or name.",
       }),
     ),
-    HttpApiEndpoint.get("get", "/:id", { params, success: AdminUser, error: read }).annotateMerge(
-      OpenApi.annotations({ summary: "Get a user", description: "Any user, active or not." }),
+    HttpApiEndpoint.get("get", "/:id", {
+      params,
+      success: AdminUser,
+      error: readErrors,
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Get a user", description: "Returns a user, active or not." }),
     ),
     HttpApiEndpoint.patch("update", "/:id", {
       params,
       payload: AdminUserPatch,
       success: AdminUser,
-      error: write,
+      error: writeErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a user",
         description:
-          "Role, activity and name. Nobody demotes or deactivates himself, nor the last active admin; only a superadmin grants superadmin or touches one.",
+          "Changes the role, the active state and the name. Admins cannot demote or deactivate themselves or the last active admin. Only a superadmin can grant the superadmin role or change a superadmin.",
       }),
     ),
     HttpApiEndpoint.post("activate", "/:id/activate", {
       params,
       success: AdminUser,
-      error: write,
+      error: writeErrors,
     })
       .annotateMerge(
         OpenApi.annotations({
           summary: "Activate a user",
-          description: "Lets a deactivated user in again.",
+          description: "Restores access for a deactivated user.",
         }),
       )
       .annotateMerge(repeatable),
     HttpApiEndpoint.post("deactivate", "/:id/deactivate", {
       params,
       success: AdminUser,
-      error: write,
+      error: writeErrors,
     })
       .annotateMerge(
         OpenApi.annotations({
           summary: "Deactivate a user",
-          description: "Every request of the user is a 403 within 2 seconds, on every process.",
+          description: "Within 2 seconds every process answers the user's requests with 403.",
         }),
       )
       .annotateMerge(repeatable),

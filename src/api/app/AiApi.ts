@@ -6,10 +6,10 @@ import {
   QuotaExceededError,
   ServiceUnavailableError,
 } from "../../domain/Errors.ts"
-import { enveloped } from "../Envelope.ts"
-import { claimed, RateLimit } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { claimed, RateLimit } from "../../http/Policies.ts"
 
-/** Written by `AiEvents.ts`. */
+/** The stream that `AiEvents.ts` encodes. */
 const events = HttpApiSchema.StreamUint8Array({ contentType: "text/event-stream" })
 
 const success = [AiCompletion, events]
@@ -20,14 +20,15 @@ const error = [
 ]
 
 const streaming =
-  "With `stream: true` the answer is `text/event-stream`: an event for each piece of text, whose data is the text; then `event: usage` with the tokens, model, provider, finish_reason and latency_ms; then `[DONE]`. A failure after the first piece is `event: error` with the usual envelope, and no `[DONE]`. What was delivered is charged. Comments keep the connection open."
+  "With `stream: true` the response is `text/event-stream`: one event for each piece of text, with the text as its data; then `event: usage` with the tokens, model, provider, finish_reason and latency_ms; then `[DONE]`. A failure after the first piece is sent as `event: error` with the usual error envelope, and without `[DONE]`. Delivered text is charged. Comments keep the connection open."
 
 export class AiApi extends HttpApiGroup.make("ai")
   .add(
     HttpApiEndpoint.get("status", "/status", { success: AiStatus }).annotateMerge(
       OpenApi.annotations({
-        summary: "Which models there are",
-        description: "The providers that are set up, and what answers when no model is named.",
+        summary: "Get the configured AI providers",
+        description:
+          "Returns the configured providers, and the provider and model that answer when a request names no model.",
       }),
     ),
     HttpApiEndpoint.post("complete", "/completions", { payload: AiCompletionInput, success, error })
@@ -36,7 +37,7 @@ export class AiApi extends HttpApiGroup.make("ai")
       .annotateMerge(
         OpenApi.annotations({
           summary: "Complete a conversation",
-          description: `Of a model by its name, or by \`provider/model\`. When its provider is down, another one may answer: \`model\` and \`provider\` tell who did. ${streaming}`,
+          description: `Name the model as \`gpt-4o\` or \`openai/gpt-4o\`. If its provider is down, another may answer; \`model\` and \`provider\` say which did. ${streaming}`,
         }),
       ),
     HttpApiEndpoint.post("chat", "/chat", { payload: AiChatInput, success, error })
@@ -45,7 +46,7 @@ export class AiApi extends HttpApiGroup.make("ai")
       .annotateMerge(
         OpenApi.annotations({
           summary: "Answer a prompt",
-          description: `The same for a single prompt. ${streaming}`,
+          description: `Like \`POST /ai/completions\`, for a single prompt. ${streaming}`,
         }),
       ),
     HttpApiEndpoint.post("routed", "/chat/routed", { payload: AiRoutedInput, success, error })
@@ -53,8 +54,8 @@ export class AiApi extends HttpApiGroup.make("ai")
       .annotateMerge(claimed)
       .annotateMerge(
         OpenApi.annotations({
-          summary: "Answer a prompt by the model for its kind",
-          description: `The same, of the model that is set up for this complexity. ${streaming}`,
+          summary: "Answer a prompt with the model for its complexity",
+          description: `Like \`POST /ai/chat\`, with the model configured for \`complexity\`. ${streaming}`,
         }),
       ),
   )

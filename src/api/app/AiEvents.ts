@@ -1,55 +1,58 @@
 import { Cause, Effect, Schedule, Schema, Stream } from "effect"
 import type { AiCompletion, AiEvent } from "../../domain/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
-import { envelope, enveloped } from "../Envelope.ts"
+import { envelope, enveloped } from "../../http/Envelope.ts"
 
-/** How often a comment tells proxies and clients that somebody is there. */
-const keepAlive = "15 seconds"
+/** The interval of comments, which keep proxies and clients from closing an idle stream. */
+const keepAliveInterval = "15 seconds"
 
 type Failure = ExternalServiceError | ServiceUnavailableError
 
 /**
- * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) as bytes. Texts have a space
- * after the colon, JSON has none: the same to a parser, and skipped by readers of lines that look for text alone.
+ * Encodes server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Text has a space after
+ * the colon and JSON has none: a parser ignores the space, and clients that read lines by `data: ` see the text only.
  */
-export const bytesOf = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<Uint8Array> =>
+export const encodeEvents = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<Uint8Array> =>
   events.pipe(
-    Stream.map(writer()),
+    Stream.map(makeWriter()),
     Stream.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Stream.failCause(cause)
         : Stream.fromEffect(
-            Effect.map(publicOf(cause), (told) => `event: error\ndata:${told}\n\n`),
+            Effect.map(toPublicJson(cause), (json) => `event: error\ndata:${json}\n\n`),
           ),
     ),
-    // One write for what is there together.
+    // Events that are ready together are sent in one write.
     Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
-    Stream.merge(Stream.as(Stream.fromSchedule(Schedule.spaced(keepAlive)), comment), {
-      haltStrategy: "left",
-    }),
+    Stream.merge(
+      Stream.as(Stream.fromSchedule(Schedule.spaced(keepAliveInterval)), keepAliveComment),
+      {
+        haltStrategy: "left",
+      },
+    ),
     Stream.orDie,
   )
 
 const encoder = new TextEncoder()
-const comment = encoder.encode(": keep-alive\n\n")
+const keepAliveComment = encoder.encode(": keep-alive\n\n")
 
-/** A carriage return at the end of a text waits for the next one, which may have the rest of its line end. */
-const writer = () => {
-  let held = ""
+/** Holds back a carriage return at the end of a text, because the next text may begin with its line feed. */
+const makeWriter = () => {
+  let pendingReturn = ""
   return (event: AiEvent) => {
-    const text = event._tag === "delta" ? held + event.text : held
-    held = event._tag === "delta" && text.endsWith("\r") ? "\r" : ""
-    const whole = held === "" ? text : text.slice(0, -1)
-    const written = whole === "" ? "" : framed(whole)
-    return event._tag === "delta" ? written : written + ended(event.completion)
+    const text = event._tag === "delta" ? pendingReturn + event.text : pendingReturn
+    pendingReturn = event._tag === "delta" && text.endsWith("\r") ? "\r" : ""
+    const complete = pendingReturn === "" ? text : text.slice(0, -1)
+    const delta = complete === "" ? "" : dataFrame(complete)
+    return event._tag === "delta" ? delta : delta + finalFrames(event.completion)
   }
 }
 
-const ended = ({ content: _content, usage, ...rest }: AiCompletion) =>
+const finalFrames = ({ content: _content, usage, ...rest }: AiCompletion) =>
   `event: usage\ndata:${JSON.stringify({ ...usage, ...rest })}\n\ndata: [DONE]\n\n`
 
-/** Each line is one of its own; a parser puts them together again. */
-const framed = (text: string) => `data: ${text.replaceAll(/\r\n|\r|\n/g, "\ndata: ")}\n\n`
+/** Puts each line of the text into a `data` field; a parser joins them again. */
+const dataFrame = (text: string) => `data: ${text.replaceAll(/\r\n|\r|\n/g, "\ndata: ")}\n\n`
 
 const encode = Schema.encodeSync(
   Schema.fromJsonString(
@@ -57,13 +60,13 @@ const encode = Schema.encodeSync(
   ),
 )
 
-/** What anybody may know of it. A bug is told to us. */
-const publicOf = (cause: Cause.Cause<Failure>) => {
+/** Returns the public JSON of a failure. A defect is logged and sent as INTERNAL_ERROR. */
+const toPublicJson = (cause: Cause.Cause<Failure>) => {
   const error = Cause.squash(cause)
   return error instanceof ExternalServiceError || error instanceof ServiceUnavailableError
     ? Effect.succeed(encode(error))
     : Effect.as(
-        Effect.logError("stream failed", cause),
+        Effect.logError("AI stream failed", cause),
         JSON.stringify(envelope("INTERNAL_ERROR", "Internal error")),
       )
 }

@@ -5,7 +5,7 @@ import { AiGateway } from "../../business/AiGateway.ts"
 import type { AiCompletion, AiMessage, AiRequest, Complexity } from "../../domain/Ai.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"
-import { bytesOf } from "./AiEvents.ts"
+import { encodeEvents } from "./AiEvents.ts"
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -13,11 +13,11 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const gateway = yield* AiGateway
 
-    const answer = (request: AiRequest, { stream }: Given) =>
+    const answer = (request: AiRequest, { stream }: ChatOptions) =>
       Effect.flatMap(CurrentUser, (caller): Answer =>
         stream
           ? Effect.map(gateway.stream(caller, request), (events) =>
-              HttpServerResponse.stream(bytesOf(events), {
+              HttpServerResponse.stream(encodeEvents(events), {
                 contentType: "text/event-stream",
                 headers: { "cache-control": "no-cache", "x-accel-buffering": "no" },
               }),
@@ -27,9 +27,9 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       status: () => Effect.succeed(gateway.status),
-      complete: ({ payload }) => answer(requestOf(payload.messages, payload), payload),
-      chat: ({ payload }) => answer(requestOf(messagesOf(payload), payload), payload),
-      routed: ({ payload }) => answer(requestOf(messagesOf(payload), payload), payload),
+      complete: ({ payload }) => answer(toRequest(payload.messages, payload), payload),
+      chat: ({ payload }) => answer(toRequest(toMessages(payload), payload), payload),
+      routed: ({ payload }) => answer(toRequest(toMessages(payload), payload), payload),
     })
   }),
 )
@@ -40,7 +40,7 @@ type Answer = Effect.Effect<
   Scope.Scope
 >
 
-interface Given {
+interface ChatOptions {
   readonly model?: string
   readonly complexity?: Complexity
   readonly temperature: number
@@ -48,9 +48,9 @@ interface Given {
   readonly stream: boolean
 }
 
-const requestOf = (
+const toRequest = (
   messages: ReadonlyArray<AiMessage>,
-  { complexity, max_tokens, model, temperature }: Given,
+  { complexity, max_tokens, model, temperature }: ChatOptions,
 ): AiRequest => ({
   messages,
   model: model ?? null,
@@ -59,12 +59,12 @@ const requestOf = (
   max_tokens,
 })
 
-interface Prompted {
+interface Prompt {
   readonly prompt: string
   readonly system?: string
 }
 
-const messagesOf = ({ prompt, system }: Prompted): ReadonlyArray<AiMessage> => [
+const toMessages = ({ prompt, system }: Prompt): ReadonlyArray<AiMessage> => [
   ...(system === undefined ? [] : [{ role: "system" as const, content: system }]),
   { role: "user", content: prompt },
 ]

@@ -3,8 +3,8 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { NotFoundError, QuotaExceededError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { Cursor, CursorPage, limit, Page, search, skip } from "../../domain/Page.ts"
 import { Project, ProjectId } from "../../domain/Project.ts"
-import { enveloped } from "../Envelope.ts"
-import { idempotent } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { idempotent } from "../../http/Policies.ts"
 
 const project = Project.json.annotate({ identifier: "Project" })
 const projectCreate = Project.jsonCreate.annotate({ identifier: "ProjectCreate" })
@@ -29,7 +29,7 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
       OpenApi.annotations({
         summary: "List your projects",
         description:
-          "Newest first. With `cursor` (empty for the first page) the answer has `next_cursor` in place of `total` and `skip`. `search` is a case-insensitive substring of name or description.",
+          "Newest first. With `cursor` (empty for the first page) the response has `next_cursor` instead of `total` and `skip`. `search` matches a case-insensitive substring of the name or description.",
       }),
     ),
     HttpApiEndpoint.post("create", "/", {
@@ -40,7 +40,8 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
       .annotateMerge(
         OpenApi.annotations({
           summary: "Create a project",
-          description: "Names need not be unique. 402 when the plan has room for no more.",
+          description:
+            "Names need not be unique. Returns 402 when the plan's limit of projects is reached.",
         }),
       )
       .annotateMerge(idempotent),
@@ -51,7 +52,7 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Get a project",
-        description: "A project of another user is not found.",
+        description: "Returns 404 for a project of another user.",
       }),
     ),
     HttpApiEndpoint.patch("update", "/:project_id", {
@@ -62,7 +63,8 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a project",
-        description: "A field left out is kept; null clears it; `{}` changes nothing.",
+        description:
+          "Omitted fields stay unchanged, null clears a field, and `{}` changes nothing.",
       }),
     ),
     HttpApiEndpoint.delete("remove", "/:project_id", {
@@ -71,7 +73,7 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Delete a project",
-        description: "The project is hidden at once and removed for good later.",
+        description: "Hides the project immediately and removes it permanently later.",
       }),
     ),
   )

@@ -10,22 +10,22 @@ import {
   UsageSummary,
   UsageTrends,
 } from "../../domain/UsageReport.ts"
-import { enveloped } from "../Envelope.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 const error = enveloped(ServiceUnavailableError)
 const metric = UsageMetric
 
-/** What holds for the reports on oneself and on others. */
-export const explanations = {
+/** Descriptions shared by the reports for users and for admins. */
+export const descriptions = {
   summary:
-    "Every metric over the last `days` days of UTC, today included; `previous_period` is as many days before those. `growth_rate` is in percent, 100 where there was nothing before. `breakdown` is by model, endpoint or kind; what has none is in `total` alone. Of stored bytes: what was added less what was removed.",
+    "Every metric over the last `days` days (UTC), including today. `previous_period` is the same number of days before them. `growth_rate` is in percent, and 100 when usage grew from zero. `breakdown` is by model, endpoint or kind; usage without one counts in `total` only. For storage, values are bytes added minus bytes removed.",
   trends:
-    "This calendar month (UTC) so far, beside all of the last one. `growth_rate` is in percent, 100 where there was nothing before; beyond 5 either way it is a trend. `daily_average`, `peak_day` and `peak_value` are of this month.",
+    "This calendar month (UTC) so far, compared with the whole previous month. `growth_rate` is in percent, and 100 when usage grew from zero; `trend` is `stable` from -5 to 5. `daily_average`, `peak_day` and `peak_value` are those of this month.",
   daily:
-    "One value for each of the last `days` days of UTC, today included and zeros too, oldest first.",
+    "One value for each of the last `days` days (UTC), including today and days without usage, oldest first.",
   breakdown:
-    "The last `days` days of UTC, today included, by model, endpoint or kind; what has none is in `total` alone.",
-  metrics: "Everything that is metered, under the keys that the other routes take.",
+    "Usage over the last `days` days (UTC), including today, by model, endpoint or kind. Usage without one counts in `total` only.",
+  metrics: "All metered quantities, with the keys that the other usage endpoints take.",
 }
 
 export class UsageApi extends HttpApiGroup.make("usage")
@@ -35,9 +35,9 @@ export class UsageApi extends HttpApiGroup.make("usage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Get what is used and what remains",
+        summary: "Get your current usage and limits",
         description:
-          "Of each metric, what the calendar month (UTC) had so far; of stored bytes, what there is. `period.end` is not part of the period; `days_remaining` are those after today. `limits` are of your plan: null is no limit.",
+          "Usage of every metric in this calendar month (UTC) so far; for storage, the current amount. `period.end` is exclusive, and `days_remaining` does not count today. `limits` are those of your plan; null means unlimited.",
       }),
     ),
     HttpApiEndpoint.get("summary", "/summary", {
@@ -45,21 +45,24 @@ export class UsageApi extends HttpApiGroup.make("usage")
       success: UsageSummary,
       error,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Sum up your usage", description: explanations.summary }),
+      OpenApi.annotations({ summary: "Get your usage summary", description: descriptions.summary }),
     ),
     HttpApiEndpoint.get("trends", "/trends", {
       query: { metric },
       success: UsageTrends,
       error,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Compare two months", description: explanations.trends }),
+      OpenApi.annotations({
+        summary: "Compare two months of your usage",
+        description: descriptions.trends,
+      }),
     ),
     HttpApiEndpoint.get("daily", "/daily", {
       query: { metric, days: daysOfQuarter },
       success: UsageDaily,
       error,
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Get your usage by day", description: explanations.daily }),
+      OpenApi.annotations({ summary: "Get your daily usage", description: descriptions.daily }),
     ),
     HttpApiEndpoint.get("breakdown", "/breakdown", {
       query: { metric, days },
@@ -67,15 +70,13 @@ export class UsageApi extends HttpApiGroup.make("usage")
       error,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Break your usage down",
-        description: explanations.breakdown,
+        summary: "Break down your usage",
+        description: descriptions.breakdown,
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", { success: UsageMetrics }).annotateMerge(
-      OpenApi.annotations({ summary: "List the metrics", description: explanations.metrics }),
+      OpenApi.annotations({ summary: "List the metrics", description: descriptions.metrics }),
     ),
   )
   .prefix("/usage")
-  .annotateMerge(
-    OpenApi.annotations({ title: "Usage", description: "What the caller has used." }),
-  ) {}
+  .annotateMerge(OpenApi.annotations({ title: "Usage", description: "The caller's own usage." })) {}

@@ -4,8 +4,8 @@ import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../dom
 import { Timestamp } from "../../domain/Fields.ts"
 import { Job, JobId } from "../../domain/Job.ts"
 import { User, UserId } from "../../domain/User.ts"
-import { enveloped } from "../Envelope.ts"
-import { idempotent } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { idempotent } from "../../http/Policies.ts"
 
 const user = User.json.annotate({ identifier: "User" })
 const userUpdate = User.jsonUpdate.annotate({ identifier: "UserUpdate" })
@@ -18,25 +18,26 @@ const userExport = Schema.Struct({
   jobs: Schema.Array(Job),
 }).annotate({ identifier: "UserExport" })
 
-const failures = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
+const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const
 
 export class UsersApi extends HttpApiGroup.make("users")
   .add(
-    HttpApiEndpoint.get("me", "/me", { success: user, error: failures }).annotateMerge(
+    HttpApiEndpoint.get("me", "/me", { success: user, error: readErrors }).annotateMerge(
       OpenApi.annotations({
         summary: "Get your account",
         description:
-          "The caller, made on the first request of its `sub`. The e-mail follows the token.",
+          "Returns the caller's account, which the first request with its `sub` creates. The e-mail is updated from the token.",
       }),
     ),
     HttpApiEndpoint.patch("updateMe", "/me", {
       payload: userUpdate,
       success: user,
-      error: failures,
+      error: readErrors,
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change your account",
-        description: "A field left out is kept; null clears it; `{}` changes nothing.",
+        description:
+          "Omitted fields stay unchanged, null clears a field, and `{}` changes nothing.",
       }),
     ),
     HttpApiEndpoint.post("exportMe", "/me/export", {
@@ -45,29 +46,29 @@ export class UsersApi extends HttpApiGroup.make("users")
     })
       .annotateMerge(
         OpenApi.annotations({
-          summary: "Ask for your data",
+          summary: "Request an export of your data",
           description:
-            "A background job gathers all that is held on the caller, and an e-mail says when it is there. While one is being made, its job is named again.",
+            "Starts a background job that collects all data about the caller. An e-mail says when the export is ready. If an export is already running, returns its job id.",
         }),
       )
       .annotateMerge(idempotent),
     HttpApiEndpoint.get("myExport", "/me/export", {
       success: userExport,
-      error: failures,
+      error: readErrors,
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Get your data",
+        summary: "Download the export of your data",
         description:
-          "The last export, as a JSON file: every row that speaks of the caller, by table, and the jobs. Without e-mails and addresses of others, and with values under names like token, secret or password as `<redacted>`. Kept for 7 days; 404 when there is none.",
+          "Returns the latest export as a JSON file: every row about the caller, by table, and the caller's jobs. E-mail and IP addresses of other people are left out, and values under keys like token, secret or password are `<redacted>`. Returns 404 if there is no export, or if it is older than 7 days.",
       }),
     ),
     HttpApiEndpoint.delete("removeMe", "/me", {
-      error: [...failures, enveloped(ConflictError)],
+      error: [...readErrors, enveloped(ConflictError)],
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Close your account",
         description:
-          "Deactivates it: every later request is a 403. After 30 days it is made anonymous, and its projects are deleted. The last active admin cannot.",
+          "Deactivates the account: every later request gets a 403. After 30 days the account is anonymized and its projects are deleted. Returns 409 for the last active admin.",
       }),
     ),
   )

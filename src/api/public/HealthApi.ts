@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { AuthenticationError } from "../../domain/Errors.ts"
 import { Timestamp } from "../../domain/Fields.ts"
-import { enveloped } from "../Envelope.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 const Component = Schema.Struct({
   status: Schema.Literals(["healthy", "unhealthy", "not_configured"]),
@@ -28,7 +28,8 @@ export class HealthApi extends HttpApiGroup.make("health")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Liveness",
-        description: "The process answers. Touches no dependency. Neither logged nor counted.",
+        description:
+          "Says that the process answers. Checks no dependency. Requests are neither logged nor counted.",
       }),
     ),
     HttpApiEndpoint.get("ready", "/health/ready", {
@@ -37,7 +38,7 @@ export class HealthApi extends HttpApiGroup.make("health")
       OpenApi.annotations({
         summary: "Readiness",
         description:
-          "503 while the database is down or the process drains; degraded when only a part that can be missed is: Redis, or whoever does the jobs.",
+          "Returns 503 while the database is down or the process is draining. `degraded` means that only an optional part is down: Redis, or every process that runs jobs.",
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", {
@@ -47,7 +48,7 @@ export class HealthApi extends HttpApiGroup.make("health")
       OpenApi.annotations({
         summary: "Prometheus metrics",
         description:
-          "Prometheus text format 0.0.4. Needs `Authorization: Bearer METRICS_TOKEN` when that is set, and always in production.",
+          "Prometheus text format 0.0.4. Requires `Authorization: Bearer METRICS_TOKEN` if that setting has a value, and always in production.",
       }),
     ),
   )

@@ -2,32 +2,34 @@ import { Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Readiness } from "../../business/Readiness.ts"
-import { bearerOf, isOneOf } from "../../core/Bearer.ts"
+import { bearerOf, isOneOf } from "../../http/Bearer.ts"
 import { Metrics } from "../../core/Metrics.ts"
 import { Settings } from "../../core/Settings.ts"
 import { AuthenticationError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
 import { Api } from "../Api.ts"
 
-/** The handlers of `HealthApi`, wherever it is served. */
+/** The handlers of `HealthApi`, for the server and the worker. */
 export const operations = Effect.gen(function* () {
   const readiness = yield* Readiness
   const metrics = yield* Metrics
   const { ENVIRONMENT, METRICS_TOKEN } = yield* Settings
   if (ENVIRONMENT === "production" && METRICS_TOKEN === null) {
-    yield* Effect.logWarning("metrics are closed: METRICS_TOKEN is not set")
+    yield* Effect.logWarning("metrics endpoint closed: METRICS_TOKEN is not set")
   }
 
-  const isToken = METRICS_TOKEN === null ? null : isOneOf([METRICS_TOKEN])
-  const allowed = ({ headers }: HttpServerRequest.HttpServerRequest) =>
-    isToken === null ? ENVIRONMENT !== "production" : isToken(bearerOf(headers["authorization"]))
+  const isMetricsToken = METRICS_TOKEN === null ? null : isOneOf([METRICS_TOKEN])
+  const isAllowed = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+    isMetricsToken === null
+      ? ENVIRONMENT !== "production"
+      : isMetricsToken(bearerOf(headers["authorization"]))
 
   return {
     live: () => Effect.map(now, (timestamp) => ({ status: "healthy" as const, timestamp })),
     ready: () => readiness.check,
     metrics: ({ request }: { readonly request: HttpServerRequest.HttpServerRequest }) =>
-      allowed(request)
-        ? Effect.map(metrics.render, prometheus)
+      isAllowed(request)
+        ? Effect.map(metrics.render, toPrometheusText)
         : Effect.fail(new AuthenticationError({ reason: "invalid_token" })),
   }
 })
@@ -36,5 +38,5 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
   Effect.map(operations, (all) => handlers.handleAll(all)),
 )
 
-const prometheus = (text: string) =>
+const toPrometheusText = (text: string) =>
   HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })

@@ -1,20 +1,20 @@
 import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { AiAnswer, AiCall, AiError, AiPart, AiProviderName } from "../../domain/Ai.ts"
 
-/** One provider, within its policy: attempts, time and circuit breaker are seen to. */
+/** One provider. Calls are already subject to its policy: attempts, timeouts and circuit breaker. */
 export interface AiProvider {
   readonly name: AiProviderName
   readonly complete: (call: AiCall) => Effect.Effect<AiAnswer, AiError>
   /**
-   * Succeeds with the first part that says something. From then on nothing is repeated: what breaks, breaks the
-   * stream. The end of the scope ends the request at the provider, at once.
+   * Succeeds when the first text arrives. After that nothing is retried: a failure fails the stream. Closing the scope
+   * cancels the request to the provider immediately.
    */
   readonly stream: (
     call: AiCall,
   ) => Effect.Effect<Stream.Stream<AiPart, AiError>, AiError, Scope.Scope>
 }
 
-/** The providers that are set up, by name. */
+/** The configured providers by name. */
 export class Ai extends Context.Service<
   Ai,
   { readonly providers: ReadonlyMap<AiProviderName, AiProvider> }

@@ -3,26 +3,26 @@ import type { AiVendorSettings } from "../../core/AiSettings.ts"
 import type { AiCall, AiPart, FinishReason } from "../../domain/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
-import { fetching } from "./Transport.ts"
+import { vendorFetch } from "./Transport.ts"
 
 /** https://platform.claude.com/docs/en/api/messages and /docs/en/build-with-claude/streaming */
 export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSettings) {
-  const fetch = yield* fetching
+  const fetch = yield* vendorFetch
   const { Anthropic } = yield* Effect.promise(() => import("@anthropic-ai/sdk"))
-  // What is not told here is read from the environment.
+  // The SDK reads options that are not set here from the environment.
   const client = new Anthropic({
     apiKey: Redacted.value(apiKey),
     baseURL: baseUrl ?? "https://api.anthropic.com",
     authToken: null,
     webhookKey: null,
     maxRetries: 0,
-    timeout: Provider.sdkTimeout,
+    timeout: Provider.sdkTimeoutMs,
     logLevel: "off",
-    // Its spans would hold what Tracing.ts keeps out of ours.
+    // The SDK's spans would contain what Tracing.ts removes from ours.
     openTelemetry: false,
     fetch,
   })
-  // `messages.create` writes to the console about models that grow old.
+  // `messages.create` logs deprecation warnings to the console.
   const post = <A>(call: AiCall, signal: AbortSignal, stream: boolean) =>
     client.post<A>("/v1/messages", {
       body: { ...bodyOf(call), stream },
@@ -37,7 +37,7 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
     stream: (call, signal) => post<AsyncIterable<unknown>>(call, signal, true),
     answerOf: (body) => {
       const decoded = Schema.decodeUnknownOption(Answer)(body)
-      if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
+      if (Option.isNone(decoded)) return Result.fail(Failure.unusable)
       const { content, model, stop_reason, usage } = decoded.value
       return Result.succeed({
         content: content.map(({ text }) => text ?? "").join(""),
@@ -52,14 +52,14 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
     partOf: (event) => {
       const decoded = Schema.decodeUnknownOption(Event)(event)
       return Option.isNone(decoded)
-        ? Result.fail(Failure.garbage)
+        ? Result.fail(Failure.unusable)
         : Result.succeed(partOf(decoded.value))
     },
   })
 })
 
 /**
- * Without a temperature: since API version 2026-10-21, which the SDK speaks, one is refused
+ * Omits the temperature, which the API rejects since version 2026-10-21, the version that the SDK uses
  * (https://platform.claude.com/docs/en/api/migration-2026-10-21).
  */
 const bodyOf = ({ max_tokens, messages, model }: AiCall) => {
@@ -82,12 +82,12 @@ const Usage = Schema.optional(
     }),
   ),
 )
-const Word = Schema.optional(Schema.NullOr(Schema.String))
+const NullableText = Schema.optional(Schema.NullOr(Schema.String))
 
 const Answer = Schema.Struct({
   model: Schema.String,
   content: Schema.Array(Schema.Struct({ text: Schema.optional(Schema.String) })),
-  stop_reason: Word,
+  stop_reason: NullableText,
   usage: Usage,
 })
 
@@ -101,10 +101,10 @@ const Delta = Schema.Struct({
 })
 const End = Schema.Struct({
   type: Schema.Literal("message_delta"),
-  delta: Schema.Struct({ stop_reason: Word }),
+  delta: Schema.Struct({ stop_reason: NullableText }),
   usage: Usage,
 })
-/** Blocks begin and end; there may be more kinds. */
+/** Ignored events: the start and end of blocks, and types added later. */
 const Other = Schema.Struct({
   type: Schema.String.check(
     Schema.makeFilter(
@@ -114,7 +114,7 @@ const Other = Schema.Struct({
 })
 const Event = Schema.Union([Delta, Start, End, Other])
 
-const nothing: AiPart = { text: "", model: null, finish_reason: null, tokens: null }
+const emptyPart: AiPart = { text: "", model: null, finish_reason: null, tokens: null }
 
 const isStart = Schema.is(Start)
 const isDelta = Schema.is(Delta)
@@ -122,18 +122,18 @@ const isEnd = Schema.is(End)
 
 const partOf = (event: typeof Event.Type): AiPart | null => {
   if (isDelta(event)) {
-    return event.delta.text === undefined ? null : { ...nothing, text: event.delta.text }
+    return event.delta.text === undefined ? null : { ...emptyPart, text: event.delta.text }
   }
   if (isStart(event)) {
     const { model, usage } = event.message
-    // What it has of the answer by then is no count of it.
+    // `output_tokens` is not yet the total here.
     const tokens = { prompt: Provider.countOf(usage?.input_tokens), completion: null }
-    return { ...nothing, model, tokens }
+    return { ...emptyPart, model, tokens }
   }
   if (!isEnd(event)) return null
   const { delta, usage } = event
   return {
-    ...nothing,
+    ...emptyPart,
     finish_reason: delta.stop_reason ? finishOf(delta.stop_reason) : null,
     tokens: {
       prompt: Provider.countOf(usage?.input_tokens),

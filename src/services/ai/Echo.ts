@@ -2,15 +2,15 @@ import { Effect, Stream } from "effect"
 import type { AiAnswer, AiCall } from "../../domain/Ai.ts"
 import type { AiProvider } from "./Ai.ts"
 
-/** Repeats the last message of the user, word by word. A word is a token. */
+/** Repeats the last user message word by word. A word counts as a token. */
 export const provider: AiProvider = {
   name: "echo",
   complete: (call) => {
-    const { parts, ...answer } = answered(call)
+    const { parts, ...answer } = echoOf(call)
     return Effect.succeed<AiAnswer>({ ...answer, content: parts.join("") })
   },
   stream: (call) => {
-    const { finish_reason, model, parts, tokens } = answered(call)
+    const { finish_reason, model, parts, tokens } = echoOf(call)
     const texts = parts.map((text) => ({ text, model, finish_reason: null, tokens: null }))
     return Effect.succeed(
       Stream.fromIterable([...texts, { text: "", model, finish_reason, tokens }]),
@@ -18,14 +18,14 @@ export const provider: AiProvider = {
   },
 }
 
-const answered = ({ max_tokens, messages }: AiCall) => {
+const echoOf = ({ max_tokens, messages }: AiCall) => {
   const last = messages.findLast(({ role }) => role === "user")?.content ?? ""
-  const all = wordsOf(`You said: ${last}`)
-  const parts = all.slice(0, max_tokens)
+  const words = wordsOf(`You said: ${last}`)
+  const parts = words.slice(0, max_tokens)
   return {
     parts,
     model: "echo",
-    finish_reason: parts.length < all.length ? ("length" as const) : ("stop" as const),
+    finish_reason: parts.length < words.length ? ("length" as const) : ("stop" as const),
     tokens: {
       prompt: messages.reduce((sum, { content }) => sum + wordsOf(content).length, 0),
       completion: parts.length,
@@ -33,5 +33,5 @@ const answered = ({ max_tokens, messages }: AiCall) => {
   }
 }
 
-/** Each with the white space before it. */
+/** Splits a text into words, each with the white space before it. */
 const wordsOf = (text: string): ReadonlyArray<string> => text.match(/\s*\S+/g) ?? []

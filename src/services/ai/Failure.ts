@@ -1,62 +1,66 @@
 import { Data, Option, Schema } from "effect"
-import * as Verdict from "../../core/Verdict.ts"
+import * as CallVerdict from "../../core/CallVerdict.ts"
 import type { AiError } from "../../domain/Ai.ts"
 
-/** Why there is no answer. The vendor's words are not part of it: they may repeat what they were sent. */
+/** The reason for a failed call. Does not contain the vendor's message, which may quote the prompt. */
 export interface Failure {
   readonly reason: AiError["reason"]
   readonly status: number | null
-  readonly verdict: Verdict.Verdict
+  readonly verdict: CallVerdict.CallVerdict
 }
 
-/** A failure on its way through an SDK, which passes it on, or wraps it. */
+/** Carries a failure through an SDK, which rethrows it as it is or as the cause of another error. */
 export class Refusal extends Data.TaggedError("AiRefusal")<{ readonly failure: Failure }> {
   override readonly message = "refused"
 }
 
-/** An answer that makes no sense, or ends too early. */
-export const garbage: Failure = {
+/** A response that cannot be decoded, or ends too early. */
+export const unusable: Failure = {
   reason: "unavailable",
   status: null,
-  verdict: Verdict.unusable,
+  verdict: CallVerdict.unusable,
 }
 
-/** Instead of an answer: the prompt is against the policy. */
+/** The vendor blocked the prompt by its content policy. */
 export const blocked: Failure = {
   reason: "content_policy",
   status: null,
   verdict: { fault: "ours", retry: "never" },
 }
 
-export const silent: Failure = {
+export const timedOut: Failure = {
   reason: "unavailable",
   status: null,
-  verdict: Verdict.unanswered,
+  verdict: CallVerdict.unanswered,
 }
 
-/** No connection, or one that ended before an answer began: asked again, as the SDKs would by themselves. */
-export const unreached: Failure = {
+/** No connection, or a connection that closed before the response began. Retried, as the SDKs do by default. */
+export const unreachable: Failure = {
   reason: "unavailable",
   status: null,
   verdict: { fault: "theirs", retry: "always" },
 }
 
-/** `retryAfter`: as the header of that name. */
-export const ofAnswer = (status: number, body: string, retryAfter: string | undefined): Failure => {
+/** Classifies an error response. `retryAfter` is the value of the `Retry-After` header. */
+export const fromResponse = (
+  status: number,
+  body: string,
+  retryAfter: string | undefined,
+): Failure => {
   const json = Schema.decodeOption(Json)(body)
-  return classified(status, saidIn(Option.getOrNull(json)), retryAfter)
+  return classify(status, vendorErrorIn(Option.getOrNull(json)), retryAfter)
 }
 
-/** What an SDK failed with. All of them throw, in the middle of a stream, an error that the vendor sent in it. */
-export const ofThrown = (thrown: unknown): Failure => {
+/** Classifies an error thrown by an SDK, which includes errors that the vendor sends in the middle of a stream. */
+export const fromThrown = (thrown: unknown): Failure => {
   const refusal = refusalIn(thrown) ?? (thrown instanceof Error ? refusalIn(thrown.cause) : null)
   if (refusal !== null) return refusal.failure
-  const sent = Schema.decodeUnknownOption(Sent)(thrown)
-  if (Option.isNone(sent)) return silent
-  const { error, message, status } = sent.value
-  // Google's holds it as the end of a text.
-  const said = error ?? Option.getOrNull(Schema.decodeOption(Json)(jsonIn(message)))
-  return classified(status ?? null, saidIn(said), undefined)
+  const sdkError = Schema.decodeUnknownOption(SdkError)(thrown)
+  if (Option.isNone(sdkError)) return timedOut
+  const { error, message, status } = sdkError.value
+  // Google's SDK puts the JSON at the end of the message.
+  const body = error ?? Option.getOrNull(Schema.decodeOption(Json)(jsonIn(message)))
+  return classify(status ?? null, vendorErrorIn(body), undefined)
 }
 
 const refusalIn = (value: unknown) => (value instanceof Refusal ? value : null)
@@ -65,32 +69,32 @@ const jsonIn = (text: string) => text.slice(Math.max(0, text.indexOf("{")))
 
 const Json = Schema.fromJsonString(Schema.Unknown)
 
-const Sent = Schema.Struct({
+const SdkError = Schema.Struct({
   message: Schema.String,
   status: Schema.optional(Schema.Finite),
   error: Schema.optional(Schema.Unknown),
 })
 
-/** `code` and `type` of OpenAI, `type` of Anthropic, `status` of Google. */
-const Said = Schema.Struct({
+/** An error body: OpenAI uses `code` and `type`, Anthropic `type`, Google `status`. */
+const VendorError = Schema.Struct({
   code: Schema.optional(Schema.Unknown),
   type: Schema.optional(Schema.Unknown),
   status: Schema.optional(Schema.Unknown),
   message: Schema.optional(Schema.Unknown),
   details: Schema.optional(Schema.Unknown),
 })
-type Said = typeof Said.Type
+type VendorError = typeof VendorError.Type
 
-const Wrapped = Schema.Struct({ error: Said })
+const Wrapped = Schema.Struct({ error: VendorError })
 
-const saidIn = (body: unknown): Said => {
-  const one: unknown = Array.isArray(body) ? body[0] : body
-  const wrapped = Schema.decodeUnknownOption(Wrapped)(one)
+const vendorErrorIn = (body: unknown): VendorError => {
+  const first: unknown = Array.isArray(body) ? body[0] : body
+  const wrapped = Schema.decodeUnknownOption(Wrapped)(first)
   if (Option.isSome(wrapped)) return wrapped.value.error
-  return Option.getOrElse(Schema.decodeUnknownOption(Said)(one), () => ({}))
+  return Option.getOrElse(Schema.decodeUnknownOption(VendorError)(first), () => ({}))
 }
 
-type Kind = readonly [
+type FailureKind = readonly [
   reason: AiError["reason"],
   statuses: ReadonlyArray<number>,
   words: ReadonlyArray<string>,
@@ -98,11 +102,11 @@ type Kind = readonly [
 ]
 
 /**
- * The first that fits. Money that ran out is our fault, as is a key, whatever the status. Words by
- * https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors and
- * https://ai.google.dev/gemini-api/docs/troubleshooting; messages where there is no word.
+ * The first match applies. An exhausted budget or an invalid key is our fault, whatever the status. Messages are
+ * matched only where the vendor has no code. Codes: https://platform.openai.com/docs/guides/error-codes,
+ * https://docs.claude.com/en/api/errors and https://ai.google.dev/gemini-api/docs/troubleshooting.
  */
-const kinds: ReadonlyArray<Kind> = [
+const failureKinds: ReadonlyArray<FailureKind> = [
   [
     "authentication",
     [401, 402, 403],
@@ -138,19 +142,19 @@ const kinds: ReadonlyArray<Kind> = [
   ["invalid_request", [400, 404, 405, 409, 422], ["invalid_request_error"], /^\b$/],
 ]
 
-const classified = (
+const classify = (
   status: number | null,
-  { code, details, message, status: state, type }: Said,
+  { code, details, message, status: statusWord, type }: VendorError,
   retryAfter: string | undefined,
 ): Failure => {
   const text = typeof message === "string" ? message : ""
-  // Of a server's own failure, what it says is not to be trusted.
-  const readable = status === null || status < 500
-  const [reason] = kinds.find(
+  // The body of a 5xx response is not reliable.
+  const isTrusted = status === null || status < 500
+  const [reason] = failureKinds.find(
     ([, statuses, words, pattern]) =>
       statuses.some((one) => one === status) ||
-      (readable &&
-        (words.some((word) => word === code || word === type || word === state) ||
+      (isTrusted &&
+        (words.some((word) => word === code || word === type || word === statusWord) ||
           pattern.test(text))),
   ) ?? ["unavailable"]
   return { reason, status, verdict: verdictOf(reason, status, retryAfter ?? delayIn(details)) }
@@ -160,15 +164,15 @@ const verdictOf = (
   reason: AiError["reason"],
   status: number | null,
   retryAfter: string | undefined,
-): Verdict.Verdict => {
+): CallVerdict.CallVerdict => {
   switch (reason) {
     case "rate_limited":
-      return Verdict.ofStatus(429, retryAfter)
-    // Refused before anything was done.
+      return CallVerdict.ofStatus(429, retryAfter)
+    // The vendor rejects these before doing any work.
     case "overloaded":
-      return { ...Verdict.ofStatus(503, retryAfter), retry: "always" }
+      return { ...CallVerdict.ofStatus(503, retryAfter), retry: "always" }
     case "unavailable":
-      return status === null ? Verdict.unanswered : Verdict.ofStatus(status, retryAfter)
+      return status === null ? CallVerdict.unanswered : CallVerdict.ofStatus(status, retryAfter)
     default:
       return { fault: "ours", retry: "never" }
   }
@@ -176,11 +180,11 @@ const verdictOf = (
 
 const Delays = Schema.Array(Schema.Struct({ retryDelay: Schema.optional(Schema.String) }))
 
-/** Google's has no header: `google.rpc.RetryInfo`, in seconds, like `34.07s`. */
+/** Returns the delay in whole seconds. Google sends it in the body, as `google.rpc.RetryInfo`, like `34.07s`. */
 const delayIn = (details: unknown) => {
   const delays = Option.getOrElse(Schema.decodeUnknownOption(Delays)(details), () => [])
-  const told = delays.find(({ retryDelay }) => retryDelay !== undefined)?.retryDelay
-  return told !== undefined && /^\d+(?:\.\d+)?s$/.test(told)
-    ? String(Math.ceil(Number.parseFloat(told)))
+  const retryDelay = delays.find(({ retryDelay }) => retryDelay !== undefined)?.retryDelay
+  return retryDelay !== undefined && /^\d+(?:\.\d+)?s$/.test(retryDelay)
+    ? String(Math.ceil(Number.parseFloat(retryDelay)))
     : undefined
 }

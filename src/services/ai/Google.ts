@@ -3,13 +3,13 @@ import type { AiVendorSettings } from "../../core/AiSettings.ts"
 import type { AiCall, AiPart, AiTokens, FinishReason } from "../../domain/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
-import { fetching } from "./Transport.ts"
+import { vendorFetch } from "./Transport.ts"
 
 /** Gemini: https://ai.google.dev/api/generate-content */
 export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSettings) {
-  const fetch = yield* fetching
+  const fetch = yield* vendorFetch
   const { GoogleGenAI } = yield* Effect.promise(() => import("@google/genai"))
-  // What is not told here is read from the environment.
+  // The SDK reads options that are not set here from the environment.
   const { models } = new GoogleGenAI({
     apiKey: Redacted.value(apiKey),
     enterprise: false,
@@ -24,7 +24,7 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
     answerOf: (body) =>
       Result.flatMap(partOf(body), ({ finish_reason, model, text, tokens }) =>
         finish_reason === null
-          ? Result.fail(Failure.garbage)
+          ? Result.fail(Failure.unusable)
           : Result.succeed({
               content: text,
               model: model ?? "",
@@ -56,33 +56,35 @@ const paramsOf = (
         systemInstruction: { parts: system.map(({ content }) => ({ text: content })) },
       }),
       abortSignal,
-      // The SDK would call again by itself.
+      // The SDK would call the model again by default.
       automaticContinuation: false,
       automaticFunctionCalling: { disable: true },
     },
   }
 }
 
-const Word = Schema.optional(Schema.String)
+const OptionalText = Schema.optional(Schema.String)
 const Count = Schema.optional(Schema.Unknown)
 
 const Answer = Schema.Struct({
-  modelVersion: Word,
+  modelVersion: OptionalText,
   candidates: Schema.optional(
     Schema.Array(
       Schema.Struct({
         content: Schema.optional(
           Schema.Struct({
             parts: Schema.optional(
-              Schema.Array(Schema.Struct({ text: Word, thought: Schema.optional(Schema.Boolean) })),
+              Schema.Array(
+                Schema.Struct({ text: OptionalText, thought: Schema.optional(Schema.Boolean) }),
+              ),
             ),
           }),
         ),
-        finishReason: Word,
+        finishReason: OptionalText,
       }),
     ),
   ),
-  promptFeedback: Schema.optional(Schema.Struct({ blockReason: Word })),
+  promptFeedback: Schema.optional(Schema.Struct({ blockReason: OptionalText })),
   usageMetadata: Schema.optional(
     Schema.Struct({
       promptTokenCount: Count,
@@ -92,36 +94,36 @@ const Answer = Schema.Struct({
   ),
 })
 
-/** A whole answer is one part. */
+/** Decodes a chunk of a stream, or a complete response, which has the same format. */
 const partOf = (chunk: unknown): Result.Result<AiPart, Failure.Failure> => {
   const decoded = Schema.decodeUnknownOption(Answer)(chunk)
-  if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
+  if (Option.isNone(decoded)) return Result.fail(Failure.unusable)
   const { candidates = [], modelVersion, promptFeedback, usageMetadata } = decoded.value
   const [candidate] = candidates
   if (candidate === undefined && promptFeedback?.blockReason !== undefined) {
     return Result.fail(Failure.blocked)
   }
-  const said = (candidate?.content?.parts ?? []).filter(({ thought }) => thought !== true)
+  const visibleParts = (candidate?.content?.parts ?? []).filter(({ thought }) => thought !== true)
   const finish = candidate?.finishReason
   return Result.succeed({
-    text: said.map(({ text }) => text ?? "").join(""),
+    text: visibleParts.map(({ text }) => text ?? "").join(""),
     model: modelVersion ?? null,
     finish_reason: finish === undefined ? null : finishOf(finish),
     tokens: usageMetadata === undefined ? null : tokensOf(usageMetadata),
   })
 }
 
-/** Thoughts are billed as part of the answer. */
+/** Thinking tokens count as completion tokens, because they are billed as such. */
 const tokensOf = (usage: NonNullable<(typeof Answer.Type)["usageMetadata"]>): AiTokens => {
-  const said = Provider.countOf(usage.candidatesTokenCount)
-  const thought = Provider.countOf(usage.thoughtsTokenCount)
+  const output = Provider.countOf(usage.candidatesTokenCount)
+  const thinking = Provider.countOf(usage.thoughtsTokenCount)
   return {
     prompt: Provider.countOf(usage.promptTokenCount),
-    completion: said === null && thought === null ? null : (said ?? 0) + (thought ?? 0),
+    completion: output === null && thinking === null ? null : (output ?? 0) + (thinking ?? 0),
   }
 }
 
-const filtered = new Set([
+const filterReasons = new Set([
   "SAFETY",
   "RECITATION",
   "BLOCKLIST",
@@ -131,7 +133,7 @@ const filtered = new Set([
 ])
 
 const finishOf = (reason: string): FinishReason => {
-  // Of the last, there would be more, for another call.
+  // CONTINUATION: another call would return the rest.
   if (reason === "MAX_TOKENS" || reason === "CONTINUATION") return "length"
-  return filtered.has(reason) ? "content_filter" : "stop"
+  return filterReasons.has(reason) ? "content_filter" : "stop"
 }

@@ -3,13 +3,13 @@ import type { AiVendorSettings } from "../../core/AiSettings.ts"
 import type { AiCall, AiTokens, FinishReason } from "../../domain/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
-import { fetching } from "./Transport.ts"
+import { vendorFetch } from "./Transport.ts"
 
-/** https://platform.openai.com/docs/api-reference/chat. Many others speak it, too: OPENAI_BASE_URL. */
+/** https://platform.openai.com/docs/api-reference/chat. Other vendors have compatible APIs: see OPENAI_BASE_URL. */
 export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSettings) {
-  const fetch = yield* fetching
+  const fetch = yield* vendorFetch
   const { OpenAI } = yield* Effect.promise(() => import("openai"))
-  // What is not told here is read from the environment.
+  // The SDK reads options that are not set here from the environment.
   const client = new OpenAI({
     apiKey: Redacted.value(apiKey),
     baseURL: baseUrl ?? "https://api.openai.com/v1",
@@ -18,7 +18,7 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
     project: null,
     webhookSecret: null,
     maxRetries: 0,
-    timeout: Provider.sdkTimeout,
+    timeout: Provider.sdkTimeoutMs,
     logLevel: "off",
     fetch,
   })
@@ -34,7 +34,7 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
       ),
     answerOf: (body) => {
       const decoded = Schema.decodeUnknownOption(Answer)(body)
-      if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
+      if (Option.isNone(decoded)) return Result.fail(Failure.unusable)
       const { choices, model, usage } = decoded.value
       const [{ finish_reason, message }] = choices
       return Result.succeed({
@@ -46,9 +46,9 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: AiVendorSe
     },
     partOf: (chunk) => {
       const decoded = Schema.decodeUnknownOption(Chunk)(chunk)
-      if (Option.isNone(decoded)) return Result.fail(Failure.garbage)
+      if (Option.isNone(decoded)) return Result.fail(Failure.unusable)
       const { choices, model, usage } = decoded.value
-      // The chunk with the usage has no choice.
+      // The chunk with the usage has no choices.
       const [choice] = choices
       const finish = choice?.finish_reason ?? null
       return Result.succeed({
@@ -66,17 +66,19 @@ const optionsOf = ({ key }: AiCall, signal: AbortSignal) => ({
   ...(key !== null && { headers: { "Idempotency-Key": key } }),
 })
 
-/** Models that reason take neither a temperature nor `max_tokens`. */
-const reasons = /^(?:o\d|gpt-(?:[5-9]|\d\d))/
+/** Reasoning models accept neither `temperature` nor `max_tokens`. */
+const reasoningModel = /^(?:o\d|gpt-(?:[5-9]|\d\d))/
 
 const bodyOf = ({ max_tokens, messages, model, temperature }: AiCall) => ({
   model,
   messages: messages.map(({ content, role }) => ({ role, content })),
-  ...(reasons.test(model) ? { max_completion_tokens: max_tokens } : { max_tokens, temperature }),
+  ...(reasoningModel.test(model)
+    ? { max_completion_tokens: max_tokens }
+    : { max_tokens, temperature }),
 })
 
-const Text = Schema.optional(Schema.NullOr(Schema.String))
-const Said = Schema.Struct({ content: Text, refusal: Text })
+const NullableText = Schema.optional(Schema.NullOr(Schema.String))
+const Message = Schema.Struct({ content: NullableText, refusal: NullableText })
 const Usage = Schema.optional(
   Schema.NullOr(
     Schema.Struct({
@@ -88,13 +90,13 @@ const Usage = Schema.optional(
 
 const Answer = Schema.Struct({
   model: Schema.String,
-  choices: Schema.NonEmptyArray(Schema.Struct({ message: Said, finish_reason: Text })),
+  choices: Schema.NonEmptyArray(Schema.Struct({ message: Message, finish_reason: NullableText })),
   usage: Usage,
 })
 
 const Chunk = Schema.Struct({
   model: Schema.String,
-  choices: Schema.Array(Schema.Struct({ delta: Said, finish_reason: Text })),
+  choices: Schema.Array(Schema.Struct({ delta: Message, finish_reason: NullableText })),
   usage: Usage,
 })
 

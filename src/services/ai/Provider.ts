@@ -1,6 +1,6 @@
 import { Cause, Clock, Data, Duration, Effect, Exit, Result, Scope, Stream } from "effect"
 import * as Resilience from "../../core/Resilience.ts"
-import * as Verdict from "../../core/Verdict.ts"
+import * as CallVerdict from "../../core/CallVerdict.ts"
 import {
   type AiAnswer,
   type AiCall,
@@ -13,90 +13,90 @@ import type { ExternalServiceError, ServiceUnavailableError } from "../../domain
 import type { AiProvider } from "./Ai.ts"
 import * as Failure from "./Failure.ts"
 
-/** What vendors differ in: how they are asked, by their SDKs, and what is in their answers. */
+/** The differences between vendors: how to call their SDKs, and how to decode their responses. */
 export interface Vendor {
   readonly provider: AiProviderName
   readonly complete: (call: AiCall, signal: AbortSignal) => Promise<unknown>
   readonly stream: (call: AiCall, signal: AbortSignal) => Promise<AsyncIterable<unknown>>
   readonly answerOf: (body: unknown) => Result.Result<AiAnswer, Failure.Failure>
-  /** Null: nothing in it for us. */
+  /** Returns null for a chunk to ignore. */
   readonly partOf: (chunk: unknown) => Result.Result<AiPart | null, Failure.Failure>
 }
 
-/** A failed attempt: what the caller is told of it, and what the policy is. */
+/** A failed attempt: the error for the caller, and the verdict for the policy. */
 class AttemptError extends Data.TaggedError("AiAttemptError")<{
   readonly error: AiError
-  readonly verdict: Verdict.Verdict
+  readonly verdict: CallVerdict.CallVerdict
 }> {
   override get message() {
     return this.error.message
   }
 }
 
-/** What a provider answered, without its words: they repeat what it was sent. */
+/** The status of an error response. Omits the provider's message, which may quote the prompt. */
 class AnswerError extends Data.TaggedError("AiAnswerError")<{ readonly status: number }> {
   override get message() {
     return String(this.status)
   }
 }
 
-/** Somebody waits for it. A second attempt is made after quick refusals alone. */
-const patience = { timeout: "120 seconds", within: "125 seconds", attempts: 2 } as const
-/** Of a stream: to the first text, and between its parts. */
-const silence = "60 seconds"
-/** When it asks for more, another provider is faster. */
-const longestWait = Duration.seconds(2)
+/** A caller is waiting, so only a quick failure leaves time for a second attempt. */
+const retryPolicy = { timeout: "120 seconds", totalTimeout: "125 seconds", attempts: 2 } as const
+/** The longest time until the first text of a stream, and between its parts. */
+const chunkTimeout = "60 seconds"
+/** If the provider asks for a longer delay, falling back to another provider is faster. */
+const maxRetryDelay = Duration.seconds(2)
 
-/** For SDKs, which count by themselves: later than all of the above. */
-export const sdkTimeout = 600_000
+/** The SDKs' own timeout. Longer than all timeouts above, so that those apply. */
+export const sdkTimeoutMs = 600_000
 
 export const make = Effect.fnUntraced(function* (vendor: Vendor) {
   const { provider } = vendor
   const policy = yield* Resilience.make({
     service: provider,
-    ...patience,
+    ...retryPolicy,
     verdict: ({ verdict }: AttemptError) => verdict,
   })
 
-  const failed = ({ reason, status, verdict }: Failure.Failure) =>
+  const toAttemptError = ({ reason, status, verdict }: Failure.Failure) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const wait = Verdict.delayOf(verdict, now)
+      const retryDelay = CallVerdict.delayOf(verdict, now)
       const error = new AiError({
         provider,
         reason,
         ...(status !== null && { cause: new AnswerError({ status }) }),
-        ...(Duration.isGreaterThan(wait, Duration.zero) && {
-          retry_after: Math.ceil(Duration.toSeconds(wait)),
+        ...(Duration.isGreaterThan(retryDelay, Duration.zero) && {
+          retry_after: Math.ceil(Duration.toSeconds(retryDelay)),
         }),
       })
       return new AttemptError({
         error,
-        verdict: Duration.isGreaterThan(wait, longestWait)
+        verdict: Duration.isGreaterThan(retryDelay, maxRetryDelay)
           ? { ...verdict, retry: "never" }
           : verdict,
       })
     })
 
-  /** The alert: nobody but us can do something about it. */
-  const told = (
+  /** Maps a failure to `AiError`. Logs a rejected API key as an error, because only the operator can fix it. */
+  const toAiError = (
     failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
   ): Effect.Effect<never, AiError> => {
     const error = errorOf(provider, failure)
     return error.reason === "authentication"
       ? Effect.andThen(
-          Effect.annotateLogs(Effect.logError("AI provider refuses our key"), { provider }),
+          Effect.annotateLogs(Effect.logError("AI provider rejected our API key"), { provider }),
           Effect.fail(error),
         )
       : Effect.fail(error)
   }
 
-  /** In a scope of its own, which ends with a failed attempt; else with the caller's. */
-  const opened = Effect.fnUntraced(function* (call: AiCall) {
+  /** Opens the stream in a scope that closes with a failed attempt, or else with the caller's scope. */
+  const openInScope = Effect.fnUntraced(function* (call: AiCall) {
     const scope = yield* Scope.fork(yield* Effect.scope)
-    return yield* opening(vendor, call).pipe(
+    return yield* openStream(vendor, call).pipe(
       Scope.provide(scope),
-      inTime,
-      Effect.catch(failed),
+      withChunkTimeout,
+      Effect.catch(toAttemptError),
       Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
     )
   })
@@ -104,19 +104,19 @@ export const make = Effect.fnUntraced(function* (vendor: Vendor) {
   return {
     name: provider,
     complete: (call) =>
-      asked((signal) => vendor.complete(call, signal)).pipe(
+      callSdk((signal) => vendor.complete(call, signal)).pipe(
         Effect.flatMap((body) => Effect.fromResult(vendor.answerOf(body))),
-        Effect.catch(failed),
+        Effect.catch(toAttemptError),
         policy.once("complete"),
-        Effect.catch(told),
+        Effect.catch(toAiError),
       ),
     stream: (call) =>
-      opened(call).pipe(
+      openInScope(call).pipe(
         policy.once("stream"),
         Effect.map(({ first, next }) => {
           const pull = next.pipe(
-            inTime,
-            Effect.catch(failed),
+            withChunkTimeout,
+            Effect.catch(toAttemptError),
             Effect.mapError(({ error }) => error),
             Effect.flatMap((part) =>
               part === null ? Cause.done() : Effect.succeed([part] as const),
@@ -124,20 +124,20 @@ export const make = Effect.fnUntraced(function* (vendor: Vendor) {
           )
           return Stream.concat(Stream.fromIterable(first), Stream.fromPull(Effect.succeed(pull)))
         }),
-        Effect.catch(told),
+        Effect.catch(toAiError),
       ),
   } satisfies AiProvider
 })
 
-const asked = <A>(ask: (signal: AbortSignal) => PromiseLike<A>) =>
-  Effect.tryPromise({ try: ask, catch: Failure.ofThrown })
+const callSdk = <A>(request: (signal: AbortSignal) => PromiseLike<A>) =>
+  Effect.tryPromise({ try: request, catch: Failure.fromThrown })
 
-/** What comes up to the first text, or to the end; and all that follows. */
-const opening = Effect.fnUntraced(function* (vendor: Vendor, call: AiCall) {
+/** Reads up to the first text, or to the end. Returns these parts, and `next`, which reads the following ones. */
+const openStream = Effect.fnUntraced(function* (vendor: Vendor, call: AiCall) {
   const signal = yield* Effect.abortSignal
-  const chunks = yield* asked(() => vendor.stream(call, signal))
-  // Never its `return`: that would wait for a `next` which is on its way.
-  const next = reading(vendor, chunks[Symbol.asyncIterator]())
+  const chunks = yield* callSdk(() => vendor.stream(call, signal))
+  // Never call `return` of the iterator: it would wait for a pending `next`.
+  const next = partReader(vendor, chunks[Symbol.asyncIterator]())
   const first: Array<AiPart> = []
   for (;;) {
     const part = yield* next
@@ -146,47 +146,52 @@ const opening = Effect.fnUntraced(function* (vendor: Vendor, call: AiCall) {
   }
 })
 
-const inTime = Effect.timeoutOrElse({
-  duration: silence,
-  orElse: () => Effect.fail(Failure.silent),
+const withChunkTimeout = Effect.timeoutOrElse({
+  duration: chunkTimeout,
+  orElse: () => Effect.fail(Failure.timedOut),
 })
 
 /**
- * The next part; null is the end. What was counted is told in whole with each part that counts something. A stream
- * without its end was cut; what comes after the end is not missed.
+ * Returns an effect that reads the next part, or null at the end. Each part with token counts carries the totals so
+ * far. Fails if the stream ends without a finish reason. Ignores failures after the finish reason.
  */
-const reading = (
+const partReader = (
   { partOf }: Vendor,
   iterator: AsyncIterator<unknown>,
 ): Effect.Effect<AiPart | null, Failure.Failure> => {
-  let ended = false
-  let named = false
-  let counted: AiTokens = { prompt: null, completion: null }
+  let isFinished = false
+  let isModelSent = false
+  let tokensSoFar: AiTokens = { prompt: null, completion: null }
 
-  /** Undefined: nothing in it for us, as while a model thinks. */
+  /** Returns undefined for a chunk without content, as while a model thinks. */
   const read = (chunk: unknown) =>
     Result.map(partOf(chunk), (part) => {
       if (part === null) return undefined
       const { finish_reason, model, text, tokens } = part
-      if (text === "" && finish_reason === null && tokens === null && (named || model === null)) {
+      if (
+        text === "" &&
+        finish_reason === null &&
+        tokens === null &&
+        (isModelSent || model === null)
+      ) {
         return undefined
       }
-      named ||= model !== null
-      ended ||= finish_reason !== null
+      isModelSent ||= model !== null
+      isFinished ||= finish_reason !== null
       if (tokens === null) return part
-      counted = {
-        prompt: tokens.prompt ?? counted.prompt,
-        completion: tokens.completion ?? counted.completion,
+      tokensSoFar = {
+        prompt: tokens.prompt ?? tokensSoFar.prompt,
+        completion: tokens.completion ?? tokensSoFar.completion,
       }
-      return { ...part, tokens: counted }
+      return { ...part, tokens: tokensSoFar }
     })
 
-  const step = Effect.suspend(() => asked(() => iterator.next())).pipe(
+  const step = Effect.suspend(() => callSdk(() => iterator.next())).pipe(
     Effect.flatMap(({ done, value }): Effect.Effect<AiPart | null | undefined, Failure.Failure> => {
-      if (done === true) return ended ? Effect.succeed(null) : Effect.fail(Failure.garbage)
+      if (done === true) return isFinished ? Effect.succeed(null) : Effect.fail(Failure.unusable)
       return Effect.fromResult(read(value))
     }),
-    Effect.catch((failure) => (ended ? Effect.succeed(null) : Effect.fail(failure))),
+    Effect.catch((failure) => (isFinished ? Effect.succeed(null) : Effect.fail(failure))),
   )
 
   return Effect.gen(function* () {
@@ -216,6 +221,6 @@ const errorOf = (
   }
 }
 
-/** A number of tokens, if it is one. Zero is told as such. */
+/** Returns a valid token count, or null. Zero is a valid count. */
 export const countOf = (value: unknown): number | null =>
   Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : null

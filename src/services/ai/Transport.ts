@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as Failure from "./Failure.ts"
 
-/** What an SDK may send. Others would come from variables that it reads by itself (OPENAI_CUSTOM_HEADERS). */
-const sent = new Set([
+/** The headers that an SDK may send. SDKs read others from the environment (OPENAI_CUSTOM_HEADERS). */
+const allowedHeaders = new Set([
   "accept",
   "content-type",
   "user-agent",
@@ -14,34 +14,33 @@ const sent = new Set([
 ])
 
 /**
- * How the SDKs reach their vendors. What is not an answer is read here, while its headers are known, and fails as a
- * `Refusal`.
+ * The `fetch` of the SDKs. Turns error responses into a `Refusal` here, because their headers are not available later.
  */
-export const fetching = Effect.map(
+export const vendorFetch = Effect.map(
   FetchHttpClient.Fetch,
   (fetch) =>
     (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
-      const headers = [...new Headers(init?.headers)].filter(([name]) => sent.has(name))
-      // The prompt would go to whoever is named.
+      const headers = [...new Headers(init?.headers)].filter(([name]) => allowedHeaders.has(name))
+      // Following a redirect would send the prompt to another host.
       return fetch(url, { ...init, headers, redirect: "manual" }).then(
-        (response) => (response.ok ? response : refused(response)),
-        (cause: unknown) => Promise.reject(init?.signal?.aborted === true ? cause : lost),
+        (response) => (response.ok ? response : rejectResponse(response)),
+        (cause: unknown) => Promise.reject(init?.signal?.aborted === true ? cause : unreachable),
       )
     },
 )
 
-/** As when a connection was kept that the vendor closes in that moment. */
-const lost = new Failure.Refusal({ failure: Failure.unreached })
+/** A lost connection, such as a kept-alive one that the vendor closes at this moment. */
+const unreachable = new Failure.Refusal({ failure: Failure.unreachable })
 
-const refused = (response: Response) =>
+const rejectResponse = (response: Response) =>
   response.text().then((body) => {
     const { headers, status } = response
     return Promise.reject(
-      new Failure.Refusal({ failure: Failure.ofAnswer(status, body, retryAfterIn(headers)) }),
+      new Failure.Refusal({ failure: Failure.fromResponse(status, body, retryAfterIn(headers)) }),
     )
   })
 
-/** OpenAI tells it in milliseconds, too. */
+/** Returns the value of `Retry-After`. OpenAI also sends it in milliseconds. */
 const retryAfterIn = (headers: Headers) => {
   const milliseconds = Number(headers.get("retry-after-ms") ?? Number.NaN)
   return milliseconds >= 0

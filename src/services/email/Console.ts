@@ -6,8 +6,8 @@ import { EmailUnavailableError } from "../../domain/Email.ts"
 import { Email } from "./Email.ts"
 
 /**
- * Sends nothing. In `local` each mail becomes a file in DATA_DIR/emails, which only its owner can read: links in it
- * may open an account.
+ * Sends nothing. In `local`, writes each e-mail to a file in DATA_DIR/emails that only its owner can read, because its
+ * links may give access to an account.
  */
 export const layer = Layer.effect(
   Email,
@@ -25,14 +25,14 @@ export const layer = Layer.effect(
           ),
         catch: (cause) => new EmailUnavailableError({ cause }),
       })
-      yield* Effect.logInfo("E-mail written").pipe(Effect.annotateLogs({ path }))
+      yield* Effect.logInfo("e-mail written to a file").pipe(Effect.annotateLogs({ path }))
     })
 
-    const skip = Effect.logWarning("E-mail not sent: EMAIL_PROVIDER is console")
+    const warnNotSent = Effect.logWarning("e-mail not sent: EMAIL_PROVIDER is console")
 
     return Email.of({
       send: ({ html }, key) =>
-        Effect.as(ENVIRONMENT === "local" ? write(html, key) : skip, { message_id: null }),
+        Effect.as(ENVIRONMENT === "local" ? write(html, key) : warnNotSent, { message_id: null }),
     })
   }),
 )

@@ -1,13 +1,14 @@
 import { Context, type Effect } from "effect"
 import type { EmailError, EmailMessage } from "../../domain/Email.ts"
 
-/** Sends mail, by whatever EMAIL_PROVIDER names. */
+/** Sends e-mails through the provider that EMAIL_PROVIDER names. */
 export class Email extends Context.Service<
   Email,
   {
     /**
-     * Done when the provider has taken it. `key`: the same for the same mail, however often it is sent again, as the
-     * id of its job is; up to 256 printable ASCII characters. A provider that knows keys delivers once.
+     * Succeeds when the provider has accepted the e-mail. `key` is an idempotency key, the same for every attempt to
+     * send the same e-mail, such as the id of its job: up to 256 printable ASCII characters. A provider that supports
+     * keys delivers the e-mail once.
      */
     readonly send: (
       message: EmailMessage,

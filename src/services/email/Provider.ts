@@ -8,7 +8,7 @@ import {
 import type { EmailProviderSettings } from "../../core/EmailSettings.ts"
 import * as Resilience from "../../core/Resilience.ts"
 import { textUpTo } from "../../core/ResponseText.ts"
-import * as Verdict from "../../core/Verdict.ts"
+import * as CallVerdict from "../../core/CallVerdict.ts"
 import {
   type EmailError,
   EmailNotConfiguredError,
@@ -18,15 +18,15 @@ import {
 } from "../../domain/Email.ts"
 import type { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
 
-/** What the providers over HTTP have in common: they differ in what they are asked and in what they answer. */
+/** The common part of the HTTP providers. They differ in the format of requests and responses. */
 
-/** A failed attempt: what the caller is told of it, and what the policy is. */
+/** A failed attempt: the error for the caller, and the verdict for the policy. */
 class AttemptError extends Data.TaggedError("EmailAttemptError")<{
   readonly error: EmailError
-  readonly verdict: Verdict.Verdict
+  readonly verdict: CallVerdict.CallVerdict
 }> {}
 
-/** What a provider answered, without its words: they repeat what it was sent. */
+/** The status and code of an error response. Omits the provider's message, which may quote the e-mail. */
 class AnswerError extends Data.TaggedError("EmailAnswerError")<{
   readonly status: number
   readonly code: string | null
@@ -36,10 +36,10 @@ class AnswerError extends Data.TaggedError("EmailAnswerError")<{
   }
 }
 
-/** A mail is sent from a job, which comes again; nobody waits for it. */
-const patience = { timeout: "10 seconds", within: "30 seconds", attempts: 3 } as const
+/** E-mails are sent from jobs, which retry later, and no caller waits. */
+const retryPolicy = { timeout: "10 seconds", totalTimeout: "30 seconds", attempts: 3 } as const
 
-/** Answers are short. */
+/** The limit for responses, which are short. */
 const maxBytes = 64 * 1024
 
 export const make = Effect.fnUntraced(function* ({
@@ -50,16 +50,16 @@ export const make = Effect.fnUntraced(function* ({
   const client = yield* HttpClient.HttpClient
   const policy = yield* Resilience.make({
     service: provider,
-    ...patience,
+    ...retryPolicy,
     verdict: ({ verdict }: AttemptError) => verdict,
   })
 
-  /** The answer, whatever its status. */
+  /** Returns the response, whatever its status. */
   const post = (path: string, headers: Readonly<Record<string, string>>, body: object) =>
     HttpClientRequest.post(`${baseUrl}${path}`).pipe(
       HttpClientRequest.bearerToken(apiKey),
       HttpClientRequest.acceptJson,
-      // Resend refuses requests without one.
+      // Resend rejects requests without a user agent.
       HttpClientRequest.setHeader("User-Agent", "plinth"),
       HttpClientRequest.setHeaders(headers),
       HttpClientRequest.bodyJsonUnsafe(body),
@@ -68,9 +68,9 @@ export const make = Effect.fnUntraced(function* ({
         Effect.map(textUpTo(maxBytes)(response), (text): Answer => ({ response, text })),
       ),
       Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-      // The mail would go to whoever is named.
+      // Following a redirect would send the e-mail to another host.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-      Effect.mapError(() => attemptError(new EmailUnavailableError({}), Verdict.unanswered)),
+      Effect.mapError(() => attemptError(new EmailUnavailableError({}), CallVerdict.unanswered)),
     )
 
   return { policy, post }
@@ -81,44 +81,47 @@ export interface Answer {
   readonly text: string
 }
 
-const attemptError = (error: EmailError, verdict: Verdict.Verdict) =>
+const attemptError = (error: EmailError, verdict: CallVerdict.CallVerdict) =>
   new AttemptError({ error, verdict })
 
-/** It said yes, or so it seems: but not in the way that was agreed. */
+/** The error of a success response with an undocumented status or body. */
 export const unusable = ({ response }: Answer) =>
   attemptError(
     new EmailUnavailableError({ cause: new AnswerError({ status: response.status, code: null }) }),
-    Verdict.unusable,
+    CallVerdict.unusable,
   )
 
-/** Another request with the same key is on its way. */
-export const busy = ({ response }: Answer, code: string) =>
+/** The error of a request whose key is used by another request in progress. */
+export const inProgress = ({ response }: Answer, code: string) =>
   attemptError(
     new EmailUnavailableError({ cause: new AnswerError({ status: response.status, code }) }),
     { fault: "ours", retry: "always" },
   )
 
-/** By the status. `code`: a word of the provider's for what is wrong. `retryAfter`: as the header of that name. */
-export const refused = Effect.fnUntraced(function* (
+/**
+ * Fails with the error of a response status. `code` is the provider's error code. `retryAfter` is the value of the
+ * `Retry-After` header.
+ */
+export const rejected = Effect.fnUntraced(function* (
   { response: { status } }: Answer,
   code: string | null,
   retryAfter: string | undefined,
 ) {
-  const verdict = Verdict.ofStatus(status, retryAfter)
-  const wait = Verdict.delayOf(verdict, yield* Clock.currentTimeMillis)
+  const verdict = CallVerdict.ofStatus(status, retryAfter)
+  const retryDelay = CallVerdict.delayOf(verdict, yield* Clock.currentTimeMillis)
   const cause = new AnswerError({
     status,
     code: code !== null && /^[\w.]{1,80}$/.test(code) ? code : null,
   })
-  const later = {
+  const transient = {
     cause,
-    ...(Duration.isGreaterThan(wait, Duration.zero) && {
-      retry_after: Math.ceil(Duration.toSeconds(wait)),
+    ...(Duration.isGreaterThan(retryDelay, Duration.zero) && {
+      retry_after: Math.ceil(Duration.toSeconds(retryDelay)),
     }),
   }
-  if (status === 429) return yield* attemptError(new EmailThrottledError(later), verdict)
+  if (status === 429) return yield* attemptError(new EmailThrottledError(transient), verdict)
   if (status >= 500 || status === 408) {
-    return yield* attemptError(new EmailUnavailableError(later), verdict)
+    return yield* attemptError(new EmailUnavailableError(transient), verdict)
   }
   const misconfigured = misconfigurationOf(status)
   return yield* attemptError(
@@ -149,8 +152,8 @@ const rejectionOf = (status: number) => {
   }
 }
 
-/** The failure of a call, as the tag tells it. */
-export const told = (
+/** Maps the failure of a call to the errors of `Email`. */
+export const toEmailError = (
   failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
 ): EmailError => {
   switch (failure._tag) {

@@ -5,8 +5,8 @@ import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"
 
 /**
- * https://resend.com/docs/api-reference/emails/send-email. It keeps an idempotency key for 24 hours, so a mail may be
- * sent again until there is an answer.
+ * https://resend.com/docs/api-reference/emails/send-email. Resend remembers an idempotency key for 24 hours, so an
+ * unanswered request can be retried.
  */
 export const layer = (settings: EmailProviderSettings) =>
   Layer.effect(
@@ -18,28 +18,28 @@ export const layer = (settings: EmailProviderSettings) =>
       return Email.of({
         send: ({ html, subject, text, to }, key) =>
           post("/emails", { "Idempotency-Key": key }, { from, to: [to], subject, html, text }).pipe(
-            Effect.flatMap(taken),
+            Effect.flatMap(messageIdOf),
             policy.repeatable("send"),
-            Effect.mapError(Provider.told),
+            Effect.mapError(Provider.toEmailError),
           ),
       })
     }),
   )
 
-const Taken = Schema.fromJsonString(Schema.Struct({ id: Schema.NonEmptyString }))
-const Refused = Schema.fromJsonString(Schema.Struct({ name: Schema.String }))
+const Accepted = Schema.fromJsonString(Schema.Struct({ id: Schema.NonEmptyString }))
+const Rejection = Schema.fromJsonString(Schema.Struct({ name: Schema.String }))
 
-const taken = (answer: Provider.Answer) => {
+const messageIdOf = (answer: Provider.Answer) => {
   const { headers, status } = answer.response
   if (status >= 200 && status < 300) {
-    return Option.match(Schema.decodeOption(Taken)(answer.text), {
+    return Option.match(Schema.decodeOption(Accepted)(answer.text), {
       onSome: ({ id }) => Effect.succeed({ message_id: id }),
       onNone: () => Effect.fail(Provider.unusable(answer)),
     })
   }
-  const refusal = Schema.decodeOption(Refused)(answer.text)
-  const code = Option.isSome(refusal) ? refusal.value.name : null
+  const rejection = Schema.decodeOption(Rejection)(answer.text)
+  const code = Option.isSome(rejection) ? rejection.value.name : null
   return status === 409 && code === "concurrent_idempotent_requests"
-    ? Effect.fail(Provider.busy(answer, code))
-    : Provider.refused(answer, code, headers["retry-after"])
+    ? Effect.fail(Provider.inProgress(answer, code))
+    : Provider.rejected(answer, code, headers["retry-after"])
 }

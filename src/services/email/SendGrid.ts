@@ -5,8 +5,8 @@ import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"
 
 /**
- * https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. It knows no idempotency keys: a mail that got
- * no answer is not sent again here, and when its job does, it may arrive twice.
+ * https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. SendGrid has no
+ * idempotency keys: an unanswered request is not retried here. If the job retries it, the e-mail may arrive twice.
  */
 export const layer = (settings: EmailProviderSettings) =>
   Layer.effect(
@@ -24,43 +24,47 @@ export const layer = (settings: EmailProviderSettings) =>
               personalizations: [{ to: [{ email: to }] }],
               from,
               subject,
-              // Plain text has to come first.
+              // Plain text must come first.
               content: [
                 { type: "text/plain", value: text },
                 { type: "text/html", value: html },
               ],
-              // Shown in its activity feed, so that a mail can be found by its job.
+              // Shown in the activity feed, so that an e-mail can be found by its job.
               custom_args: { key },
-              tracking_settings: untracked,
+              tracking_settings: trackingDisabled,
             },
-          ).pipe(Effect.flatMap(taken), policy.once("send"), Effect.mapError(Provider.told)),
+          ).pipe(
+            Effect.flatMap(messageIdOf),
+            policy.once("send"),
+            Effect.mapError(Provider.toEmailError),
+          ),
       })
     }),
   )
 
-/** Links stay ours, whatever the account has set. */
-const untracked = {
+/** Disables tracking, which rewrites links, whatever the account settings are. */
+const trackingDisabled = {
   click_tracking: { enable: false, enable_text: false },
   open_tracking: { enable: false },
   subscription_tracking: { enable: false },
 }
 
-const Refused = Schema.fromJsonString(
+const Rejection = Schema.fromJsonString(
   Schema.Struct({
     errors: Schema.NonEmptyArray(Schema.Struct({ field: Schema.NullOr(Schema.String) })),
   }),
 )
 
-const taken = (answer: Provider.Answer) => {
+const messageIdOf = (answer: Provider.Answer) => {
   const { headers, status } = answer.response
   if (status === 202) return Effect.succeed({ message_id: headers["x-message-id"] ?? null })
   if (status >= 200 && status < 300) return Effect.fail(Provider.unusable(answer))
-  const refusal = Schema.decodeOption(Refused)(answer.text)
-  const code = Option.isSome(refusal) ? refusal.value.errors[0].field : null
-  return Provider.refused(answer, code, headers["retry-after"] ?? resetOf(headers))
+  const rejection = Schema.decodeOption(Rejection)(answer.text)
+  const code = Option.isSome(rejection) ? rejection.value.errors[0].field : null
+  return Provider.rejected(answer, code, headers["retry-after"] ?? resetOf(headers))
 }
 
-/** It tells when its limit ends in Unix seconds, in a header of its own. */
+/** Returns `Retry-After` from SendGrid's own header, which has the end of the limit in Unix seconds. */
 const resetOf = (headers: Headers.Headers) => {
   const reset = headers["x-ratelimit-reset"]
   if (reset === undefined || !/^\d{1,11}$/.test(reset)) return undefined

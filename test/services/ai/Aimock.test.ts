@@ -103,7 +103,7 @@ describe.each(vendors)("$provider", (vendor) => {
         assert.lengthOf(mock.getRequests(), requests)
       }
       assert.lengthOf(
-        logs.filter((line) => line.includes("refuses our key")),
+        logs.filter((line) => line.includes("rejected our API key")),
         reason === "authentication" ? 2 : 0,
       )
       assert.deepStrictEqual(secretsIn(yield* told), [])

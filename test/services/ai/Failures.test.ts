@@ -115,7 +115,7 @@ describe("a refusal", () => {
         }
         assert.lengthOf(state.requests, 2)
         assert.lengthOf(
-          logs.filter((line) => line.includes(`refuses our key"]`) && line.includes(by)),
+          logs.filter((line) => line.includes(`rejected our API key"]`) && line.includes(by)),
           reason === "authentication" ? 2 : 0,
         )
         assert.deepStrictEqual(secretsIn(yield* told), [])

@@ -64,7 +64,7 @@ describe("a mail to the console", () => {
       assert.deepStrictEqual(yield* send(message, "job-1"), { message_id: null })
       assert.deepStrictEqual(readdirSync(DATA_DIR), [])
       assert.lengthOf(logs, 1)
-      assert.include(logs[0], "E-mail not sent: EMAIL_PROVIDER is console")
+      assert.include(logs[0], "e-mail not sent: EMAIL_PROVIDER is console")
       assert.deepStrictEqual(secretsIn(logs.join("\n")), [])
     }),
   )

@@ -237,8 +237,8 @@ describe("what the mails say", () => {
     [120, "2 hours"],
   ])("is that a link of %i minutes works for %s", (expires_in_minutes, words) => {
     const { html: page, text } = passwordReset(head, { path: "/reset", expires_in_minutes })
-    assert.include(text, `within ${words}:`)
-    assert.include(page, `within ${words}:`)
+    assert.include(text, `within ${words};`)
+    assert.include(page, `within ${words};`)
   })
 
   it("is each paragraph and line of a notification, with a button only where there is a path", () => {
@@ -265,7 +265,7 @@ describe("what the mails say", () => {
       assert.include(page, `>${number}<`)
       assert.include(text, `  ${number}`)
     }
-    assert.include(text, "1 failed job waits for an operator.")
+    assert.include(text, "1 failed job needs attention.")
     const { jobs: _, ...others } = report
     const fine = dailyReport(head, { ...others, jobs: { failed: 0, waiting: 0 } })
     assert.include(fine.text, "No failed jobs.")

@@ -5,7 +5,7 @@ import { html } from "./Html.ts"
 import { type Links, linksOf } from "./Links.ts"
 import { styles } from "./Styles.ts"
 
-/** What every mail bears. */
+/** The parts that are the same in every e-mail. */
 export interface Letterhead {
   readonly project: string
   readonly links: Links
@@ -18,11 +18,11 @@ export const letterheadOf = (settings: Settings["Service"]): Letterhead => ({
 
 interface Parts {
   readonly subject: string
-  /** What a list of mails shows after the subject. */
+  /** The text that an inbox shows after the subject. */
   readonly preview: string
   readonly heading: string
   readonly blocks: ReadonlyArray<Block>
-  /** Why this mail comes. */
+  /** The reason why the recipient gets this e-mail. */
   readonly reason: string
 }
 

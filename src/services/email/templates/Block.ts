@@ -3,13 +3,13 @@ import { type Html, html } from "./Html.ts"
 import type { Link } from "./Links.ts"
 import { styles } from "./Styles.ts"
 
-/** A part of a mail, in both of its forms. */
+/** A part of an e-mail, as HTML and as plain text. */
 export interface Block {
   readonly html: Html
   readonly text: string
 }
 
-/** Prose. An empty line begins another paragraph. */
+/** Paragraphs, separated by empty lines. */
 export const prose = (words: string): Block => {
   const text = legible(words).trim()
   return {
@@ -20,13 +20,13 @@ export const prose = (words: string): Block => {
   }
 }
 
-/** What is good to know, but not the matter. */
+/** A note of secondary importance. */
 export const aside = (words: string): Block => ({
   text: words,
   html: html`<p class="quiet" style="${styles.aside}">${words}</p>`,
 })
 
-/** The thing to do. The address stands below its button, for programs that show no buttons. */
+/** A button. Its URL is below it, for mail clients that show no buttons. */
 export const action = (label: string, link: Link): Block => {
   const url = link.toString()
   const words = oneLine(label, 60)
@@ -46,7 +46,7 @@ export const action = (label: string, link: Link): Block => {
         </tr>
       </table>
       <p class="quiet" style="${styles.address}">
-        Or open this address:<br /><a class="quiet" href="${url}" style="${styles.url}">${url}</a>
+        Or open this link:<br /><a class="quiet" href="${url}" style="${styles.url}">${url}</a>
       </p>`,
   }
 }
@@ -56,7 +56,7 @@ export interface Figure {
   readonly value: number
 }
 
-/** Numbers under a heading of their own. */
+/** A table of numbers under a heading. */
 export const figures = (caption: string, rows: ReadonlyArray<Figure>): Block => {
   const width = Math.max(...rows.map(({ label }) => label.length))
   return {

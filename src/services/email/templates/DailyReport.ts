@@ -14,35 +14,35 @@ interface DailyReport {
   readonly jobs: { readonly failed: number; readonly waiting: number }
 }
 
-/** For ADMIN_EMAIL. */
+/** The report to ADMIN_EMAIL. */
 export const dailyReport = (
   letterhead: Letterhead,
   { date, jobs, projects, users }: DailyReport,
 ): EmailContent => {
   const { project } = letterhead
-  // Since whenever: they are counted until somebody retries them, or their retention ends.
-  const failures = jobs.failed === 1 ? "1 failed job waits" : `${jobs.failed} failed jobs wait`
-  const summary = jobs.failed === 0 ? "No failed jobs." : `${failures} for an operator.`
+  // A failed job counts until it is retried or its retention ends, however old it is.
+  const failures = jobs.failed === 1 ? "1 failed job needs" : `${jobs.failed} failed jobs need`
+  const summary = jobs.failed === 0 ? "No failed jobs." : `${failures} attention.`
   return compose(letterhead, {
-    subject: `${project}: report of ${date}`,
+    subject: `${project}: daily report for ${date}`,
     preview: summary,
-    heading: `Report of ${date}`,
+    heading: `Daily report for ${date}`,
     blocks: [
       prose(summary),
       figures("Users", [
         { label: "Total", value: users.total },
         { label: "Active", value: users.active },
-        { label: "New in 24 hours", value: users.new_last_24_hours },
+        { label: "New in the last 24 hours", value: users.new_last_24_hours },
       ]),
       figures("Projects", [
         { label: "Total", value: projects.total },
-        { label: "New in 24 hours", value: projects.new_last_24_hours },
+        { label: "New in the last 24 hours", value: projects.new_last_24_hours },
       ]),
       figures("Jobs", [
         { label: "Failed", value: jobs.failed },
         { label: "Waiting", value: jobs.waiting },
       ]),
     ],
-    reason: `You get this e-mail because your address is the ADMIN_EMAIL of ${project}.`,
+    reason: `You receive this e-mail because your address is the ADMIN_EMAIL of ${project}.`,
   })
 }

@@ -3,7 +3,7 @@ import { compose, type Letterhead } from "./Base.ts"
 import { action, aside, prose } from "./Block.ts"
 
 interface ExportReady {
-  /** Where the export can be downloaded. */
+  /** The path of the download. */
   readonly path: string
 }
 
@@ -11,15 +11,15 @@ export const exportReady = (letterhead: Letterhead, { path }: ExportReady): Emai
   const { links, project } = letterhead
   return compose(letterhead, {
     subject: "Your data export is ready",
-    preview: `All that ${project} keeps about you, to download.`,
+    preview: `Download all data that ${project} stores about you.`,
     heading: "Your data export is ready",
     blocks: [
       prose(
-        `You asked for a copy of all that ${project} keeps about you. It is complete and can be downloaded now.`,
+        `You requested a copy of all data that ${project} stores about you. It is complete and ready to download.`,
       ),
       action("Download your data", links.to(path)),
-      aside("If you did not ask for it, sign in and check your account."),
+      aside("If you did not request it, sign in and check your account."),
     ],
-    reason: `You get this e-mail because an export was asked for in your account at ${project}.`,
+    reason: `You receive this e-mail because a data export was requested for your ${project} account.`,
   })
 }

@@ -1,6 +1,6 @@
 import { legible } from "../../../domain/Email.ts"
 
-/** Markup. Only `html` makes it, so all of it was written by us or is escaped. */
+/** Markup. Only `html` creates it, so all of it is either from our source or escaped. */
 export class Html {
   readonly #markup: string
 
@@ -21,7 +21,7 @@ export class Html {
   }
 }
 
-/** A template whose texts are escaped: for content, and for attributes in double quotes. */
+/** Escapes the values of a template, for use in content and in double-quoted attributes. */
 export const html = Html.of
 
 const markupOf = (part: string | number | Html | ReadonlyArray<Html>): string => {

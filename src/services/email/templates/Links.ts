@@ -1,6 +1,6 @@
 import type { Settings } from "../../../core/Settings.ts"
 
-/** An address under PUBLIC_URL. Only `Links` makes it. */
+/** A URL under PUBLIC_URL. Only `Links` creates it. */
 export class Link {
   readonly #url: string
 
@@ -8,11 +8,11 @@ export class Link {
     this.#url = url
   }
 
-  /** Whatever `path` is, the link leads to the host of `base` and below its path. */
+  /** Returns a link to the host of `base`, below its path, whatever `path` contains. */
   static readonly under = (base: URL, path: string) => {
     const [, name = "", search = "", hash = ""] = /^([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(path) ?? []
     const url = new URL(base.origin)
-    // Its parts cannot change its host; dots do not lead above its root.
+    // These setters cannot change the host, and `..` cannot leave the root.
     url.pathname = name
     url.search = search
     url.hash = hash
@@ -27,12 +27,12 @@ export class Link {
   }
 }
 
-/** All links of our mails come from here. */
+/** Creates all links in e-mails. */
 export interface Links {
   readonly to: (path: string) => Link
 }
 
-/** To PUBLIC_URL; where none is set, which only a console allows, to this machine. */
+/** Links to PUBLIC_URL, or to localhost if it is not set, which only EMAIL_PROVIDER=console allows. */
 export const linksOf = ({ PORT, PUBLIC_URL }: Settings["Service"]): Links => {
   const base = new URL(PUBLIC_URL ?? `http://localhost:${PORT}`)
   return { to: (path) => Link.under(base, path) }

@@ -4,15 +4,15 @@ import { action, prose } from "./Block.ts"
 
 interface Notification {
   readonly title: string
-  /** Plain text; an empty line begins another paragraph. */
+  /** Plain text. Empty lines separate paragraphs. */
   readonly body: string
-  /** What it is about. */
+  /** The page that the button opens; no button if null. */
   readonly path: string | null
 }
 
 export const notification = (letterhead: Letterhead, data: Notification): EmailContent => {
   const { links, project } = letterhead
-  // A mail without a subject is refused.
+  // Providers reject an e-mail without a subject.
   const title = oneLine(data.title, 150) || `News from ${project}`
   return compose(letterhead, {
     subject: title,
@@ -22,6 +22,6 @@ export const notification = (letterhead: Letterhead, data: Notification): EmailC
       prose(data.body),
       ...(data.path === null ? [] : [action(`Open ${project}`, links.to(data.path))]),
     ],
-    reason: `You get this e-mail because of your account at ${project}.`,
+    reason: `You receive this e-mail because you have a ${project} account.`,
   })
 }

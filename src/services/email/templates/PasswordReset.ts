@@ -3,7 +3,7 @@ import { compose, type Letterhead } from "./Base.ts"
 import { action, aside, prose } from "./Block.ts"
 
 interface PasswordReset {
-  /** Where a new password can be chosen, with the token that allows it. */
+  /** The path of the page to choose a new password, including the token. */
   readonly path: string
   readonly expires_in_minutes: number
 }
@@ -19,14 +19,14 @@ export const passwordReset = (
     heading: "Reset your password",
     blocks: [
       prose(
-        `Somebody asked for a new password for your account at ${project}. If it was you, choose one within ${durationOf(expires_in_minutes)}: after that the link no longer works.`,
+        `Someone requested a new password for your ${project} account. If it was you, choose one within ${durationOf(expires_in_minutes)}; after that, the link no longer works.`,
       ),
       action("Choose a new password", links.to(path)),
       aside(
-        "If it was not you, do nothing: your password stays as it is. Do not pass the link on: it opens your account.",
+        "If it was not you, ignore this e-mail; your password stays the same. Do not share the link: it gives access to your account.",
       ),
     ],
-    reason: `You get this e-mail because a password reset was asked for at ${project}.`,
+    reason: `You receive this e-mail because a password reset was requested for your ${project} account.`,
   })
 }
 

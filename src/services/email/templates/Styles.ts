@@ -1,7 +1,7 @@
 const font =
   "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;"
 
-/** Inline, because many programs know no other; the classes beside them are for the dark. */
+/** Inline styles, because many mail clients support no others. The classes in the templates are for dark mode. */
 export const styles = {
   body: `margin:0;padding:0;background-color:#f3f4f6;${font}-webkit-text-size-adjust:100%;word-break:break-word;overflow-wrap:anywhere;`,
   preview: "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;",

@@ -6,7 +6,7 @@ interface Welcome {
   readonly full_name: string | null
 }
 
-/** The first mail to a new user. */
+/** The first e-mail to a new user. */
 export const welcome = (letterhead: Letterhead, { full_name }: Welcome): EmailContent => {
   const { links, project } = letterhead
   const name = full_name === null ? "" : oneLine(full_name, 80)
@@ -16,10 +16,10 @@ export const welcome = (letterhead: Letterhead, { full_name }: Welcome): EmailCo
     heading: name === "" ? `Welcome to ${project}` : `Welcome, ${name}`,
     blocks: [
       prose(
-        `Thank you for signing up. Your account is ready, and everything in ${project} is open to you.`,
+        `Thank you for signing up. Your account is ready, and you can start using ${project} now.`,
       ),
       action(`Open ${project}`, links.to("/")),
     ],
-    reason: `You get this e-mail because an account at ${project} was made with this address.`,
+    reason: `You receive this e-mail because a ${project} account was created with this address.`,
   })
 }
