@@ -1,5 +1,5 @@
 import { Console, Effect, Option } from "effect"
-import { oneLine } from "../domain/Email.ts"
+import { toOneLine } from "../domain/Email.ts"
 import { NotFoundError } from "../domain/Errors.ts"
 import { Job, type JobState } from "../domain/Job.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
@@ -127,7 +127,7 @@ const formatForPeople = ({ items, next_cursor }: (typeof results)["jobs list"]["
       run_at,
       finished_at,
       // All of it is in `show`.
-      error === null ? null : oneLine(error, 80),
+      error === null ? null : toOneLine(error, 80),
     ]),
   )
   return next_cursor === null ? rows : `${rows}\n\nMore: --cursor ${next_cursor}`

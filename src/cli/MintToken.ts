@@ -1,5 +1,5 @@
 import { Console, Effect, Option, Redacted } from "effect"
-import { Tokens } from "../core/Tokens.ts"
+import { Tokens } from "../core/identity/Tokens.ts"
 import { UserId } from "../domain/User.ts"
 
 interface Options {

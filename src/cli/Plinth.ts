@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import type { Tokens } from "../core/Tokens.ts"
+import type { Tokens } from "../core/identity/Tokens.ts"
 import type { PlinthRpc } from "../rpc/RpcClient.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
 import * as JobsCommand from "./JobsCommand.ts"

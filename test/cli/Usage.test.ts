@@ -3,9 +3,9 @@ import { Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { Metrics } from "../../src/core/Metrics.ts"
-import { Settings } from "../../src/core/Settings.ts"
-import { Tokens } from "../../src/core/Tokens.ts"
+import { Metrics } from "../../src/core/telemetry/Metrics.ts"
+import { Settings } from "../../src/core/settings/Settings.ts"
+import { Tokens } from "../../src/core/identity/Tokens.ts"
 import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/Plinth.ts"
 
 const tokens = Tokens.layer.pipe(

@@ -3,7 +3,7 @@ import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Usage } from "../../src/business/Usage.ts"
 import { Users } from "../../src/business/Users.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
 import {
   CleanupOldData,

@@ -4,8 +4,8 @@ import { SqlClient } from "effect/sql"
 import { Emails } from "../../src/business/Emails.ts"
 import { Usage } from "../../src/business/Usage.ts"
 import { Users } from "../../src/business/Users.ts"
-import { handler } from "../../src/core/JobExecution.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { handler } from "../../src/core/jobs/Execution.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import {
   CleanupOldData,
   ExportUserData,

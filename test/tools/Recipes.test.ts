@@ -18,7 +18,7 @@ const tests = [
   "test/api/Verdicts.test.ts",
   "test/jobs/Tasks.test.ts",
   "test/business/PersonalData.test.ts",
-  "test/core/Migrations.test.ts",
+  "test/core/sql/Migrations.test.ts",
 ]
 
 /** The same, of those that need no database. */
