@@ -146,6 +146,9 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document and the s
         for (const [path] of withheld) withhold(document, path)
         const cwd = yield* prepared(document)
         const said = yield* run(cwd, program("java") ?? "", [
+          // It does not run long enough for the second compiler to pay.
+          "-XX:TieredStopAtLevel=1",
+          "-XX:+UseSerialGC",
           "-jar",
           resolve(directory, "node_modules/specmatic/specmatic.jar"),
           "test",
