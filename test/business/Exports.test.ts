@@ -4,8 +4,8 @@ import { Exports } from "../../src/business/Exports.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 
-layer(TestApp, { excludeTestServices: true })("an export", (it) => {
-  it.effect("is made once for each user, however often he asks while it waits", () =>
+layer(TestApp, { excludeTestServices: true })("Exports", (it) => {
+  it.effect("starts one export per user, however often they ask while it waits", () =>
     Effect.gen(function* () {
       const exports = yield* Exports
       const queue = yield* JobQueue
