@@ -65,7 +65,7 @@ const expected = (script: Script, readCount: number) => {
   const { ending, parts, tokens } = script
   if (parts === 0 && ending !== "stop") return []
   const isWhole = ending === "stop" && readCount > parts
-  if (!isWhole) return written(1 + provider.given, true)
+  if (!isWhole) return written(1 + provider.sentParts, true)
   const prompt = tokens.prompt ?? 1
   const completion = tokens.completion ?? parts
   return written(prompt + completion, tokens.prompt === null || tokens.completion === null)

@@ -2,7 +2,7 @@ import { createServer, get, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { take, takeWritten, wrongs } from "../fixtures/Answers.ts"
+import { take, takeWritten, violationsOf } from "../fixtures/Answers.ts"
 import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
 
 const plinth = { "x-api-version": "v1", "content-type": "application/json" }
@@ -26,7 +26,7 @@ const ask = (listener: RequestListener) =>
 const wrongsOf = (answer: RequestListener) =>
   Effect.andThen(
     ask(answer),
-    Effect.suspend(() => wrongs(take())),
+    Effect.suspend(() => violationsOf(take())),
   )
 
 const about = "GET /api/v1/app/projects -> "
@@ -83,7 +83,7 @@ describe("An answer of a server under test", () => {
             require("node:http").get({ ...server.address(), host: "127.0.0.1", path: "/api/v1/app/projects" }))`
         const { code } = yield* outcomeOf(yield* startProgram("--eval", {}, script))
         assert.strictEqual(code, null)
-        const found = yield* wrongs(takeWritten())
+        const found = yield* violationsOf(takeWritten())
         assert.include(found, `${about}418: the document knows no 418 of this`)
       }),
     patience,

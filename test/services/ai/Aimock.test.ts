@@ -43,14 +43,14 @@ describe.each(vendors)("$provider", (vendor) => {
     ["a reported zero", 7, 0],
   ] as const)("returns a complete answer, with %s", ([, prompt, completion]) =>
     Effect.gen(function* () {
-      const { complete, counted, mock, told } = yield* mocked(vendor)
+      const { complete, counted, mock, telemetry } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content, ...counting(prompt, completion) })
       const answer = yield* complete(call)
       assert.strictEqual(answer.content, content)
       assert.strictEqual(answer.finish_reason, "stop")
       assert.deepStrictEqual(answer.tokens, { prompt, completion })
       assert.strictEqual(yield* counted("success"), 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -59,7 +59,7 @@ describe.each(vendors)("$provider", (vendor) => {
     ["a reported zero", 7, 0],
   ] as const)("streams an answer, and ends with %s", ([, prompt, completion]) =>
     Effect.gen(function* () {
-      const { mock, read, told } = yield* mocked(vendor)
+      const { mock, read, telemetry } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content, ...counting(prompt, completion) })
       const { broken, finish_reason, parts, text, tokens } = yield* read(call)
       assert.isNull(broken)
@@ -67,7 +67,7 @@ describe.each(vendors)("$provider", (vendor) => {
       assert.isAtLeast(parts.length, 4)
       assert.strictEqual(finish_reason, "stop")
       assert.deepStrictEqual(tokens, { prompt, completion })
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -92,7 +92,7 @@ describe.each(vendors)("$provider", (vendor) => {
     [413, "context_length", 1, undefined],
   ] as const)("maps %i to %s, after %i requests", ([status, reason, requests, retryAfter]) =>
     Effect.gen(function* () {
-      const { complete, logs, mock, read, told } = yield* mocked(vendor)
+      const { complete, logs, mock, read, telemetry } = yield* mocked(vendor)
       const error = { message: "Not for canary", type: "canary", code: "canary" }
       mock.onMessage(/Hello/, { error, status, retryAfter: 7 })
       for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
@@ -106,7 +106,7 @@ describe.each(vendors)("$provider", (vendor) => {
         logs.filter((line) => line.includes("rejected our API key")),
         reason === "authentication" ? 2 : 0,
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -126,7 +126,7 @@ describe.each(vendors)("$provider", (vendor) => {
     [{ disconnectRate: 1 }, 2],
   ] as const)("is unavailable, and retries only if there was no answer: %o, %d", ([chaos, times]) =>
     Effect.gen(function* () {
-      const { complete, mock, read, told } = yield* mocked(vendor)
+      const { complete, mock, read, telemetry } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content }, { chaos })
       for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
         mock.clearRequests()
@@ -134,7 +134,7 @@ describe.each(vendors)("$provider", (vendor) => {
         assert.strictEqual(failure.reason, "unavailable")
         assert.lengthOf(mock.getRequests(), times)
       }
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 

@@ -105,7 +105,7 @@ describe("A refusal", () => {
       Effect.gen(function* () {
         const vendor = vendorBy[by]
         assert(vendor !== undefined)
-        const { answer, complete, logs, read, state, told } = yield* started(vendor)
+        const { answer, complete, logs, read, state, telemetry } = yield* started(vendor)
         answer(status, vendor.error(message, code), headers)
         const call = callOf(vendor)
         for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
@@ -118,7 +118,7 @@ describe("A refusal", () => {
           logs.filter((line) => line.includes(`rejected our API key"]`) && line.includes(by)),
           reason === "authentication" ? 2 : 0,
         )
-        assert.deepStrictEqual(secretsIn(yield* told), [])
+        assert.deepStrictEqual(secretsIn(yield* telemetry), [])
       }),
   )
 
@@ -167,12 +167,12 @@ describe.each(vendors)("$provider", (vendor) => {
 
   it.effect("is retried if it reports overload before the first text of a stream", () =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
+      const { read, state, telemetry } = yield* started(vendor)
       const parts = [...textless(vendor.events(["Hello"])), overloaded[vendor.provider]]
       state.script = { parts, last: "silence" }
       assert.strictEqual((yield* failureOf(Effect.asVoid(read(call)))).reason, "overloaded")
       assert.lengthOf(state.requests, 2)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -194,7 +194,7 @@ describe.each(vendors)("$provider", (vendor) => {
 
   it.effect("fails the stream if it reports overload after a text", () =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
+      const { read, state, telemetry } = yield* started(vendor)
       const events = vendor.events(["Hello"])
       const begun = events.slice(0, textless(events).length + 1)
       state.script = { parts: [...begun, overloaded[vendor.provider]], last: "end" }
@@ -202,7 +202,7 @@ describe.each(vendors)("$provider", (vendor) => {
       assert.strictEqual(text, "Hello")
       assert.strictEqual(broken?.reason, "overloaded")
       assert.lengthOf(state.requests, 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 

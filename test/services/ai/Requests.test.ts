@@ -39,7 +39,7 @@ describe.each(vendors)("A call of $provider", (vendor) => {
 
   it.effect("follows the documentation", () =>
     Effect.gen(function* () {
-      const { complete, spans, state, told } = yield* started(vendor, false)
+      const { complete, spans, state, telemetry } = yield* started(vendor, false)
       const answer = yield* complete(call)
       assert.deepStrictEqual(state.violations, [])
       const [request] = state.requests
@@ -53,13 +53,13 @@ describe.each(vendors)("A call of $provider", (vendor) => {
         spans.map(({ name }) => name),
         `${vendor.provider}.complete`,
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
   it.effect("follows the documentation as a stream", () =>
     Effect.gen(function* () {
-      const { read, spans, state, told } = yield* started(vendor, true)
+      const { read, spans, state, telemetry } = yield* started(vendor, true)
       const { broken, parts, ...answer } = yield* read(call)
       assert.deepStrictEqual(state.violations, [])
       const [request] = state.requests
@@ -78,7 +78,7 @@ describe.each(vendors)("A call of $provider", (vendor) => {
         spans.map(({ name }) => name),
         `${vendor.provider}.stream`,
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 

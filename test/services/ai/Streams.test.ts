@@ -96,18 +96,18 @@ describe.each(vendors)("A stream of $provider", (vendor) => {
 
   it.effect.each(["end", "cut"] as const)("fails if its end is missing: %s", (last) =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
+      const { read, state, telemetry } = yield* started(vendor)
       state.script = { parts: untilFirstText, last }
       const { broken } = yield* read(call)
       assert.strictEqual(broken?.reason, "unavailable")
       assert.lengthOf(state.requests, 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
   it.effect("fails on a malformed event", () =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
+      const { read, state, telemetry } = yield* started(vendor)
       // Anthropic's events are recognized by their names.
       const name = vendor.provider === "anthropic" ? "event: message_delta\n" : ""
       state.script = {
@@ -117,7 +117,7 @@ describe.each(vendors)("A stream of $provider", (vendor) => {
       const { broken, text } = yield* read(call)
       assert.strictEqual(broken?.reason, "unavailable")
       assert.isTrue(text === "Hello" || text === "")
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 

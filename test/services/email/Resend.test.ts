@@ -36,7 +36,7 @@ const refusal = (status: number, name: string, headers: Readonly<Record<string, 
 describe("An e-mail by Resend", () => {
   it.effect("is requested as documented", () =>
     Effect.gen(function* () {
-      const { counted, mails, send, spans, state, told } = yield* started()
+      const { counted, mails, send, spans, state, telemetry } = yield* started()
 
       const { message_id } = yield* send(message, "job-1")
 
@@ -52,7 +52,7 @@ describe("An e-mail by Resend", () => {
         spans.map(({ name }) => name),
         "resend.send",
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -126,11 +126,11 @@ describe("An e-mail by Resend", () => {
 
   it.effect("is not sent with an invalid API key", () =>
     Effect.gen(function* () {
-      const { mails, send, told } = yield* started({ RESEND_API_KEY: "re_canary_wrong" })
+      const { mails, send, telemetry } = yield* started({ RESEND_API_KEY: "re_canary_wrong" })
       const error = yield* failureOf(send(message, "job-1"))
       assert.include(error, { _tag: "EmailNotConfiguredError", reason: "key", retryable: false })
       assert.deepStrictEqual(mails, [])
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 })
@@ -181,7 +181,7 @@ describe("A response of Resend:", () => {
     ["nothing", "late", unavailable, 3],
   ])("%s", ([, behaviour, expected, requests]) =>
     Effect.gen(function* () {
-      const { counted, send, state, told } = yield* started()
+      const { counted, send, state, telemetry } = yield* started()
       state.behaviour = behaviour
       const error = yield* failureOf(send(message, "job-1"))
       assert.include(error, expected)
@@ -189,7 +189,7 @@ describe("A response of Resend:", () => {
       assert.lengthOf(state.requests, requests)
       assert.strictEqual(yield* counted("error"), 1)
       assert.deepStrictEqual(state.violations, [])
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 

@@ -25,7 +25,7 @@ describe("An e-mail by SendGrid", () => {
   it.effect("is requested as documented", () =>
     Effect.gen(function* () {
       const name = 'Ada, "the" <mallory@example.com>'
-      const { counted, mails, send, state, told } = yield* started({ EMAIL_FROM_NAME: name })
+      const { counted, mails, send, state, telemetry } = yield* started({ EMAIL_FROM_NAME: name })
 
       assert.deepStrictEqual(yield* send(message, "job-1"), { message_id: "message-1" })
 
@@ -48,7 +48,7 @@ describe("An e-mail by SendGrid", () => {
         },
       ])
       assert.strictEqual(yield* counted("success"), 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -103,13 +103,13 @@ describe("A response of SendGrid:", () => {
     ["nothing", "late", unavailable],
   ])("%s, after one request", ([, behaviour, expected]) =>
     Effect.gen(function* () {
-      const { counted, send, state, told } = yield* started()
+      const { counted, send, state, telemetry } = yield* started()
       state.behaviour = behaviour
       assert.include(yield* failureOf(send(message, "job-1")), expected)
       assert.lengthOf(state.requests, 1)
       assert.strictEqual(yield* counted("error"), 1)
       assert.deepStrictEqual(state.violations, [])
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 })
