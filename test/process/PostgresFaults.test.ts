@@ -286,7 +286,9 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
           yield* connectionsAgree
           const lock = yield* locked("SELECT * FROM users WHERE role <> 'user' FOR UPDATE")
           const holders = yield* Effect.forkChild(
-            all(Array.from({ length: exclusiveConnections }, () => send(rename(admin, user, "Eve")))),
+            all(
+              Array.from({ length: exclusiveConnections }, () => send(rename(admin, user, "Eve"))),
+            ),
           )
           yield* eventually(Effect.map(pool, ({ active }) => active === exclusiveConnections))
           yield* connectionsAgree

@@ -5,7 +5,13 @@ import { Database } from "../../src/core/Database.ts"
 import { JobQueue } from "../../src/core/JobQueue.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { Shared } from "../fixtures/FaultJobs.ts"
-import { assertOneAtATime, begins, enqueue, lostLeaseMs, Workers } from "../fixtures/FaultWorkers.ts"
+import {
+  assertOneAtATime,
+  begins,
+  enqueue,
+  lostLeaseMs,
+  Workers,
+} from "../fixtures/FaultWorkers.ts"
 import { Victim } from "../fixtures/Victim.ts"
 import { sleep } from "../RedisServer.ts"
 

@@ -9,7 +9,15 @@ import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { FakeProvider, part } from "../fixtures/FakeAi.ts"
 import { series } from "../fixtures/Series.ts"
-import { chatRequest, failure, frame, framesIn, post, rpcServer, rpcToken } from "../fixtures/Rpc.ts"
+import {
+  chatRequest,
+  failure,
+  frame,
+  framesIn,
+  post,
+  rpcServer,
+  rpcToken,
+} from "../fixtures/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 
@@ -101,7 +109,9 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
       openai.script = { parts: 3, ending: "stop", tokens: { prompt: 7, completion: 3 } }
-      const events = yield* rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(Stream.runCollect)
+      const events = yield* rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
+        Stream.runCollect,
+      )
       assert.deepStrictEqual(
         events.map((event) => (event._tag === "delta" ? event.text : event.completion.usage)),
         [part, part, part, { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }],
