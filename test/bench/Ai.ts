@@ -70,10 +70,10 @@ const compareCalls = async ({ gateway, hop, sdk }: Contestants & { readonly hop:
   })
   const direct = { call: (prompt: string) => sdk.chat.completions.create(bodyOf(prompt)) }
   const latencies = await alternating([through(gateway), through(hop), direct], rounds, median)
-  const [ours = [], theirs = [], bare = []] = latencies
+  const [ours = [], theirs = [], sdkTimes = []] = latencies
   const added = (times: ReadonlyArray<number>) =>
-    times.map((time, at) => time - (bare[at] ?? Number.NaN))
-  report("ai: call by the SDK, p50", bare, "ms", 2)
+    times.map((time, at) => time - (sdkTimes[at] ?? Number.NaN))
+  report("ai: call by the SDK, p50", sdkTimes, "ms", 2)
   report("ai: added by the gateway, p50", added(ours), "ms", 2)
   report("ai: added by a bare hop, p50", added(theirs), "ms", 2)
   agent.destroy()

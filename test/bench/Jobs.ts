@@ -83,15 +83,15 @@ const ratesOf = (begun: number, enqueued: number, ended: number): Rates => ({
 })
 
 const bareRound = async (url: string, mode: WorkMode) => {
-  const bare = await startBare(url, mode)
+  const pgBoss = await startBare(url, mode)
   try {
     const begun = performance.now()
-    await bare.send(jobs, senders)
+    await pgBoss.send(jobs, senders)
     const enqueued = performance.now()
-    await bare.work(jobs)
+    await pgBoss.work(jobs)
     return ratesOf(begun, enqueued, performance.now())
   } finally {
-    await bare.stop()
+    await pgBoss.stop()
   }
 }
 

@@ -44,8 +44,8 @@ describe("chainOf", () => {
     ["the named provider", { model: "google/gpt-4o" }, "google/gpt-4o"],
     ["a model whose name contains slashes", { model: "openai/a/b" }, "openai/a/b"],
     ["the default provider, if the model is unknown", { model: "llama/7b" }, "openai/llama/7b"],
-  ] as const)("begins with %s", (_, asked, expected) => {
-    const [first] = chainOf(settings, { ...request, ...asked })
+  ] as const)("begins with %s", (_, input, expected) => {
+    const [first] = chainOf(settings, { ...request, ...input })
     const name = (model: typeof first) => `${model?.provider}/${model?.model}`
     assert.strictEqual(name(first), typeof expected === "string" ? expected : name(expected))
   })
@@ -60,8 +60,8 @@ describe("chainOf", () => {
   it("has only echo if no other provider is configured, whatever model is named", () => {
     const echo = { provider: "echo", model: "echo" } as const
     const onlyEcho = { ...settings, providers: [{ provider: "echo" as const }], default: echo }
-    const asked = { ...request, model: "gpt-4o" }
-    assert.deepStrictEqual(chainOf({ ...onlyEcho, fallbacks: [] }, asked), [echo])
+    const input = { ...request, model: "gpt-4o" }
+    assert.deepStrictEqual(chainOf({ ...onlyEcho, fallbacks: [] }, input), [echo])
   })
 })
 

@@ -10,10 +10,10 @@ layer(TestApp, { excludeTestServices: true })("Exports", (it) => {
       const exports = yield* Exports
       const queue = yield* JobQueue
       const [user, other] = [newUser(), newUser()]
-      const asked = yield* Effect.forEach([user, user, user, other], exports.request, {
+      const requested = yield* Effect.forEach([user, user, user, other], exports.request, {
         concurrency: "unbounded",
       })
-      const [first, ...ids] = asked.map(({ job_id }) => job_id)
+      const [first, ...ids] = requested.map(({ job_id }) => job_id)
       assert.deepStrictEqual(ids.slice(0, 2), [first, first])
       assert.notStrictEqual(ids[2], first)
       assert.lengthOf(yield* queue.list({ user, limit: 10 }), 1)

@@ -123,7 +123,7 @@ layer(tested)("Usage", (it) => {
         const { record } = yield* Usage
         const user_id = yield* insertUser
         const recorded = drafts
-          .flatMap(({ day, time, positions: positions, ...draft }, n) => {
+          .flatMap(({ day, time, positions, ...draft }, n) => {
             const event: UsageEvent = {
               ...draft,
               source: `${user_id}:${n}`,

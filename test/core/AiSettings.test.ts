@@ -68,9 +68,9 @@ describe("providers", () => {
     { AI_DEFAULT_PROVIDER: "echo" },
     { AI_FALLBACK_PROVIDERS: "echo" },
     { AI_ROUTES: '{"simple":"echo/echo"}' },
-  ])("include echo if it is requested by %o", (asked) =>
+  ])("include echo if it is requested by %o", (variables) =>
     Effect.gen(function* () {
-      const names = (yield* aiOf({ ...openai, ...asked })).providers.map((one) => one.provider)
+      const names = (yield* aiOf({ ...openai, ...variables })).providers.map((one) => one.provider)
       assert.deepStrictEqual(names, ["openai", "echo"])
     }),
   )

@@ -74,11 +74,11 @@ describe("inBatches", () => {
   it.effect("stops immediately when the database is unreachable", () =>
     Effect.gen(function* () {
       let statements = 0
-      const away = Effect.suspend(() => {
+      const unreachable = Effect.suspend(() => {
         statements += 1
         return Effect.fail(new ServiceUnavailableError({ service: "database" }))
       })
-      const error = yield* Effect.flip(inBatches(() => away))
+      const error = yield* Effect.flip(inBatches(() => unreachable))
       assert.strictEqual(error._tag, "ServiceUnavailableError")
       assert.strictEqual(statements, 1)
     }),

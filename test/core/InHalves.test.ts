@@ -53,8 +53,11 @@ describe("inHalves", () => {
 
   it.effect("fails when the database is unreachable, so that the whole batch can be retried", () =>
     Effect.gen(function* () {
-      const away = new ServiceUnavailableError({ service: "database" })
-      assert.strictEqual(yield* Effect.flip(inHalves([1, 2], () => Effect.fail(away))), away)
+      const unreachable = new ServiceUnavailableError({ service: "database" })
+      assert.strictEqual(
+        yield* Effect.flip(inHalves([1, 2], () => Effect.fail(unreachable))),
+        unreachable,
+      )
     }),
   )
 })

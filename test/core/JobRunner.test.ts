@@ -20,7 +20,7 @@ const heldClaims = Effect.gen(function* () {
     Effect.tap(store.claim(name, limit), () =>
       Effect.andThen(Deferred.succeed(claimed, undefined), Deferred.await(released)),
     )
-  return { claim, taken: claimed, told: released }
+  return { claim, claimed, released }
 })
 
 layer(jobs(), { excludeTestServices: true })("Job worker", (it) => {
@@ -29,14 +29,14 @@ layer(jobs(), { excludeTestServices: true })("Job worker", (it) => {
       const tasks = new Tasks()
       const queue = yield* JobQueue
       const store = yield* JobStore
-      const { claim, taken, told } = yield* heldClaims
+      const { claim, claimed, released } = yield* heldClaims
       yield* running(tasks).pipe(
         Effect.provideService(JobStore, { ...store, due: () => Effect.succeed([]), claim }),
       )
       yield* queue.enqueue(Task, { task: "first" })
-      yield* Deferred.await(taken)
+      yield* Deferred.await(claimed)
       yield* queue.enqueue(Task, { task: "second" })
-      yield* Deferred.succeed(told, undefined)
+      yield* Deferred.succeed(released, undefined)
       yield* eventually(Effect.sync(() => tasks.begun.length === 2))
       assert.deepStrictEqual(
         tasks.begun.map(({ task }) => task),
@@ -50,14 +50,14 @@ layer(jobs(), { excludeTestServices: true })("Job worker", (it) => {
       const tasks = new Tasks()
       const queue = yield* JobQueue
       const store = yield* JobStore
-      const { claim, taken, told } = yield* heldClaims
+      const { claim, claimed, released } = yield* heldClaims
       const { stop } = yield* running(tasks).pipe(
         Effect.provideService(JobStore, { ...store, claim }),
       )
       const { id } = yield* queue.enqueue(Task, { task: "late" })
-      yield* Deferred.await(taken)
+      yield* Deferred.await(claimed)
       const stopped = yield* Effect.forkScoped(stop, { startImmediately: true })
-      yield* Deferred.succeed(told, undefined)
+      yield* Deferred.succeed(released, undefined)
       yield* Fiber.join(stopped)
       assert.deepInclude(yield* queue.get(id), { state: "waiting", attempts: 0 })
       assert.deepStrictEqual(tasks.begun, [])
@@ -193,10 +193,10 @@ layer(jobs(), { excludeTestServices: true })("Job worker", (it) => {
       yield* queue.cancel(old.id)
       yield* sql`UPDATE jobs SET finished_at = '2020-01-01T00:00:00.000Z' WHERE id = ${old.id}`
       yield* sql`UPDATE jobs SET leased_until = created_at WHERE id = ${lost.id}`
-      yield* sql`ALTER TABLE jobs RENAME COLUMN leased_until TO away`
+      yield* sql`ALTER TABLE jobs RENAME COLUMN leased_until TO renamed`
       yield* running(tasks)
       yield* eventually(Effect.map(Effect.exit(queue.get(old.id)), Exit.isFailure))
-      yield* sql`ALTER TABLE jobs RENAME COLUMN away TO leased_until`
+      yield* sql`ALTER TABLE jobs RENAME COLUMN renamed TO leased_until`
       yield* eventually(Effect.map(queue.get(lost.id), ({ state }) => state === "completed"))
       assert.deepInclude(yield* queue.get(lost.id), { attempts: 2 })
     }),

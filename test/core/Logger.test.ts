@@ -185,9 +185,9 @@ describe("Logger", () => {
           Effect.logInfo("annotated").pipe(Effect.annotateLogs({ value: make() })),
           Effect.die(make()).pipe(Effect.catchCause((cause) => Effect.logError("c", cause))),
         ]
-        for (const way of logs) {
-          yield* recordOf(way)
-          assert.notStrictEqual(yield* written(local, way), "")
+        for (const log of logs) {
+          yield* recordOf(log)
+          assert.notStrictEqual(yield* written(local, log), "")
         }
       }),
     )

@@ -70,10 +70,10 @@ const laws = (
   it.effect("does not extend the wait when a refused call repeats", () =>
     Effect.gen(function* () {
       const rate = perMinute(2)
-      yield* countAllowed(2, take("patience", rate))
-      const first = yield* take("patience", rate)
-      yield* countAllowed(20, take("patience", rate))
-      assert.isAtMost((yield* take("patience", rate)).reset_after, first.reset_after)
+      yield* countAllowed(2, take("repeated", rate))
+      const first = yield* take("repeated", rate)
+      yield* countAllowed(20, take("repeated", rate))
+      assert.isAtMost((yield* take("repeated", rate)).reset_after, first.reset_after)
     }),
   )
 

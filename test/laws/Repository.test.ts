@@ -98,17 +98,17 @@ layer(TestDatabase.layer)("Repository", (it) => {
       const repo = yield* things
       const [owner, other] = [uuid(), uuid()]
       const { id } = yield* repo.insert(thing(owner))
-      const attempts = (asked: string) => [
-        repo.get(other, asked),
-        repo.update(other, asked, { note: "mine" }),
-        repo.update(other, asked, {}),
-        repo.delete(other, asked),
-        repo.softDelete(other, asked),
-        repo.restore(other, asked),
-        repo.withDeleted.get(other, asked),
+      const attempts = (target: string) => [
+        repo.get(other, target),
+        repo.update(other, target, { note: "mine" }),
+        repo.update(other, target, {}),
+        repo.delete(other, target),
+        repo.softDelete(other, target),
+        repo.restore(other, target),
+        repo.withDeleted.get(other, target),
       ]
 
-      for (const asked of [
+      for (const target of [
         id,
         uuid(),
         "no-uuid",
@@ -118,9 +118,9 @@ layer(TestDatabase.layer)("Repository", (it) => {
         "'; --",
         "x".repeat(5000),
       ]) {
-        for (const attempt of attempts(asked)) {
+        for (const attempt of attempts(target)) {
           const error = yield* Effect.flip(attempt)
-          assert.deepStrictEqual(error, new NotFoundError({ resource: "Thing", id: asked }))
+          assert.deepStrictEqual(error, new NotFoundError({ resource: "Thing", id: target }))
         }
       }
       assert.strictEqual((yield* repo.list(other, { skip: 0, limit: 9 })).total, 0)
