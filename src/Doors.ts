@@ -2,10 +2,10 @@ import { Effect, Layer } from "effect"
 import { Api } from "./api/Api.ts"
 import * as Docs from "./api/Docs.ts"
 import * as Http from "./api/Http.ts"
-import { methodsOf } from "./api/Methods.ts"
-import * as Protocol from "./api/Protocol.ts"
-import * as Server from "./api/Server.ts"
-import { Settings } from "./core/Settings.ts"
+import { methodsOf } from "./http/Methods.ts"
+import * as Protocol from "./http/Protocol.ts"
+import * as Server from "./http/Server.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as RpcHttp from "./rpc/RpcHttp.ts"
 
 const protocol = Layer.unwrap(
@@ -14,8 +14,8 @@ const protocol = Layer.unwrap(
   ),
 )
 
-/** Every route the server has: REST and its documents, and RPC. */
+/** All routes of the server: REST, its documentation, and RPC. */
 export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, protocol)
 
-/** Listens on PORT. */
+/** Serves the routes on `PORT`. */
 export const layer = Server.layerOf(routes, "PORT")

@@ -1,8 +1,8 @@
 import { Layer } from "effect"
-import { Database } from "../src/core/Database.ts"
-import * as JobStores from "../src/core/JobStores.ts"
-import { Metrics } from "../src/core/Metrics.ts"
-import { Settings } from "../src/core/Settings.ts"
+import { Database } from "../src/core/sql/Database.ts"
+import * as JobStores from "../src/core/jobs/Stores.ts"
+import { Metrics } from "../src/core/telemetry/Metrics.ts"
+import { Settings } from "../src/core/settings/Settings.ts"
 
 /** Database and SqlClient at an address, for suites below the business. Not migrated. Also for other processes. */
 export const layerFor = (url: string) =>

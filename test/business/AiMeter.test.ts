@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { AiMeter, promptAtMost } from "../../src/business/AiMeter.ts"
+import { AiMeter, maxPromptTokens } from "../../src/business/AiMeter.ts"
 import { tokensIn } from "../../src/core/TokenCount.ts"
 import type { AiPart } from "../../src/domain/Ai.ts"
 
@@ -66,7 +66,7 @@ describe("AiMeter.usage", () => {
   )
 })
 
-describe("promptAtMost", () => {
+describe("maxPromptTokens", () => {
   it.effect.each([
     ["English", "What is an analytical engine, and who has thought of the first one? "],
     ["Chinese", "什么是分析机？是谁最先想到的？请用简单的话来解释一下它的原理。"],
@@ -78,7 +78,7 @@ describe("promptAtMost", () => {
       Effect.gen(function* () {
         const content = text.repeat(20)
         const tokens = yield* tokensIn(content)
-        const reserved = promptAtMost([{ role: "user", content }])
+        const reserved = maxPromptTokens([{ role: "user", content }])
         assert.isAtLeast(reserved, tokens)
         assert.isAtMost(reserved, tokens * 4)
       }),

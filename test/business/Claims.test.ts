@@ -66,7 +66,7 @@ layer(tested, { excludeTestServices: true, timeout: "30 seconds" })(
         const { again } = yield* failing
         assert.propertyVal(again, "_tag", "ConflictError")
         assert.strictEqual(
-          logged.filter((line) => line.includes("taken until its lease")).length,
+          logged.filter((line) => line.includes("idempotency key not released")).length,
           1,
         )
       }),

@@ -47,7 +47,7 @@ layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
         )
         assert.deepStrictEqual<unknown>(jsonOf(machines), yield* summary(id, 7))
         assert.strictEqual(people.code, 0)
-        assert.match(people.stdout, /^metric +total +before +growth +by day +most by\n/)
+        assert.match(people.stdout, /^metric +total +previous +growth +per day +top dimension\n/)
         assert.match(people.stdout, /^ai_tokens +70 +0 +100 % +10 +gpt-4o$/m)
         assert.match(people.stdout, /^email_sent +0 +0 +0 % +0 +-$/m)
         assert.deepInclude(nobody, { code: 1, stdout: "" })

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../../src/core/Database.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { Database } from "../../src/core/sql/Database.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { Shared } from "../fixtures/FaultJobs.ts"
 import {

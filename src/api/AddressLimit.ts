@@ -1,9 +1,0 @@
-import { HttpApiMiddleware } from "effect/http-api"
-import { RateLimitError } from "../domain/Errors.ts"
-import { enveloped } from "./Envelope.ts"
-
-/** Limits calls per client address, on endpoints that know no user. */
-export class AddressLimit extends HttpApiMiddleware.Service<AddressLimit>()(
-  "plinth/api/AddressLimit",
-  { error: enveloped(RateLimitError) },
-) {}

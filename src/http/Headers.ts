@@ -1,0 +1,81 @@
+import type { Settings } from "../core/settings/Settings.ts"
+import type { AppliedLimit } from "./Exchange.ts"
+
+const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
+
+/** The policy of Swagger UI, a self-contained page that may call this server only. */
+const pagePolicy =
+  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const exposedHeaders = [
+  "X-Request-ID",
+  "X-API-Version",
+  "X-RateLimit-Limit",
+  "X-RateLimit-Remaining",
+  "X-RateLimit-Reset",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "Idempotency-Replayed",
+  "ETag",
+].join(", ")
+
+export type HeaderSet = Readonly<Record<string, string>>
+
+/** The headers of every response, by content and origin; built once. */
+export const headerSets = (settings: Settings["Service"]) => {
+  const common = {
+    "x-api-version": "v1",
+    "x-api-latest-version": "v1",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    ...(settings.ENVIRONMENT === "production"
+      ? { "strict-transport-security": "max-age=31536000; includeSubDomains" }
+      : {}),
+    vary: "Origin",
+  }
+  const withoutCors = variants(common)
+  const withCors = new Map(
+    settings.BACKEND_CORS_ORIGINS.map((origin) => [
+      origin,
+      variants({
+        ...common,
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "access-control-expose-headers": exposedHeaders,
+      }),
+    ]),
+  )
+  const variantsFor = (origin: string | undefined) =>
+    origin === undefined ? withoutCors : (withCors.get(origin) ?? withoutCors)
+
+  return {
+    /** Headers of a cacheable JSON response to this origin. */
+    json: (origin: string | undefined): HeaderSet => variantsFor(origin).json,
+    /** Headers of a JSON response for one caller, which neither shared caches nor browsers may store. */
+    personal: (origin: string | undefined): HeaderSet => variantsFor(origin).personal,
+    /** Headers of an HTML page, which has its own content security policy. */
+    page: (origin: string | undefined): HeaderSet => variantsFor(origin).page,
+    allows: (origin: string) => withCors.has(origin),
+  }
+}
+
+/** Headers that describe the limit which counted the request. `now` in ms. */
+export const limitHeaders = (
+  { name, rate: { limit, seconds }, decision: { remaining, reset_after } }: AppliedLimit,
+  now: number,
+): HeaderSet => ({
+  "x-ratelimit-limit": String(limit),
+  "x-ratelimit-remaining": String(remaining),
+  "x-ratelimit-reset": String(Math.ceil((now + reset_after) / 1000)),
+  ratelimit: `"${name}";r=${remaining};t=${Math.ceil(reset_after / 1000)}`,
+  "ratelimit-policy": `"${name}";q=${limit};w=${seconds}`,
+})
+
+const variants = (common: HeaderSet) => ({
+  json: { ...common, "content-security-policy": jsonPolicy },
+  personal: { ...common, "content-security-policy": jsonPolicy, "cache-control": "no-store" },
+  page: { ...common, "content-security-policy": pagePolicy },
+})

@@ -1,0 +1,246 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import {
+  ByteSize,
+  Cause,
+  Clock,
+  Context,
+  Effect,
+  Exit,
+  type Fiber,
+  Layer,
+  type Types,
+} from "effect"
+import {
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse,
+} from "effect/http"
+import { Usage } from "../business/Usage.ts"
+import { AccessLog } from "../core/telemetry/AccessLog.ts"
+import { Bodies } from "./Bodies.ts"
+import { Lifecycle } from "../core/Lifecycle.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import { Settings } from "../core/settings/Settings.ts"
+import { Tracing } from "../core/telemetry/Tracing.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import { asEnvelope, failure, failureHeaders, notAllowed, platformFailure } from "./EdgeFailures.ts"
+import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
+import { headerSets, limitHeaders } from "./Headers.ts"
+
+type Response = HttpServerResponse.HttpServerResponse
+
+/**
+ * The edge: one function around the router, which every response passes, wherever it comes from. In this order:
+ * request id, headers, log line and metrics > CORS > envelope of every failure > body limit > router. `methodsOf` lists
+ * the methods of a URL's path.
+ */
+export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const metrics = yield* Metrics
+      const accessLog = yield* AccessLog
+      const lifecycle = yield* Lifecycle
+      const usage = yield* Usage
+      const { abandon } = yield* Bodies
+      const { begin } = yield* Tracing
+      const clock = yield* Clock.Clock
+      const headers = headerSets(settings)
+      const limit = settings.BODY_LIMIT_BYTES
+      const limitSize = ByteSize.bytes(limit)
+      const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
+
+      const finish = (
+        exchange: Exchange,
+        request: HttpServerRequest.HttpServerRequest,
+        fiber: Fiber.Fiber<unknown, unknown>,
+        answer: Response,
+      ) => {
+        abandon(request)
+        if (exchange.endpoint === unmatched) {
+          // The contract has no such endpoint, so `Observation` did not start its metrics.
+          exchange.endpoint = routeLabel(fiber)
+          metrics.httpStarted(exchange.method, exchange.endpoint)
+        }
+        const response = asEnvelope(answer, limit)
+        record(exchange, response.status)
+        return HttpServerResponse.setHeaders(response, {
+          ...headersOf(exchange, response),
+          "x-request-id": exchange.request_id,
+          ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
+          ...(response.status < 400 ? undefined : failureHeaders(response)),
+          ...(lifecycle.draining || unreadBodyStatuses.has(response.status)
+            ? { connection: "close" }
+            : undefined),
+        })
+      }
+
+      const headersOf = ({ origin, path }: Exchange, response: Response) => {
+        if (isPage(response)) return headers.page(origin)
+        // Streams set their own Cache-Control.
+        return isOpen(path) || response.headers["cache-control"] !== undefined
+          ? headers.json(origin)
+          : headers.personal(origin)
+      }
+
+      const record = (exchange: Exchange, status: number) => {
+        exchange.span?.end(exchange.method, exchange.endpoint, status)
+        if (unloggedRoutes.has(exchange.endpoint)) return
+        if (exchange.user_id !== null && status < 400) {
+          usage.count(exchange.user_id, "api_requests", { dimension: exchange.endpoint })
+        }
+        const elapsed = performance.now() - exchange.started
+        metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
+        accessLog.write({
+          timestamp: clock.currentTimeMillisUnsafe(),
+          request_id: exchange.request_id,
+          user_id: exchange.user_id,
+          method: exchange.method,
+          path: exchange.path,
+          endpoint: exchange.endpoint,
+          status_code: status,
+          duration_ms: elapsed,
+          client_ip: exchange.ip_address,
+          trace_id: exchange.span?.trace_id ?? null,
+          span_id: exchange.span?.span_id ?? null,
+        })
+      }
+
+      /** Refuses or answers requests that must not reach the router. */
+      const intercept = (
+        request: HttpServerRequest.HttpServerRequest,
+        { isRoutable }: Exchange,
+      ): Response | undefined => {
+        const { headers: sent, method } = request
+        if (sent["host"] === undefined && !isHttp10(request)) {
+          return failure(400, "BAD_REQUEST", "The Host header is missing")
+        }
+        if (sent["expect"] !== undefined && sent["expect"].toLowerCase() !== "100-continue") {
+          return failure(417, "BAD_REQUEST", "The Expect header is not supported")
+        }
+        if (Number(sent["content-length"] ?? 0) > limit) return platformFailure(413, limit)
+        if (!isRoutable) return platformFailure(404, limit)
+        return method === "OPTIONS" ? preflight(request) : undefined
+      }
+
+      const preflight = (request: HttpServerRequest.HttpServerRequest): Response | undefined => {
+        const { headers: sent } = request
+        const method = sent["access-control-request-method"]
+        const { origin } = sent
+        if (origin === undefined || method === undefined) return undefined
+        const allowed = methodsOf(request.url)
+        if (allowed.length === 0) return platformFailure(404, limit)
+        if (!allowed.includes(method)) return notAllowed(allowed)
+        if (!headers.allows(origin)) {
+          return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
+        }
+        return HttpServerResponse.empty({
+          status: 204,
+          headers: {
+            "access-control-allow-methods": allowed.join(", "),
+            // Effect clients send b3 along with traceparent.
+            "access-control-allow-headers":
+              "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, b3",
+            "access-control-max-age": "600",
+          },
+        })
+      }
+
+      const fromFailure = (
+        cause: Cause.Cause<unknown>,
+        request: HttpServerRequest.HttpServerRequest,
+      ): Effect.Effect<Response> => {
+        const error = Cause.squash(cause)
+        if (HttpServerError.isHttpServerError(error)) {
+          const { reason } = error
+          if (reason._tag === "RouteNotFound") {
+            const allowed = methodsOf(request.url)
+            return Effect.succeed(
+              allowed.length === 0 ? platformFailure(404, limit) : notAllowed(allowed),
+            )
+          }
+          if (reason._tag === "RequestParseError") {
+            return Effect.succeed(
+              platformFailure(reason.reason === "BodyTooLarge" ? 413 : 400, limit),
+            )
+          }
+        }
+        return Effect.as(Effect.logError("request failed", cause), platformFailure(500, limit))
+      }
+
+      const answer = (
+        app: Effect.Effect<Response, Types.unhandled>,
+        request: HttpServerRequest.HttpServerRequest,
+        exchange: Exchange,
+        fiber: Fiber.Fiber<unknown, unknown>,
+      ) =>
+        Effect.matchCauseEffect(app, {
+          onSuccess: (response) => Exit.succeed(finish(exchange, request, fiber, response)),
+          onFailure: (cause) => {
+            if (Cause.hasInterruptsOnly(cause)) {
+              record(exchange, clientClosedRequest)
+              return Effect.failCause(cause)
+            }
+            return Effect.map(fromFailure(cause, request), (response) =>
+              finish(exchange, request, fiber, response),
+            )
+          },
+        })
+
+      let isProxyKnown = settings.TRUSTED_PROXIES > 0
+
+      return HttpRouter.middleware(
+        (app) =>
+          Effect.withFiber((fiber) => {
+            const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+            const exchange = new Exchange(request, {
+              ...exchangeOptions,
+              started: performance.now(),
+            })
+            fiber.setContext(
+              Context.add(
+                Context.add(fiber.context, RequestInfo, exchange),
+                HttpIncomingMessage.MaxBodySize,
+                limitSize,
+              ),
+            )
+            if (begin !== null && !unloggedRoutes.has(exchange.path)) {
+              const { method, path } = exchange
+              exchange.span = begin(fiber, { method, path, headers: request.headers })
+            }
+            const early = intercept(request, exchange)
+            if (early !== undefined) return Exit.succeed(finish(exchange, request, fiber, early))
+            if (!isProxyKnown && request.headers["x-forwarded-for"] !== undefined) {
+              isProxyKnown = true
+              return Effect.andThen(warnAboutProxy, answer(app, request, exchange, fiber))
+            }
+            return answer(app, request, exchange, fiber)
+          }),
+        { global: true },
+      )
+    }),
+  ).pipe(Layer.provide(Bodies.layer))
+
+/** Statuses sent before the body was read to its end, so that the connection cannot be reused. */
+const unreadBodyStatuses = new Set([408, 413])
+
+/** RFC 9112 §3.2 requires Host from HTTP/1.1 only. Health checks of load balancers still use 1.0. */
+const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
+  NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"
+
+/** nginx's status for a client that disconnected before the response. It is logged, never sent. */
+const clientClosedRequest = 499
+
+const warnAboutProxy = Effect.logWarning(
+  "X-Forwarded-For ignored: TRUSTED_PROXIES is 0, so every client has the address of the proxy",
+)
+
+const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {
+  const matched = Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)
+  return matched === undefined ? unmatched : endpointLabel(matched.route.path)
+}
+
+const isPage = (response: Response) =>
+  response.headers["content-type"]?.startsWith("text/html") === true
