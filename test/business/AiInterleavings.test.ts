@@ -29,7 +29,7 @@ layer(appWithProviders([provider]), { excludeTestServices: true, timeout: "60 se
         Effect.gen(function* () {
           const gateway = yield* AiGateway
           const caller = yield* asCaller
-          Object.assign(provider, { script, given: 0, isOpen: false })
+          Object.assign(provider, { script, sentParts: 0, isOpen: false })
           let seen = 0
           const reading = yield* Effect.forkChild(
             gateway.stream(caller, request).pipe(

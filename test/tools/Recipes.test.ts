@@ -152,8 +152,8 @@ describe("A recipe", () => {
       `${fence}diff\n@@ a.ts @@\n two\n+four\n${fence}\n`,
       "more than once",
     ],
-    "half a line as context": [`not found`, "not at all"],
-    "a quote that does not match": [`${fence}ts\n// in a.ts\ntwo\nthree\n${fence}\n`, "not at all"],
+    "half a line as context": [`${fence}diff\n@@ a.ts @@\n ne\n+four\n${fence}\n`, "not found"],
+    "a quote that does not match": [`${fence}ts\n// in a.ts\ntwo\nthree\n${fence}\n`, "not found"],
     "a new file that already exists": [
       `${fence}ts\n// a.ts\none\n${fence}\n`,
       "the file already exists",
