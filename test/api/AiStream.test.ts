@@ -45,7 +45,10 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
   it.effect("of a provider that falls silent ends there within a second of its client", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
-      Object.assign(provider, { sentParts: 0, script: { parts: 4, ending: "hang", tokens: unknown } })
+      Object.assign(provider, {
+        sentParts: 0,
+        script: { parts: 4, ending: "hang", tokens: unknown },
+      })
       const socket = yield* streaming(token)
       let received = ""
       socket.on("data", (data) => (received += data.toString()))
