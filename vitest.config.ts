@@ -25,7 +25,7 @@ const onBothDatabases = [
   "test/*.test.ts",
   "test/core/**/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
-/** What speaks of PostgreSQL alone. */
+/** Files that need PostgreSQL. */
 const onPostgres = [
   "test/core/**/Postgres*.test.ts",
   "test/api/Production.test.ts",

@@ -45,7 +45,10 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
   it.effect("of a provider that falls silent ends there within a second of its client", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
-      Object.assign(provider, { given: 0, script: { parts: 4, ending: "hang", tokens: unknown } })
+      Object.assign(provider, {
+        sentParts: 0,
+        script: { parts: 4, ending: "hang", tokens: unknown },
+      })
       const socket = yield* streaming(token)
       let received = ""
       socket.on("data", (data) => (received += data.toString()))
@@ -85,7 +88,7 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
       const parts = 2000
       const text = "wave ".repeat(13_000)
       Object.assign(provider, {
-        given: 0,
+        sentParts: 0,
         script: { parts, text, ending: "stop", tokens: { prompt: 1, completion: 1 } },
       })
       yield* Effect.all(
@@ -97,13 +100,13 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
       let before = -1
       yield* eventually(
         Effect.suspend(() => {
-          const isStill = provider.given > 0 && provider.given === before
-          before = provider.given
+          const isStill = provider.sentParts > 0 && provider.sentParts === before
+          before = provider.sentParts
           return Effect.as(Effect.sleep("300 millis"), isStill)
         }),
       )
       // What fits into the buffers of their sockets, and no more: a quarter of 130 MB each would not.
-      assert.isBelow(provider.given, (clients * parts) / 4)
+      assert.isBelow(provider.sentParts, (clients * parts) / 4)
     }),
   )
 

@@ -6,7 +6,7 @@ import { server } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { newOwner, tokenOf } from "../fixtures/Owners.ts"
 import { type Outcome, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
-import { misprints, printsJson } from "../fixtures/Printed.ts"
+import { schemaProblems, printsJson } from "../fixtures/Printed.ts"
 import { rpcToken } from "../fixtures/Rpc.ts"
 import { baseUrl } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -46,7 +46,7 @@ const lineOf = (name: string, words: string) =>
 
 /** What fails may have printed nothing. */
 const misprintsOf = (name: string, { code, stdout }: Outcome) =>
-  printsJson(name) && (code === 0 || stdout !== "") ? misprints(name, stdout) : ""
+  printsJson(name) && (code === 0 || stdout !== "") ? schemaProblems(name, stdout) : ""
 
 /** Nobody is there: what is done at PLINTH_URL fails. */
 const nobody = { PLINTH_URL: "http://127.0.0.1:9", PLINTH_TOKEN: rpcToken }

@@ -9,7 +9,7 @@ import {
   begins,
   enqueue,
   jobOf,
-  lost,
+  lostLeaseMs,
   Workers,
 } from "../fixtures/FaultWorkers.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -46,9 +46,9 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         for (const job of [...lostOnes, ...others]) yield* becomes(job, "completed")
         for (const job of lostOnes) {
           const [first, second, ...more] = runsOf(job)
-          assert.deepInclude(first, { pid: victim.pid, how: "its process died" })
+          assert.deepInclude(first, { pid: victim.pid, how: "process died" })
           assert.deepInclude(second, { pid: other.pid, attempt: 2, how: "end" })
-          assert.isBelow(second?.begun ?? Number.POSITIVE_INFINITY, killed + lost)
+          assert.isBelow(second?.begun ?? Number.POSITIVE_INFINITY, killed + lostLeaseMs)
           assert.deepStrictEqual(more, [])
           assertOneAtATime(runsOf(job))
         }
@@ -79,8 +79,8 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         assert.deepStrictEqual(
           runsOf(deadly).map(({ attempt, how }) => [attempt, how]),
           [
-            [1, "its process died"],
-            [2, "its process died"],
+            [1, "process died"],
+            [2, "process died"],
           ],
         )
         yield* becomes(yield* enqueue(Deadly, "nothing"), "completed")
@@ -105,7 +105,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         assert.deepInclude(yield* jobOf(long), { state: "waiting", attempts: 0 })
         const second = yield* start(Stopped)
         yield* begins(long, 2)
-        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "let go" })
+        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "interrupted" })
         assert.deepInclude(runsOf(long)[1], { pid: second.pid, attempt: 1 })
         assertOneAtATime(runsOf(long))
       }),
@@ -141,7 +141,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         assert.deepInclude(yield* jobOf(late), held)
 
         yield* eventually(Effect.sync(() => both.every((job) => runsOf(job)[0]?.how !== undefined)))
-        assert.strictEqual(runsOf(long)[0]?.how, "let go")
+        assert.strictEqual(runsOf(long)[0]?.how, "interrupted")
         yield* becomes(short, "completed")
         assert.deepInclude(runsOf(short)[1], { pid: other.pid, attempt: 2, how: "end" })
         assert.deepInclude(yield* jobOf(short), { attempts: 2 })

@@ -5,7 +5,7 @@ import type { Answer } from "../fixtures/Answer.ts"
 import { bodyOf, failureOf, type Request, send } from "../fixtures/Http.ts"
 import {
   connectionsAgree,
-  exclusive,
+  exclusiveConnections,
   locked,
   onInsert,
   pool,
@@ -286,9 +286,11 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
           yield* connectionsAgree
           const lock = yield* locked("SELECT * FROM users WHERE role <> 'user' FOR UPDATE")
           const holders = yield* Effect.forkChild(
-            all(Array.from({ length: exclusive }, () => send(rename(admin, user, "Eve")))),
+            all(
+              Array.from({ length: exclusiveConnections }, () => send(rename(admin, user, "Eve"))),
+            ),
           )
-          yield* eventually(Effect.map(pool, ({ active }) => active === exclusive))
+          yield* eventually(Effect.map(pool, ({ active }) => active === exclusiveConnections))
           yield* connectionsAgree
 
           const refused = yield* Effect.forkChild(timed(rename(admin, user, "Eve")))
@@ -323,7 +325,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
             yield* Effect.scoped(
               Effect.gen(function* () {
                 yield* onInsert(
-                  "at once",
+                  "immediately",
                   "audit_logs",
                   `IF nextval('tries') <= 3 THEN ${raise}; END IF`,
                 )
@@ -335,7 +337,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
 
             yield* Effect.scoped(
               Effect.gen(function* () {
-                yield* onInsert("at once", "audit_logs", `PERFORM nextval('tries'); ${raise}`)
+                yield* onInsert("immediately", "audit_logs", `PERFORM nextval('tries'); ${raise}`)
                 assertBusy(yield* send(rename(admin, user, "Eve")))
                 assert.strictEqual(yield* tries, 4)
               }),

@@ -5,7 +5,13 @@ import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { Shared } from "../fixtures/FaultJobs.ts"
-import { assertOneAtATime, begins, enqueue, lost, Workers } from "../fixtures/FaultWorkers.ts"
+import {
+  assertOneAtATime,
+  begins,
+  enqueue,
+  lostLeaseMs,
+  Workers,
+} from "../fixtures/FaultWorkers.ts"
 import { Victim } from "../fixtures/Victim.ts"
 import { sleep } from "../RedisServer.ts"
 
@@ -37,7 +43,7 @@ const assertDone = Effect.fnUntraced(function* (jobs: ReadonlyArray<Enqueued>) {
       // A connection that was being opened while PostgreSQL stood still may time out after that.
       Effect.catchTag("ServiceUnavailableError", () => Effect.succeed(false)),
     ),
-    (3 * lost) / 1000,
+    (3 * lostLeaseMs) / 1000,
   )
   assert.deepInclude(yield* queue.stats, { failed: 0, cancelled: 0 })
   const effects = yield* sql<{ job_id: string }>`SELECT job_id FROM effects`
@@ -133,7 +139,7 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
           const last = long.map((job) => runsOf(job).at(-1))
           assert.deepStrictEqual(
             last.map((run) => run?.how),
-            long.map(() => "let go" as const),
+            long.map(() => "interrupted" as const),
           )
           yield* victim.thaw
           yield* Fiber.join(load)

@@ -15,7 +15,7 @@ import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import type { AiProvider } from "../../src/services/ai/Ai.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { FakeProvider } from "../fixtures/FakeAi.ts"
-import { asking, client, failure, frame, framesIn, post, rpcServer } from "../fixtures/Rpc.ts"
+import { chatRequest, client, failure, frame, framesIn, post, rpcServer } from "../fixtures/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 
@@ -60,13 +60,13 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
       assert.instanceOf(quota, QuotaExceededError)
       assert.deepInclude(quota, { metric: "projects", limit: 1, used: 1 })
 
-      const shut = yield* failure((rpc) => rpc("ai.complete", { user_id: gone.id, ...asking }))
+      const shut = yield* failure((rpc) => rpc("ai.complete", { user_id: gone.id, ...chatRequest }))
       assert.instanceOf(shut, AuthorizationError)
       assert.strictEqual(shut.reason, "deactivated")
 
       openai.script = { ...openai.script, refuses: "unavailable" }
       const down = yield* failure((rpc) =>
-        rpc("ai.stream", { user_id: id, ...asking, model: "gpt-5.2" }).pipe(Stream.runDrain),
+        rpc("ai.stream", { user_id: id, ...chatRequest, model: "gpt-5.2" }).pipe(Stream.runDrain),
       )
       assert.instanceOf(down, ExternalServiceError)
     }),
@@ -90,7 +90,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
-      const payload = { user_id: id, ...asking, model: "claude-sonnet-4-5" }
+      const payload = { user_id: id, ...chatRequest, model: "claude-sonnet-4-5" }
       for (const call of [
         rpc("ai.complete", payload),
         rpc("ai.stream", payload).pipe(Stream.runDrain),

@@ -9,7 +9,15 @@ import { newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { FakeProvider, part } from "../fixtures/FakeAi.ts"
 import { series } from "../fixtures/Series.ts"
-import { asking, failure, frame, framesIn, post, rpcServer, rpcToken } from "../fixtures/Rpc.ts"
+import {
+  chatRequest,
+  failure,
+  frame,
+  framesIn,
+  post,
+  rpcServer,
+  rpcToken,
+} from "../fixtures/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 
@@ -36,7 +44,7 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
       const { id } = yield* newCaller()
       openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
       const late = yield* failure((rpc) =>
-        rpc("ai.stream", { user_id: id, ...asking }).pipe(
+        rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
           Stream.runDrain,
           withDeadline("300 millis"),
         ),
@@ -52,7 +60,7 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
       const { id } = yield* newCaller()
       openai.script = { parts: 1, ending: "hang", tokens: { prompt: null, completion: null } }
       const headers = { "x-plinth-timeout-ms": "200" }
-      const body = frame("ai.stream", { user_id: id, ...asking })
+      const body = frame("ai.stream", { user_id: id, ...chatRequest })
       const { text } = yield* post({ body, headers })
       const [chunk, exit] = framesIn(text)
       assert.deepStrictEqual(chunk, {
@@ -63,7 +71,7 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
       assert.include(JSON.stringify(exit), '"code":"DEADLINE_EXCEEDED"')
       yield* eventually(Effect.sync(() => !openai.isOpen))
       const unary = yield* post({
-        body: frame("ai.complete", { user_id: id, ...asking }),
+        body: frame("ai.complete", { user_id: id, ...chatRequest }),
         headers,
       })
       assert.include(unary.text, '"code":"DEADLINE_EXCEEDED"')
@@ -101,7 +109,9 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
       openai.script = { parts: 3, ending: "stop", tokens: { prompt: 7, completion: 3 } }
-      const events = yield* rpc("ai.stream", { user_id: id, ...asking }).pipe(Stream.runCollect)
+      const events = yield* rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
+        Stream.runCollect,
+      )
       assert.deepStrictEqual(
         events.map((event) => (event._tag === "delta" ? event.text : event.completion.usage)),
         [part, part, part, { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }],
@@ -116,7 +126,7 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
       openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
-      const [first] = yield* rpc("ai.stream", { user_id: id, ...asking }).pipe(
+      const [first] = yield* rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
         Stream.take(1),
         Stream.runCollect,
       )
@@ -131,8 +141,8 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
       const rpc = yield* PlinthRpc
       openai.script = { parts: 0, ending: "hang", tokens: { prompt: null, completion: null } }
       for (const call of [
-        rpc("ai.complete", { user_id: id, ...asking }),
-        rpc("ai.stream", { user_id: id, ...asking }).pipe(Stream.runDrain),
+        rpc("ai.complete", { user_id: id, ...chatRequest }),
+        rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(Stream.runDrain),
       ]) {
         openai.calls = []
         const fiber = yield* Effect.forkChild(call)

@@ -15,7 +15,7 @@ const directory = "test/clients"
 
 layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) => {
   it.effect(
-    "can be written for the tools of others",
+    "can be written for third-party tools",
     () =>
       Effect.gen(function* () {
         yield* installedIn(directory)
@@ -25,7 +25,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect(
-    "has nothing that Spectral or Redocly would change",
+    "passes Spectral and Redocly without findings",
     () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* run(directory, process.execPath, ["lint.mjs"]), "")
@@ -34,7 +34,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect(
-    "makes typed clients, which compile under strict",
+    "generates typed clients that compile under strict",
     () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* npm(directory, "run", "--silent", "types"), "")
@@ -43,7 +43,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect.each(["openapi-fetch", "hey-api"])(
-    "makes a client that signs in, owns projects, and is told typed errors: %s",
+    "generates a client that signs in, manages projects, and receives typed errors: %s",
     (client) =>
       Effect.gen(function* () {
         const [url, ada, bob] = [
@@ -60,7 +60,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect(
-    "makes the front ends of docs/clients.md",
+    "generates the front ends of docs/clients.md",
     () =>
       Effect.gen(function* () {
         const [url, token, { consumer: cwd }] = [

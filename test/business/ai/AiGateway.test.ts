@@ -14,35 +14,37 @@ const provider = new FakeProvider("openai")
 
 layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }), {
   excludeTestServices: true,
-})("A call", (it) => {
-  it.effect("is reserved for: 20 at once go over the limit by one reservation at most", () =>
-    Effect.gen(function* () {
-      const gateway = yield* AiGateway
-      const caller = yield* asCaller
-      provider.script = { parts: 1, ending: "stop", tokens: { prompt: 20, completion: 80 } }
-      const call = Effect.result(gateway.complete(caller, request))
-      const all = yield* Effect.all(
-        Array.from({ length: 20 }, () => call),
-        {
-          concurrency: "unbounded",
-        },
-      )
-      const refused = all.filter(({ _tag }) => _tag === "Failure")
-      assert.isAbove(refused.length, 0)
-      const { reserved, rows } = yield* ledgerOf(caller.id)
-      assert.strictEqual(reserved, 0)
-      const spent = rows
-        .filter(({ metric }) => metric === "ai_tokens")
-        .reduce((sum, { quantity }) => sum + quantity, 0)
-      assert.isAtMost(spent, 500 + 102)
+})("An AI call", (it) => {
+  it.effect(
+    "reserves tokens, so that 20 concurrent calls exceed the limit by one reservation at most",
+    () =>
+      Effect.gen(function* () {
+        const gateway = yield* AiGateway
+        const caller = yield* asCaller
+        provider.script = { parts: 1, ending: "stop", tokens: { prompt: 20, completion: 80 } }
+        const call = Effect.result(gateway.complete(caller, request))
+        const all = yield* Effect.all(
+          Array.from({ length: 20 }, () => call),
+          {
+            concurrency: "unbounded",
+          },
+        )
+        const refused = all.filter(({ _tag }) => _tag === "Failure")
+        assert.isAbove(refused.length, 0)
+        const { reserved, rows } = yield* ledgerOf(caller.id)
+        assert.strictEqual(reserved, 0)
+        const spent = rows
+          .filter(({ metric }) => metric === "ai_tokens")
+          .reduce((sum, { quantity }) => sum + quantity, 0)
+        assert.isAtMost(spent, 500 + 102)
 
-      yield* Effect.repeat(call, { until: ({ _tag }) => _tag === "Failure" })
-      const failure = yield* Effect.flip(gateway.complete(caller, request))
-      assert.include(failure, { _tag: "QuotaExceededError", metric: "ai_tokens", limit: 500 })
-    }),
+        yield* Effect.repeat(call, { until: ({ _tag }) => _tag === "Failure" })
+        const failure = yield* Effect.flip(gateway.complete(caller, request))
+        assert.include(failure, { _tag: "QuotaExceededError", metric: "ai_tokens", limit: 500 })
+      }),
   )
 
-  it.effect("that nobody settled is taken for spent when its time is over, once", () =>
+  it.effect("counts an expired, unsettled reservation as spent, once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const reservations = yield* AiReservations
@@ -58,7 +60,7 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
     }),
   )
 
-  it.effect("whose client goes away before there is an answer costs nothing", () =>
+  it.effect("costs nothing when the client disconnects before there is an answer", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const caller = yield* asCaller
@@ -73,7 +75,7 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
     }),
   )
 
-  it.effect("is paid by the month", () =>
+  it.effect("counts against the limit of its calendar month", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const { record } = yield* Usage
@@ -103,7 +105,7 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
     }),
   )
 
-  it.effect("that breaks is settled before that is told", () =>
+  it.effect("settles a broken stream before the client sees the failure", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const caller = yield* asCaller
@@ -158,7 +160,7 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
       assert.include(late._tag === "Failure" && late.failure, { _tag: "ExternalServiceError" })
       const { rows } = yield* ledgerOf(caller.id)
       const tokens = rows.filter(({ metric }) => metric === "ai_tokens")
-      // The third comes too late, but it came.
+      // The third text arrived after the deadline, but it was delivered.
       assert.sameMembers(
         tokens.map(({ quantity }) => quantity),
         [1 + 9, 1 + 3],
@@ -166,7 +168,7 @@ layer(appWithProviders([provider], { PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }
     }),
   )
 
-  it.effect("answers with what was metered", () =>
+  it.effect("answers with the metered usage", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const caller = yield* asCaller

@@ -16,20 +16,20 @@ const scripts = Schema.Struct({
   }),
 })
 
-/** After so many parts the client reads no more, and goes away. */
-const takings = Schema.Literals([1, 2, 3, 4, 5, 6, 7])
+/** The client stops reading after this many parts and disconnects. */
+const readCounts = Schema.Literals([1, 2, 3, 4, 5, 6, 7])
 
 layer(appWithProviders([provider]), { excludeTestServices: true, timeout: "60 seconds" })(
-  "A streamed call",
+  "A streamed AI call",
   (it) => {
     it.effect.prop(
-      "costs what the provider gave away, wherever it fails and wherever its client goes away",
-      [scripts, takings],
-      ([script, taken]) =>
+      "costs what the provider sent, wherever it fails and wherever the client disconnects",
+      [scripts, readCounts],
+      ([script, readCount]) =>
         Effect.gen(function* () {
           const gateway = yield* AiGateway
           const caller = yield* asCaller
-          Object.assign(provider, { script, given: 0, isOpen: false })
+          Object.assign(provider, { script, sentParts: 0, isOpen: false })
           let seen = 0
           const reading = yield* Effect.forkChild(
             gateway.stream(caller, request).pipe(
@@ -37,14 +37,14 @@ layer(appWithProviders([provider]), { excludeTestServices: true, timeout: "60 se
                 Stream.runForEach(({ _tag }) => {
                   if (_tag === "end") return Effect.void
                   seen += 1
-                  return seen >= taken ? Effect.never : Effect.void
+                  return seen >= readCount ? Effect.never : Effect.void
                 }),
               ),
               Effect.scoped,
             ),
           )
-          const last = script.ending === "hang" ? Math.min(taken, script.parts) : taken
-          // It has ended, or whatever waits now waits for ever.
+          const last = script.ending === "hang" ? Math.min(readCount, script.parts) : readCount
+          // Either the call has ended, or everything that still waits would wait forever.
           yield* eventually(
             Effect.sync(
               () => reading.pollUnsafe() !== undefined || (provider.isOpen && seen >= last),
@@ -54,18 +54,18 @@ layer(appWithProviders([provider]), { excludeTestServices: true, timeout: "60 se
           assert.isFalse(provider.isOpen)
           const { reserved, rows } = yield* ledgerOf(caller.id)
           assert.strictEqual(reserved, 0)
-          assert.deepStrictEqual(rows, expected(script, taken))
+          assert.deepStrictEqual(rows, expected(script, readCount))
         }),
       { arbitrary: { runs: 150 } },
     )
   },
 )
 
-const expected = (script: Script, taken: number) => {
+const expected = (script: Script, readCount: number) => {
   const { ending, parts, tokens } = script
   if (parts === 0 && ending !== "stop") return []
-  const isWhole = ending === "stop" && taken > parts
-  if (!isWhole) return written(1 + provider.given, true)
+  const isWhole = ending === "stop" && readCount > parts
+  if (!isWhole) return written(1 + provider.sentParts, true)
   const prompt = tokens.prompt ?? 1
   const completion = tokens.completion ?? parts
   return written(prompt + completion, tokens.prompt === null || tokens.completion === null)

@@ -20,20 +20,20 @@ import { testAppWith } from "../../TestApp.ts"
 const provider = new FakeProvider("openai")
 provider.script = { parts: 2, ending: "stop", tokens: { prompt: 20, completion: 80 } }
 
-/** What befalls the next settlements: so many fail, and all of them wait for this. */
-const trouble = { failures: 0, begun: 0, until: Effect.void }
+/** Makes the next `failures` settlements fail; all settlements wait for `until`. */
+const settleFaults = { failures: 0, begun: 0, until: Effect.void }
 
-const troubled = Layer.effect(
+const faultyRepo = Layer.effect(
   UsageRepo,
   Effect.map(UsageRepo, (repo) => ({
     ...repo,
     settle: (id, entries) =>
       Effect.suspend(() => {
-        trouble.begun += 1
-        trouble.failures -= 1
-        return trouble.failures >= 0
+        settleFaults.begun += 1
+        settleFaults.failures -= 1
+        return settleFaults.failures >= 0
           ? Effect.fail(new ServiceUnavailableError({ service: "database" }))
-          : Effect.andThen(trouble.until, repo.settle(id, entries))
+          : Effect.andThen(settleFaults.until, repo.settle(id, entries))
       }),
   })),
 ).pipe(Layer.provide(UsageRepo.layer))
@@ -42,28 +42,28 @@ const app = Layer.fresh(AiGateway.layer).pipe(
   Layer.provide(Layer.succeed(Ai, { providers: new Map([["openai" as const, provider]]) })),
   Layer.provideMerge(Layer.fresh(AiReservations.layer)),
   Layer.provide(Layer.fresh(Usage.layer)),
-  Layer.provide(troubled),
+  Layer.provide(faultyRepo),
   Layer.provideMerge(
     testAppWith({ OPENAI_API_KEY: "key", PLAN_LIMITS: '{"free":{"ai_tokens":500}}' }),
   ),
 )
 
-layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call took", (it) => {
-  it.effect("is written though the database was away for a moment", () =>
+layer(app, { excludeTestServices: true, timeout: "30 seconds" })("AI usage", (it) => {
+  it.effect("is written despite a short database outage", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const caller = yield* asCaller
-      Object.assign(trouble, { failures: 3 })
+      Object.assign(settleFaults, { failures: 3 })
       yield* gateway.complete(caller, request)
       assert.deepStrictEqual(yield* ledgerOf(caller.id), { rows: written(100, false), reserved: 0 })
     }),
   )
 
-  it.effect("is left to the sweep where it cannot be written, and the answer is given", () =>
+  it.effect("is left to the sweep when it cannot be written, and the caller gets the answer", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const caller = yield* asCaller
-      Object.assign(trouble, { failures: 7 })
+      Object.assign(settleFaults, { failures: 7 })
       const { usage } = yield* gateway.complete(caller, request)
       assert.strictEqual(usage.total_tokens, 100)
       assert.deepStrictEqual(yield* ledgerOf(caller.id), { rows: [], reserved: 1 })
@@ -71,26 +71,26 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
   )
 
   it.effect.each(["complete", "stream"] as const)(
-    "is written when the client goes away in that moment: %s",
-    (way) =>
+    "is written when the client disconnects during the settlement: %s",
+    (mode) =>
       Effect.gen(function* () {
         const gateway = yield* AiGateway
         const caller = yield* asCaller
-        const goes = yield* Latch.make()
-        Object.assign(trouble, { begun: 0, until: goes.await })
+        const mayEnd = yield* Latch.make()
+        Object.assign(settleFaults, { begun: 0, until: mayEnd.await })
         const calling = yield* Effect.forkChild(
-          way === "complete"
+          mode === "complete"
             ? gateway.complete(caller, request)
             : Effect.scoped(Effect.flatMap(gateway.stream(caller, request), Stream.runDrain)),
         )
-        yield* eventually(Effect.sync(() => trouble.begun > 0))
-        const leaving = yield* Effect.forkChild(Fiber.interrupt(calling), {
+        yield* eventually(Effect.sync(() => settleFaults.begun > 0))
+        const interrupting = yield* Effect.forkChild(Fiber.interrupt(calling), {
           startImmediately: true,
         })
-        yield* goes.open
-        yield* Fiber.join(leaving)
-        Object.assign(trouble, { until: Effect.void })
-        assert.strictEqual(trouble.begun, 1)
+        yield* mayEnd.open
+        yield* Fiber.join(interrupting)
+        Object.assign(settleFaults, { until: Effect.void })
+        assert.strictEqual(settleFaults.begun, 1)
         assert.deepStrictEqual(yield* ledgerOf(caller.id), {
           rows: written(100, false),
           reserved: 0,
@@ -98,7 +98,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
       }),
   )
 
-  it.effect("is reserved before, by no more than the limit and one", () =>
+  it.effect("is reserved up to the limit plus one call, with 20 concurrent calls", () =>
     Effect.gen(function* () {
       const { reserve } = yield* AiReservations
       for (let round = 0; round < 10; round += 1) {
@@ -117,37 +117,39 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
     }),
   )
 
-  it.effect("is reserved before, by no more than the limit and one, whatever sizes meet", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const { transaction } = yield* Database
-      const { reserve } = yield* AiReservations
-      const caller = yield* asCaller
-      const times = (count: number, tokens: number) =>
-        Effect.forEach(Array.from({ length: count }), () =>
-          Effect.result(reserve(caller, { model: "gpt-4o", tokens })),
+  it.effect(
+    "is reserved up to the limit plus one call, with concurrent calls of different sizes",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { transaction } = yield* Database
+        const { reserve } = yield* AiReservations
+        const caller = yield* asCaller
+        const times = (count: number, tokens: number) =>
+          Effect.forEach(Array.from({ length: count }), () =>
+            Effect.result(reserve(caller, { model: "gpt-4o", tokens })),
+          )
+        const [areReserved, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
+        const small = yield* times(50, 1).pipe(
+          Effect.andThen(areReserved.open),
+          Effect.andThen(mayEnd.await),
+          transaction,
+          Effect.forkChild,
         )
-      const [areReserved, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
-      const small = yield* times(50, 1).pipe(
-        Effect.andThen(areReserved.open),
-        Effect.andThen(mayEnd.await),
-        transaction,
-        Effect.forkChild,
-      )
-      yield* areReserved.await
-      const large = yield* Effect.forkChild(times(5, 240))
-      // So that they wait for the small ones, where they can.
-      yield* Effect.sleep(200)
-      yield* mayEnd.open
-      yield* Fiber.join(small)
-      yield* Fiber.join(large)
-      const [sum] = yield* sql<{ readonly tokens: number }>`
+        yield* areReserved.await
+        const large = yield* Effect.forkChild(times(5, 240))
+        // On PostgreSQL the large ones now wait for the lock of the small ones.
+        yield* Effect.sleep(200)
+        yield* mayEnd.open
+        yield* Fiber.join(small)
+        yield* Fiber.join(large)
+        const [sum] = yield* sql<{ readonly tokens: number }>`
         SELECT sum(quantity) AS tokens FROM usage_reservations WHERE user_id = ${caller.id}`
-      assert.strictEqual(Number(sum?.tokens), 50 + 240 + 240)
-    }),
+        assert.strictEqual(Number(sum?.tokens), 50 + 240 + 240)
+      }),
   )
 
-  it.effect("is written with what goes with it, or not at all", () =>
+  it.effect("is settled together with the caller's effect, or not at all", () =>
     Effect.gen(function* () {
       const { reserve, settle } = yield* AiReservations
       const caller = yield* asCaller
@@ -160,7 +162,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
     }),
   )
 
-  it.effect("is reserved before, while anything is left", () =>
+  it.effect("is reserved as long as any of the limit is left", () =>
     Effect.gen(function* () {
       const { reserve } = yield* AiReservations
       const caller = yield* asCaller
@@ -171,7 +173,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
     }),
   )
 
-  it.effect("is reserved before, by its prompt and all that it may answer", () =>
+  it.effect("is reserved for the prompt and the longest possible answer", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const gateway = yield* AiGateway
@@ -201,7 +203,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
     }),
   )
 
-  it.effect("is swept, however many were left", () =>
+  it.effect("is swept completely, however many reservations have expired", () =>
     Effect.gen(function* () {
       const { insert } = yield* AiReservationsRepo
       const { sweep } = yield* AiReservations
@@ -222,7 +224,7 @@ layer(app, { excludeTestServices: true, timeout: "30 seconds" })("What a call to
     }),
   )
 
-  it.effect("is swept, though one that comes first cannot be written", () =>
+  it.effect("is swept even if an earlier reservation cannot be written", () =>
     Effect.gen(function* () {
       const { insert } = yield* AiReservationsRepo
       const { sweep } = yield* AiReservations
@@ -252,8 +254,8 @@ layer(
     PLAN_LIMITS: '{"free":{"ai_tokens":0}}',
   }),
   { excludeTestServices: true },
-)("Where usage is not tracked, a call", (it) => {
-  it.effect("has no limit, and leaves nothing", () =>
+)("AI usage without tracking", (it) => {
+  it.effect("has no limit and writes no rows", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const caller = yield* asCaller

@@ -31,37 +31,37 @@ const settings: AiSettings = {
   fallbacks: [claude, gemini],
 }
 
-describe("The models that are asked", () => {
+describe("chainOf", () => {
   it.each([
-    ["the default one", {}, gpt],
-    ["that of a complexity", { complexity: "complex" }, claude],
+    ["the default model", {}, gpt],
+    ["the model of the complexity", { complexity: "complex" }, claude],
     [
-      "the one by name, rather than by complexity",
+      "the named model, whatever the complexity",
       { model: "gpt-5", complexity: "complex" },
       "openai/gpt-5",
     ],
-    ["one of the family of the name", { model: "claude-opus-5" }, "anthropic/claude-opus-5"],
-    ["one of the provider that is named", { model: "google/gpt-4o" }, "google/gpt-4o"],
-    ["one with slashes in its name", { model: "openai/a/b" }, "openai/a/b"],
-    ["one that nobody knows, of the default provider", { model: "llama/7b" }, "openai/llama/7b"],
-  ] as const)("begin with %s", (_, asked, expected) => {
-    const [first] = chainOf(settings, { ...request, ...asked })
+    ["the provider of the model's family", { model: "claude-opus-5" }, "anthropic/claude-opus-5"],
+    ["the named provider", { model: "google/gpt-4o" }, "google/gpt-4o"],
+    ["a model whose name contains slashes", { model: "openai/a/b" }, "openai/a/b"],
+    ["the default provider, if the model is unknown", { model: "llama/7b" }, "openai/llama/7b"],
+  ] as const)("begins with %s", (_, input, expected) => {
+    const [first] = chainOf(settings, { ...request, ...input })
     const name = (model: typeof first) => `${model?.provider}/${model?.model}`
     assert.strictEqual(name(first), typeof expected === "string" ? expected : name(expected))
   })
 
-  it("are three at most, and none of a provider that was asked", () => {
+  it("has three models at most, and no provider twice", () => {
     const mini = { provider: "openai", model: "mini" } as const
     const haiku = { provider: "anthropic", model: "haiku" } as const
     const fallbacks = [mini, claude, gemini, haiku]
     assert.deepStrictEqual(chainOf({ ...settings, fallbacks }, request), [gpt, claude, gemini])
   })
 
-  it("are echo's, whatever is asked for, where there is nobody else", () => {
+  it("has only echo if no other provider is configured, whatever model is named", () => {
     const echo = { provider: "echo", model: "echo" } as const
-    const alone = { ...settings, providers: [{ provider: "echo" as const }], default: echo }
-    const asked = { ...request, model: "gpt-4o" }
-    assert.deepStrictEqual(chainOf({ ...alone, fallbacks: [] }, asked), [echo])
+    const onlyEcho = { ...settings, providers: [{ provider: "echo" as const }], default: echo }
+    const input = { ...request, model: "gpt-4o" }
+    assert.deepStrictEqual(chainOf({ ...onlyEcho, fallbacks: [] }, input), [echo])
   })
 })
 
@@ -78,8 +78,8 @@ interface Refusal {
 const thrice = (refuses: AiError["reason"]) =>
   Array.from({ length: 3 }, (): Refusal => ({ refuses }))
 
-/** What the three say, in the order in which they are asked; null is an answer. */
-const scripted = (refusals: ReadonlyArray<Refusal | null>) => {
+/** Scripts the three providers in the order in which they are called; null answers. */
+const scriptProviders = (refusals: ReadonlyArray<Refusal | null>) => {
   for (const [at, provider] of all.entries()) {
     const tokens = { prompt: 1, completion: 1 }
     provider.calls = []
@@ -87,12 +87,12 @@ const scripted = (refusals: ReadonlyArray<Refusal | null>) => {
   }
 }
 
-/** Who was asked, and how often. */
-const asked = () => all.flatMap(({ calls, name }) => calls.map(() => name))
+/** The providers called, one entry per call. */
+const calledProviders = () => all.flatMap(({ calls, name }) => calls.map(() => name))
 
 const caller = Effect.map(newCaller(), ({ id }) => ({ id, plan: "free" as const }))
 
-layer(appWithProviders(all), { excludeTestServices: true })("A call that is refused", (it) => {
+layer(appWithProviders(all), { excludeTestServices: true })("A refused AI call", (it) => {
   it.effect.each([
     ["overloaded", ["openai", "anthropic"]],
     ["unavailable", ["openai", "anthropic"]],
@@ -101,16 +101,16 @@ layer(appWithProviders(all), { excludeTestServices: true })("A call that is refu
     ["context_length", ["openai", "anthropic"]],
     ["content_policy", ["openai"]],
     ["invalid_request", ["openai"]],
-  ] as const)("as %s is asked of %o", ([refuses, expected]) =>
+  ] as const)("as %s calls %o", ([refuses, expected]) =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       for (const open of [
         gateway.complete(yield* caller, request),
         Effect.scoped(gateway.stream(yield* caller, request).pipe(Effect.flatMap(Stream.runDrain))),
       ]) {
-        scripted([{ refuses }, null, null])
+        scriptProviders([{ refuses }, null, null])
         const result = yield* Effect.result(open)
-        assert.deepStrictEqual(asked(), [...expected])
+        assert.deepStrictEqual(calledProviders(), [...expected])
         assert.strictEqual(result._tag, expected.length === 1 ? "Failure" : "Success")
         if (result._tag === "Failure") {
           assert.include(result.failure, { _tag: "ValidationError", field: "messages" })
@@ -119,71 +119,79 @@ layer(appWithProviders(all), { excludeTestServices: true })("A call that is refu
     }),
   )
 
-  it.effect("as too long is asked of nobody who reads less", () =>
+  it.effect("as too long calls no provider with a smaller context window", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
-      scripted([null, null, { refuses: "context_length" }])
+      scriptProviders([null, null, { refuses: "context_length" }])
       const model = "gemini-3.8-flash"
       const failure = yield* Effect.flip(gateway.complete(yield* caller, { ...request, model }))
       assert.include(failure, { _tag: "ValidationError", field: "messages" })
-      assert.deepStrictEqual(asked(), ["google"])
+      assert.deepStrictEqual(calledProviders(), ["google"])
     }),
   )
 
   it.effect.each([
     [
-      "when the first of them is free again",
+      "the earliest retry_after",
       [7, 3, 5].map((retry_after) => ({ refuses: "rate_limited", retry_after }) as const),
       ["ServiceUnavailableError", "ai", 3],
     ],
     [
-      "in a second, where they do not say when",
+      "a retry after 1 s, if overloaded providers give no time",
       thrice("overloaded"),
       ["ServiceUnavailableError", "ai", 1],
     ],
-    ["in a second, too", thrice("rate_limited"), ["ServiceUnavailableError", "ai", 1]],
     [
-      "that they failed, and who was the last",
+      "a retry after 1 s, if rate-limited providers give no time",
+      thrice("rate_limited"),
+      ["ServiceUnavailableError", "ai", 1],
+    ],
+    [
+      "an error that names the last provider",
       thrice("unavailable"),
       ["ExternalServiceError", "google", null],
     ],
-    ["nothing of our keys", thrice("authentication"), ["ServiceUnavailableError", "ai", null]],
-  ] as const)("by all of them is told %s", ([, refusals, expected]) =>
+    [
+      "no detail of our API keys",
+      thrice("authentication"),
+      ["ServiceUnavailableError", "ai", null],
+    ],
+  ] as const)("by every provider answers with %s", ([, refusals, expected]) =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
-      scripted(refusals)
+      scriptProviders(refusals)
       const failure = yield* Effect.flip(gateway.complete(yield* caller, request))
       const { retry_after, service } = { retry_after: null, service: null, ...failure }
       assert.deepStrictEqual([failure._tag, service, retry_after], [...expected])
-      assert.deepStrictEqual(asked(), ["openai", "anthropic", "google"])
+      assert.deepStrictEqual(calledProviders(), ["openai", "anthropic", "google"])
     }),
   )
 
-  it.effect("after its first text is asked of nobody else", () =>
+  it.effect("after its first text calls no other provider", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
-      scripted([null, null, null])
+      scriptProviders([null, null, null])
       openai.script = { ...openai.script, ending: "cut" }
       const failure = yield* gateway
         .stream(yield* caller, request)
         .pipe(Effect.flatMap(Stream.runDrain), Effect.scoped, Effect.flip)
       assert.include(failure, { _tag: "ExternalServiceError", service: "openai" })
-      assert.deepStrictEqual(asked(), ["openai"])
+      assert.deepStrictEqual(calledProviders(), ["openai"])
     }),
   )
 })
 
 layer(appWithProviders(all, { AI_FALLBACK_PROVIDERS: "google,openai" }), {
   excludeTestServices: true,
-})("A call that is too long", (it) => {
-  it.effect("is asked of nobody who reads less, whatever others said meanwhile", () =>
+})("An AI call that is too long", (it) => {
+  it.effect("calls no provider with a smaller context window, even after other errors", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
-      scripted([null, { refuses: "context_length" }, { refuses: "overloaded" }])
+      scriptProviders([null, { refuses: "context_length" }, { refuses: "overloaded" }])
       const model = "claude-sonnet-5-5"
       const failure = yield* Effect.flip(gateway.complete(yield* caller, { ...request, model }))
       assert.include(failure, { _tag: "ServiceUnavailableError", retry_after: 1 })
-      assert.deepStrictEqual(asked(), ["anthropic", "google"])
+      assert.deepStrictEqual(calledProviders(), ["anthropic", "google"])
     }),
   )
 })

@@ -13,8 +13,8 @@ const entry = {
   details: { nested: { list: [1, "two", null] }, unicode: "☃" },
 }
 
-layer(Business.layer)("an audit row", (it) => {
-  it.effect("keeps its details as they were given, and no request where there is none", () =>
+layer(Business.layer)("Audit", (it) => {
+  it.effect("stores details unchanged, and a null request outside of requests", () =>
     Effect.gen(function* () {
       const audit = yield* Audit
       const repo = yield* AuditRepo
@@ -24,7 +24,7 @@ layer(Business.layer)("an audit row", (it) => {
     }),
   )
 
-  it.effect("goes with the transaction it was written in", () =>
+  it.effect("rolls back with its transaction", () =>
     Effect.gen(function* () {
       const audit = yield* Audit
       const repo = yield* AuditRepo

@@ -23,8 +23,8 @@ const newClaim = Effect.gen(function* () {
 
 type Claim = Effect.Success<typeof newClaim>
 
-/** Keeps the answer, as who settles the call does; says under which id. */
-const answering = (answer: string) =>
+/** Settles the claim with this answer and returns its id. */
+const settleWith = (answer: string) =>
   Effect.flatMap(CurrentPendingAnswer, (current) =>
     current === null
       ? Effect.die("there is no claim")
@@ -37,12 +37,12 @@ const replayed = ({ body, status }: { readonly body: string | null; readonly sta
 })
 
 const once = (claim: Claim, answer: string) =>
-  Effect.flatMap(Claims, (claims) => claims.once(claim, answering(answer), replayed))
+  Effect.flatMap(Claims, (claims) => claims.once(claim, settleWith(answer), replayed))
 
 const past = "2020-01-01T00:00:00.000Z"
 
-layer(tested, { excludeTestServices: true })("A claim of a key", (it) => {
-  it.effect("is answered once, and the answer is given again to the same request alone", () =>
+layer(tested, { excludeTestServices: true })("Claims", (it) => {
+  it.effect("runs a request once and replays its answer to the same request only", () =>
     Effect.gen(function* () {
       const claim = yield* newClaim
       const first = yield* once(claim, "one")
@@ -62,37 +62,39 @@ layer(tested, { excludeTestServices: true })("A claim of a key", (it) => {
     }),
   )
 
-  it.effect("is of the next one after its lease: who comes late neither answers nor frees it", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const { once: claimed } = yield* Claims
-      const claim = yield* newClaim
-      const [hasBegun, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
-      const slow = hasBegun.open.pipe(
-        Effect.andThen(mayEnd.await),
-        Effect.andThen(answering("late")),
-      )
-      const first = yield* Effect.forkChild(claimed(claim, slow, replayed))
-      yield* hasBegun.await
-      assert.include(yield* Effect.flip(once(claim, "no")), { reason: "in_progress" })
-      yield* sql`UPDATE idempotency_keys SET leased_until = ${past} WHERE user_id = ${claim.user_id}`
-      const second = Effect.gen(function* () {
-        // A process that died had another id when the request was another one.
-        yield* sql`UPDATE idempotency_keys SET claim_id = 'next' WHERE user_id = ${claim.user_id}`
-        yield* mayEnd.open
-        yield* Fiber.join(first)
-        return yield* Effect.flip(once(claim, "no"))
-      })
-      const failure = yield* claimed(
-        claim,
-        Effect.map(second, ({ _tag }) => ({ id: "", answer: _tag })),
-        replayed,
-      )
-      assert.strictEqual(failure.answer, "ConflictError")
-    }),
+  it.effect(
+    "passes a key on when its lease expires: the late holder neither answers nor frees it",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { once: claimed } = yield* Claims
+        const claim = yield* newClaim
+        const [hasBegun, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
+        const slow = hasBegun.open.pipe(
+          Effect.andThen(mayEnd.await),
+          Effect.andThen(settleWith("late")),
+        )
+        const first = yield* Effect.forkChild(claimed(claim, slow, replayed))
+        yield* hasBegun.await
+        assert.include(yield* Effect.flip(once(claim, "no")), { reason: "in_progress" })
+        yield* sql`UPDATE idempotency_keys SET leased_until = ${past} WHERE user_id = ${claim.user_id}`
+        const second = Effect.gen(function* () {
+          // Another process would have given this claim another id.
+          yield* sql`UPDATE idempotency_keys SET claim_id = 'next' WHERE user_id = ${claim.user_id}`
+          yield* mayEnd.open
+          yield* Fiber.join(first)
+          return yield* Effect.flip(once(claim, "no"))
+        })
+        const failure = yield* claimed(
+          claim,
+          Effect.map(second, ({ _tag }) => ({ id: "", answer: _tag })),
+          replayed,
+        )
+        assert.strictEqual(failure.answer, "ConflictError")
+      }),
   )
 
-  it.effect("lasts for twelve minutes, and less when nobody waits for the answer any more", () =>
+  it.effect("leases a key for 12 minutes, or until the caller is interrupted", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { once: claimed } = yield* Claims
@@ -109,7 +111,7 @@ layer(tested, { excludeTestServices: true })("A claim of a key", (it) => {
     }),
   )
 
-  it.effect("is forgotten after a day, answer, request, id and all", () =>
+  it.effect("forgets a key after a day, with its answer, fingerprint and id", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const claim = yield* newClaim

@@ -7,7 +7,7 @@ import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 import * as Business from "../../fixtures/Business.ts"
 import { newUser } from "../../TestApp.ts"
 
-/** How often a release meets no database. */
+/** The number of releases that will fail. */
 let failures = 0
 
 const flaky = Layer.effect(
@@ -24,18 +24,20 @@ const flaky = Layer.effect(
   })),
 ).pipe(Layer.provide(IdempotencyRepo.layer))
 
-const told: Array<string> = []
-const listening = Logger.layer([Logger.make(({ message }) => void told.push(String(message)))])
+const logged: Array<string> = []
+const capturingLogger = Logger.layer([
+  Logger.make(({ message }) => void logged.push(String(message))),
+])
 
 const tested = Claims.layer.pipe(
   Layer.provide(flaky),
   Layer.provideMerge(Business.layer),
-  Layer.provideMerge(listening),
+  Layer.provideMerge(capturingLogger),
 )
 
 const replayed = () => "replayed"
 
-/** Of a key that is new; what it came to, and whether the same request may be made again. */
+/** Fails a call on a new key; returns the failure and the outcome of repeating the request. */
 const failing = Effect.gen(function* () {
   const { once } = yield* Claims
   const users = yield* Users
@@ -48,23 +50,23 @@ const failing = Effect.gen(function* () {
 })
 
 layer(tested, { excludeTestServices: true, timeout: "30 seconds" })(
-  "A key whose call fails",
+  "Claims, after a call fails",
   (it) => {
-    it.effect("is free again, though the database was away for a moment", () =>
+    it.effect("frees the key despite a short database outage", () =>
       Effect.gen(function* () {
         failures = 2
         assert.deepStrictEqual(yield* failing, { first: "no", again: "done" })
-        assert.deepStrictEqual(told, [])
+        assert.deepStrictEqual(logged, [])
       }),
     )
 
-    it.effect("is taken until its lease ends when it cannot be released, and that is told", () =>
+    it.effect("holds the key until its lease expires if the release fails, and logs it", () =>
       Effect.gen(function* () {
         failures = 6
         const { again } = yield* failing
         assert.propertyVal(again, "_tag", "ConflictError")
         assert.strictEqual(
-          told.filter((line) => line.includes("idempotency key not released")).length,
+          logged.filter((line) => line.includes("idempotency key not released")).length,
           1,
         )
       }),

@@ -10,13 +10,13 @@ const later = { delay: "1 hour" } as const
 
 const reset = (token: unknown) => ({ user_id: "ada", token, expires_in_minutes: 5 })
 
-/** What the audit log knows, newest first. */
+/** The audit log, newest first. */
 const recorded = Effect.flatMap(AuditRepo, (repo) =>
   Effect.map(repo.list(null, { skip: 0, limit: 100 }), ({ items }) => items),
 )
 
-layer(TestApp, { excludeTestServices: true })("jobs of operators", (it) => {
-  it.effect("are enqueued by name from JSON, and recorded without what they were given", () =>
+layer(TestApp, { excludeTestServices: true })("Jobs", (it) => {
+  it.effect("enqueues by name from JSON and records no payload in the audit log", () =>
     Effect.gen(function* () {
       const jobs = yield* Jobs
       const queue = yield* JobQueue
@@ -53,7 +53,7 @@ layer(TestApp, { excludeTestServices: true })("jobs of operators", (it) => {
     }),
   )
 
-  it.effect("are refused with every issue and no value, and leave no trace", () =>
+  it.effect("refuses an invalid payload with every issue and no value, and changes nothing", () =>
     Effect.gen(function* () {
       const jobs = yield* Jobs
       const before = [yield* jobs.stats, (yield* recorded).length]
@@ -87,7 +87,7 @@ layer(TestApp, { excludeTestServices: true })("jobs of operators", (it) => {
     }),
   )
 
-  it.effect("are retried and cancelled by whom the audit log says", () =>
+  it.effect("records the actor of a retry or cancellation", () =>
     Effect.gen(function* () {
       const jobs = yield* Jobs
       const actor = {
@@ -118,19 +118,19 @@ layer(TestApp, { excludeTestServices: true })("jobs of operators", (it) => {
     }),
   )
 
-  it.effect("change only together with their row in the audit log", () =>
+  it.effect("changes a job only together with its audit row", () =>
     Effect.gen(function* () {
       const jobs = yield* Jobs
       const sql = yield* SqlClient.SqlClient
       const enqueue = jobs.enqueue("operator", "cleanup_old_data", {}, later)
-      const [{ job: waiting }, { job: gone }] = [yield* enqueue, yield* enqueue]
-      yield* jobs.cancel("operator", gone.id)
+      const [{ job: waiting }, { job: cancelled }] = [yield* enqueue, yield* enqueue]
+      yield* jobs.cancel("operator", cancelled.id)
       const before = yield* jobs.stats
 
       yield* sql`ALTER TABLE audit_logs RENAME TO audit_logs_elsewhere`
       const outcomes = [
         yield* Effect.exit(jobs.cancel("operator", waiting.id)),
-        yield* Effect.exit(jobs.retry("operator", gone.id)),
+        yield* Effect.exit(jobs.retry("operator", cancelled.id)),
         yield* Effect.exit(enqueue),
       ]
       assert.deepStrictEqual(
@@ -140,7 +140,7 @@ layer(TestApp, { excludeTestServices: true })("jobs of operators", (it) => {
       yield* sql`ALTER TABLE audit_logs_elsewhere RENAME TO audit_logs`
       assert.deepStrictEqual(yield* jobs.stats, before)
       assert.strictEqual((yield* jobs.get(waiting.id)).state, "delayed")
-      assert.strictEqual((yield* jobs.get(gone.id)).state, "cancelled")
+      assert.strictEqual((yield* jobs.get(cancelled.id)).state, "cancelled")
     }),
   )
 })

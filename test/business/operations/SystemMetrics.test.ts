@@ -12,7 +12,7 @@ import { eventually } from "../../fixtures/Eventually.ts"
 import * as Jobs from "../../fixtures/Jobs.ts"
 import { newUser } from "../../TestApp.ts"
 
-/** One more process on the database of the test that counts the system; `stop` as SIGTERM would. */
+/** Starts SystemMetrics in another process on the same database; `stop` acts as SIGTERM would. */
 const counting = Effect.gen(function* () {
   const services = yield* Jobs.anotherProcess
   const scope = yield* Scope.fork(yield* Effect.scope)
@@ -54,8 +54,8 @@ const insertUser = Effect.fnUntraced(function* (is_active: boolean) {
 
 const database = UsersRepo.layer.pipe(Layer.provideMerge(Jobs.jobs()))
 
-layer(database)("The series of the whole system", (it) => {
-  it.effect("come from one process at a time, which counts every 15 s", () =>
+layer(database)("SystemMetrics", (it) => {
+  it.effect("exports from one process at a time, which counts every 15 s", () =>
     Effect.gen(function* () {
       const { enqueue } = yield* JobQueue
       const a = yield* counting
@@ -65,7 +65,7 @@ layer(database)("The series of the whole system", (it) => {
       yield* enqueue(Jobs.Task, { task: "now" })
       yield* enqueue(Jobs.Task, { task: "later" }, { delay: "1 hour" })
       for (const isActive of [true, true, false]) yield* insertUser(isActive)
-      // Renews, and does not count yet.
+      // The lease was renewed; the next count is not yet due.
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(yield* a.exported, state(0, 0, 0))
       yield* TestClock.adjust("5 seconds")
@@ -80,14 +80,14 @@ layer(database)("The series of the whole system", (it) => {
     }),
   )
 
-  it.effect("end with a lease that cannot be renewed, and begin with the next one", () =>
+  it.effect("stops when the lease cannot be renewed, and resumes with the next lease", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const a = yield* counting
       const isExported = Effect.map(a.exported, (lines) => lines.length === 4)
       yield* eventually(isExported)
       yield* sql`ALTER TABLE leases RENAME TO leases_away`
-      // A system clock that steps back makes it no longer.
+      // A system clock that steps back does not prolong the lease.
       const before = yield* Clock.currentTimeMillis
       yield* TestClock.setTime(before - 3_600_000)
       yield* TestClock.adjust("14 seconds")

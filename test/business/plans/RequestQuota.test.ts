@@ -8,9 +8,9 @@ import { Settings } from "../../../src/core/settings/Settings.ts"
 import { currentSteadyMillis } from "../../../src/core/SteadyClock.ts"
 import { newUser } from "../../TestApp.ts"
 
-/** What the database says, and since when it was asked. */
+/** The usage that the database reports, and the arguments of the calls that read it. */
 let used = 0
-let asked: Array<readonly [metric: string, day: string]> = []
+let reads: Array<readonly [metric: string, day: string]> = []
 
 const tested = (more: Record<string, string>) =>
   RequestQuota.layer.pipe(
@@ -19,32 +19,32 @@ const tested = (more: Record<string, string>) =>
         lock: () => Effect.void,
         usedSince: (_user, metric, day) =>
           Effect.sync(() => {
-            asked.push([metric, day])
+            reads.push([metric, day])
             return used
           }),
       }),
       Layer.succeed(Entitlements, {
         limitOf: (plan) => (plan === "free" ? 5 : null),
-        addWithinLimit: () => Effect.die("nobody adds"),
+        addWithinLimit: () => Effect.die("no project is created"),
       }),
       Settings.layerFrom({ SECRET_KEY: "k".repeat(32), ...more }),
     ]),
   )
 
-const someone = () => {
-  asked = []
+const newCaller = () => {
+  reads = []
   return { id: newUser(), plan: "free" as const }
 }
 
 const at = (time: string) => TestClock.setTime(Date.parse(time))
 
-layer(tested({}))("The requests of a plan", (it) => {
+layer(tested({}))("RequestQuota", (it) => {
   it.effect(
-    "are asked for every five seconds, whatever the system's clock says, and are spent from the last one on",
+    "reads usage at most every 5 s of steady time, and refuses from the last request on",
     () =>
       Effect.gen(function* () {
         const quota = yield* RequestQuota
-        const user = someone()
+        const user = newCaller()
         const isKnownLeft = Effect.map(currentSteadyMillis, (now) =>
           quota.isKnownToHaveRequestsLeft(user, now),
         )
@@ -57,7 +57,7 @@ layer(tested({}))("The requests of a plan", (it) => {
         yield* TestClock.adjust("4999 millis")
         assert.isTrue(yield* isKnownLeft)
         yield* quota.check(user)
-        assert.lengthOf(asked, 1)
+        assert.lengthOf(reads, 1)
 
         yield* TestClock.adjust("1 millis")
         assert.isFalse(yield* isKnownLeft)
@@ -65,12 +65,12 @@ layer(tested({}))("The requests of a plan", (it) => {
         assert.include(failure, { metric: "api_requests", limit: 5, used: 5 })
         yield* Effect.flip(quota.check(user))
         assert.isFalse(yield* isKnownLeft)
-        assert.lengthOf(asked, 2)
+        assert.lengthOf(reads, 2)
 
         used = 0
         yield* at("2024-03-01T00:00:00.000Z")
         yield* quota.check(user)
-        assert.deepStrictEqual(asked, [
+        assert.deepStrictEqual(reads, [
           ["api_requests", "2024-02-01"],
           ["api_requests", "2024-02-01"],
           ["api_requests", "2024-03-01"],
@@ -78,21 +78,21 @@ layer(tested({}))("The requests of a plan", (it) => {
       }),
   )
 
-  it.effect("are not asked for where there is no limit", () =>
+  it.effect("reads no usage for a plan without a limit", () =>
     Effect.gen(function* () {
       const quota = yield* RequestQuota
-      const user = { ...someone(), plan: "enterprise" as const }
+      const user = { ...newCaller(), plan: "enterprise" as const }
       yield* quota.check(user)
       assert.isTrue(quota.isKnownToHaveRequestsLeft(user, 0))
-      assert.lengthOf(asked, 0)
+      assert.lengthOf(reads, 0)
     }),
   )
 
-  it.effect("are known of so many users, of whom the first is forgotten", () =>
+  it.effect("caches 10,000 users, and evicts the oldest", () =>
     Effect.gen(function* () {
       const quota = yield* RequestQuota
       used = 0
-      const users = Array.from({ length: 10_001 }, someone)
+      const users = Array.from({ length: 10_001 }, newCaller)
       yield* Effect.forEach(users, quota.check, { discard: true })
       const known = users.map((user) => quota.isKnownToHaveRequestsLeft(user, 0))
       assert.deepStrictEqual(known.slice(0, 2), [false, true])
@@ -101,15 +101,15 @@ layer(tested({}))("The requests of a plan", (it) => {
   )
 })
 
-layer(tested({ USAGE_TRACKING_ENABLED: "false" }))("Where usage is not tracked", (it) => {
-  it.effect("requests have no limit", () =>
+layer(tested({ USAGE_TRACKING_ENABLED: "false" }))("RequestQuota without tracking", (it) => {
+  it.effect("has no limit", () =>
     Effect.gen(function* () {
       const quota = yield* RequestQuota
-      const user = someone()
+      const user = newCaller()
       used = 6
       yield* quota.check(user)
       assert.isTrue(quota.isKnownToHaveRequestsLeft(user, 0))
-      assert.lengthOf(asked, 0)
+      assert.lengthOf(reads, 0)
     }),
   )
 })

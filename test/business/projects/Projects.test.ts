@@ -13,41 +13,41 @@ const owner = (sub: string) =>
     ({ id }) => id,
   )
 
-/** Where a list by cursor starts. */
+/** The position before the first row of a list by cursor. */
 const top = { created_at: "", id: "" } as Position
 
-/** A cursor as the API decodes it. */
+/** Decodes a cursor as the API does. */
 const positionOf = (cursor: string) => {
   const [created_at = "", id = ""] = Buffer.from(cursor, "base64url").toString().split(" ")
   return { created_at, id } as Position
 }
 
-layer(Business.layer)("projects", (it) => {
-  it.effect("are created with a time-ordered id, changed, and removed for their owner", () =>
+layer(Business.layer)("Projects", (it) => {
+  it.effect("creates with a time-ordered id, updates and removes", () =>
     Effect.gen(function* () {
       const projects = yield* Projects
       const me = yield* owner("maker")
-      const made = yield* projects.create(
+      const created = yield* projects.create(
         { id: me, plan: "free" },
         { name: "Engine", description: null },
       )
-      assert.match(made.id, /^[\da-f]{8}-[\da-f]{4}-7/)
-      assert.strictEqual(made.owner_id, me)
-      assert.strictEqual(made.created_at, made.updated_at)
-      assert.deepStrictEqual(yield* projects.get(me, made.id), made)
+      assert.match(created.id, /^[\da-f]{8}-[\da-f]{4}-7/)
+      assert.strictEqual(created.owner_id, me)
+      assert.strictEqual(created.created_at, created.updated_at)
+      assert.deepStrictEqual(yield* projects.get(me, created.id), created)
 
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(yield* projects.update(me, made.id, {}), made)
-      const changed = yield* projects.update(me, made.id, { description: "Computes" })
+      assert.deepStrictEqual(yield* projects.update(me, created.id, {}), created)
+      const changed = yield* projects.update(me, created.id, { description: "Computes" })
       assert.strictEqual(changed.name, "Engine")
       assert.strictEqual(changed.description, "Computes")
-      assert.notStrictEqual(changed.updated_at, made.updated_at)
+      assert.notStrictEqual(changed.updated_at, created.updated_at)
 
-      yield* projects.remove(me, made.id)
+      yield* projects.remove(me, created.id)
       for (const attempt of [
-        projects.get(me, made.id),
-        projects.update(me, made.id, { name: "x" }),
-        projects.remove(me, made.id),
+        projects.get(me, created.id),
+        projects.update(me, created.id, { name: "x" }),
+        projects.remove(me, created.id),
       ]) {
         assert.strictEqual((yield* Effect.flip(attempt))._tag, "NotFoundError")
       }
@@ -55,7 +55,7 @@ layer(Business.layer)("projects", (it) => {
     }),
   )
 
-  it.effect("of another look exactly like missing ones", () =>
+  it.effect("answers for a project of another user as for a missing one", () =>
     Effect.gen(function* () {
       const projects = yield* Projects
       const [mine, theirs] = yield* Effect.all([owner("one"), owner("two")])
@@ -77,7 +77,7 @@ layer(Business.layer)("projects", (it) => {
     }),
   )
 
-  it.effect("are found by a part of name or description", () =>
+  it.effect("finds by a part of name or description", () =>
     Effect.gen(function* () {
       const projects = yield* Projects
       const me = yield* owner("searcher")
@@ -97,7 +97,7 @@ layer(Business.layer)("projects", (it) => {
     }),
   )
 
-  it.effect("are all met once, newest first, by cursor", () =>
+  it.effect("lists every project once by cursor, newest first", () =>
     Effect.gen(function* () {
       const projects = yield* Projects
       const me = yield* owner("reader")
@@ -106,7 +106,7 @@ layer(Business.layer)("projects", (it) => {
         if (index % 2 === 0) yield* TestClock.adjust("1 second")
       }
       const { items } = yield* projects.list(me, { skip: 0, limit: 20 })
-      const met: Array<string> = []
+      const ids: Array<string> = []
       let cursor: string | null = ""
       while (cursor !== null) {
         const page: { items: ReadonlyArray<{ id: string }>; next_cursor: string | null } =
@@ -114,14 +114,14 @@ layer(Business.layer)("projects", (it) => {
             cursor: cursor === "" ? top : positionOf(cursor),
             limit: 2,
           })
-        met.push(...page.items.map(({ id }) => id))
+        ids.push(...page.items.map(({ id }) => id))
         cursor = page.next_cursor
       }
       assert.deepStrictEqual(
-        met,
+        ids,
         items.map(({ id }) => id),
       )
-      assert.lengthOf(met, 5)
+      assert.lengthOf(ids, 5)
     }),
   )
 })

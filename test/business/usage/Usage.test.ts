@@ -15,8 +15,11 @@ import * as Business from "../../fixtures/Business.ts"
 import { refuseDimension } from "../../fixtures/Refusal.ts"
 import { newUser } from "../../TestApp.ts"
 
-/** What befalls the next flushes: they do not begin, or commit and nobody learns of it. */
-let faults: ReadonlyArray<"away" | "unanswered"> = []
+/**
+ * Faults of the next flushes: either they never reach the database, or they commit and the answer
+ * is lost.
+ */
+let faults: ReadonlyArray<"unreachable" | "unanswered"> = []
 
 const unavailable = Effect.fail(new ServiceUnavailableError({ service: "database" }))
 
@@ -28,7 +31,7 @@ const lossy = Layer.effect(
       Effect.suspend(() => {
         const [fault] = faults
         faults = faults.slice(1)
-        if (fault === "away") return unavailable
+        if (fault === "unreachable") return unavailable
         const done = repo.append(events)
         return fault === undefined ? done : Effect.andThen(done, unavailable)
       }),
@@ -41,7 +44,7 @@ const usage = Usage.layer.pipe(Layer.provide([lossy, settings]))
 
 const tested = usage.pipe(Layer.provideMerge(UsageRepo.layer), Layer.provideMerge(Business.layer))
 
-const newPerson = Effect.gen(function* () {
+const insertUser = Effect.gen(function* () {
   const id = newUser()
   const users = yield* Users
   yield* users.create({ id, email: null, full_name: null, role: "user" })
@@ -55,7 +58,7 @@ interface Sum {
   readonly quantity: number
 }
 
-/** By metric, day and dimension. */
+/** Sums quantities by metric, day and dimension. */
 const summed = (rows: ReadonlyArray<Sum>) => {
   const sums = new Map<string, number>()
   for (const { day, dimension, metric, quantity } of rows) {
@@ -65,14 +68,14 @@ const summed = (rows: ReadonlyArray<Sum>) => {
   return [...sums].toSorted(([one], [other]) => (one < other ? -1 : 1))
 }
 
-/** What is kept of a user by the roll-up, which is what the ledger says. */
+/** The daily sums of a user, after checking that they equal the ledger. */
 const sumsOf = (user: UserId): Effect.Effect<Sums, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const events = sql<UsageEvent>`SELECT * FROM usage_events WHERE user_id = ${user}`
     const ledger = yield* events
     const daily = yield* sql<Sum>`SELECT * FROM usage_daily WHERE user_id = ${user}`
-    // Something was written in between.
+    // A row was written between the reads.
     if ((yield* events).length !== ledger.length) return yield* sumsOf(user)
     const sums = summed(daily)
     assert.strictEqual(daily.length, sums.length)
@@ -88,7 +91,7 @@ type Sums = ReturnType<typeof summed>
 const quantities = (user: UserId) =>
   Effect.map(sumsOf(user), (sums) => sums.map(([, quantity]) => quantity))
 
-/** Lets go of the clock for what waits on real input and output. */
+/** Waits in real time, since the test clock does not advance real input and output. */
 const untilWritten = (user: UserId, expected: ReadonlyArray<number>) =>
   TestClock.withLive(
     Effect.repeat(Effect.tap(quantities(user), Effect.sleep(20)), {
@@ -105,44 +108,44 @@ const drafts = Schema.Array(
     dimension: Schema.Literals(["", "a", "b"]),
     quantity: Schema.Int.check(Schema.isBetween({ minimum: -5, maximum: 1_000_000_000_000 })),
     estimated: Schema.Boolean,
-    /** Each is told three times, in the order of these. */
-    told: Schema.Tuple([Schema.Int, Schema.Int, Schema.Int]),
+    /** The positions at which this event is recorded, three times. */
+    positions: Schema.Tuple([Schema.Int, Schema.Int, Schema.Int]),
   }),
 ).check(Schema.isMaxLength(12))
 const portion = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 }))
 
-layer(tested)("usage", (it) => {
+layer(tested)("Usage", (it) => {
   it.effect.prop(
-    "is the same sums in any order, in any portions, told any number of times",
+    "sums the same in any order and batches, with any number of repetitions",
     [drafts, portion],
     ([drafts, portion]) =>
       Effect.gen(function* () {
         const { record } = yield* Usage
-        const user_id = yield* newPerson
-        const told = drafts
-          .flatMap(({ day, time, told, ...draft }, n) => {
+        const user_id = yield* insertUser
+        const recorded = drafts
+          .flatMap(({ day, time, positions, ...draft }, n) => {
             const event: UsageEvent = {
               ...draft,
               source: `${user_id}:${n}`,
               user_id,
               occurred_at: Timestamp.make(`${day}T${time}`),
             }
-            return told.map((order) => ({ order, event }))
+            return positions.map((order) => ({ order, event }))
           })
           .toSorted((one, other) => one.order - other.order)
           .map(({ event }) => event)
-        for (let at = 0; at < told.length; at += portion) {
-          yield* record(told.slice(at, at + portion))
+        for (let at = 0; at < recorded.length; at += portion) {
+          yield* record(recorded.slice(at, at + portion))
         }
         assert.deepStrictEqual(yield* sumsOf(user_id), summed(drafts))
       }),
     { arbitrary: { runs: 25 } },
   )
 
-  it.effect("takes more rows at once than one statement does, and each source of them once", () =>
+  it.effect("records more rows than one statement holds, and each source once", () =>
     Effect.gen(function* () {
       const { record } = yield* Usage
-      const user_id = yield* newPerson
+      const user_id = yield* insertUser
       const events = Array.from({ length: 1203 }, (_, n): UsageEvent => ({
         source: `${user_id}:many:${n % 1100}`,
         user_id,
@@ -157,10 +160,10 @@ layer(tested)("usage", (it) => {
     }),
   )
 
-  it.effect("beyond the integers that an answer holds is kept as the last of them", () =>
+  it.effect("clamps sums to the safe integers", () =>
     Effect.gen(function* () {
       const { record } = yield* Usage
-      const user_id = yield* newPerson
+      const user_id = yield* insertUser
       const max = Number.MAX_SAFE_INTEGER
       const event = (dimension: string, quantity: number): UsageEvent => ({
         source: `${user_id}:${dimension}:${quantity}`,
@@ -182,7 +185,7 @@ layer(tested)("usage", (it) => {
         Effect.flatten,
         Effect.map((rows) => rows.map(({ quantity }) => quantity)),
       )
-      // In one statement, and on top of what is there.
+      // The second event adds to the first in one statement, and both to the stored sum.
       yield* record([event("one", max), event("one", 5), event("other", -max)])
       assert.deepStrictEqual(yield* sums, [max, -max, max])
       yield* record([event("one", -3), event("other", 4)])
@@ -190,11 +193,11 @@ layer(tested)("usage", (it) => {
     }),
   )
 
-  it.effect("is rolled back with its effect", () =>
+  it.effect("rolls back with the effect it belongs to", () =>
     Effect.gen(function* () {
       const { record } = yield* Usage
       const { transaction } = yield* Database
-      const user_id = yield* newPerson
+      const user_id = yield* insertUser
       const event: UsageEvent = {
         source: `${user_id}:effect`,
         user_id,
@@ -214,10 +217,10 @@ layer(tested)("usage", (it) => {
     }),
   )
 
-  it.effect("that is counted is written 5 s after, by the day on which it happened", () =>
+  it.effect("writes counts after 5 s, under the day on which they happened", () =>
     Effect.gen(function* () {
       const { count } = yield* Usage
-      const user = yield* newPerson
+      const user = yield* insertUser
       yield* TestClock.setTime(Date.UTC(1970, 0, 1, 23, 59, 58))
       count(user, "api_requests", { dimension: "a" })
       count(user, "api_requests", { dimension: "a", quantity: 4 })
@@ -234,10 +237,10 @@ layer(tested)("usage", (it) => {
     }),
   )
 
-  it.effect("that is counted waits for no window when there are many of it", () =>
+  it.effect("writes 2,000 counts without waiting for the window", () =>
     Effect.gen(function* () {
       const { count } = yield* Usage
-      const user = yield* newPerson
+      const user = yield* insertUser
       for (let n = 0; n < 2001; n += 1) count(user, "file_downloads", { dimension: String(n) })
       const early = yield* TestClock.withLive(
         Effect.repeat(Effect.tap(quantities(user), Effect.sleep(50)), {
@@ -252,14 +255,14 @@ layer(tested)("usage", (it) => {
   )
 
   it.effect.prop(
-    "counts once whatever befalls the database, and so does what came after",
-    [Schema.Array(Schema.Literals(["away", "unanswered"])).check(Schema.isMaxLength(3))],
-    ([befalling]) =>
+    "counts once whatever faults the database has, and so for later counts",
+    [Schema.Array(Schema.Literals(["unreachable", "unanswered"])).check(Schema.isMaxLength(3))],
+    ([sequence]) =>
       Effect.gen(function* () {
         const { count } = yield* Usage
-        const user = yield* newPerson
-        faults = befalling
-        for (let n = 0; n <= befalling.length; n += 1) {
+        const user = yield* insertUser
+        faults = sequence
+        for (let n = 0; n <= sequence.length; n += 1) {
           count(user, "api_requests")
           yield* TestClock.adjust("5 seconds")
           yield* TestClock.withLive(Effect.sleep(20))
@@ -268,18 +271,18 @@ layer(tested)("usage", (it) => {
           Effect.andThen(TestClock.adjust("5 seconds"), quantities(user)).pipe(
             Effect.tap(TestClock.withLive(Effect.sleep(20))),
           ),
-          { until: ([found]) => found === befalling.length + 1, times: 100 },
+          { until: ([found]) => found === sequence.length + 1, times: 100 },
         )
-        assert.deepStrictEqual([written, faults], [[befalling.length + 1], []])
+        assert.deepStrictEqual([written, faults], [[sequence.length + 1], []])
       }),
     { arbitrary: { runs: 15 } },
   )
 
-  it.effect("of who is gone meanwhile is left out, and holds up nobody else", () =>
+  it.effect("skips events of users that no longer exist, and writes those of others", () =>
     Effect.gen(function* () {
       const { count } = yield* Usage
       const users = yield* Users
-      const [one, other, another] = [yield* newPerson, yield* newPerson, newUser()]
+      const [one, other, another] = [yield* insertUser, yield* insertUser, newUser()]
       count(one, "api_requests")
       count(other, "api_requests")
       yield* users.relink(one, another)
@@ -289,10 +292,10 @@ layer(tested)("usage", (it) => {
     }),
   )
 
-  it.effect("that cannot be written takes nothing else along", () =>
+  it.effect("skips an event that cannot be written, and writes all others", () =>
     Effect.gen(function* () {
       const { count } = yield* Usage
-      const [one, other] = [yield* newPerson, yield* newPerson]
+      const [one, other] = [yield* insertUser, yield* insertUser]
       yield* refuseDimension("refused")
       count(one, "api_requests", { dimension: "before" })
       count(one, "api_requests", { dimension: "refused", quantity: 7 })
@@ -303,22 +306,20 @@ layer(tested)("usage", (it) => {
     }).pipe(Effect.provide(Logger.layer([]))),
   )
 
-  it.effect(
-    "that is counted is written when its process ends, and nothing is asked when nothing was",
-    () =>
-      Effect.gen(function* () {
-        const user = yield* newPerson
-        const sql = yield* SqlClient.SqlClient
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const context = yield* Layer.build(Layer.fresh(usage))
-            const { count } = yield* Effect.provide(Usage, context)
-            count(user, "websocket_messages", { quantity: 7 })
-          }),
-        )
-        assert.deepStrictEqual(yield* quantities(user), [7])
-        yield* sql`DROP TABLE usage_daily`
-        yield* Effect.scoped(Layer.build(Layer.fresh(usage)))
-      }),
+  it.effect("writes pending counts when its process ends, and runs no statement without any", () =>
+    Effect.gen(function* () {
+      const user = yield* insertUser
+      const sql = yield* SqlClient.SqlClient
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const context = yield* Layer.build(Layer.fresh(usage))
+          const { count } = yield* Effect.provide(Usage, context)
+          count(user, "websocket_messages", { quantity: 7 })
+        }),
+      )
+      assert.deepStrictEqual(yield* quantities(user), [7])
+      yield* sql`DROP TABLE usage_daily`
+      yield* Effect.scoped(Layer.build(Layer.fresh(usage)))
+    }),
   )
 })

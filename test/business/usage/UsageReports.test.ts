@@ -29,7 +29,10 @@ const tested = UsageReports.layer.pipe(
   Layer.provideMerge(Business.layer),
 )
 
-/** As if it were then. A clock that leaps would run all that a pool of connections does in between. */
+/**
+ * Runs the effect at this time. Advancing the test clock would also run every timer of the
+ * connection pool.
+ */
 const at = <A, E, R>(time: string, effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(Clock.Clock, (clock) => {
     const millis = DateTime.makeUnsafe(time).epochMilliseconds
@@ -45,7 +48,7 @@ const at = <A, E, R>(time: string, effect: Effect.Effect<A, E, R>) =>
     })
   })
 
-const newPerson = Effect.gen(function* () {
+const insertUser = Effect.gen(function* () {
   const id = newUser()
   const users = yield* Users
   yield* users.create({ id, email: `${id}@example.com`, full_name: null, role: "user" })
@@ -67,20 +70,20 @@ const use = Effect.fnUntraced(function* (user_id: UserId, used: ReadonlyArray<Us
       source: `${user_id}:${name}${n}`,
       user_id,
       estimated: false,
-      // Both ends of the day belong to it.
+      // Covers both ends of the day.
       occurred_at: Timestamp.make(`${day}T${n % 2 === 0 ? "00:00:00.000Z" : "23:59:59.999Z"}`),
     })),
   )
 })
 
-/** By looking at every one, and at the calendar. */
+/** The expected sum, from every single row of these days. */
 const total = (used: ReadonlyArray<Used>, metric: UsageMetric, days: ReadonlyArray<string>) =>
   used
     .filter((one) => one.metric === metric && days.includes(one.day))
     .reduce((sum, { quantity }) => sum + quantity, 0)
 
-const lastDays = (today: string, days: number, back = 0) => {
-  const end = positionOf(today) + 1 - back
+const lastDays = (today: string, days: number, offset = 0) => {
+  const end = positionOf(today) + 1 - offset
   return calendar.slice(end - days, end)
 }
 
@@ -107,14 +110,14 @@ const drafts = Schema.Array(
 ).check(Schema.isMaxLength(30))
 const length = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 }))
 
-layer(tested)("reports on usage", (it) => {
+layer(tested)("UsageReports", (it) => {
   it.effect.prop(
-    "are the sums of exactly their days",
+    "sums exactly the days of their period",
     [todays, drafts, length],
     ([today, drafts, length]) =>
       Effect.gen(function* () {
         const reports = yield* UsageReports
-        const user = yield* newPerson
+        const user = yield* insertUser
         const used = drafts.map(({ ago, ...rest }) => ({
           ...rest,
           day: dayAt(positionOf(today) - ago),
@@ -153,11 +156,11 @@ layer(tested)("reports on usage", (it) => {
         assert.notProperty(breakdown.breakdown, "")
 
         for (const metric of usageMetricKeys) {
-          const told = summary.metrics[metric]
-          assert.strictEqual(told.total, total(used, metric, days))
-          assert.strictEqual(told.current_period, told.total)
+          const reported = summary.metrics[metric]
+          assert.strictEqual(reported.total, total(used, metric, days))
+          assert.strictEqual(reported.current_period, reported.total)
           const before = lastDays(today, length, length)
-          assert.strictEqual(told.previous_period, total(used, metric, before))
+          assert.strictEqual(reported.previous_period, total(used, metric, before))
         }
 
         const month = today.slice(0, 7)
@@ -166,9 +169,9 @@ layer(tested)("reports on usage", (it) => {
         assert.strictEqual(trends.current_period, inMonth)
         assert.strictEqual(trends.previous_period, total(used, "ai_tokens", monthOf(previous)))
         const values = monthOf(month).map((day) => total(used, "ai_tokens", [day]))
-        const most = Math.max(...values)
-        assert.strictEqual(trends.peak_value, most)
-        const peak = most === 0 ? null : monthOf(month)[values.indexOf(most)]
+        const peakValue = Math.max(...values)
+        assert.strictEqual(trends.peak_value, peakValue)
+        const peak = peakValue === 0 ? null : monthOf(month)[values.indexOf(peakValue)]
         assert.strictEqual(trends.peak_day, peak)
         assert.closeTo(trends.daily_average, inMonth / Number(today.slice(8)), 0.005)
 
@@ -187,7 +190,7 @@ layer(tested)("reports on usage", (it) => {
     { arbitrary: { runs: 60 } },
   )
 
-  it.effect("grow by percent, from nothing by 100, and have a trend past five", () =>
+  it.effect("computes growth in percent, 100 from nothing, and a trend beyond 5 percent", () =>
     Effect.gen(function* () {
       const reports = yield* UsageReports
       const cases = [
@@ -201,23 +204,23 @@ layer(tested)("reports on usage", (it) => {
         [100, 94, -6, "decreasing"],
       ] as const
       for (const [before, now, growth_rate, trend] of cases) {
-        const user = yield* newPerson
+        const user = yield* insertUser
         const row = { metric: "ai_tokens", dimension: "" } as const
         yield* use(user, [
           { ...row, day: "2024-01-31", quantity: before },
           { ...row, day: "2024-02-01", quantity: now },
         ])
-        const told = yield* at("2024-02-29T00:00:00.000Z", reports.trends(user, "ai_tokens"))
-        assert.deepInclude(told, { growth_rate, trend, current_period: now })
+        const trends = yield* at("2024-02-29T00:00:00.000Z", reports.trends(user, "ai_tokens"))
+        assert.deepInclude(trends, { growth_rate, trend, current_period: now })
       }
     }),
   )
 
-  it.effect("tell what remains of the plan, projects included, and never less than nothing", () =>
+  it.effect("returns the remaining limits of the plan, including projects, never below zero", () =>
     Effect.gen(function* () {
       const reports = yield* UsageReports
       const projects = yield* Projects
-      const user = yield* newPerson
+      const user = yield* insertUser
       const { id } = yield* projects.create(
         { id: user, plan: "free" },
         { name: "One", description: null },
@@ -233,11 +236,11 @@ layer(tested)("reports on usage", (it) => {
       const limits = (plan: "free" | "enterprise") =>
         Effect.map(
           at("2024-03-01T00:00:00.000Z", reports.currentPeriod({ id: user, plan })),
-          (told) => told.limits,
+          (period) => period.limits,
         )
       assert.deepInclude(yield* limits("free"), {
         projects: { limit: 2, remaining: 1 },
-        // Of the month before.
+        // The tokens were used in the previous month.
         ai_tokens: { limit: 100, remaining: 100 },
         storage_bytes: { limit: 50, remaining: 10 },
         email_sent: { limit: null, remaining: null },
@@ -249,10 +252,10 @@ layer(tested)("reports on usage", (it) => {
     }),
   )
 
-  it.effect("name who used most in the month, and of what is kept, ever", () =>
+  it.effect("ranks users by usage of the month, and by total for storage", () =>
     Effect.gen(function* () {
       const reports = yield* UsageReports
-      const [one, two, three] = [yield* newPerson, yield* newPerson, yield* newPerson]
+      const [one, two, three] = [yield* insertUser, yield* insertUser, yield* insertUser]
       const row = { metric: "websocket_messages", dimension: "" } as const
       yield* use(one, [
         { ...row, day: "2023-01-31", quantity: 1000 },
@@ -268,9 +271,9 @@ layer(tested)("reports on usage", (it) => {
       assert.deepStrictEqual(rows((yield* top(10)).users), [first, second])
       assert.deepStrictEqual(rows((yield* top(1)).users), [first])
 
-      const kept = { metric: "storage_bytes", day: "2021-01-01", dimension: "" } as const
+      const storage = { metric: "storage_bytes", day: "2021-01-01", dimension: "" } as const
       const quantity = 1_000_000_000_000
-      yield* use(one, [{ ...kept, quantity }], "kept")
+      yield* use(one, [{ ...storage, quantity }], "kept")
       const { users } = yield* at("2023-02-28T12:00:00.000Z", reports.topUsers("storage_bytes", 1))
       assert.deepStrictEqual(rows(users), [{ ...second, value: quantity }])
     }),

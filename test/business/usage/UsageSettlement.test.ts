@@ -16,7 +16,7 @@ const tested = Layer.mergeAll(UsageRepo.layer, AiReservationsRepo.layer).pipe(
   Layer.provideMerge(Business.layer),
 )
 
-const newPerson = Effect.gen(function* () {
+const insertUser = Effect.gen(function* () {
   const id = newUser()
   const users = yield* Users
   yield* users.create({ id, email: null, full_name: null, role: "user" })
@@ -39,7 +39,7 @@ const reserve = Effect.fnUntraced(function* (user_id: UserId) {
   return id
 })
 
-/** Seven tokens, in place of the reservation. */
+/** Replaces the reservation with seven tokens. */
 const settle = Effect.fnUntraced(function* (reservation: string) {
   const repo = yield* UsageRepo
   const entry = { dimension: "echo", estimated: false, occurred_at: at }
@@ -49,8 +49,8 @@ const settle = Effect.fnUntraced(function* (reservation: string) {
   ])
 })
 
-/** What the ledger, the sums by the day and the reservations say. */
-const told = Effect.fnUntraced(function* (user: UserId) {
+/** The quantities in the ledger and the daily sums, and the number of reservations. */
+const quantitiesOf = Effect.fnUntraced(function* (user: UserId) {
   const sql = yield* SqlClient.SqlClient
   const [ledger, daily, reserved] = yield* Effect.all([
     sql<{ readonly quantity: number }>`
@@ -64,43 +64,43 @@ const told = Effect.fnUntraced(function* (user: UserId) {
   return [quantities(ledger), quantities(daily), reserved.length]
 })
 
-layer(tested)("a reservation", (it) => {
-  it.effect("is settled once, however many try at the same moment", () =>
+layer(tested)("UsageRepo.settle", (it) => {
+  it.effect("settles once, with ten concurrent attempts", () =>
     Effect.gen(function* () {
-      const user = yield* newPerson
+      const user = yield* insertUser
       const id = yield* reserve(user)
       yield* Effect.forEach(Array(10).fill(id), settle, { concurrency: "unbounded" })
-      assert.deepStrictEqual(yield* told(user), [[7, 1], [7, 1], 0])
+      assert.deepStrictEqual(yield* quantitiesOf(user), [[7, 1], [7, 1], 0])
     }),
   )
 
-  it.effect("that is gone is not settled, whatever is told of it", () =>
+  it.effect("ignores a reservation that no longer exists", () =>
     Effect.gen(function* () {
-      const user = yield* newPerson
+      const user = yield* insertUser
       const id = yield* reserve(user)
       yield* (yield* AiReservationsRepo).remove(id)
       yield* settle(id)
-      assert.deepStrictEqual(yield* told(user), [[], [], 0])
+      assert.deepStrictEqual(yield* quantitiesOf(user), [[], [], 0])
     }),
   )
 
-  it.effect("is taken back when what goes with its settlement fails", () =>
+  it.effect("rolls back when its transaction fails", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
-      const user = yield* newPerson
+      const user = yield* insertUser
       const id = yield* reserve(user)
       yield* Effect.flip(transaction(Effect.andThen(settle(id), Effect.fail("no" as const))))
-      assert.deepStrictEqual(yield* told(user), [[], [], 1])
+      assert.deepStrictEqual(yield* quantitiesOf(user), [[], [], 1])
       yield* settle(id)
-      assert.deepStrictEqual(yield* told(user), [[7, 1], [7, 1], 0])
+      assert.deepStrictEqual(yield* quantitiesOf(user), [[7, 1], [7, 1], 0])
     }),
   )
 
-  it.effect("is settled for the user that its own becomes at that moment", () =>
+  it.effect("settles for the new user when the account is relinked concurrently", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const users = yield* Users
-      const [user, other] = [yield* newPerson, newUser()]
+      const [user, other] = [yield* insertUser, newUser()]
       const id = yield* reserve(user)
       const [isRelinked, mayEnd] = [yield* Latch.make(), yield* Latch.make()]
       const relinking = yield* users
@@ -113,22 +113,22 @@ layer(tested)("a reservation", (it) => {
         )
       yield* isRelinked.await
       const settling = yield* Effect.forkChild(settle(id))
-      // So that it waits for the other, where it can.
+      // On PostgreSQL it now waits for the relinking.
       yield* TestClock.withLive(Effect.sleep(100))
       yield* mayEnd.open
       yield* Fiber.join(relinking)
       yield* Fiber.join(settling)
-      assert.deepStrictEqual(yield* told(user), [[], [], 0])
-      assert.deepStrictEqual(yield* told(other), [[7, 1], [7, 1], 0])
+      assert.deepStrictEqual(yield* quantitiesOf(user), [[], [], 0])
+      assert.deepStrictEqual(yield* quantitiesOf(other), [[7, 1], [7, 1], 0])
     }),
   )
 
-  it.effect("of many waits for no other in a circle, in whatever order they are settled", () =>
+  it.effect("cannot deadlock with other batches, whatever the order of their rows", () =>
     Effect.gen(function* () {
       const repo = yield* UsageRepo
-      const people = yield* Effect.all(Array.from({ length: 5 }, () => newPerson))
+      const users = yield* Effect.all(Array.from({ length: 5 }, () => insertUser))
       const batches = Array.from({ length: 20 }, (_, n) =>
-        (n % 2 === 0 ? people : people.toReversed()).flatMap((user_id) =>
+        (n % 2 === 0 ? users : users.toReversed()).flatMap((user_id) =>
           ["b", "a"].map((dimension) => ({
             source: uuidV7(),
             user_id,
@@ -141,21 +141,21 @@ layer(tested)("a reservation", (it) => {
         ),
       )
       yield* Effect.forEach(batches, repo.append, { concurrency: "unbounded", discard: true })
-      const all = yield* Effect.forEach(people, told)
+      const all = yield* Effect.forEach(users, quantitiesOf)
       assert.deepStrictEqual(
         all.map(([, daily]) => daily),
-        people.map(() => [20, 20]),
+        users.map(() => [20, 20]),
       )
     }),
   )
 
-  it.effect("stays where its sums cannot be written", () =>
+  it.effect("keeps the reservation when the sums cannot be written", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { append } = yield* UsageRepo
-      const user_id = yield* newPerson
+      const user_id = yield* insertUser
       const id = yield* reserve(user_id)
-      yield* sql`ALTER TABLE usage_daily RENAME TO away`
+      yield* sql`ALTER TABLE usage_daily RENAME TO usage_daily_renamed`
       const event = {
         source: id,
         user_id,
@@ -166,12 +166,12 @@ layer(tested)("a reservation", (it) => {
         occurred_at: at,
       }
       const exits = [yield* Effect.exit(settle(id)), yield* Effect.exit(append([event]))]
-      yield* sql`ALTER TABLE away RENAME TO usage_daily`
+      yield* sql`ALTER TABLE usage_daily_renamed RENAME TO usage_daily`
       assert.deepStrictEqual(
         exits.map(({ _tag }) => _tag),
         ["Failure", "Failure"],
       )
-      assert.deepStrictEqual(yield* told(user_id), [[], [], 1])
+      assert.deepStrictEqual(yield* quantitiesOf(user_id), [[], [], 1])
     }),
   )
 })

@@ -17,8 +17,8 @@ const user = (id: string): User => ({
   updated_at: at,
 })
 
-describe("the cache of users", () => {
-  it("keeps one for 2 s after the database was asked", () => {
+describe("UserCache", () => {
+  it("returns a user for 2 s after they were read", () => {
     const cache = new UserCache()
     const ada = user("ada")
     cache.set(ada, 1000, cache.version)
@@ -26,7 +26,7 @@ describe("the cache of users", () => {
     assert.isUndefined(cache.get(ada.id, 3000))
   })
 
-  it("does not take what was read before a change", () => {
+  it("does not store a user read before a change", () => {
     const cache = new UserCache()
     const ada = user("ada")
     const { version } = cache
@@ -35,7 +35,7 @@ describe("the cache of users", () => {
     assert.isUndefined(cache.get(ada.id, 0))
   })
 
-  it("is bounded: the one stored longest ago makes room", () => {
+  it("evicts the user stored longest ago beyond 10,000", () => {
     const cache = new UserCache()
     for (let index = 0; index <= 10_000; index += 1) cache.set(user(`u${index}`), 0, cache.version)
     assert.isUndefined(cache.get(UserId.make("u0"), 0))

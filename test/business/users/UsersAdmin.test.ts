@@ -28,7 +28,7 @@ const actor = ({ id, email, role }: User): Exclude<Actor, "operator"> => ({
   actor: null,
 })
 
-/** The reason of a refusal, or `ok`. */
+/** Returns the reason of a refusal, or `ok`. */
 const verdict = <A, E>(attempt: Effect.Effect<A, E>) =>
   Effect.match(attempt, {
     onSuccess: () => "ok",
@@ -50,18 +50,18 @@ const auditOf = (id: string) =>
       `,
   )
 
-/** Everybody else out of the way, so that totals and the last admin are this test's own. */
-const nobody = Effect.gen(function* () {
+/** Removes all users, so that totals and the last admin depend on this test alone. */
+const deleteUsers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`DELETE FROM audit_logs`
   yield* sql`DELETE FROM projects`
   yield* sql`DELETE FROM users`
 })
 
-layer(Business.layer)("users", (it) => {
-  it.effect("are listed newest first, by activity, role and a part of name or e-mail", () =>
+layer(Business.layer)("Users", (it) => {
+  it.effect("lists newest first, by activity, role and a part of name or e-mail", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const users = yield* Users
       const names = ["anna", "Ánna", "bob", "100%"]
       for (const name of names) {
@@ -92,24 +92,27 @@ layer(Business.layer)("users", (it) => {
     }),
   )
 
-  it.effect("change their own name and picture, and nothing by an empty patch", () =>
+  it.effect("updates a user's own name and picture, and nothing for an empty patch", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const users = yield* Users
-      const made = yield* create("self")
+      const created = yield* create("self")
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(yield* users.update(made.id, {}), made)
-      const named = yield* users.update(made.id, { full_name: null, avatar_url: "https://a.b/c" })
+      assert.deepStrictEqual(yield* users.update(created.id, {}), created)
+      const named = yield* users.update(created.id, {
+        full_name: null,
+        avatar_url: "https://a.b/c",
+      })
       assert.isNull(named.full_name)
       assert.strictEqual(named.avatar_url, "https://a.b/c")
-      assert.isAbove(Date.parse(named.updated_at), Date.parse(made.updated_at))
-      assert.deepStrictEqual(yield* users.get(made.id), named)
+      assert.isAbove(Date.parse(named.updated_at), Date.parse(created.updated_at))
+      assert.deepStrictEqual(yield* users.get(created.id), named)
     }),
   )
 
-  it.effect("made by an operator sign in later, and have an id and an e-mail of their own", () =>
+  it.effect("creates a user who signs in later, and refuses a duplicate id or e-mail", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const users = yield* Users
       yield* create("made", "superadmin")
       const again = { id: UserId.make("made"), email: null, full_name: null, role: "user" } as const
@@ -126,9 +129,9 @@ layer(Business.layer)("users", (it) => {
     }),
   )
 
-  it.effect("are changed by admins within the rules", () =>
+  it.effect("lets admins change users within the rules", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const [root, chief, admin, other, user] = yield* Effect.all([
         create("root", "superadmin"),
         create("chief", "superadmin"),
@@ -172,9 +175,9 @@ layer(Business.layer)("users", (it) => {
     }),
   )
 
-  it.effect("keep one active admin, whoever asks", () =>
+  it.effect("refuses to remove the last active admin, whoever asks", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const users = yield* Users
       const last = yield* create("last", "admin")
       const idle = yield* create("idle", "admin")
@@ -192,11 +195,11 @@ layer(Business.layer)("users", (it) => {
     }),
   )
 
-  it.effect("who are admins and demote each other at once leave one of them", () =>
+  it.effect("leaves one admin when two demote each other concurrently", () =>
     Effect.gen(function* () {
       const other = yield* Business.anotherProcess
       for (let round = 0; round < 10; round += 1) {
-        yield* nobody
+        yield* deleteUsers
         const [one, two] = yield* Effect.all([create("one", "admin"), create("two", "admin")])
         const verdicts = yield* Effect.all(
           [
@@ -213,9 +216,9 @@ layer(Business.layer)("users", (it) => {
     }),
   )
 
-  it.effect("leave audit rows of what was changed, by whom and in which request", () =>
+  it.effect("records what changed, the actor and the request", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const admin = yield* create("auditor", "superadmin")
       const user = yield* create("audited")
       yield* TestClock.adjust("1 second")
@@ -256,32 +259,32 @@ layer(Business.layer)("users", (it) => {
   )
 })
 
-layer(Business.layer)("relinking a user to another sub", (it) => {
-  it.effect("moves him with all he has, and lets the new sign-in in", () =>
+layer(Business.layer)("Users.relink", (it) => {
+  it.effect("moves a user with all their data, and lets the new sign-in in", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       yield* TestClock.setTime(Business.start * 1000)
       const users = yield* Users
       const projects = yield* Projects
       const old = yield* users.resolve(Business.identity("old-sub", { role: "admin" }))
       yield* create("bystander")
       yield* change(actor(old), yield* users.get(UserId.make("bystander")), { role: "admin" })
-      const kept = yield* projects.create(
+      const live = yield* projects.create(
         { id: old.id, plan: "free" },
         { name: "Kept", description: null },
       )
-      const gone = yield* projects.create(
+      const removed = yield* projects.create(
         { id: old.id, plan: "free" },
         { name: "Gone", description: null },
       )
-      yield* projects.remove(old.id, gone.id)
+      yield* projects.remove(old.id, removed.id)
 
       const newcomer = Business.identity("new-sub", { email: "OLD-SUB@example.com" })
       assert.strictEqual(yield* verdict(users.resolve(newcomer)), "email_taken")
       const moved = yield* users.relink(old.id, UserId.make("new-sub"))
       assert.deepStrictEqual(moved, { ...old, id: UserId.make("new-sub") })
       assert.strictEqual((yield* users.resolve(newcomer)).id, "new-sub")
-      assert.strictEqual((yield* projects.get(moved.id, kept.id)).owner_id, "new-sub")
+      assert.strictEqual((yield* projects.get(moved.id, live.id)).owner_id, "new-sub")
 
       const sql = yield* SqlClient.SqlClient
       for (const { column, table } of userIdColumns) {
@@ -294,14 +297,14 @@ layer(Business.layer)("relinking a user to another sub", (it) => {
         action: "user.relinked",
         details: { from: "old-sub", to: "new-sub" },
       })
-      // The old sign-in has no e-mail of its own any more, and is a stranger.
+      // The old sign-in has lost its e-mail and counts as a stranger.
       assert.strictEqual(yield* verdict(users.resolve(Business.identity("old-sub"))), "email_taken")
     }),
   )
 
-  it.effect("changes nothing when the new sub is somebody already, or the old one nobody", () =>
+  it.effect("changes nothing if the new id is taken or the old one does not exist", () =>
     Effect.gen(function* () {
-      yield* nobody
+      yield* deleteUsers
       const users = yield* Users
       const [from, to] = yield* Effect.all([create("from"), create("to")])
       const error = yield* Effect.flip(users.relink(from.id, to.id))
