@@ -7,9 +7,9 @@ interface Programs {
   readonly jq: string | null
   readonly curl: string | null
   readonly script: string | null
-  /** Not asked for in CI. */
+  /** Not required in CI. */
   readonly java: string | null
-  /** A package. The project `postgres` has one server for all; here it is for those who start their own. */
+  /** An npm package, for suites that start their own server. The project `postgres` shares one server. */
   readonly embeddedPostgres: string | null
 }
 
@@ -18,8 +18,8 @@ declare module "vitest" {
 }
 
 /**
- * Where a program is that tests run. `vitest.config.ts` looks for it and installs it where it can; null where it is
- * not: its tests are skipped, which the run says once, and CI refuses.
+ * Returns the path of a program that tests run. `vitest.config.ts` finds it, or installs it where it can. Null when it is
+ * missing: the run reports once that its tests are skipped, and CI fails.
  */
 export const program = (name: keyof Programs) => inject(name)
 

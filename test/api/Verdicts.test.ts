@@ -35,7 +35,7 @@ const rowOf = (operation: Operation): Verdict => {
 }
 
 describe("test/Verdicts.ts", () => {
-  it("has one row for every operation of the contract, and no other", () => {
+  it("has exactly one row per operation of the contract", () => {
     assert.deepStrictEqual(
       Object.keys(verdicts).toSorted(),
       operations.map(({ id }) => id).toSorted(),
@@ -51,61 +51,58 @@ const call = ({ id, method, path }: Operation, ids: Ids, token: string | undefin
     ...(verdicts[id]?.body !== undefined && { json: bodyFor(verdicts[id].body, ids) }),
   })
 
-layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
-  "every caller gets its verdict",
-  (it) => {
-    for (const operation of operations) {
-      it.effect(`from ${operation.method} ${operation.path}`, () =>
-        Effect.gen(function* () {
-          const found: Record<string, number> = {}
-          for (const caller of callers) {
-            const { ids, owner } = yield* newOwner
-            const answer = yield* call(operation, ids, yield* tokenOf(caller, owner))
-            found[caller] = answer.status
-          }
-          assert.deepStrictEqual(found, rowOf(operation).statuses)
-        }),
-      )
-    }
-
-    for (const operation of operations) {
-      const name = ownedIn(operation.path)
-      if (name === undefined) continue
-      it.effect(`${operation.id} shows nothing of what belongs to others`, () =>
-        Effect.gen(function* () {
+layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })("REST permissions", (it) => {
+  for (const operation of operations) {
+    it.effect(`are those of test/Verdicts.ts for ${operation.method} ${operation.path}`, () =>
+      Effect.gen(function* () {
+        const found: Record<string, number> = {}
+        for (const caller of callers) {
           const { ids, owner } = yield* newOwner
-          const missing = { ...ids, [name]: SecureRandom.uuidV7Unsafe() }
-          for (const caller of ["other", "admin", "superadmin"] as const) {
-            const token = yield* tokenOf(caller, owner)
-            const hidden = yield* call(operation, ids, token)
-            const unknown = yield* call(operation, missing, token)
-            assert.deepStrictEqual(shape(hidden, ids[name]), shape(unknown, missing[name]))
-          }
-        }),
-      )
-    }
+          const answer = yield* call(operation, ids, yield* tokenOf(caller, owner))
+          found[caller] = answer.status
+        }
+        assert.deepStrictEqual(found, rowOf(operation).statuses)
+      }),
+    )
+  }
 
-    for (const operation of operations.filter(({ path }) => path.includes("/admin/"))) {
-      it.effect(`${operation.id} tells a user nothing of whom it speaks of`, () =>
-        Effect.gen(function* () {
-          const { ids, owner } = yield* newOwner
-          const unknown = SecureRandom.uuidV7Unsafe()
-          const missing = { ...ids, id: unknown, job_id: unknown }
-          const token = yield* tokenOf("other", owner)
-          assert.deepStrictEqual(
-            shape(yield* call(operation, ids, token)),
-            shape(yield* call(operation, missing, token)),
-          )
-        }),
-      )
-    }
-  },
-)
+  for (const operation of operations) {
+    const name = ownedIn(operation.path)
+    if (name === undefined) continue
+    it.effect(`hide resources of other users in ${operation.id}`, () =>
+      Effect.gen(function* () {
+        const { ids, owner } = yield* newOwner
+        const missing = { ...ids, [name]: SecureRandom.uuidV7Unsafe() }
+        for (const caller of ["other", "admin", "superadmin"] as const) {
+          const token = yield* tokenOf(caller, owner)
+          const hidden = yield* call(operation, ids, token)
+          const unknown = yield* call(operation, missing, token)
+          assert.deepStrictEqual(shape(hidden, ids[name]), shape(unknown, missing[name]))
+        }
+      }),
+    )
+  }
 
-/** The owned resource that a path speaks of. */
+  for (const operation of operations.filter(({ path }) => path.includes("/admin/"))) {
+    it.effect(`hide from users whether the target of ${operation.id} exists`, () =>
+      Effect.gen(function* () {
+        const { ids, owner } = yield* newOwner
+        const unknown = SecureRandom.uuidV7Unsafe()
+        const missing = { ...ids, id: unknown, job_id: unknown }
+        const token = yield* tokenOf("other", owner)
+        assert.deepStrictEqual(
+          shape(yield* call(operation, ids, token)),
+          shape(yield* call(operation, missing, token)),
+        )
+      }),
+    )
+  }
+})
+
+/** Returns the parameter of the owned resource in a path. */
 const ownedIn = (path: string) => Object.keys(owned).find((name) => path.includes(`:${name}`))
 
-/** All of an answer but what differs from one to the next. */
+/** Returns an answer without the parts that differ between equal requests. */
 const shape = ({ headers, status, text }: Answer, id = "") => {
   const varying = /^(?:date|x-request-id|ratelimit|x-ratelimit-(?:reset|remaining))$/
   const rest = Object.entries(headers).filter(([name]) => !varying.test(name))

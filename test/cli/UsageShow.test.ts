@@ -10,13 +10,13 @@ import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** Runs a command of one line against this file's database, which an application has open. */
+/** Runs a command line against this file's database, which an application also uses. */
 const run = (line: string) =>
   Effect.flatMap(TestDatabase, (DATABASE_URL) => plinth({ DATABASE_URL }, ...line.split(" ")))
 
 layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
   it.effect(
-    "shows what the API shows, to people and to machines",
+    "shows the report of the API, as a table and as JSON",
     () =>
       Effect.gen(function* () {
         const users = yield* Users

@@ -10,8 +10,8 @@ import { newUser } from "../TestApp.ts"
 
 const server = rpcServer([], { PLAN_LIMITS: '{"free":{"projects":1,"api_requests":null}}' })
 
-layer(server, { excludeTestServices: true })("A call", (it) => {
-  it.effect("is counted by method, caller and what came of it, and timed", () =>
+layer(server, { excludeTestServices: true })("An RPC call", (it) => {
+  it.effect("is timed, and counted by method, caller and status", () =>
     Effect.gen(function* () {
       const calls = Effect.gen(function* () {
         const rpc = yield* PlinthRpc
@@ -30,31 +30,29 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect(
-    "carries its request id there and back, and stands in the audit log by its caller",
-    () =>
-      Effect.gen(function* () {
-        const { id } = yield* newCaller()
-        const rpc = yield* PlinthRpc
-        yield* rpc("users.update", { id, role: "admin" }).pipe(withRequestId("req-42"))
-        const sql = yield* SqlClient.SqlClient
-        const rows = yield* sql<{ readonly request_id: string; readonly details: string | object }>`
+  it.effect("keeps its request id in the answer and the audit log, which names its caller", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newCaller()
+      const rpc = yield* PlinthRpc
+      yield* rpc("users.update", { id, role: "admin" }).pipe(withRequestId("req-42"))
+      const sql = yield* SqlClient.SqlClient
+      const rows = yield* sql<{ readonly request_id: string; readonly details: string | object }>`
         SELECT request_id, details FROM audit_logs
         WHERE resource_id = ${id} AND action = 'user.role_changed'`
-        assert.deepStrictEqual(
-          rows.map(({ details, request_id }) => [
-            request_id,
-            typeof details === "string" ? (JSON.parse(details) as object) : details,
-          ]),
-          [["req-42", { from: "user", to: "admin", caller: "tests" }]],
-        )
-        const headers = { "x-request-id": "req-43" }
-        const answer = yield* post({ body: frame("jobs.stats"), headers })
-        assert.strictEqual(answer.headers["x-request-id"], "req-43")
-      }),
+      assert.deepStrictEqual(
+        rows.map(({ details, request_id }) => [
+          request_id,
+          typeof details === "string" ? (JSON.parse(details) as object) : details,
+        ]),
+        [["req-42", { from: "user", to: "admin", caller: "tests" }]],
+      )
+      const headers = { "x-request-id": "req-43" }
+      const answer = yield* post({ body: frame("jobs.stats"), headers })
+      assert.strictEqual(answer.headers["x-request-id"], "req-43")
+    }),
   )
 
-  it.effect("records what another service gave a user, once for each source and caller", () =>
+  it.effect("records usage for another service, once per source and caller", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -71,7 +69,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("records amounts up to 10^12, and dimensions that both databases store", () =>
+  it.effect("records amounts up to 10^12, and dimensions that both databases can store", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -109,7 +107,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("creates users with plain addresses, as tokens bring them", () =>
+  it.effect("creates users with plain e-mail addresses, by the rules for tokens", () =>
     Effect.gen(function* () {
       const rpc = yield* PlinthRpc
       const create = (email: string) =>
@@ -122,7 +120,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("tells what a plan gives, and what is left of it", () =>
+  it.effect("returns the limits of a plan and what remains of them", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -141,7 +139,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("sends a mail as a job, once for a key", () =>
+  it.effect("sends an e-mail as a job, once per key", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
