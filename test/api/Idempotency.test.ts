@@ -148,9 +148,9 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
       assert.strictEqual((yield* send(create(token, "k"))).headers["idempotency-replayed"], "true")
 
       yield* age(24.1)
-      const anew = yield* send(create(token, "k", { name: "Anew" }))
-      assert.strictEqual(anew.status, 201)
-      assert.isUndefined(anew.headers["idempotency-replayed"])
+      const second = yield* send(create(token, "k", { name: "Second" }))
+      assert.strictEqual(second.status, 201)
+      assert.isUndefined(second.headers["idempotency-replayed"])
       assert.lengthOf(yield* projectsOf(token), 2)
 
       yield* age(24.1)
@@ -247,9 +247,9 @@ describe.skipIf(dialect() === "sqlite")("Two processes", () => {
           )
           assert.isAtLeast((yield* send(create(token, "no"))).status, 500)
           yield* runSql(database, "DROP TRIGGER refuse ON idempotency_keys")
-          const anew = yield* send(create(token, "no"))
-          assert.strictEqual(anew.status, 201)
-          assert.isUndefined(anew.headers["idempotency-replayed"])
+          const retried = yield* send(create(token, "no"))
+          assert.strictEqual(retried.status, 201)
+          assert.isUndefined(retried.headers["idempotency-replayed"])
         }),
       )
     },

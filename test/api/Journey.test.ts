@@ -40,8 +40,8 @@ layer(TestServer, { excludeTestServices: true })("The API client", (it) => {
       assert.strictEqual(hidden._tag, "NotFoundError")
 
       yield* client.projects.remove({ params })
-      const gone = yield* Effect.flip(client.projects.get({ params }))
-      assert.strictEqual(gone._tag, "NotFoundError")
+      const removed = yield* Effect.flip(client.projects.get({ params }))
+      assert.strictEqual(removed._tag, "NotFoundError")
 
       const refused = yield* Effect.flip(client.adminUsers.list({ query: { skip: 0, limit: 20 } }))
       assert.strictEqual(refused._tag, "AuthorizationError")

@@ -108,13 +108,13 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const labels = `method="POST",endpoint="${projects}"`
-        const gone = `http_requests_total{${labels},status_code="499"}`
+        const disconnected = `http_requests_total{${labels},status_code="499"}`
         const inProgress = `http_requests_in_progress{${labels}}`
         const upload = yield* halfSent(projects, token)
         while ((yield* series).get(inProgress) !== 1) yield* Effect.sleep("5 millis")
         yield* upload.hangUp
         while ((yield* series).get(inProgress) !== 0) yield* Effect.sleep("5 millis")
-        assert.strictEqual((yield* series).get(gone), 1)
+        assert.strictEqual((yield* series).get(disconnected), 1)
       }),
     )
 

@@ -145,8 +145,8 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
   it.effect("has an Idempotency-Key on every POST that creates or charges, and on no other", () =>
     Effect.gen(function* () {
       for (const { method, operation, path } of operationsOf(yield* served)) {
-        const { 200: charged, 201: made, 202: created = made } = operation.responses
-        const answered = created ?? (path.startsWith("/api/v1/app/ai/") ? charged : undefined)
+        const { 200: charged, 201: created, 202: accepted = created } = operation.responses
+        const answered = accepted ?? (path.startsWith("/api/v1/app/ai/") ? charged : undefined)
         const creates = method === "post" && answered !== undefined
         const names = (operation.parameters ?? []).map(({ name }) => name)
         assert.strictEqual(names.includes("Idempotency-Key"), creates, `${method} ${path}`)

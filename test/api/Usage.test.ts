@@ -241,8 +241,8 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
         // The requests of this test itself may be recorded in between.
         assert.deepStrictEqual(withoutRequests(theirs), withoutRequests(mine), report)
         const { token } = boss
-        const nobody = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
-        assert.strictEqual(nobody.status, 404, report)
+        const unknown = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
+        assert.strictEqual(unknown.status, 404, report)
       }
       const daily = yield* get<Daily>(caller, `${path}/daily?metric=ai_requests&days=4`)
       assert.deepStrictEqual(
@@ -369,10 +369,10 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
           (${caller.id}, 'storage_bytes', ${day}, 'one', ${-max}),
           (${caller.id}, 'storage_bytes', ${day}, 'other', ${-max})
       `
-      const kept = yield* answersOf(caller, boss, "storage_bytes")
-      assert.strictEqual(kept.current.storage_bytes, -max)
+      const storage = yield* answersOf(caller, boss, "storage_bytes")
+      assert.strictEqual(storage.current.storage_bytes, -max)
       assert.notInclude(
-        kept.users.map(({ user_id }) => user_id),
+        storage.users.map(({ user_id }) => user_id),
         caller.id,
       )
     }),

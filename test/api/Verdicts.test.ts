@@ -51,53 +51,56 @@ const call = ({ id, method, path }: Operation, ids: Ids, token: string | undefin
     ...(verdicts[id]?.body !== undefined && { json: bodyFor(verdicts[id].body, ids) }),
   })
 
-layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })("REST permissions", (it) => {
-  for (const operation of operations) {
-    it.effect(`are those of test/Verdicts.ts for ${operation.method} ${operation.path}`, () =>
-      Effect.gen(function* () {
-        const found: Record<string, number> = {}
-        for (const caller of callers) {
+layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
+  "The permissions of REST",
+  (it) => {
+    for (const operation of operations) {
+      it.effect(`are those of test/Verdicts.ts for ${operation.method} ${operation.path}`, () =>
+        Effect.gen(function* () {
+          const found: Record<string, number> = {}
+          for (const caller of callers) {
+            const { ids, owner } = yield* newOwner
+            const answer = yield* call(operation, ids, yield* tokenOf(caller, owner))
+            found[caller] = answer.status
+          }
+          assert.deepStrictEqual(found, rowOf(operation).statuses)
+        }),
+      )
+    }
+
+    for (const operation of operations) {
+      const name = ownedIn(operation.path)
+      if (name === undefined) continue
+      it.effect(`hide resources of other users in ${operation.id}`, () =>
+        Effect.gen(function* () {
           const { ids, owner } = yield* newOwner
-          const answer = yield* call(operation, ids, yield* tokenOf(caller, owner))
-          found[caller] = answer.status
-        }
-        assert.deepStrictEqual(found, rowOf(operation).statuses)
-      }),
-    )
-  }
+          const missing = { ...ids, [name]: SecureRandom.uuidV7Unsafe() }
+          for (const caller of ["other", "admin", "superadmin"] as const) {
+            const token = yield* tokenOf(caller, owner)
+            const hidden = yield* call(operation, ids, token)
+            const unknown = yield* call(operation, missing, token)
+            assert.deepStrictEqual(shape(hidden, ids[name]), shape(unknown, missing[name]))
+          }
+        }),
+      )
+    }
 
-  for (const operation of operations) {
-    const name = ownedIn(operation.path)
-    if (name === undefined) continue
-    it.effect(`hide resources of other users in ${operation.id}`, () =>
-      Effect.gen(function* () {
-        const { ids, owner } = yield* newOwner
-        const missing = { ...ids, [name]: SecureRandom.uuidV7Unsafe() }
-        for (const caller of ["other", "admin", "superadmin"] as const) {
-          const token = yield* tokenOf(caller, owner)
-          const hidden = yield* call(operation, ids, token)
-          const unknown = yield* call(operation, missing, token)
-          assert.deepStrictEqual(shape(hidden, ids[name]), shape(unknown, missing[name]))
-        }
-      }),
-    )
-  }
-
-  for (const operation of operations.filter(({ path }) => path.includes("/admin/"))) {
-    it.effect(`hide from users whether the target of ${operation.id} exists`, () =>
-      Effect.gen(function* () {
-        const { ids, owner } = yield* newOwner
-        const unknown = SecureRandom.uuidV7Unsafe()
-        const missing = { ...ids, id: unknown, job_id: unknown }
-        const token = yield* tokenOf("other", owner)
-        assert.deepStrictEqual(
-          shape(yield* call(operation, ids, token)),
-          shape(yield* call(operation, missing, token)),
-        )
-      }),
-    )
-  }
-})
+    for (const operation of operations.filter(({ path }) => path.includes("/admin/"))) {
+      it.effect(`hide from users whether the target of ${operation.id} exists`, () =>
+        Effect.gen(function* () {
+          const { ids, owner } = yield* newOwner
+          const unknown = SecureRandom.uuidV7Unsafe()
+          const missing = { ...ids, id: unknown, job_id: unknown }
+          const token = yield* tokenOf("other", owner)
+          assert.deepStrictEqual(
+            shape(yield* call(operation, ids, token)),
+            shape(yield* call(operation, missing, token)),
+          )
+        }),
+      )
+    }
+  },
+)
 
 /** Returns the parameter of the owned resource in a path. */
 const ownedIn = (path: string) => Object.keys(owned).find((name) => path.includes(`:${name}`))

@@ -63,7 +63,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
     )
 
     it.effect(
-      "manages jobs, and explains refusals",
+      "manages jobs, and explains why it refuses a command",
       () =>
         Effect.gen(function* () {
           const job = yield* json("jobs enqueue cleanup_old_data --delay 3600")

@@ -148,11 +148,11 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
     "ends when the connection is refused, and when a server never answers",
     () =>
       Effect.gen(function* () {
-        const silent = yield* other(() => undefined)
+        const unresponsive = yield* other(() => undefined)
         const [refused, hanging] = yield* Effect.all(
           [
             plinth({}, "smoke", "http://127.0.0.1:1234", "--wait", "1", "--json"),
-            plinth({}, "smoke", silent, "--wait", "0", "--json"),
+            plinth({}, "smoke", unresponsive, "--wait", "0", "--json"),
           ],
           { concurrency: 2 },
         )

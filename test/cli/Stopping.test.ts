@@ -106,7 +106,7 @@ describe("plinth", () => {
     "reports that it was interrupted when stopped by %s",
     ([signal, code]) =>
       Effect.gen(function* () {
-        const service = yield* silent
+        const service = yield* unresponsive
         const child = yield* start({}, "smoke", service.url, "--wait", "60")
         const ended = yield* Effect.forkChild(outcomeOf(child), { startImmediately: true })
         yield* eventually(Effect.sync(() => service.asked()))
@@ -118,7 +118,7 @@ describe("plinth", () => {
 })
 
 /** A service that receives requests and never answers. */
-const silent = Effect.acquireRelease(
+const unresponsive = Effect.acquireRelease(
   Effect.callback<{ readonly server: Server; readonly url: string; readonly asked: () => boolean }>(
     (resume) => {
       let asked = false

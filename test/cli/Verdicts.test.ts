@@ -51,37 +51,40 @@ const misprintsOf = (name: string, { code, stdout }: Outcome) =>
 /** Settings of an unreachable service: every call to PLINTH_URL fails. */
 const unreachable = { PLINTH_URL: "http://127.0.0.1:9", PLINTH_TOKEN: rpcToken }
 
-layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })("CLI permissions", (it) => {
-  for (const [name, { code, words }] of rows.filter(([, row]) => row.remote)) {
-    it.effect(
-      `are those of test/Verdicts.ts for plinth ${name}`,
-      () =>
-        Effect.gen(function* () {
-          const [DATABASE_URL, PLINTH_URL] = [yield* TestDatabase, yield* baseUrl]
-          const as = Effect.fnUntraced(function* (caller: "operator" | "service" | "superadmin") {
-            const { ids, owner } = yield* newOwner
-            const PLINTH_TOKEN =
-              caller === "operator" ? "" : ((yield* tokenOf(caller, owner)) ?? "")
-            return yield* plinth(
-              caller === "operator" ? { DATABASE_URL } : { PLINTH_URL, PLINTH_TOKEN },
-              ...lineOf(name, words(ids)),
-            )
-          })
-          for (const caller of ["operator", "service"] as const) {
-            const outcome = yield* as(caller)
-            assert.strictEqual(outcome.code, code, `${caller}: ${outcome.stderr}`)
-            assert.strictEqual(misprintsOf(name, outcome), "", caller)
-          }
-          // All commands pass the same gate: one of each family is enough.
-          if (!firstOfFamily.has(name)) return
-          const { code: refused, stderr } = yield* as("superadmin")
-          assert.strictEqual(refused, 1)
-          assert.match(stderr, /^plinth: PLINTH_TOKEN is refused/)
-        }),
-      patience,
-    )
-  }
-})
+layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
+  "The permissions of the CLI",
+  (it) => {
+    for (const [name, { code, words }] of rows.filter(([, row]) => row.remote)) {
+      it.effect(
+        `are those of test/Verdicts.ts for plinth ${name}`,
+        () =>
+          Effect.gen(function* () {
+            const [DATABASE_URL, PLINTH_URL] = [yield* TestDatabase, yield* baseUrl]
+            const as = Effect.fnUntraced(function* (caller: "operator" | "service" | "superadmin") {
+              const { ids, owner } = yield* newOwner
+              const PLINTH_TOKEN =
+                caller === "operator" ? "" : ((yield* tokenOf(caller, owner)) ?? "")
+              return yield* plinth(
+                caller === "operator" ? { DATABASE_URL } : { PLINTH_URL, PLINTH_TOKEN },
+                ...lineOf(name, words(ids)),
+              )
+            })
+            for (const caller of ["operator", "service"] as const) {
+              const outcome = yield* as(caller)
+              assert.strictEqual(outcome.code, code, `${caller}: ${outcome.stderr}`)
+              assert.strictEqual(misprintsOf(name, outcome), "", caller)
+            }
+            // All commands pass the same gate: one of each family is enough.
+            if (!firstOfFamily.has(name)) return
+            const { code: refused, stderr } = yield* as("superadmin")
+            assert.strictEqual(refused, 1)
+            assert.match(stderr, /^plinth: PLINTH_TOKEN is refused/)
+          }),
+        patience,
+      )
+    }
+  },
+)
 
 describe("The operator at the machine", () => {
   for (const [name, { code, words }] of rows.filter(([, row]) => !row.remote)) {

@@ -30,26 +30,28 @@ layer(server, { excludeTestServices: true })("An RPC call", (it) => {
     }),
   )
 
-  it.effect("keeps its request id in the answer and the audit log, which names its caller", () =>
-    Effect.gen(function* () {
-      const { id } = yield* newCaller()
-      const rpc = yield* PlinthRpc
-      yield* rpc("users.update", { id, role: "admin" }).pipe(withRequestId("req-42"))
-      const sql = yield* SqlClient.SqlClient
-      const rows = yield* sql<{ readonly request_id: string; readonly details: string | object }>`
+  it.effect(
+    "keeps its request id in the answer and in the audit log, where its caller is named",
+    () =>
+      Effect.gen(function* () {
+        const { id } = yield* newCaller()
+        const rpc = yield* PlinthRpc
+        yield* rpc("users.update", { id, role: "admin" }).pipe(withRequestId("req-42"))
+        const sql = yield* SqlClient.SqlClient
+        const rows = yield* sql<{ readonly request_id: string; readonly details: string | object }>`
         SELECT request_id, details FROM audit_logs
         WHERE resource_id = ${id} AND action = 'user.role_changed'`
-      assert.deepStrictEqual(
-        rows.map(({ details, request_id }) => [
-          request_id,
-          typeof details === "string" ? (JSON.parse(details) as object) : details,
-        ]),
-        [["req-42", { from: "user", to: "admin", caller: "tests" }]],
-      )
-      const headers = { "x-request-id": "req-43" }
-      const answer = yield* post({ body: frame("jobs.stats"), headers })
-      assert.strictEqual(answer.headers["x-request-id"], "req-43")
-    }),
+        assert.deepStrictEqual(
+          rows.map(({ details, request_id }) => [
+            request_id,
+            typeof details === "string" ? (JSON.parse(details) as object) : details,
+          ]),
+          [["req-42", { from: "user", to: "admin", caller: "tests" }]],
+        )
+        const headers = { "x-request-id": "req-43" }
+        const answer = yield* post({ body: frame("jobs.stats"), headers })
+        assert.strictEqual(answer.headers["x-request-id"], "req-43")
+      }),
   )
 
   it.effect("records usage for another service, once per source and caller", () =>
@@ -148,8 +150,8 @@ layer(server, { excludeTestServices: true })("An RPC call", (it) => {
       assert.isTrue(first.created)
       const job = yield* rpc("jobs.get", { id: first.job_id })
       assert.strictEqual(job.name, "send_notification_email")
-      const nobody = yield* Effect.flip(rpc("email.welcome", { user_id: newUser() }))
-      assert.instanceOf(nobody, NotFoundError)
+      const unknown = yield* Effect.flip(rpc("email.welcome", { user_id: newUser() }))
+      assert.instanceOf(unknown, NotFoundError)
       const elsewhere = yield* Effect.flip(rpc("email.notify", { ...mail, path: "//evil.example" }))
       assert.instanceOf(elsewhere, ValidationError)
     }),

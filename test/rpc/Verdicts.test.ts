@@ -43,36 +43,39 @@ describe("test/Verdicts.ts", () => {
   })
 })
 
-layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })("RPC permissions", (it) => {
-  for (const tag of tags) {
-    it.effect(`are those of test/Verdicts.ts for ${tag}`, () =>
-      Effect.gen(function* () {
-        for (const caller of callers) {
-          const { ids, owner } = yield* newOwner
-          assert.strictEqual(
-            yield* outcomeOf(tag, ids, yield* tokenOf(caller, owner)),
-            caller === "service" ? rowOf(tag).outcome : "AUTHENTICATION_ERROR",
-            caller,
-          )
-        }
-      }),
-    )
-  }
+layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
+  "The permissions of RPC",
+  (it) => {
+    for (const tag of tags) {
+      it.effect(`are those of test/Verdicts.ts for ${tag}`, () =>
+        Effect.gen(function* () {
+          for (const caller of callers) {
+            const { ids, owner } = yield* newOwner
+            assert.strictEqual(
+              yield* outcomeOf(tag, ids, yield* tokenOf(caller, owner)),
+              caller === "service" ? rowOf(tag).outcome : "AUTHENTICATION_ERROR",
+              caller,
+            )
+          }
+        }),
+      )
+    }
 
-  for (const tag of tags.filter((tag) => ownedBy(tag) !== undefined)) {
-    it.effect(`hide a project from callers of ${tag} who name another owner`, () =>
-      Effect.gen(function* () {
-        const [mine, others] = [yield* newOwner, yield* newOwner]
-        const hidden = { ...mine.ids, project_id: others.ids["project_id"] ?? "" }
-        const missing = { ...mine.ids, project_id: SecureRandom.uuidV7Unsafe() }
-        for (const ids of [hidden, missing]) {
-          assert.strictEqual(yield* outcomeOf(tag, ids, rpcToken), "NOT_FOUND")
-        }
-        assert.strictEqual(yield* outcomeOf(tag, others.ids, rpcToken), "success")
-      }),
-    )
-  }
-})
+    for (const tag of tags.filter((tag) => ownedBy(tag) !== undefined)) {
+      it.effect(`hide a project from callers of ${tag} who name another owner`, () =>
+        Effect.gen(function* () {
+          const [mine, others] = [yield* newOwner, yield* newOwner]
+          const hidden = { ...mine.ids, project_id: others.ids["project_id"] ?? "" }
+          const missing = { ...mine.ids, project_id: SecureRandom.uuidV7Unsafe() }
+          for (const ids of [hidden, missing]) {
+            assert.strictEqual(yield* outcomeOf(tag, ids, rpcToken), "NOT_FOUND")
+          }
+          assert.strictEqual(yield* outcomeOf(tag, others.ids, rpcToken), "success")
+        }),
+      )
+    }
+  },
+)
 
 /** Returns the parameter of the project in the input of a method. */
 const ownedBy = (tag: string) =>
