@@ -50,9 +50,9 @@ const kinds: Readonly<Record<string, RegExp>> = {
   // The file named after its folder, as email/Email.ts: what business sees of a service.
   tag: /^services\/((\w+)\/\2\.ts|payments\/Receipts\.ts|\w+\/templates\/.+)$/i,
   // Contracts that other doors may import.
-  shared: /^(api|http|rpc)\/(.+\/)?(\w*Api|Envelope|Authentication|\w*Rpcs|RpcClient)\.ts$/,
+  shared: /^(api|rpc)\/(.+\/)?(\w*Api|Authentication|\w*Rpcs|RpcClient)\.ts$/,
   contract:
-    /^(exports\/\w+|api\/documentation\/.+|(api|http|rpc)\/(.+\/)?(\w*Api|Envelope|Authentication|\w*Rpcs|RpcClient|ApiClient|Audiences|AddressLimit|Policies|Input|Idempotency|Observation|Quota|Document\w+|Method|Call|Deadline))\.ts$/,
+    /^(exports\/\w+|http\/(Envelope|Policies)|(api|rpc)\/(.+\/)?\w*(Api|Rpcs)|api\/(ApiClient|Audiences|documentation\/\w+|middleware\/\w+(?<!Http))|rpc\/(RpcClient|Method|Call|Deadline))\.ts$/,
 }
 
 /** The rooms of core, with the rooms that each may import. `.` holds the files outside rooms; every room may import it. */

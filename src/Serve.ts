@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import * as Doors from "./Doors.ts"
-import * as Server from "./api/Server.ts"
+import * as Server from "./http/Server.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"
 import * as Logger from "./core/Logger.ts"

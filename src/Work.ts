@@ -1,5 +1,5 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { Address } from "./api/Server.ts"
+import { Address } from "./http/Server.ts"
 import * as WorkerHttp from "./api/WorkerHttp.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"

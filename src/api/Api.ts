@@ -7,9 +7,9 @@ import { ProjectsApi } from "./app/ProjectsApi.ts"
 import { UsageApi } from "./app/UsageApi.ts"
 import { UsersApi } from "./app/UsersApi.ts"
 import { adminApi, appApi, publicApi } from "./Audiences.ts"
-import { documentationOf } from "./Documentation.ts"
-import { Observation } from "./Observation.ts"
-import { exemptFromQuota, unlimited } from "./Policies.ts"
+import { documentationOf } from "./documentation/Documentation.ts"
+import { Observation } from "./middleware/Observation.ts"
+import { exemptFromQuota, unlimited } from "../http/Policies.ts"
 import { HealthApi } from "./public/HealthApi.ts"
 
 class PublicApi extends publicApi(HealthApi.annotateMerge(unlimited)) {}

@@ -1,10 +1,10 @@
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
-import { AddressLimit } from "./AddressLimit.ts"
-import { Authentication } from "./Authentication.ts"
-import { Idempotency } from "./Idempotency.ts"
-import { Input } from "./Input.ts"
-import { Policies, RequiredRole } from "./Policies.ts"
-import { Quota } from "./Quota.ts"
+import { AddressLimit } from "./middleware/AddressLimit.ts"
+import { Authentication } from "./middleware/Authentication.ts"
+import { Idempotency } from "./middleware/Idempotency.ts"
+import { Input } from "./middleware/Input.ts"
+import { Policies, RequiredRole } from "../http/Policies.ts"
+import { Quota } from "./middleware/Quota.ts"
 
 // The middlewares that every endpoint of an audience passes, whatever its group; exceptions are annotations
 // (`Policies.ts`). The last middleware is the outermost:

@@ -3,7 +3,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger, OpenApi } from "effect/http-api"
 import { Settings } from "../core/Settings.ts"
 import { Api } from "./Api.ts"
-import { docsPath, openApiPath } from "./Exchange.ts"
+import { docsPath, openApiPath } from "../http/Exchange.ts"
 
 /** The OpenAPI 3.1 document, generated on the first request. */
 const openApi = HttpRouter.add(

@@ -1,10 +1,10 @@
 import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { methodsOf } from "./Methods.ts"
-import * as ObservationHttp from "./ObservationHttp.ts"
-import * as Protocol from "./Protocol.ts"
+import { methodsOf } from "../http/Methods.ts"
+import * as ObservationHttp from "./middleware/ObservationHttp.ts"
+import * as Protocol from "../http/Protocol.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"
-import * as Server from "./Server.ts"
+import * as Server from "../http/Server.ts"
 import { WorkerApi } from "./WorkerApi.ts"
 
 const health = HttpApiBuilder.group(WorkerApi, "health", (handlers) =>

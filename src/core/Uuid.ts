@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Timestamp, timestampOf } from "../domain/Fields.ts"
+import { type Timestamp, timestampOf } from "../domain/Fields.ts"
 
 let lastMillis = 0
 let sequence = 0

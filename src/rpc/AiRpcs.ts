@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { AiCompletion, AiEvent, AiStatus, Complexity } from "../domain/Ai.ts"
 import { AiCompletionInput } from "../domain/AiInput.ts"
 import {

@@ -1,6 +1,6 @@
 import { Context, Schema } from "effect"
 import { RpcMiddleware } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import {
   AuthenticationError,
   BadRequestError,

@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
 import type { Headers } from "effect/http"
-import { codeOf } from "../api/Envelope.ts"
+import { codeOf } from "../http/Envelope.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { ValidationError } from "../domain/Errors.ts"

@@ -1,12 +1,11 @@
 import { Effect, Exit } from "effect"
 import type { Headers } from "effect/http"
-import { bearerOf, isOneOf } from "../core/Bearer.ts"
 import { Metrics } from "../core/Metrics.ts"
-import { networkOf } from "../core/Network.ts"
-import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
-import { AuthenticationError, BadRequestError, RateLimitError } from "../domain/Errors.ts"
+import { AuthenticationError, BadRequestError, type RateLimitError } from "../domain/Errors.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
+import { bearerOf, isOneOf } from "../http/Bearer.ts"
+import { Limits } from "../http/Limits.ts"
 import { callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
 
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
@@ -16,28 +15,22 @@ type Refusal = AuthenticationError | BadRequestError | RateLimitError
  * REST: over the `auth` limit, the failure is a 429 instead of a 401.
  */
 export const make = Effect.fnUntraced(function* (path: string) {
-  const { RATE_LIMIT_AUTH, rpcTokens } = yield* Settings
-  const limiter = yield* RateLimiter
+  const { rpcTokens } = yield* Settings
+  const limits = yield* Limits
   const metrics = yield* Metrics
   const isToken = isOneOf(rpcTokens)
+  const takeFailure = limits.byAddress("auth", path)
 
-  const refuse = Effect.fnUntraced(function* (token: string | undefined, address: string) {
+  const refuse = (token: string | undefined, request: RequestInfo) => {
     const reason = token === undefined ? "missing_token" : "invalid_token"
     metrics.authFailure(reason)
-    if (token !== undefined) {
-      const decision = yield* limiter.take(`auth::ip:${networkOf(address)}`, RATE_LIMIT_AUTH)
-      if (!decision.isAllowed) {
-        metrics.rateLimitHit(path, "ip")
-        const retry_after = Math.ceil(decision.reset_after / 1000)
-        return yield* new RateLimitError({ retry_after })
-      }
-    }
-    return yield* new AuthenticationError({ reason })
-  })
+    const refused = Effect.fail(new AuthenticationError({ reason }))
+    return token === undefined ? refused : Effect.andThen(takeFailure(request), refused)
+  }
 
   return (headers: Headers.Headers, request: RequestInfo): Effect.Effect<void, Refusal> => {
     const token = bearerOf(headers["authorization"])
-    if (!isToken(token)) return refuse(token, request.ip_address ?? "unknown")
+    if (!isToken(token)) return refuse(token, request)
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers
     if (!/^[a-z0-9-]{1,64}$/.test(caller)) {
       return badRequest(`${callerHeader} must be 1 to 64 lowercase letters, digits or hyphens`)

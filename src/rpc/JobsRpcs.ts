@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { text, verbatim } from "../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../domain/Job.ts"

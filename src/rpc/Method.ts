@@ -1,6 +1,6 @@
 import { Effect, Schema, SchemaTransformation } from "effect"
 import { Rpc } from "effect/rpc"
-import { enveloped } from "../api/Envelope.ts"
+import { enveloped } from "../http/Envelope.ts"
 import { ValidationError } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
 

@@ -13,10 +13,11 @@ import {
 } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RpcSerialization, RpcServer } from "effect/rpc"
-import { Bodies, setText } from "../core/Bodies.ts"
+import { Bodies, setText } from "../http/Bodies.ts"
 import { Settings } from "../core/Settings.ts"
 import { Tracing } from "../core/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { Limits } from "../http/Limits.ts"
 import { Call, CallsInBody } from "./Call.ts"
 import * as Calls from "./Calls.ts"
 import { parseCalls, toLines } from "./Frames.ts"
@@ -72,7 +73,15 @@ export const layer = HttpRouter.use(
       Effect.catch(answer(request), (error) => Effect.succeed(toResponse(error))),
     )
   }),
-).pipe(Layer.provide([RpcHandlers.layer, Calls.layer, RpcSerialization.layerNdjson, Bodies.layer]))
+).pipe(
+  Layer.provide([
+    Limits.layer,
+    RpcHandlers.layer,
+    Calls.layer,
+    RpcSerialization.layerNdjson,
+    Bodies.layer,
+  ]),
+)
 
 /** Logs defects; the caller learns only that there was one. */
 const defectReporter = ErrorReporter.make(({ cause, fiber }) => {

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import * as Server from "../../src/api/Server.ts"
+import * as Server from "../../src/http/Server.ts"
 import { asking } from "../fixtures/AiSocket.ts"
 import { key, vendors } from "../fixtures/AiVendors.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import * as Server from "../../src/api/Server.ts"
+import * as Server from "../../src/http/Server.ts"
 import { newCaller } from "../fixtures/Callers.ts"
 import { application, keysOf, Providers } from "../fixtures/Gateway.ts"
 import { failureOf, type Request, send } from "../fixtures/Http.ts"

@@ -1,7 +1,7 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Effect, Layer, Redacted, Scheduler } from "effect"
 import * as Doors from "../../src/Doors.ts"
-import * as Server from "../../src/api/Server.ts"
+import * as Server from "../../src/http/Server.ts"
 import * as App from "../../src/App.ts"
 import * as Migrations from "../../src/core/Migrations.ts"
 import { Settings } from "../../src/core/Settings.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { HttpBody, HttpClient } from "effect/http"
-import * as Server from "../../src/api/Server.ts"
+import * as Server from "../../src/http/Server.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import { Collector } from "../fixtures/Collector.ts"
 import { frame, rpcToken } from "../fixtures/Rpc.ts"

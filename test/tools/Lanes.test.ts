@@ -17,6 +17,12 @@ const http = [
   "effect/http-api",
   "@effect/platform-node/NodeHttpServer",
 ]
+/** Makes specifiers that are relative to a lane relative to a file that may be deeper. */
+const from = (file: string, specifiers: ReadonlyArray<string>) =>
+  specifiers.map((specifier) =>
+    specifier.replace(/^\.\.\//, "../".repeat(file.split("/").length - 1)),
+  )
+
 const doors = [
   "../api/ProjectsHttp.ts",
   "../rpc/RpcHandlers.ts",
@@ -24,7 +30,11 @@ const doors = [
   "../jobs/Worker.ts",
   "../cli/Output.ts",
 ]
-const contracts = ["../api/Api.ts", "../api/app/ProjectsApi.ts", "../api/Envelope.ts"]
+const contracts = [
+  "../api/Api.ts",
+  "../api/app/ProjectsApi.ts",
+  "../api/middleware/Authentication.ts",
+]
 const edge = ["../http/Server.ts", "../http/Envelope.ts"]
 const adapters = ["../services/email/Resend.ts", "../services/Adapters.ts"]
 const tags = [
@@ -100,7 +110,7 @@ const lanes: Readonly<Record<string, Imports>> = {
   "src/services/email/Resend.ts": {
     forbidden: [
       "../../business/Projects.ts",
-      "../../api/Envelope.ts",
+      "../../api/Api.ts",
       "../../jobs/Worker.ts",
       "../../http/Server.ts",
       "../../App.ts",
@@ -186,7 +196,7 @@ const lanes: Readonly<Record<string, Imports>> = {
       ...above,
       ...sql,
       ...adapters,
-      "../api/Policies.ts",
+      "../api/middleware/PoliciesHttp.ts",
       "../rpc/Method.ts",
     ],
     allowed: ["../business/Tasks.ts", "../rpc/RpcClient.ts", "./Output.ts", ...edge, ...contracts],
@@ -196,22 +206,22 @@ const lanes: Readonly<Record<string, Imports>> = {
       "api/TasksApi",
       "api/Api",
       "api/ApiClient",
-      "api/Envelope",
-      "api/Policies",
+      "api/middleware/Quota",
+      "api/documentation/Documentation",
       "http/Envelope",
       "http/Policies",
       "exports/Api",
     ].map((name) => [
       `src/${name}.ts`,
       {
-        forbidden: [
+        forbidden: from(name, [
           "../core/Settings.ts",
           "../services/email/Email.ts",
           "../business/Tasks.ts",
           "../api/Http.ts",
           "../api/TasksHttp.ts",
-          "../api/Server.ts",
-          "../api/Protocol.ts",
+          "../api/middleware/QuotaHttp.ts",
+          "../http/Protocol.ts",
           "../api/Docs.ts",
           "../http/Server.ts",
           ...doors,
@@ -219,22 +229,21 @@ const lanes: Readonly<Record<string, Imports>> = {
           ...sql,
           "node:fs",
           "@effect/platform-node/NodeRuntime",
-        ],
-        allowed: [
+        ]),
+        allowed: from(name, [
           "../domain/User.ts",
-          "../api/Documentation.ts",
-          "../api/documentation/Headers.ts",
-          "../api/Input.ts",
+          "../api/documentation/Documentation.ts",
+          "../api/middleware/Input.ts",
           "../http/Envelope.ts",
           "../rpc/Rpcs.ts",
           "effect/http-api",
-        ],
+        ]),
       },
     ]),
   ),
   "src/rpc/Rpcs.ts": {
     forbidden: ["../core/Settings.ts", "../business/Tasks.ts", "./RpcHandlers.ts", ...above],
-    allowed: ["../domain/User.ts", "../api/Envelope.ts", "effect/rpc"],
+    allowed: ["../domain/User.ts", "../api/Api.ts", "../http/Envelope.ts", "effect/rpc"],
   },
   "src/App.ts": {
     forbidden: ["./Serve.ts", "./Run.ts", "./main.ts", "./cli.ts", "./api/Http.ts"],

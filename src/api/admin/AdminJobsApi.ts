@@ -4,8 +4,8 @@ import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../dom
 import { text } from "../../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../../domain/Job.ts"
 import { Cursor, CursorPage, limit } from "../../domain/Page.ts"
-import { enveloped } from "../Envelope.ts"
-import { repeatable } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { repeatable } from "../../http/Policies.ts"
 
 const params = { job_id: JobId }
 const unavailable = enveloped(ServiceUnavailableError)

@@ -12,7 +12,7 @@ import {
 } from "../../domain/UsageReport.ts"
 import { UserId } from "../../domain/User.ts"
 import { descriptions } from "../app/UsageApi.ts"
-import { enveloped } from "../Envelope.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 const params = { user_id: UserId }
 const unavailable = enveloped(ServiceUnavailableError)

@@ -8,8 +8,8 @@ import {
 } from "../../domain/Errors.ts"
 import { limit, Page, search, skip } from "../../domain/Page.ts"
 import { AdminUser, AdminUserPatch, Role, UserId } from "../../domain/User.ts"
-import { enveloped } from "../Envelope.ts"
-import { repeatable } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { repeatable } from "../../http/Policies.ts"
 
 const params = { id: UserId }
 const unavailable = enveloped(ServiceUnavailableError)

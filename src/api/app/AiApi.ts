@@ -6,8 +6,8 @@ import {
   QuotaExceededError,
   ServiceUnavailableError,
 } from "../../domain/Errors.ts"
-import { enveloped } from "../Envelope.ts"
-import { claimed, RateLimit } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { claimed, RateLimit } from "../../http/Policies.ts"
 
 /** The stream that `AiEvents.ts` encodes. */
 const events = HttpApiSchema.StreamUint8Array({ contentType: "text/event-stream" })

@@ -1,7 +1,7 @@
 import { Cause, Effect, Schedule, Schema, Stream } from "effect"
 import type { AiCompletion, AiEvent } from "../../domain/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
-import { envelope, enveloped } from "../Envelope.ts"
+import { envelope, enveloped } from "../../http/Envelope.ts"
 
 /** The interval of comments, which keep proxies and clients from closing an idle stream. */
 const keepAliveInterval = "15 seconds"

@@ -3,8 +3,8 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { NotFoundError, QuotaExceededError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { Cursor, CursorPage, limit, Page, search, skip } from "../../domain/Page.ts"
 import { Project, ProjectId } from "../../domain/Project.ts"
-import { enveloped } from "../Envelope.ts"
-import { idempotent } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { idempotent } from "../../http/Policies.ts"
 
 const project = Project.json.annotate({ identifier: "Project" })
 const projectCreate = Project.jsonCreate.annotate({ identifier: "ProjectCreate" })

@@ -10,7 +10,7 @@ import {
   UsageSummary,
   UsageTrends,
 } from "../../domain/UsageReport.ts"
-import { enveloped } from "../Envelope.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 const error = enveloped(ServiceUnavailableError)
 const metric = UsageMetric

@@ -4,8 +4,8 @@ import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../dom
 import { Timestamp } from "../../domain/Fields.ts"
 import { Job, JobId } from "../../domain/Job.ts"
 import { User, UserId } from "../../domain/User.ts"
-import { enveloped } from "../Envelope.ts"
-import { idempotent } from "../Policies.ts"
+import { enveloped } from "../../http/Envelope.ts"
+import { idempotent } from "../../http/Policies.ts"
 
 const user = User.json.annotate({ identifier: "User" })
 const userUpdate = User.jsonUpdate.annotate({ identifier: "UserUpdate" })

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { AuthenticationError } from "../../domain/Errors.ts"
 import { Timestamp } from "../../domain/Fields.ts"
-import { enveloped } from "../Envelope.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 const Component = Schema.Struct({
   status: Schema.Literals(["healthy", "unhealthy", "not_configured"]),

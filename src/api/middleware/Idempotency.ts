@@ -1,7 +1,7 @@
 import { HttpApiMiddleware } from "effect/http-api"
-import { ConflictError, ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
-import type { CurrentUser } from "../domain/User.ts"
-import { enveloped } from "./Envelope.ts"
+import { ConflictError, ServiceUnavailableError, ValidationError } from "../../domain/Errors.ts"
+import type { CurrentUser } from "../../domain/User.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 /** Handles `Idempotency-Key` on endpoints annotated with `idempotent` or `claimed` (`Policies.ts`). */
 export class Idempotency extends HttpApiMiddleware.Service<

@@ -17,7 +17,7 @@ export class RawAnswers extends Context.Service<
     readonly onClientError: (error: Error & { readonly code?: string }, socket: Duplex) => void
     readonly onConnect: (request: IncomingMessage, socket: Duplex) => void
   }
->()("plinth/api/RawAnswers") {
+>()("plinth/http/RawAnswers") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

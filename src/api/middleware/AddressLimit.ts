@@ -1,6 +1,6 @@
 import { HttpApiMiddleware } from "effect/http-api"
-import { RateLimitError } from "../domain/Errors.ts"
-import { enveloped } from "./Envelope.ts"
+import { RateLimitError } from "../../domain/Errors.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 /** Limits calls per client address, on endpoints that know no user. */
 export class AddressLimit extends HttpApiMiddleware.Service<AddressLimit>()(

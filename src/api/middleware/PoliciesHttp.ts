@@ -1,8 +1,14 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { AuthorizationError } from "../domain/Errors.ts"
-import { CurrentUser, rankOf } from "../domain/User.ts"
-import { Deprecation, type Deprecated, Policies, policyOf, RequiredRole } from "./Policies.ts"
+import { AuthorizationError } from "../../domain/Errors.ts"
+import { CurrentUser, rankOf } from "../../domain/User.ts"
+import {
+  Deprecation,
+  type Deprecated,
+  Policies,
+  policyOf,
+  RequiredRole,
+} from "../../http/Policies.ts"
 
 /** Wraps a handler as its annotations require; a handler without any is returned unchanged. */
 export const layer = Layer.succeed(Policies, (handler, options) =>

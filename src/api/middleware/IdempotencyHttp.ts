@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { Claims } from "../business/Claims.ts"
-import * as Business from "../business/Idempotency.ts"
-import { CurrentUser } from "../domain/User.ts"
+import { Claims } from "../../business/Claims.ts"
+import * as Business from "../../business/Idempotency.ts"
+import { CurrentUser } from "../../domain/User.ts"
 import { Idempotency } from "./Idempotency.ts"
-import { Idempotent, policyOf } from "./Policies.ts"
+import { Idempotent, policyOf } from "../../http/Policies.ts"
 
 export const layer = Layer.effect(
   Idempotency,

@@ -1,9 +1,9 @@
 import { type HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
-import { version } from "../domain/Version.ts"
+import { version } from "../../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
 import { parameterDescriptions } from "./DocumentedParameters.ts"
 import { describePolicies } from "./DocumentedPolicies.ts"
-import { envelope } from "./Envelope.ts"
+import { envelope } from "../../http/Envelope.ts"
 
 /**
  * The parts of the OpenAPI document beyond the contract of each endpoint: security per path, failures of middlewares

@@ -15,12 +15,12 @@ export const policyOf = <A>(
 ): A => Context.get(Context.merge(group.annotations, endpoint.annotations), policy)
 
 /** The lowest role that may call: `user` < `admin` < `superadmin`. `admin` in the whole admin audience. */
-export const RequiredRole = Context.Reference<Role>("plinth/api/Policies/RequiredRole", {
+export const RequiredRole = Context.Reference<Role>("plinth/http/Policies/RequiredRole", {
   defaultValue: () => "user",
 })
 
 /** The limit that counts the calls; settings hold its rate. Null means unlimited: probes, scrapes and webhooks. */
-export const RateLimit = Context.Reference<LimitName | null>("plinth/api/Policies/RateLimit", {
+export const RateLimit = Context.Reference<LimitName | null>("plinth/http/Policies/RateLimit", {
   defaultValue: () => "default",
 })
 
@@ -32,7 +32,7 @@ export const unlimited = Context.make(RateLimit, null)
 
 /** If true, refuses users whose plan has no requests left; in the app audience only. */
 export const CountsAgainstQuota = Context.Reference<boolean>(
-  "plinth/api/Policies/CountsAgainstQuota",
+  "plinth/http/Policies/CountsAgainstQuota",
   { defaultValue: () => true },
 )
 
@@ -46,7 +46,7 @@ export const exemptFromQuota = Context.make(CountsAgainstQuota, false)
  * them, otherwise the server does not start.
  */
 export const Idempotent = Context.Reference<"transaction" | "claim" | "repeatable" | null>(
-  "plinth/api/Policies/Idempotent",
+  "plinth/http/Policies/Idempotent",
   { defaultValue: () => null },
 )
 
@@ -69,11 +69,14 @@ export interface Deprecated {
   readonly successor: string
 }
 
-export const Deprecation = Context.Reference<Deprecated | null>("plinth/api/Policies/Deprecation", {
-  defaultValue: () => null,
-})
+export const Deprecation = Context.Reference<Deprecated | null>(
+  "plinth/http/Policies/Deprecation",
+  {
+    defaultValue: () => null,
+  },
+)
 
 export class Policies extends HttpApiMiddleware.Service<Policies, { requires: CurrentUser }>()(
-  "plinth/api/Policies",
+  "plinth/http/Policies",
   { error: enveloped(AuthorizationError) },
 ) {}

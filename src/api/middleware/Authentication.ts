@@ -5,9 +5,9 @@ import {
   ConflictError,
   RateLimitError,
   ServiceUnavailableError,
-} from "../domain/Errors.ts"
-import type { CurrentUser } from "../domain/User.ts"
-import { enveloped } from "./Envelope.ts"
+} from "../../domain/Errors.ts"
+import type { CurrentUser } from "../../domain/User.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 /**
  * Verifies `Authorization: Bearer <jwt>`, counts the call, then resolves the token to an active user. Fails with 403

@@ -1,8 +1,8 @@
 import { Clock, Context, Effect, Layer } from "effect"
-import { RequestQuota } from "../business/RequestQuota.ts"
-import { steadyMillis } from "../core/SteadyClock.ts"
-import { CurrentUser } from "../domain/User.ts"
-import { CountsAgainstQuota, policyOf } from "./Policies.ts"
+import { RequestQuota } from "../../business/RequestQuota.ts"
+import { steadyMillis } from "../../core/SteadyClock.ts"
+import { CurrentUser } from "../../domain/User.ts"
+import { CountsAgainstQuota, policyOf } from "../../http/Policies.ts"
 import { Quota } from "./Quota.ts"
 
 export const layer = Layer.effect(

@@ -1,6 +1,6 @@
 import { Context, Effect, Exit, Layer } from "effect"
 import { Metrics } from "../core/Metrics.ts"
-import { networkOf } from "../core/Network.ts"
+import { networkOf } from "./Network.ts"
 import { RateLimiter } from "../core/RateLimiter.ts"
 import { Settings } from "../core/Settings.ts"
 import { RateLimitError } from "../domain/Errors.ts"
@@ -23,7 +23,7 @@ export class Limits extends Context.Service<
     /** Counts per network of the client address. */
     readonly byAddress: (name: LimitName, path: string) => (request: RequestInfo) => CountCall
   }
->()("plinth/api/Limits") {
+>()("plinth/http/Limits") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

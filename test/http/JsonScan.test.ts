@@ -8,7 +8,7 @@ import {
   property,
   tuple,
 } from "fast-check"
-import { problemIn } from "../../src/core/JsonScan.ts"
+import { problemIn } from "../../src/http/JsonScan.ts"
 
 const tooMany = "The body has more than 100,000 values"
 const proto = "The body has a __proto__ key"

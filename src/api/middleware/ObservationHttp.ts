@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
-import { Metrics } from "../core/Metrics.ts"
-import { RequestInfo } from "../domain/RequestInfo.ts"
-import { endpointLabel, Exchange, unloggedRoutes } from "./Exchange.ts"
+import { Metrics } from "../../core/Metrics.ts"
+import { RequestInfo } from "../../domain/RequestInfo.ts"
+import { endpointLabel, Exchange, unloggedRoutes } from "../../http/Exchange.ts"
 import { Observation } from "./Observation.ts"
 
 export const layer = Layer.effect(

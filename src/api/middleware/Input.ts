@@ -5,8 +5,8 @@ import {
   RequestTimeoutError,
   UnsupportedMediaTypeError,
   ValidationError,
-} from "../domain/Errors.ts"
-import { enveloped } from "./Envelope.ts"
+} from "../../domain/Errors.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 /** Checks a request's body before it is decoded, and turns decoding errors into failures of the contract. */
 export class Input extends HttpApiMiddleware.Service<Input>()("plinth/api/Input", {

@@ -1,7 +1,7 @@
 import { HttpApiMiddleware } from "effect/http-api"
-import { QuotaExceededError, ServiceUnavailableError } from "../domain/Errors.ts"
-import type { CurrentUser } from "../domain/User.ts"
-import { enveloped } from "./Envelope.ts"
+import { QuotaExceededError, ServiceUnavailableError } from "../../domain/Errors.ts"
+import type { CurrentUser } from "../../domain/User.ts"
+import { enveloped } from "../../http/Envelope.ts"
 
 /** Refuses users whose plan has no requests left, except on endpoints with `exemptFromQuota` (`Policies.ts`). */
 export class Quota extends HttpApiMiddleware.Service<Quota, { requires: CurrentUser }>()(

@@ -1,8 +1,8 @@
 import { Effect, Layer } from "effect"
-import { RequestInfo } from "../domain/RequestInfo.ts"
+import { RequestInfo } from "../../domain/RequestInfo.ts"
 import { AddressLimit } from "./AddressLimit.ts"
-import { Limits } from "./Limits.ts"
-import { policyOf, RateLimit } from "./Policies.ts"
+import { Limits } from "../../http/Limits.ts"
+import { policyOf, RateLimit } from "../../http/Policies.ts"
 
 export const layer = Layer.effect(
   AddressLimit,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
-import { networkOf } from "../../src/core/Network.ts"
+import { networkOf } from "../../src/http/Network.ts"
 import { server } from "../fixtures/Callers.ts"
 import { send } from "../fixtures/Http.ts"
 

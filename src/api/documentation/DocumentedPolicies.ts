@@ -1,7 +1,7 @@
 import { Context } from "effect"
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
-import { statusOf } from "./Envelope.ts"
-import { CountsAgainstQuota, Idempotent, RateLimit } from "./Policies.ts"
+import { statusOf } from "../../http/Envelope.ts"
+import { CountsAgainstQuota, Idempotent, RateLimit } from "../../http/Policies.ts"
 
 interface Operation {
   readonly operationId: string

@@ -1,9 +1,9 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
-import { BadRequestError, type ValidationError } from "../domain/Errors.ts"
-import { Issues } from "../domain/Issues.ts"
-import { Bodies, type Failure, setText } from "../core/Bodies.ts"
+import { BadRequestError, type ValidationError } from "../../domain/Errors.ts"
+import { Issues } from "../../domain/Issues.ts"
+import { Bodies, type Failure, setText } from "../../http/Bodies.ts"
 import { Input } from "./Input.ts"
 
 export const layer = Layer.effect(

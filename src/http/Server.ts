@@ -23,7 +23,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 
 /** The address that the process listens on. `port` is the bound port, even when the setting is 0. */
 export class Address extends Context.Service<Address, { readonly port: number }>()(
-  "plinth/api/Server/Address",
+  "plinth/http/Server/Address",
 ) {}
 
 /**

@@ -19,7 +19,7 @@ import {
 } from "effect/http"
 import { Usage } from "../business/Usage.ts"
 import { AccessLog } from "../core/AccessLog.ts"
-import { Bodies } from "../core/Bodies.ts"
+import { Bodies } from "./Bodies.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Metrics } from "../core/Metrics.ts"
 import { Settings } from "../core/Settings.ts"

@@ -9,8 +9,8 @@ import {
   UnsupportedMediaTypeError,
 } from "../domain/Errors.ts"
 import { problemIn } from "./JsonScan.ts"
-import { Settings } from "./Settings.ts"
-import { steadyMillis } from "./SteadyClock.ts"
+import { Settings } from "../core/Settings.ts"
+import { steadyMillis } from "../core/SteadyClock.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Incoming = ReturnType<typeof NodeHttpServerRequest.toIncomingMessage>
@@ -47,7 +47,7 @@ export class Bodies extends Context.Service<
     /** Call when a request was answered without reading its body. The client may send the rest for up to 30 s. */
     readonly abandon: (request: Request) => void
   }
->()("plinth/core/Bodies") {
+>()("plinth/http/Bodies") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {
