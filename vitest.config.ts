@@ -13,11 +13,11 @@ const onBothDatabases = [
   "test/cli/{Users,Jobs,Remote,UsageShow,Migrate,Doctor}*.test.ts",
   "test/process/{IdempotencyCrash,AiCrash,AiSecrets,AiShutdown,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",
-  "test/core/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
+  "test/core/**/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
 /** What speaks of PostgreSQL alone. */
 const onPostgres = [
-  "test/core/Postgres*.test.ts",
+  "test/core/**/Postgres*.test.ts",
   "test/api/Production.test.ts",
   "test/cli/PostgresErrors.test.ts",
   "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy,RollingMigrations}.test.ts",

@@ -27,19 +27,19 @@ import { UsageReports } from "./business/UsageReports.ts"
 import { UsageReportsRepo } from "./business/UsageReportsRepo.ts"
 import { Users } from "./business/Users.ts"
 import { UsersRepo } from "./business/UsersRepo.ts"
-import { AccessLog } from "./core/AccessLog.ts"
-import { Database } from "./core/Database.ts"
-import { JobQueue } from "./core/JobQueue.ts"
-import { JobSchedules } from "./core/JobSchedules.ts"
-import * as JobStores from "./core/JobStores.ts"
-import { Leases } from "./core/Leases.ts"
+import { AccessLog } from "./core/telemetry/AccessLog.ts"
+import { Database } from "./core/sql/Database.ts"
+import { JobQueue } from "./core/jobs/Queue.ts"
+import { JobSchedules } from "./core/jobs/Schedules.ts"
+import * as JobStores from "./core/jobs/Stores.ts"
+import { Leases } from "./core/sql/Leases.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
-import { Metrics } from "./core/Metrics.ts"
-import { PubSub } from "./core/PubSub.ts"
-import { RateLimiter } from "./core/RateLimiter.ts"
-import { Redis } from "./core/Redis.ts"
-import { Tokens } from "./core/Tokens.ts"
-import { Tracing } from "./core/Tracing.ts"
+import { Metrics } from "./core/telemetry/Metrics.ts"
+import { PubSub } from "./core/shared/PubSub.ts"
+import { RateLimiter } from "./core/shared/RateLimiter.ts"
+import { Redis } from "./core/shared/Redis.ts"
+import { Tokens } from "./core/identity/Tokens.ts"
+import { Tracing } from "./core/telemetry/Tracing.ts"
 import * as Adapters from "./services/Adapters.ts"
 
 const telemetry = Layer.mergeAll(Tracing.layer, Metrics.layer, Lifecycle.layer)
@@ -88,8 +88,8 @@ const business = Layer.mergeAll(
 )
 
 /**
- * The application without its doors, wired once; needs only `Settings`. Where its log lines go is for the process to
- * say. Each line needs only the lines below it.
+ * The application without its doors (HTTP and RPC), wired once. Needs only `Settings`; each process chooses where its
+ * log lines go. Each line depends only on the lines below it.
  */
 export const layer = business.pipe(
   Layer.provideMerge(repos),

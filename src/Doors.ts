@@ -5,7 +5,7 @@ import * as Http from "./api/Http.ts"
 import { methodsOf } from "./http/Methods.ts"
 import * as Protocol from "./http/Protocol.ts"
 import * as Server from "./http/Server.ts"
-import { Settings } from "./core/Settings.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as RpcHttp from "./rpc/RpcHttp.ts"
 
 const protocol = Layer.unwrap(
@@ -14,8 +14,8 @@ const protocol = Layer.unwrap(
   ),
 )
 
-/** Every route the server has: REST and its documents, and RPC. */
+/** All routes of the server: REST, its documentation, and RPC. */
 export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, protocol)
 
-/** Listens on PORT. */
+/** Serves the routes on `PORT`. */
 export const layer = Server.layerOf(routes, "PORT")

@@ -2,31 +2,31 @@ import { Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as App from "./App.ts"
 import { CommandFailed } from "./cli/Output.ts"
-import { Database } from "./core/Database.ts"
-import * as Logger from "./core/Logger.ts"
-import { Metrics } from "./core/Metrics.ts"
-import * as Migrations from "./core/Migrations.ts"
-import { Settings } from "./core/Settings.ts"
-import { Tokens } from "./core/Tokens.ts"
+import { Database } from "./core/sql/Database.ts"
+import * as Logger from "./core/telemetry/Logger.ts"
+import { Metrics } from "./core/telemetry/Metrics.ts"
+import * as Migrations from "./core/sql/Migrations.ts"
+import { Settings } from "./core/settings/Settings.ts"
+import { Tokens } from "./core/identity/Tokens.ts"
 import * as RpcDirect from "./rpc/RpcDirect.ts"
 
-/** What commands run on: the server's own parts, but for log lines, which go to stderr. */
-const settings = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
+/** Settings and logging of commands: as in the server, except that log lines go to stderr. */
+const settingsLayer = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
 
 /** The signing keys, for `token mint`. */
 export const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),
-  Layer.provide(settings),
+  Layer.provide(settingsLayer),
 )
 
-/** The database as it is, for `migrate`. */
+/** The database in its current state, for `migrate`. */
 export const database = Database.layer.pipe(
   Layer.provide(Metrics.layer),
-  Layer.provideMerge(settings),
+  Layer.provideMerge(settingsLayer),
 )
 
-/** A newcomer's SQLite file is migrated as a start would; on PostgreSQL that is a step of its own. */
-const migrated = Layer.effectDiscard(
+/** Migrates a SQLite file, as starting the server does. On PostgreSQL, fails while migrations are pending. */
+const migrationsLayer = Layer.effectDiscard(
   Effect.gen(function* () {
     const { dialect } = yield* Database
     if (dialect === "sqlite") {
@@ -42,9 +42,9 @@ const migrated = Layer.effectDiscard(
   }),
 )
 
-/** The methods of the RPC contract, by the application in this process on a database that has what it needs. */
+/** The methods of the RPC contract, run in this process on a migrated database. */
 export const application = RpcDirect.layer.pipe(
-  Layer.provideMerge(migrated),
+  Layer.provideMerge(migrationsLayer),
   Layer.provideMerge(App.layer),
-  Layer.provideMerge(settings),
+  Layer.provideMerge(settingsLayer),
 )

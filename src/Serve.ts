@@ -3,12 +3,12 @@ import * as Doors from "./Doors.ts"
 import * as Server from "./http/Server.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"
-import * as Logger from "./core/Logger.ts"
-import * as Migrations from "./core/Migrations.ts"
-import { Settings } from "./core/Settings.ts"
+import * as Logger from "./core/telemetry/Logger.ts"
+import * as Migrations from "./core/sql/Migrations.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as Worker from "./jobs/Worker.ts"
 
-/** Tells where the server is, and in local how to get in. */
+/** Logs the server's URLs and, in `local`, how to create a token. */
 const announce = Layer.effectDiscard(
   Effect.gen(function* () {
     const settings = yield* Settings
@@ -31,7 +31,7 @@ const announce = Layer.effectDiscard(
 const ifEmbedded = (jobs: typeof Worker.layer) =>
   Layer.unwrap(Effect.map(Settings, ({ jobsEmbedded }) => (jobsEmbedded ? jobs : Layer.empty)))
 
-/** A server whose jobs end after its requests, within what these left of the grace. */
+/** The server. At shutdown it drains requests first; jobs get what remains of the grace period. */
 export const serveWith = (jobs: typeof Worker.layer) =>
   announce.pipe(
     Layer.provideMerge(Doors.layer),
@@ -43,5 +43,5 @@ export const serveWith = (jobs: typeof Worker.layer) =>
     Layer.launch,
   )
 
-/** The server process: migrate, build, listen, and serve until it is told to stop. */
+/** The server process: migrates, builds, listens, and serves until it receives a stop signal. */
 export const serve = serveWith(Worker.layer)

@@ -4,16 +4,16 @@ import * as WorkerHttp from "./api/WorkerHttp.ts"
 import * as App from "./App.ts"
 import * as SystemMetrics from "./business/SystemMetrics.ts"
 import { drain } from "./core/Lifecycle.ts"
-import * as Logger from "./core/Logger.ts"
-import * as Migrations from "./core/Migrations.ts"
-import { Settings } from "./core/Settings.ts"
+import * as Logger from "./core/telemetry/Logger.ts"
+import * as Migrations from "./core/sql/Migrations.ts"
+import { Settings } from "./core/settings/Settings.ts"
 import * as Worker from "./jobs/Worker.ts"
 
 /**
- * Listens last, when all is there that does jobs, and goes on answering while they end: their metrics can be scraped
- * until then, and the readiness says that the process drains.
+ * Starts the jobs before its HTTP listener and stops them before it: while running jobs end, metrics can still be
+ * scraped, and the readiness check reports that the process is draining.
  */
-const working = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
+const workerLayer = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   yield* Layer.buildWithScope(jobs, scope)
   const { port } = Context.get(yield* Layer.build(WorkerHttp.layer), Address)
@@ -24,7 +24,7 @@ const working = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
 }, Layer.effectDiscard)
 
 export const workWith = (jobs: typeof Worker.layer) =>
-  working(jobs).pipe(
+  workerLayer(jobs).pipe(
     Layer.provide(SystemMetrics.layer),
     Layer.provide(Migrations.layer),
     Layer.provide(App.layer),
@@ -33,5 +33,5 @@ export const workWith = (jobs: typeof Worker.layer) =>
     Layer.launch,
   )
 
-/** The worker process: migrate, build, listen, and do jobs until it is told to stop. */
+/** The worker process: migrates, builds, listens, and runs jobs until it receives a stop signal. */
 export const work = workWith(Worker.layer)

@@ -1,26 +1,26 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
-import { bug } from "./cli/Bug.ts"
+import { describeBug } from "./cli/Bug.ts"
 import { presenter } from "./cli/Help.ts"
-import { codeOfStop } from "./cli/Output.ts"
+import { signalExitCode } from "./cli/Output.ts"
 import { plinthOf } from "./cli/Plinth.ts"
 import { version } from "./domain/Version.ts"
 import { run } from "./Run.ts"
 
-/** Long-lived, so worth it to compile its schemas. */
-const compiled = Effect.promise(() => import("effect/schema/SchemaJITCompiler/enable"))
+/** Enables compiled schemas, which pay off only in long-lived processes. */
+const enableSchemaCompiler = Effect.promise(() => import("effect/schema/SchemaJITCompiler/enable"))
 
 const plinth = plinthOf({
   serve: Effect.andThen(
-    compiled,
+    enableSchemaCompiler,
     Effect.flatMap(
       Effect.promise(() => import("./Serve.ts")),
       ({ serve }) => serve,
     ),
   ),
   work: Effect.andThen(
-    compiled,
+    enableSchemaCompiler,
     Effect.flatMap(
       Effect.promise(() => import("./Work.ts")),
       ({ work }) => work,
@@ -38,11 +38,11 @@ run(
     ]),
   ),
   {
-    bug,
-    codeOfStop,
-    // `plinth users list | head` has done what it was asked.
-    codeOfUnread: 0,
-    codeOf: (error) => (CliError.isCliError(error) ? 2 : 1),
-    isSilent: CliError.isCliError,
+    describeBug,
+    signalExitCode,
+    // `plinth users list | head` is a success.
+    closedStdoutExitCode: 0,
+    failureExitCode: (error) => (CliError.isCliError(error) ? 2 : 1),
+    isReported: CliError.isCliError,
   },
 )

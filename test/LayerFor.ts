@@ -1,8 +1,8 @@
 import { Layer } from "effect"
-import { Database } from "../src/core/Database.ts"
-import * as JobStores from "../src/core/JobStores.ts"
-import { Metrics } from "../src/core/Metrics.ts"
-import { Settings } from "../src/core/Settings.ts"
+import { Database } from "../src/core/sql/Database.ts"
+import * as JobStores from "../src/core/jobs/Stores.ts"
+import { Metrics } from "../src/core/telemetry/Metrics.ts"
+import { Settings } from "../src/core/settings/Settings.ts"
 
 /** Database and SqlClient for a URL, for suites of the lanes below `business`. Not migrated. Child processes use it too. */
 export const layerFor = (url: string) =>

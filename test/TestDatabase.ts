@@ -6,7 +6,7 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Reactivity } from "effect/reactivity"
 import { inject } from "vitest"
-import * as Migrations from "../src/core/Migrations.ts"
+import * as Migrations from "../src/core/sql/Migrations.ts"
 import { layerFor } from "./LayerFor.ts"
 
 declare module "vitest" {

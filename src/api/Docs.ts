@@ -1,7 +1,7 @@
 import { Effect, Layer, Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger, OpenApi } from "effect/http-api"
-import { Settings } from "../core/Settings.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { Api } from "./Api.ts"
 import { docsPath, openApiPath } from "../http/Exchange.ts"
 

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, type Scope, Stream } from "effect"
-import { Settings } from "../core/Settings.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AiCompletion,
@@ -16,14 +16,14 @@ import type {
   ValidationError,
 } from "../domain/Errors.ts"
 import { Ai } from "../services/ai/Ai.ts"
-import { brokenOf } from "./AiRouting.ts"
+import { toExternalServiceError } from "./AiRouting.ts"
 import type { Subscriber } from "./Entitlements.ts"
 import * as AiRuns from "./AiRuns.ts"
 
-type Broken = ExternalServiceError | ServiceUnavailableError
-type Failure = Broken | QuotaExceededError | ValidationError
+type StreamFailure = ExternalServiceError | ServiceUnavailableError
+type Failure = StreamFailure | QuotaExceededError | ValidationError
 
-/** Models of all providers, metered: whatever becomes of a call, what was delivered is in the ledger, once. */
+/** Calls models of all providers and meters them: delivered tokens are in the ledger once, however a call ends. */
 export class AiGateway extends Context.Service<
   AiGateway,
   {
@@ -33,19 +33,19 @@ export class AiGateway extends Context.Service<
       request: AiRequest,
     ) => Effect.Effect<AiCompletion, Failure>
     /**
-     * Succeeds when the first text is there; until then another provider may be asked. The usage is settled before the
-     * last event, or else when the scope ends: then the request at the provider ends, too.
+     * Succeeds when the first text arrives; until then another provider may be tried. The usage is settled before the
+     * last event, or when the scope closes, which also ends the request to the provider.
      */
     readonly stream: (
       caller: Subscriber,
       request: AiRequest,
-    ) => Effect.Effect<Stream.Stream<AiEvent, Broken>, Failure, Scope.Scope>
+    ) => Effect.Effect<Stream.Stream<AiEvent, StreamFailure>, Failure, Scope.Scope>
   }
 >()("plinth/business/AiGateway") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {
-      const { ask, run, settle } = yield* AiRuns.make
+      const { callModels, settle, startRun } = yield* AiRuns.make
       const { providers } = yield* Ai
       const { ai: settings } = yield* Settings
 
@@ -53,35 +53,35 @@ export class AiGateway extends Context.Service<
         caller,
         request,
       ) {
-        const current = yield* run(caller, request)
-        yield* ask(current, (provider, call) =>
-          Effect.map(provider.complete(call), (answer) => current.meter.addWhole(answer)),
+        const current = yield* startRun(caller, request)
+        yield* callModels(current, (provider, call) =>
+          Effect.map(provider.complete(call), (answer) => current.meter.addAnswer(answer)),
         )
         return yield* Effect.uninterruptible(settle(current))
       }, Effect.scoped)
 
       const stream: AiGateway["Service"]["stream"] = Effect.fnUntraced(function* (caller, request) {
-        const current = yield* run(caller, request)
-        const parts = yield* ask(current, (provider, call) => provider.stream(call))
+        const current = yield* startRun(caller, request)
+        const parts = yield* callModels(current, (provider, call) => provider.stream(call))
 
-        const metered = (part: AiPart): Effect.Effect<AiPart, AiError> =>
+        const meterPart = (part: AiPart): Effect.Effect<AiPart, AiError> =>
           Effect.flatMap(currentSteadyMillis, (now) => {
             current.meter.add(part)
-            return now - current.started > maxStreamMs
-              ? Effect.fail(tooLong(current))
+            return now - current.startedAtMs > maxStreamMs
+              ? Effect.fail(timeoutError(current))
               : Effect.succeed(part)
           })
         const settled = Effect.uninterruptible(settle(current))
         const end = Effect.map(settled, (completion): AiEvent => ({ _tag: "end", completion }))
-        const broken = (error: AiError) => {
+        const settleAndFail = (error: AiError) => {
           current.isBroken = true
-          return Effect.andThen(settled, Effect.fail(brokenOf(error)))
+          return Effect.andThen(settled, Effect.fail(toExternalServiceError(error)))
         }
         return parts.pipe(
-          Stream.mapEffect(metered),
+          Stream.mapEffect(meterPart),
           Stream.filter(({ text }) => text !== ""),
           Stream.map(({ text }): AiEvent => ({ _tag: "delta", text })),
-          Stream.catch((error) => Stream.fromEffect(broken(error))),
+          Stream.catch((error) => Stream.fromEffect(settleAndFail(error))),
           Stream.concat(Stream.fromEffect(end)),
         )
       })
@@ -101,8 +101,8 @@ export class AiGateway extends Context.Service<
   )
 }
 
-/** In ms, of a whole stream; its reservation lasts longer. */
+/** The maximum duration of a stream. Must be shorter than the lifetime of its reservation. */
 const maxStreamMs = 10 * 60_000
 
-const tooLong = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>
-  new AiError({ provider: (meter.from ?? chosen)?.provider ?? "echo", reason: "unavailable" })
+const timeoutError = ({ meter, chain: [chosen] }: AiRuns.AiRun) =>
+  new AiError({ provider: (meter.answeredBy ?? chosen)?.provider ?? "echo", reason: "unavailable" })

@@ -1,14 +1,14 @@
 import { Effect } from "effect"
-import type { AiModel } from "../core/AiSettings.ts"
-import { saturated } from "../core/SafeSum.ts"
+import type { AiModel } from "../core/settings/Ai.ts"
+import { saturated } from "../core/sql/SafeSum.ts"
 import { tokensIn } from "../core/TokenCount.ts"
 import type { AiAnswer, AiMessage, AiPart, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
 
-/** What came of a call so far, and what it took. Mutable: each part of a stream adds to it. */
+/** The answer of a call so far, and its token usage. Mutable: each part of a stream is added. */
 export class AiMeter {
   private readonly messages: ReadonlyArray<AiMessage>
-  /** Who answers; null until somebody does. */
-  from: AiModel | null = null
+  /** The model that answers; null until one does. */
+  answeredBy: AiModel | null = null
   text = ""
   model: string | null = null
   finish_reason: FinishReason | null = null
@@ -25,20 +25,20 @@ export class AiMeter {
     this.tokens = part.tokens ?? this.tokens
   }
 
-  addWhole({ content, finish_reason, model, tokens }: AiAnswer) {
+  addAnswer({ content, finish_reason, model, tokens }: AiAnswer) {
     this.add({ text: content, finish_reason, model, tokens })
   }
 
-  /** What the provider told of a whole answer; of one that was cut, and of what it did not tell, an estimate. */
+  /** The usage that the provider reported. Missing counts and interrupted answers are estimated. */
   get usage(): Effect.Effect<{ readonly usage: AiUsage; readonly estimated: boolean }> {
     const { completion, prompt } = this.tokens
-    const isWhole = this.finish_reason !== null
+    const isComplete = this.finish_reason !== null
     return Effect.gen({ self: this }, function* () {
       const prompt_tokens = prompt ?? (yield* tokensIn(promptOf(this.messages)))
       const completion_tokens =
-        isWhole && completion !== null
+        isComplete && completion !== null
           ? completion
-          : // Some tell what they counted up to there.
+          : // Some providers report a partial count.
             Math.max(completion ?? 0, yield* tokensIn(this.text))
       return {
         usage: {
@@ -46,7 +46,7 @@ export class AiMeter {
           completion_tokens,
           total_tokens: saturated(prompt_tokens + completion_tokens),
         },
-        estimated: prompt === null || completion === null || !isWhole,
+        estimated: prompt === null || completion === null || !isComplete,
       }
     })
   }
@@ -56,8 +56,8 @@ const promptOf = (messages: ReadonlyArray<AiMessage>) =>
   messages.map(({ content }) => content).join("\n")
 
 /**
- * Mostly more than it will be: for a reservation, without a look at the text. A token has four bytes of English, and
- * about three of Chinese, where that is one character.
+ * A fast upper estimate of the prompt's tokens, for reservations. A token is about four bytes of English, and about
+ * three bytes, one character, of Chinese.
  */
-export const promptAtMost = (messages: ReadonlyArray<AiMessage>) =>
+export const maxPromptTokens = (messages: ReadonlyArray<AiMessage>) =>
   messages.reduce((sum, { content }) => sum + Math.ceil(Buffer.byteLength(content) / 3), 0)

@@ -1,8 +1,8 @@
 import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer, Schedule } from "effect"
-import { Database } from "../core/Database.ts"
-import { type Batch, inBatches, type RowsFailed } from "../core/InBatches.ts"
-import { Settings } from "../core/Settings.ts"
+import { Database } from "../core/sql/Database.ts"
+import { type Batch, inBatches, type RowsFailed } from "../core/sql/InBatches.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { fromNow, now, type Timestamp } from "../domain/Fields.ts"
@@ -12,37 +12,44 @@ import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 import { Usage } from "./Usage.ts"
 
-/** What a call took. `estimated`: the provider did not say all of it. */
+/** The tokens that a call used. `estimated` means that the provider did not report all counts. */
 export interface Spent {
   readonly model: string
   readonly tokens: number
   readonly estimated: boolean
 }
 
-/** In ms; longer than a call may last, so that a call that still runs is never swept. */
+/** Longer than any call lasts, so that a running call is never swept. */
 const reservationLifetimeMs = 15 * 60_000
-/** More calls than one user begins in the same moment: so far from its limit, none of them can pass it. */
+/**
+ * More calls than one user starts at the same moment. With at least this many reservations left before the limit,
+ * concurrent calls cannot exceed it, so no lock is needed.
+ */
 const maxConcurrentCalls = 64
 
 /**
- * Tokens are reserved before a call and settled after it: by the call itself, or, when its process died, by the sweep,
- * which takes the whole reservation for spent. Whoever removes the reservation writes the ledger, so it is written once.
+ * Reserves tokens before a call and settles them after it. If the process of a call died, the sweep settles it and
+ * counts the whole reservation as spent. The transaction that deletes the reservation writes the ledger, so it is
+ * written once.
  */
 export class AiReservations extends Context.Service<
   AiReservations,
   {
-    /** While there is anything left this month: a call goes over the limit by its reservation at most. */
+    /** Succeeds while any tokens are left this month, so a call exceeds the limit by at most its reservation. */
     readonly reserve: (
       caller: Subscriber,
       call: { readonly model: string; readonly tokens: number },
     ) => Effect.Effect<string, QuotaExceededError | ServiceUnavailableError>
-    /** Null: nothing was delivered. `also` in the same transaction. Tried for some seconds, then left to the sweep. */
+    /**
+     * Settles a call; `spent` is null when nothing was delivered. Runs `alsoCommit` in the same transaction. Retries
+     * for some seconds, then leaves the call to the sweep.
+     */
     readonly settle: (
       id: string,
       spent: Spent | null,
-      also: Effect.Effect<void, ServiceUnavailableError> | null,
+      alsoCommit: Effect.Effect<void, ServiceUnavailableError> | null,
     ) => Effect.Effect<void>
-    /** The number of calls that nobody settled in time. One that cannot be settled keeps no other. */
+    /** Settles expired reservations and returns their number. One that cannot be settled does not block the others. */
     readonly sweep: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
   }
 >()("plinth/business/AiReservations") {
@@ -56,8 +63,12 @@ export class AiReservations extends Context.Service<
       const { transaction } = yield* Database
       const { USAGE_TRACKING_ENABLED } = yield* Settings
 
-      /** Near the limit, those of one user reserve one after the other. */
-      const inTurn = Effect.fnUntraced(function* (row: Reservation, month: string, limit: number) {
+      /** Near the limit, serialises the reservations of a user with a lock. */
+      const reserveLocked = Effect.fnUntraced(function* (
+        row: Reservation,
+        month: string,
+        limit: number,
+      ) {
         yield* lock(row.user_id, "ai_tokens")
         const used = yield* repo.used(row.user_id, month)
         if (used < limit) return yield* repo.insert(row)
@@ -83,20 +94,26 @@ export class AiReservations extends Context.Service<
           return row.id
         }
         const month = Period.monthOf(Period.dayOf(created_at)).from
-        const isFar = yield* repo.insertIf(row, month, limit - maxConcurrentCalls * tokens)
-        if (!isFar) yield* inTurn(row, month, limit)
+        const isReserved = yield* repo.insertIfBelow(
+          row,
+          month,
+          limit - maxConcurrentCalls * tokens,
+        )
+        if (!isReserved) yield* reserveLocked(row, month, limit)
         return row.id
       })
 
-      const settle: AiReservations["Service"]["settle"] = (id, spent, also) => {
+      const settle: AiReservations["Service"]["settle"] = (id, spent, alsoCommit) => {
         const settled =
           spent === null
             ? repo.remove(id)
-            : Effect.flatMap(now, (at) => usage.settle(id, entriesOf(id, spent, at)))
-        return (also === null ? settled : transaction(Effect.andThen(settled, also))).pipe(
+            : Effect.flatMap(now, (at) => usage.settle(id, usageEntriesOf(id, spent, at)))
+        return (
+          alsoCommit === null ? settled : transaction(Effect.andThen(settled, alsoCommit))
+        ).pipe(
           Effect.retry(settleRetry),
           Effect.catch((error) =>
-            Effect.annotateLogs(Effect.logError("An AI call is left to the sweep", error), {
+            Effect.annotateLogs(Effect.logError("AI call not settled: left to the sweep", error), {
               reservation: id,
             }),
           ),
@@ -104,25 +121,30 @@ export class AiReservations extends Context.Service<
       }
 
       const sweepOne = ({ dimension, id, quantity }: Reservation, at: Timestamp) =>
-        usage.settle(id, entriesOf(id, { model: dimension, tokens: quantity, estimated: true }, at))
+        usage.settle(
+          id,
+          usageEntriesOf(id, { model: dimension, tokens: quantity, estimated: true }, at),
+        )
 
-      const sweepSome = Effect.fnUntraced(function* (at: Timestamp, batch: Batch) {
-        const found = yield* repo.expired(at, batch)
-        yield* Effect.forEach(found, (reservation) => sweepOne(reservation, at), { discard: true })
-        return found.length
+      const sweepBatch = Effect.fnUntraced(function* (at: Timestamp, batch: Batch) {
+        const expired = yield* repo.expired(at, batch)
+        yield* Effect.forEach(expired, (reservation) => sweepOne(reservation, at), {
+          discard: true,
+        })
+        return expired.length
       }, transaction)
 
-      const sweep = Effect.flatMap(now, (at) => inBatches((batch) => sweepSome(at, batch)))
+      const sweep = Effect.flatMap(now, (at) => inBatches((batch) => sweepBatch(at, batch)))
 
       return AiReservations.of({ reserve, settle, sweep })
     }),
   )
 }
 
-/** About six seconds, for a database that comes back. */
+/** Retries for about six seconds, while the database may recover. */
 const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 6 }))
 
-const entriesOf = (
+const usageEntriesOf = (
   id: string,
   { estimated, model, tokens }: Spent,
   occurred_at: Timestamp,

@@ -1,19 +1,19 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import type { Batch } from "../core/InBatches.ts"
-import { saturatedSum } from "../core/SafeSum.ts"
+import { Database } from "../core/sql/Database.ts"
+import type { Batch } from "../core/sql/InBatches.ts"
+import { saturatedSum } from "../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
 import { lockKey } from "./EntitlementsRepo.ts"
 
-/** Tokens that a call may use, from before it begins until it is settled. */
+/** The tokens reserved for a call, from before it starts until it is settled. */
 export interface Reservation {
   readonly id: string
   readonly user_id: UserId
   readonly quantity: number
-  /** The model that was chosen. */
+  /** The chosen model. */
   readonly dimension: string
   readonly created_at: Timestamp
   readonly expires_at: Timestamp
@@ -24,17 +24,17 @@ type Failure = ServiceUnavailableError
 export class AiReservationsRepo extends Context.Service<
   AiReservationsRepo,
   {
-    /** Tokens used since that day (`2026-11-01`) and tokens reserved, as a saturated sum. */
+    /** The saturated sum of tokens used since the day (`2026-11-01`) and tokens reserved. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
     /**
-     * In one statement, if fewer than `below` are used since that day or reserved, and nobody reserves in turn; whether
-     * it was. Who reserves in turn waits for it, and counts it.
+     * Inserts the reservation in one statement, if used and reserved tokens are below `limit` and no transaction holds
+     * the user's lock. Returns whether it was inserted. A transaction that takes the lock waits for it, and counts it.
      */
-    readonly insertIf: (
+    readonly insertIfBelow: (
       reservation: Reservation,
       since: string,
-      below: number,
+      limit: number,
     ) => Effect.Effect<boolean, Failure>
     readonly remove: (id: string) => Effect.Effect<void, Failure>
     readonly expired: (
@@ -62,7 +62,7 @@ export class AiReservationsRepo extends Context.Service<
         ) AS spent
       )`
 
-      const nobodyInTurn = (user: UserId) =>
+      const tryLockShared = (user: UserId) =>
         dialect === "sqlite"
           ? sql`TRUE`
           : sql`pg_try_advisory_xact_lock_shared(
@@ -75,7 +75,11 @@ export class AiReservationsRepo extends Context.Service<
             query(sql<{ readonly used: number }>`SELECT ${usedBy(user, since)} AS used`),
             ([row]) => row?.used ?? 0,
           ),
-        insertIf: ({ created_at, dimension, expires_at, id, quantity, user_id }, since, below) =>
+        insertIfBelow: (
+          { created_at, dimension, expires_at, id, quantity, user_id },
+          since,
+          limit,
+        ) =>
           Effect.map(
             query(sql`
               INSERT INTO usage_reservations
@@ -83,7 +87,7 @@ export class AiReservationsRepo extends Context.Service<
               SELECT id, ${user_id}, 'ai_tokens', CAST(${quantity} AS BIGINT), ${dimension},
                 CAST(${created_at} AS ${time}), CAST(${expires_at} AS ${time})
               FROM (SELECT ${id} AS id) AS one
-              WHERE ${nobodyInTurn(user_id)} AND ${usedBy(user_id, since)} < CAST(${below} AS BIGINT)
+              WHERE ${tryLockShared(user_id)} AND ${usedBy(user_id, since)} < CAST(${limit} AS BIGINT)
               RETURNING id
             `),
             (inserted) => inserted.length === 1,

@@ -1,53 +1,53 @@
-import type { AiModel, AiSettings } from "../core/AiSettings.ts"
+import type { AiModel, AiSettings } from "../core/settings/Ai.ts"
 import {
   type AiError,
   type AiProviderName,
   type AiRequest,
   aiProviders,
-  familyOf,
+  providerOfModel,
 } from "../domain/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 
-/** Which models are asked, in which order, and what their failures mean. */
+// Decides which models are called, in which order, and what their failures mean.
 
-/** With the attempts of each, this bounds the calls that one request makes. */
-const longestChain = 3
+/** Together with the attempts per model, bounds the calls of one request. */
+const maxChainLength = 3
 
-/** The chosen model, then those of other providers. */
+/** The chosen model, then the fallbacks from other providers. */
 export const chainOf = (settings: AiSettings, request: AiRequest): ReadonlyArray<AiModel> => {
-  const chosen = chosenBy(settings, request)
+  const chosen = chooseModel(settings, request)
   const others = settings.fallbacks.filter(({ provider }) => provider !== chosen.provider)
-  return [chosen, ...others].slice(0, longestChain)
+  return [chosen, ...others].slice(0, maxChainLength)
 }
 
-const chosenBy = (settings: AiSettings, { complexity, model }: AiRequest): AiModel => {
-  const { default: usual, providers, routes } = settings
+const chooseModel = (settings: AiSettings, { complexity, model }: AiRequest): AiModel => {
+  const { default: defaultModel, providers, routes } = settings
   const [only, ...more] = providers
-  // Nobody has an account yet: whatever is asked for can be tried out.
-  if (only?.provider === "echo" && more.length === 0) return usual
-  if (model === null) return complexity === null ? usual : routes[complexity]
+  // No provider account is configured yet: `echo` answers for any model.
+  if (only?.provider === "echo" && more.length === 0) return defaultModel
+  if (model === null) return complexity === null ? defaultModel : routes[complexity]
   const [name = "", ...rest] = model.split("/")
   const named = aiProviders.find((provider) => provider === name)
   if (named !== undefined && rest.length > 0) return { provider: named, model: rest.join("/") }
-  return { provider: familyOf(model) ?? usual.provider, model }
+  return { provider: providerOfModel(model) ?? defaultModel.provider, model }
 }
 
-/** How much a provider's models read, in tokens, at least. */
-const windows: Readonly<Record<AiProviderName, number>> = {
+/** The smallest context window of a provider's models, in tokens. */
+const contextWindows: Readonly<Record<AiProviderName, number>> = {
   openai: 128_000,
   anthropic: 200_000,
   google: 1_000_000,
   echo: 128_000,
 }
 
-/** Whether this one may do what the other one did not. What is against one's policy is not asked of the next. */
-export const mayHelp = ({ provider }: AiModel, failure: AiError): boolean => {
+/** Tests whether this model may succeed after the failure. A policy refusal is not retried with another provider. */
+export const isWorthTrying = ({ provider }: AiModel, failure: AiError): boolean => {
   switch (failure.reason) {
     case "invalid_request":
     case "content_policy":
       return false
     case "context_length":
-      return windows[provider] > windows[failure.provider]
+      return contextWindows[provider] > contextWindows[failure.provider]
     default:
       return true
   }
@@ -55,27 +55,27 @@ export const mayHelp = ({ provider }: AiModel, failure: AiError): boolean => {
 
 export type AiFailure = ValidationError | ExternalServiceError | ServiceUnavailableError
 
-/** Of all that were asked, in that order; none when nobody was there to be asked. */
-export const failureOf = (failures: ReadonlyArray<AiError>): AiFailure => {
+/** Combines the failures of all called models, in order. An empty list means that no provider was available. */
+export const toAiFailure = (failures: ReadonlyArray<AiError>): AiFailure => {
   const last = failures.at(-1)
   if (last === undefined) return new ServiceUnavailableError({ service: "ai" })
   const issue = issues[last.reason]
   if (issue !== undefined) return new ValidationError({ issues: [issue], field: issue.path })
-  const waits = failures.flatMap(waitOf)
-  if (waits.length > 0) {
+  const retryAfters = failures.flatMap(retryAfterOf)
+  if (retryAfters.length > 0) {
     return new ServiceUnavailableError({
       service: "ai",
-      retry_after: Math.min(...waits),
+      retry_after: Math.min(...retryAfters),
       cause: last,
     })
   }
   return last.reason === "authentication"
     ? new ServiceUnavailableError({ service: "ai", cause: last })
-    : brokenOf(last)
+    : toExternalServiceError(last)
 }
 
-/** A stream that broke: there is nobody else to ask any more. */
-export const brokenOf = (error: AiError) =>
+/** The failure of a started stream, for which no other provider can be tried. */
+export const toExternalServiceError = (error: AiError) =>
   new ExternalServiceError({ service: error.provider, cause: error })
 
 const issues: Readonly<
@@ -83,10 +83,10 @@ const issues: Readonly<
 > = {
   invalid_request: { path: "messages", message: "are not valid for this model" },
   content_policy: { path: "messages", message: "were refused by the provider's content policy" },
-  context_length: { path: "messages", message: "are longer than the model can read" },
+  context_length: { path: "messages", message: "exceed the model's context window" },
 }
 
-const waitOf = ({ reason, retry_after }: AiError) => {
+const retryAfterOf = ({ reason, retry_after }: AiError) => {
   if (retry_after !== undefined) return [retry_after]
   return reason === "rate_limited" || reason === "overloaded" ? [1] : []
 }

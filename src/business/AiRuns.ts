@@ -1,7 +1,7 @@
 import { Effect, Result, type Scope, type Tracer } from "effect"
-import type { AiModel } from "../core/AiSettings.ts"
-import { Metrics } from "../core/Metrics.ts"
-import { Settings } from "../core/Settings.ts"
+import type { AiModel } from "../core/settings/Ai.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AiCall,
@@ -13,26 +13,26 @@ import {
 } from "../domain/Ai.ts"
 import { type PendingAnswer, CurrentPendingAnswer } from "../domain/PendingAnswer.ts"
 import { Ai, type AiProvider } from "../services/ai/Ai.ts"
-import { AiMeter, promptAtMost } from "./AiMeter.ts"
+import { AiMeter, maxPromptTokens } from "./AiMeter.ts"
 import { AiReservations } from "./AiReservations.ts"
 import type { Subscriber } from "./Entitlements.ts"
-import { type AiFailure, chainOf, failureOf, mayHelp } from "./AiRouting.ts"
+import { type AiFailure, chainOf, toAiFailure, isWorthTrying } from "./AiRouting.ts"
 
 /** One request, from its reservation to its settlement. */
 export interface AiRun {
   readonly reservation: string
   readonly chain: ReadonlyArray<AiModel>
   readonly request: AiRequest
-  readonly claim: PendingAnswer | null
+  readonly pendingAnswer: PendingAnswer | null
   readonly span: Tracer.Span
-  /** In steady ms, as `asked`. */
-  readonly started: number
+  /** On the steady clock, as `callStartedAtMs`. */
+  readonly startedAtMs: number
   readonly meter: AiMeter
-  /** Since when the one that answers is asked. */
-  asked: number
-  /** By a fault of the provider's. */
+  /** The start of the call that delivers the answer. */
+  callStartedAtMs: number
+  /** The stream was broken by the provider. */
   isBroken: boolean
-  /** What was settled. */
+  /** The settled result. */
   completion: AiCompletion | null
 }
 
@@ -43,9 +43,9 @@ export const make = Effect.gen(function* () {
   const metrics = yield* Metrics
 
   const configured = [settings.default, ...Object.values(settings.routes), ...settings.fallbacks]
-  const named = new Set([...knownModels, ...configured.map(({ model }) => model)])
-  /** Clients may name what they like; metrics and names of spans are of a bounded number of models. */
-  const labelOf = (model: string) => (named.has(model) ? model : "other")
+  const labelledModels = new Set([...knownModels, ...configured.map(({ model }) => model)])
+  /** Bounds the labels of metrics and spans, because clients may send any model name. */
+  const labelOf = (model: string) => (labelledModels.has(model) ? model : "other")
 
   const begin = Effect.fnUntraced(function* (caller: Subscriber, request: AiRequest) {
     const chain = chainOf(settings, request)
@@ -59,16 +59,16 @@ export const make = Effect.gen(function* () {
         "gen_ai.request.temperature": request.temperature,
       },
     })
-    const tokens = request.max_tokens + promptAtMost(request.messages)
-    const started = yield* currentSteadyMillis
+    const tokens = request.max_tokens + maxPromptTokens(request.messages)
+    const startedAtMs = yield* currentSteadyMillis
     const run: AiRun = {
       reservation: yield* reservations.reserve(caller, { model: chosen.model, tokens }),
       chain,
       request,
-      claim: yield* CurrentPendingAnswer,
+      pendingAnswer: yield* CurrentPendingAnswer,
       span,
-      started,
-      asked: started,
+      startedAtMs,
+      callStartedAtMs: startedAtMs,
       meter: new AiMeter(request.messages),
       isBroken: false,
       completion: null,
@@ -76,35 +76,35 @@ export const make = Effect.gen(function* () {
     return run
   })
 
-  /** What was delivered is written to the ledger, once, and told to metrics and span. */
+  /** Writes the delivered usage to the ledger once, and records it in metrics and span. */
   const settle = Effect.fnUntraced(function* (run: AiRun): Effect.fn.Return<AiCompletion> {
     if (run.completion !== null) return run.completion
-    const { claim, meter, span, started } = run
+    const { pendingAnswer, meter, span, startedAtMs } = run
     const { estimated, usage } = yield* meter.usage
     const ended = yield* currentSteadyMillis
-    const from = meter.from ?? settings.default
+    const answeredBy = meter.answeredBy ?? settings.default
     const completion: AiCompletion = {
       content: meter.text,
-      model: meter.model || from.model,
-      provider: from.provider,
+      model: meter.model || answeredBy.model,
+      provider: answeredBy.provider,
       usage,
       finish_reason: meter.finish_reason ?? "stop",
-      latency_ms: ended - started,
+      latency_ms: ended - startedAtMs,
     }
     run.completion = completion
-    const isDelivered = meter.from !== null
+    const isDelivered = meter.answeredBy !== null
     yield* reservations.settle(
       run.reservation,
-      isDelivered ? { model: from.model, tokens: usage.total_tokens, estimated } : null,
-      claim === null || !isDelivered ? null : claim.keep(completion),
+      isDelivered ? { model: answeredBy.model, tokens: usage.total_tokens, estimated } : null,
+      pendingAnswer === null || !isDelivered ? null : pendingAnswer.save(completion),
     )
     if (!isDelivered) return completion
-    const label = labelOf(from.model)
+    const label = labelOf(answeredBy.model)
     const status = run.isBroken ? "error" : "success"
-    metrics.llmRequest(from.provider, label, status, (ended - run.asked) / 1000)
-    metrics.llmTokens(from.provider, label, "prompt", usage.prompt_tokens)
-    metrics.llmTokens(from.provider, label, "completion", usage.completion_tokens)
-    span.attribute("gen_ai.provider.name", providerNames[from.provider])
+    metrics.llmRequest(answeredBy.provider, label, status, (ended - run.callStartedAtMs) / 1000)
+    metrics.llmTokens(answeredBy.provider, label, "prompt", usage.prompt_tokens)
+    metrics.llmTokens(answeredBy.provider, label, "completion", usage.completion_tokens)
+    span.attribute("gen_ai.provider.name", providerNames[answeredBy.provider])
     span.attribute("gen_ai.response.model", completion.model)
     span.attribute("gen_ai.response.finish_reasons", [completion.finish_reason])
     span.attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)
@@ -112,31 +112,35 @@ export const make = Effect.gen(function* () {
     return completion
   })
 
-  /** In the scope of the caller, whose end settles what is not settled yet. */
-  const run = (
+  /** Starts a run in the caller's scope. Closing the scope settles the run, if that has not happened yet. */
+  const startRun = (
     caller: Subscriber,
     request: AiRequest,
   ): Effect.Effect<AiRun, Effect.Error<ReturnType<typeof begin>>, Scope.Scope> =>
     Effect.acquireRelease(begin(caller, request), settle)
 
-  const failed = Effect.fnUntraced(function* ({ model, provider }: AiModel, started: number) {
-    const seconds = ((yield* currentSteadyMillis) - started) / 1000
+  const countFailure = Effect.fnUntraced(function* (
+    { model, provider }: AiModel,
+    startedAtMs: number,
+  ) {
+    const seconds = ((yield* currentSteadyMillis) - startedAtMs) / 1000
     metrics.llmRequest(provider, labelOf(model), "error", seconds)
   })
 
-  /** One model after the other, until one answers, or until none is left that may help. */
-  const ask = Effect.fnUntraced(function* <A, R>(
+  /** Calls the models of the chain in order until one answers, skipping those that cannot succeed. */
+  const callModels = Effect.fnUntraced(function* <A, R>(
     run: AiRun,
     call: (provider: AiProvider, call: AiCall) => Effect.Effect<A, AiError, R>,
   ): Effect.fn.Return<A, AiFailure, R> {
-    const { chain, claim, request, span } = run
+    const { chain, pendingAnswer, request, span } = run
     const failures: Array<AiError> = []
     for (const model of chain) {
       const provider = providers.get(model.provider)
-      if (provider === undefined || !failures.every((failure) => mayHelp(model, failure))) continue
+      if (provider === undefined || !failures.every((failure) => isWorthTrying(model, failure)))
+        continue
       const { max_tokens, messages, temperature } = request
-      const key = claim === null ? null : claim.id
-      const started = yield* currentSteadyMillis
+      const key = pendingAnswer === null ? null : pendingAnswer.id
+      const callStartedAtMs = yield* currentSteadyMillis
       const result = yield* call(provider, {
         model: model.model,
         messages,
@@ -146,8 +150,8 @@ export const make = Effect.gen(function* () {
       }).pipe(
         Effect.tap(() =>
           Effect.sync(() => {
-            run.meter.from = model
-            run.asked = started
+            run.meter.answeredBy = model
+            run.callStartedAtMs = callStartedAtMs
           }),
         ),
         Effect.withParentSpan(span, { captureStackTrace: false }),
@@ -155,15 +159,15 @@ export const make = Effect.gen(function* () {
       )
       if (Result.isSuccess(result)) return result.success
       failures.push(result.failure)
-      yield* failed(model, started)
+      yield* countFailure(model, callStartedAtMs)
     }
-    return yield* failureOf(failures)
+    return yield* toAiFailure(failures)
   })
 
-  return { ask, run, settle }
+  return { callModels, settle, startRun }
 })
 
-/** By the GenAI semantic conventions of OpenTelemetry. */
+/** Provider names of OpenTelemetry's GenAI semantic conventions. */
 const providerNames: Readonly<Record<AiProviderName, string>> = {
   openai: "openai",
   anthropic: "anthropic",

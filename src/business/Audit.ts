@@ -7,11 +7,11 @@ import { RequestInfo } from "../domain/RequestInfo.ts"
 import type { CurrentUser } from "../domain/User.ts"
 import { AuditRepo } from "./AuditRepo.ts"
 
-/** Who acts: a user, or whoever sits at the machine (CLI, RPC). */
+/** The author of a change: a user, or an operator (CLI, RPC). */
 export type Actor = Pick<CurrentUser["Service"], "id" | "email" | "role" | "actor"> | "operator"
 
 export interface AuditEntry {
-  /** `user.updated` */
+  /** The kind of change, such as `user.updated`. */
   readonly action: string
   /** One sentence for people. */
   readonly description: string
@@ -21,11 +21,11 @@ export interface AuditEntry {
   readonly details: Readonly<Record<string, unknown>>
 }
 
-/** The record of who changed what. */
+/** Records administrative changes. */
 export class Audit extends Context.Service<
   Audit,
   {
-    /** To be called inside the transaction of the change, so that there is never one without the other. */
+    /** Call inside the transaction of the change, so that both are committed or neither. */
     readonly record: (
       actor: Actor,
       entry: AuditEntry,

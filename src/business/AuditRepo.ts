@@ -1,5 +1,5 @@
 import { Context, Layer } from "effect"
-import * as Repository from "../core/Repository.ts"
+import * as Repository from "../core/sql/Repository.ts"
 import { AuditLog } from "../domain/AuditLog.ts"
 
 export class AuditRepo extends Context.Service<

@@ -1,38 +1,38 @@
 import { Context, Effect, Layer, Schedule } from "effect"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import { CurrentPendingAnswer } from "../domain/PendingAnswer.ts"
 import type { ConflictError, ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { fromNow, now } from "../domain/Fields.ts"
 import {
   type Answer,
-  anotherRequest,
+  keyReused,
   type IdempotentRequest,
   inProgress,
-  oldest,
+  validSince,
 } from "./Idempotency.ts"
 import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 
-/** In ms; longer than the longest call of another's service. */
+/** Longer than any call to an external service. */
 const leaseMs = 12 * 60_000
 
-/** Of the release of a key: about three seconds, for a database that comes back. */
+/** Retries the release of a key for about three seconds, while the database may recover. */
 const settleRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 5 }))
 
-/** The status of a key whose answer is not there yet. */
-const running = 0
+/** The status of a key whose answer is not stored yet. */
+const runningStatus = 0
 
 /**
- * Requests that have one effect however often they come, where another's service is called on the way: no transaction
- * stays open so long. A claim is committed first; whoever settles the call keeps the answer in the same transaction
- * (`CurrentClaim`). A process that dies leaves its claim to the next one after the lease, under the same id.
+ * Idempotent requests that call an external service, for which a transaction cannot stay open. A claim with a lease is
+ * committed first, and the transaction that settles the call stores the answer (`CurrentPendingAnswer`). After a crash,
+ * the next request takes the claim over when its lease ends, with the same id.
  */
 export class Claims extends Context.Service<
   Claims,
   {
-    /** `replay` makes of the kept answer what `effect` would have given. What keeps no answer leaves the key free. */
+    /** Runs `effect`, or converts a stored answer with `replay`. If no answer is stored, the key is free again. */
     readonly once: <A, E, R>(
-      claim: IdempotentRequest,
+      request: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
       replay: (answer: Answer) => A,
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
@@ -44,25 +44,25 @@ export class Claims extends Context.Service<
       const repo = yield* IdempotencyRepo
       const { transaction } = yield* Database
 
-      /** The answer that is there, or the id of a claim that is the caller's now. */
-      const take = Effect.fnUntraced(function* (claim: IdempotentRequest) {
-        if (!(yield* repo.tryLock(claim))) return yield* inProgress()
+      /** Returns the stored answer, or the id of a new claim. */
+      const acquire = Effect.fnUntraced(function* (request: IdempotentRequest) {
+        if (!(yield* repo.tryLock(request))) return yield* inProgress()
         const created_at = yield* now
         const leased_until = yield* fromNow(leaseMs)
-        const row = yield* repo.find(claim)
-        if (row !== undefined && row.created_at >= (yield* oldest)) {
-          if (row.fingerprint !== claim.fingerprint) return yield* anotherRequest()
-          if (row.status !== running) return { answer: row }
+        const row = yield* repo.find(request)
+        if (row !== undefined && row.created_at >= (yield* validSince)) {
+          if (row.fingerprint !== request.fingerprint) return yield* keyReused()
+          if (row.status !== runningStatus) return { answer: row }
           if ((row.leased_until ?? "") > created_at) return yield* inProgress()
         }
-        // Vendors refuse a key that they know from another request.
-        const isSame = row?.status === running && row.fingerprint === claim.fingerprint
+        // Reuses the id only for the same request: vendors refuse a key that they know from another one.
+        const isSame = row?.status === runningStatus && row.fingerprint === request.fingerprint
         const id = (isSame ? row.claim_id : null) ?? uuidV7()
-        if (row !== undefined) yield* repo.remove(claim)
+        if (row !== undefined) yield* repo.remove(request)
         yield* Effect.catchTag(
           repo.insert({
-            ...claim,
-            status: running,
+            ...request,
+            status: runningStatus,
             body: null,
             created_at,
             claim_id: id,
@@ -74,27 +74,30 @@ export class Claims extends Context.Service<
         return { id }
       }, transaction)
 
-      /** Of a claim that was answered nothing is left. */
-      const release = (claim: IdempotentRequest, id: string) =>
-        repo.release(claim, id).pipe(
+      /** Frees the key, unless an answer was stored. */
+      const release = (request: IdempotentRequest, id: string) =>
+        repo.release(request, id).pipe(
           Effect.retry(settleRetry),
           Effect.catch((error) =>
-            Effect.logError("An idempotency key is taken until its lease ends", error),
+            Effect.logError(
+              "idempotency key not released: it is in use until its lease ends",
+              error,
+            ),
           ),
         )
 
-      const once: Claims["Service"]["once"] = (claim, effect, replay) =>
+      const once: Claims["Service"]["once"] = (request, effect, replay) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(take(claim), (taken) => {
-            if (taken.answer !== undefined) return Effect.succeed(replay(taken.answer))
-            const { id } = taken
+          Effect.flatMap(acquire(request), (acquired) => {
+            if (acquired.answer !== undefined) return Effect.succeed(replay(acquired.answer))
+            const { id } = acquired
             return restore(effect).pipe(
               Effect.provideService(CurrentPendingAnswer, {
                 id,
-                keep: (answer) =>
-                  repo.answer(claim, id, { status: 200, body: JSON.stringify(answer) }),
+                save: (answer) =>
+                  repo.answer(request, id, { status: 200, body: JSON.stringify(answer) }),
               }),
-              Effect.ensuring(release(claim, id)),
+              Effect.ensuring(release(request, id)),
             )
           }),
         )

@@ -1,14 +1,14 @@
 import { Cause, Context, Data, Effect, Exit, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { errorText } from "../core/ErrorText.ts"
-import { type Batch, inBatches, type RowsFailed } from "../core/InBatches.ts"
-import { JobQueue } from "../core/JobQueue.ts"
+import { Database } from "../core/sql/Database.ts"
+import { errorText } from "../core/telemetry/ErrorText.ts"
+import { type Batch, inBatches, type RowsFailed } from "../core/sql/InBatches.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { ago, type Timestamp } from "../domain/Fields.ts"
 import { CleanupRepo } from "./CleanupRepo.ts"
-import { closedAccounts, type Expiring, expiring, personalData } from "./PersonalData.ts"
+import { closedAccounts, type ExpiringTable, expiringTables, personalData } from "./PersonalData.ts"
 
-/** How many rows of each table were deleted, and how many accounts (`closed_accounts`) made anonymous. */
+/** The number of deleted rows by table, and of anonymised accounts (`closed_accounts`). */
 export type Removed = Readonly<Record<string, number>>
 
 interface FailedStep {
@@ -16,7 +16,7 @@ interface FailedStep {
   readonly error: unknown
 }
 
-/** Says of every step what became of it. */
+/** Some steps failed. The message lists the result of every step. */
 export class CleanupFailed extends Data.TaggedError("CleanupFailed")<{
   readonly steps: ReadonlyArray<FailedStep>
   readonly removed: Removed
@@ -28,13 +28,13 @@ export class CleanupFailed extends Data.TaggedError("CleanupFailed")<{
   }
 }
 
-/** Removes what is past its retention in `PersonalData`, a batch at a time, so that nobody waits for it. */
+/** Removes data past its retention (`PersonalData`), in batches, so that it does not block requests. */
 export class Cleanup extends Context.Service<
   Cleanup,
   {
-    /** Every step, whatever became of the others. */
+    /** Runs all steps, even if one fails. */
     readonly run: Effect.Effect<Removed, CleanupFailed>
-    /** Expired idempotency keys alone, which are many. The number of them. */
+    /** Deletes only expired idempotency keys, of which there are many, and returns their number. */
     readonly removeIdempotencyKeys: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
   }
 >()("plinth/business/Cleanup") {
@@ -45,7 +45,7 @@ export class Cleanup extends Context.Service<
       const queue = yield* JobQueue
       const { transaction } = yield* Database
 
-      const removeFrom = (table: Expiring) =>
+      const removeFrom = (table: ExpiringTable) =>
         Effect.flatMap(ago(table.period), (before) =>
           inBatches((batch) => repo.removeExpired(table, before, batch)),
         )
@@ -63,7 +63,7 @@ export class Cleanup extends Context.Service<
       )
 
       const steps = [
-        ...expiring.map((table) => ({ step: table.name, work: removeFrom(table) })),
+        ...expiringTables.map((table) => ({ step: table.name, work: removeFrom(table) })),
         { step: "closed_accounts", work: eraseClosed },
       ]
 
@@ -75,7 +75,7 @@ export class Cleanup extends Context.Service<
           if (Exit.isSuccess(exit)) removed[step] = exit.value
           else {
             failed.push({ step, error: Cause.squash(exit.cause) })
-            yield* Effect.logWarning("a clean-up step failed", exit.cause).pipe(
+            yield* Effect.logWarning("clean-up step failed", exit.cause).pipe(
               Effect.annotateLogs({ step }),
             )
           }
@@ -92,4 +92,4 @@ export class Cleanup extends Context.Service<
 }
 
 const { key, retention } = personalData.idempotency_keys
-const idempotencyKeys: Expiring = { name: "idempotency_keys", key, ...retention }
+const idempotencyKeys: ExpiringTable = { name: "idempotency_keys", key, ...retention }

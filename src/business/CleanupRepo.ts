@@ -1,29 +1,29 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import type { Batch } from "../core/InBatches.ts"
+import { Database } from "../core/sql/Database.ts"
+import type { Batch } from "../core/sql/InBatches.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { type Expiring, tables } from "./PersonalData.ts"
+import { type ExpiringTable, tables } from "./PersonalData.ts"
 import { personalColumns } from "./PersonalTable.ts"
 
-/** Removes rows for good, by the table of `PersonalData`. */
+/** Deletes rows permanently, as `PersonalData` specifies. */
 export class CleanupRepo extends Context.Service<
   CleanupRepo,
   {
-    /** The number of rows that were deleted. */
+    /** Deletes a batch of expired rows and returns their number. */
     readonly removeExpired: (
-      table: Expiring,
+      table: ExpiringTable,
       before: Timestamp,
       batch: Batch,
     ) => Effect.Effect<number, ServiceUnavailableError>
-    /** Accounts closed before then, held until the transaction ends. */
+    /** Returns accounts closed before the time, locked until the transaction ends. */
     readonly closedAccounts: (
       before: Timestamp,
       batch: Batch,
     ) => Effect.Effect<ReadonlyArray<UserId>, ServiceUnavailableError>
-    /** Deletes or clears what the tables say of these users, but for their jobs. In the transaction that is open. */
+    /** Deletes or clears the users' personal data in all tables except jobs. Runs in the open transaction. */
     readonly erase: (users: ReadonlyArray<UserId>) => Effect.Effect<void, ServiceUnavailableError>
   }
 >()("plinth/business/CleanupRepo") {
@@ -32,9 +32,9 @@ export class CleanupRepo extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { dialect, query } = yield* Database
-      // A transaction on SQLite holds the whole database from its start.
+      // A transaction on SQLite locks the whole database from its start.
       const forUpdate = sql.literal(dialect === "pg" ? "FOR UPDATE" : "")
-      const names = (columns: ReadonlyArray<string>) =>
+      const columnList = (columns: ReadonlyArray<string>) =>
         sql.csv(columns.map((column) => sql`${sql(column)}`))
 
       const removeExpired: CleanupRepo["Service"]["removeExpired"] = (
@@ -43,11 +43,11 @@ export class CleanupRepo extends Context.Service<
         { limit, skip },
       ) =>
         Effect.map(
-          // The age stands in both: a row may be restored while this statement waits for it.
+          // The age is checked twice: a row may be restored while this statement waits for its lock.
           query(sql`
-            DELETE FROM ${sql(name)} WHERE ${sql(column)} < ${before} AND (${names(key)}) IN (
-              SELECT ${names(key)} FROM ${sql(name)} WHERE ${sql(column)} < ${before}
-              ORDER BY ${names([column, ...key])} LIMIT ${limit} OFFSET ${skip}
+            DELETE FROM ${sql(name)} WHERE ${sql(column)} < ${before} AND (${columnList(key)}) IN (
+              SELECT ${columnList(key)} FROM ${sql(name)} WHERE ${sql(column)} < ${before}
+              ORDER BY ${columnList([column, ...key])} LIMIT ${limit} OFFSET ${skip}
             ) RETURNING 1
           `),
           (removed) => removed.length,
@@ -62,16 +62,16 @@ export class CleanupRepo extends Context.Service<
           (users) => users.map(({ id }) => id),
         )
 
-      /** Each statement is short enough for its time limit, however much an account holds. */
-      const removeOf = Effect.fnUntraced(function* (
+      /** Deletes in chunks, so that no statement reaches its time limit, however many rows an account has. */
+      const deleteRowsOf = Effect.fnUntraced(function* (
         table: string,
         { key, owner }: { readonly key: ReadonlyArray<string>; readonly owner: string },
         users: ReadonlyArray<UserId>,
       ) {
         while (true) {
           const removed = yield* query(sql`
-            DELETE FROM ${sql(table)} WHERE (${names(key)}) IN (
-              SELECT ${names(key)} FROM ${sql(table)} WHERE ${sql.in(owner, users)} LIMIT ${maxRowsPerStatement}
+            DELETE FROM ${sql(table)} WHERE (${columnList(key)}) IN (
+              SELECT ${columnList(key)} FROM ${sql(table)} WHERE ${sql.in(owner, users)} LIMIT ${maxRowsPerStatement}
             ) RETURNING 1
           `)
           if (removed.length < maxRowsPerStatement) return
@@ -82,13 +82,13 @@ export class CleanupRepo extends Context.Service<
         for (const [name, table] of tables.toReversed()) {
           if (table.erasure === "rows") {
             const [owner] = table.userIds
-            yield* removeOf(name, { key: table.key ?? ["id"], owner }, users)
+            yield* deleteRowsOf(name, { key: table.key ?? ["id"], owner }, users)
           } else if (table.erasure === "columns") {
-            for (const [of, columns] of Map.groupBy(personalColumns(table), ofText)) {
+            for (const [owner, columns] of Map.groupBy(personalColumns(table), ownerExpression)) {
               const cleared = columns.map(({ column }) => sql`${sql(column)} = NULL`)
               yield* query(sql`
                 UPDATE ${sql(name)} SET ${sql.csv(cleared)}
-                WHERE ${sql.literal(of)} IN ${sql.in(users)}
+                WHERE ${sql.literal(owner)} IN ${sql.in(users)}
               `)
             }
           }
@@ -103,6 +103,6 @@ export class CleanupRepo extends Context.Service<
 
 const maxRowsPerStatement = 500
 
-/** SQLite's coalesce takes two at least. */
-const ofText = ({ of }: { readonly of: ReadonlyArray<string> }) =>
-  of.length === 1 ? of.join() : `coalesce(${of.join(", ")})`
+/** The first owner column that is not null. SQLite's `coalesce` needs at least two arguments. */
+const ownerExpression = ({ ownerColumns }: { readonly ownerColumns: ReadonlyArray<string> }) =>
+  ownerColumns.length === 1 ? ownerColumns.join() : `coalesce(${ownerColumns.join(", ")})`

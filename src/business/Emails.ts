@@ -1,7 +1,7 @@
 import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer, Option, Schedule, Schema } from "effect"
-import { type Enqueued, JobQueue } from "../core/JobQueue.ts"
-import { Settings } from "../core/Settings.ts"
+import { type Enqueued, JobQueue } from "../core/jobs/Queue.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import {
   EmailAddress,
   type EmailContent,
@@ -24,47 +24,44 @@ import { ReportRepo } from "./ReportRepo.ts"
 import { Usage } from "./Usage.ts"
 import { Users } from "./Users.ts"
 
-/** What became of a mail. Who has no address, or is deactivated, gets none. */
-export type Sent =
+/** The result of sending an e-mail. Users without an address and deactivated users get none. */
+export type SendResult =
   | { readonly message_id: string | null }
   | { readonly skipped: "no_address" | "deactivated" }
 
 type Failure = EmailError | NotFoundError | ServiceUnavailableError
 
-/** Pages of the product that mails lead to, under PUBLIC_URL. */
+/** Pages that e-mails link to, under PUBLIC_URL. */
 const pages = {
   passwordReset: (token: string) => `/reset-password?token=${encodeURIComponent(token)}`,
   export: "/account/export",
 }
 
-/**
- * The mails of the product, to whom they are for. `key` is the same whenever the same mail is sent again: the id of its
- * job.
- */
+/** Sends the product's e-mails. `key` is the idempotency key: the id of the job, so equal for all its attempts. */
 export class Emails extends Context.Service<
   Emails,
   {
-    /** Sends it as a job, so that it goes out whatever happens to this process; nothing while one with that key waits. */
+    /** Enqueues the e-mail as a job. Enqueues nothing while a job with the same unique key waits or runs. */
     readonly enqueue: <Payload extends { readonly user_id: UserId }>(
       type: JobType<Payload>,
       payload: Payload,
       uniqueKey: string | undefined,
     ) => Effect.Effect<Enqueued, NotFoundError | ServiceUnavailableError>
-    readonly welcome: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
+    readonly welcome: (user: UserId, key: string) => Effect.Effect<SendResult, Failure>
     readonly passwordReset: (
       user: UserId,
       reset: { readonly token: string; readonly expires_in_minutes: number },
       key: string,
-    ) => Effect.Effect<Sent, Failure>
-    /** `path`: what it is about, under PUBLIC_URL. */
+    ) => Effect.Effect<SendResult, Failure>
+    /** `path` is the page of the notification's subject, under PUBLIC_URL. */
     readonly notification: (
       user: UserId,
       message: { readonly title: string; readonly body: string; readonly path: string | null },
       key: string,
-    ) => Effect.Effect<Sent, Failure>
-    readonly exportReady: (user: UserId, key: string) => Effect.Effect<Sent, Failure>
-    /** Numbers of the last 24 hours, to ADMIN_EMAIL. */
-    readonly dailyReport: (key: string) => Effect.Effect<Sent, Failure>
+    ) => Effect.Effect<SendResult, Failure>
+    readonly exportReady: (user: UserId, key: string) => Effect.Effect<SendResult, Failure>
+    /** Sends counts of the last 24 hours to ADMIN_EMAIL. */
+    readonly dailyReport: (key: string) => Effect.Effect<SendResult, Failure>
   }
 >()("plinth/business/Emails") {
   static readonly layer = Layer.effect(
@@ -80,7 +77,7 @@ export class Emails extends Context.Service<
 
       const send = (to: EmailAddress, content: EmailContent, key: string) =>
         email.send({ to, ...content }, key).pipe(
-          // It has gone out, and a number or a name in it has changed since.
+          // It was already sent, and its content has changed since, such as a number or a name.
           Effect.catchTag("EmailRejectedError", (error) =>
             error.reason === "key_reused"
               ? Effect.succeed({ message_id: null })
@@ -93,7 +90,7 @@ export class Emails extends Context.Service<
         kind: string,
         key: string,
         contentFor: (user: User) => EmailContent,
-      ): Effect.fn.Return<Sent, Failure> {
+      ): Effect.fn.Return<SendResult, Failure> {
         const user = yield* users.get(id)
         if (!user.is_active) return { skipped: "deactivated" }
         if (user.email === null) return { skipped: "no_address" }
@@ -104,13 +101,13 @@ export class Emails extends Context.Service<
         return sent
       })
 
-      /** It has gone out: the job must not fail of this, and send it again. */
+      /** Never fails: a failed job would send the e-mail again. */
       const meterSent = (user_id: UserId, kind: string, key: string) =>
         usage
           .recordOne({ source: `email:${key}`, user_id, metric: "email_sent", dimension: kind })
           .pipe(
             Effect.retry({ times: 5, schedule: Schedule.exponential("200 millis") }),
-            Effect.catch((error) => Effect.logError("a mail that was sent is not metered", error)),
+            Effect.catch((error) => Effect.logError("sent e-mail not metered", error)),
           )
 
       return Emails.of({

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { Settings } from "../core/Settings.ts"
+import { Database } from "../core/sql/Database.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Limited } from "../domain/Plan.ts"
 import type { CurrentUser, SubscriptionPlan, UserId } from "../domain/User.ts"
@@ -8,19 +8,19 @@ import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 
 export type Subscriber = Pick<CurrentUser["Service"], "id" | "plan">
 
-/** What a plan gives. */
+/** Enforces the limits of plans. */
 export class Entitlements extends Context.Service<
   Entitlements,
   {
-    /** Null: as much as one likes. */
-    readonly limitOf: (plan: SubscriptionPlan, what: Limited) => number | null
+    /** Returns the plan's limit; null means unlimited. */
+    readonly limitOf: (plan: SubscriptionPlan, key: Limited) => number | null
     /**
-     * Adds one where the plan allows one more; `used` counts those that are there. Near the limit those of one user are
-     * added one after the other, so that there are never too many.
+     * Runs `add` if the plan allows one more; `used` counts the existing ones. Near the limit, a lock serialises the
+     * additions of a user, so that the limit is never exceeded.
      */
-    readonly oneMore: <A>(
-      who: Subscriber,
-      what: Limited,
+    readonly addWithinLimit: <A>(
+      subscriber: Subscriber,
+      key: Limited,
       used: Effect.Effect<number, ServiceUnavailableError>,
       add: Effect.Effect<A, ServiceUnavailableError>,
     ) => Effect.Effect<A, QuotaExceededError | ServiceUnavailableError>
@@ -33,34 +33,39 @@ export class Entitlements extends Context.Service<
       const repo = yield* EntitlementsRepo
       const { transaction } = yield* Database
 
-      const limitOf = (plan: SubscriptionPlan, what: Limited) => PLAN_LIMITS[plan][what] ?? null
+      const limitOf = (plan: SubscriptionPlan, key: Limited) => PLAN_LIMITS[plan][key] ?? null
 
-      const oneMore: Entitlements["Service"]["oneMore"] = ({ id, plan }, what, used, add) => {
-        const limit = limitOf(plan, what)
+      const addWithinLimit: Entitlements["Service"]["addWithinLimit"] = (
+        { id, plan },
+        key,
+        used,
+        add,
+      ) => {
+        const limit = limitOf(plan, key)
         return limit === null
           ? add
           : Effect.flatMap(used, (count) =>
-              count < limit - limitMargin ? add : transaction(guarded(id, what, limit, used, add)),
+              count < limit - limitMargin ? add : transaction(addLocked(id, key, limit, used, add)),
             )
       }
 
-      const guarded = Effect.fnUntraced(function* <A>(
+      const addLocked = Effect.fnUntraced(function* <A>(
         id: UserId,
-        what: Limited,
+        key: Limited,
         limit: number,
         used: Effect.Effect<number, ServiceUnavailableError>,
         add: Effect.Effect<A, ServiceUnavailableError>,
       ) {
-        yield* repo.lock(id, what)
+        yield* repo.lock(id, key)
         const count = yield* used
         if (count < limit) return yield* add
-        return yield* new QuotaExceededError({ metric: what, limit, used: count })
+        return yield* new QuotaExceededError({ metric: key, limit, used: count })
       })
 
-      return Entitlements.of({ limitOf, oneMore })
+      return Entitlements.of({ limitOf, addWithinLimit })
     }),
   )
 }
 
-/** More than the limit of requests lets one user add at the same moment. */
+/** More than one user can add at the same moment within the rate limit. */
 const limitMargin = 100

@@ -1,21 +1,21 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import { saturatedSum } from "../core/SafeSum.ts"
+import { Database } from "../core/sql/Database.ts"
+import { saturatedSum } from "../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Limited } from "../domain/Plan.ts"
 import type { UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
-/** Of the lock that those hold who add for one user. */
+/** The key of the lock held while adding for one user. */
 export const lockKey = (user: UserId, what: Limited) => JSON.stringify([what, user])
 
 export class EntitlementsRepo extends Context.Service<
   EntitlementsRepo,
   {
-    /** Until the transaction ends, nobody else adds for this user. */
+    /** Waits until no other transaction adds for this user. Held until the transaction ends. */
     readonly lock: (user: UserId, what: Limited) => Effect.Effect<void, ServiceUnavailableError>
-    /** The saturated sum since that day (`2026-11-01`). */
+    /** Returns the saturated sum since the day (`2026-11-01`). */
     readonly usedSince: (
       user: UserId,
       metric: UsageMetric,
@@ -39,7 +39,7 @@ export class EntitlementsRepo extends Context.Service<
             `),
             ([row]) => row?.used ?? 0,
           ),
-        // A transaction on SQLite is the only one from its start.
+        // A transaction on SQLite locks the whole database from its start.
         lock: (user, what) =>
           dialect === "sqlite"
             ? Effect.void

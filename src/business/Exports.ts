@@ -1,30 +1,31 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { JobQueue } from "../core/JobQueue.ts"
+import { Database } from "../core/sql/Database.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
 import { NotFoundError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
-import { ExportUserData, type Job, type JobId, SendExportReadyEmail } from "../domain/Job.ts"
+import type { Job, JobId } from "../domain/Job.ts"
+import { ExportUserData, SendExportReadyEmail } from "../domain/JobKinds.ts"
 import type { UserId } from "../domain/User.ts"
 import { ExportsRepo } from "./ExportsRepo.ts"
 import { withoutSecrets } from "./Jobs.ts"
 import { Users } from "./Users.ts"
 
-/** What is held on a user, for him to take along. */
+/** Exports of all data stored about a user, for that user. */
 export class Exports extends Context.Service<
   Exports,
   {
-    /** Has one made. While one is being made, this is that one. */
+    /** Enqueues an export. If one is already waiting or running, returns its job id. */
     readonly request: (
       user: UserId,
     ) => Effect.Effect<{ readonly job_id: JobId }, ServiceUnavailableError>
     /**
-     * Gathers all of it, keeps it for the user alone and tells him by e-mail. Until his next one, or for 7 days. What
-     * opens an account, as the token of a reset does, is not in it.
+     * Collects the user's data, stores it until the next export or for 7 days, and notifies the user by e-mail. Leaves
+     * out credentials, such as tokens for a password reset.
      */
     readonly make: (
       user: UserId,
     ) => Effect.Effect<{ readonly bytes: number }, NotFoundError | ServiceUnavailableError>
-    /** The last one, as JSON text. */
+    /** Returns the last export as JSON text. */
     readonly get: (user: UserId) => Effect.Effect<string, NotFoundError | ServiceUnavailableError>
   }
 >()("plinth/business/Exports") {
@@ -43,7 +44,7 @@ export class Exports extends Context.Service<
         ),
       )
 
-      /** Jobs are kept by name, not by user. */
+      /** Reads all jobs of the user from the queue. */
       const jobsOf = Effect.fnUntraced(function* (user: UserId) {
         const found: Array<Job> = []
         let before: string | undefined
@@ -53,7 +54,7 @@ export class Exports extends Context.Service<
             user,
             ...(before !== undefined && { before }),
           })
-          // What went wrong inside is for operators.
+          // Errors are left out: they contain internal details for operators.
           found.push(...page.map((job) => ({ ...withoutSecrets(job), error: null })))
           before = page.at(-1)?.id
           if (page.length < pageSize) return found

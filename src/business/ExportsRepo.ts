@@ -1,26 +1,26 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
-import { exported } from "./PersonalData.ts"
+import { exportedTables } from "./PersonalData.ts"
 import type { PersonalColumn } from "./PersonalTable.ts"
 
 type Row = Readonly<Record<string, unknown>>
 
-/** All rows that name a user, by table. */
+/** All rows that refer to a user, by table. */
 export type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
 
 export class ExportsRepo extends Context.Service<
   ExportsRepo,
   {
     /**
-     * From every table that has ids of users (`PersonalData`), as of one moment. Of others, who stand in the same rows,
-     * it has the ids alone.
+     * Reads the user's rows from every table with user ids (`PersonalData`), in one snapshot. Of other users in the
+     * same rows, it includes only the ids.
      */
     readonly collect: (user: UserId) => Effect.Effect<Holdings, ServiceUnavailableError>
-    /** In place of the one before. */
+    /** Stores an export and replaces the previous one. */
     readonly put: (user: UserId, content: string) => Effect.Effect<void, ServiceUnavailableError>
     readonly find: (
       user: UserId,
@@ -41,10 +41,10 @@ export class ExportsRepo extends Context.Service<
           yield* query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`)
         }
         const holdings: Record<string, ReadonlyArray<Row>> = {}
-        for (const { name, personal, userIds } of exported) {
+        for (const { name, personal, userIds } of exportedTables) {
           const isNamed = sql.or(userIds.map((column) => sql`${sql(column)} = ${user}`))
           const rows = yield* query(sql<Row>`SELECT * FROM ${sql(name)} WHERE ${isNamed}`)
-          holdings[name] = rows.map((row) => withoutOthers(user, row, personal))
+          holdings[name] = rows.map((row) => withoutDataOfOthers(user, row, personal))
         }
         return holdings
       }, transaction)
@@ -71,11 +71,15 @@ export class ExportsRepo extends Context.Service<
   )
 }
 
-/** Personal data of others, who stand in the same row, is null. */
-const withoutOthers = (user: UserId, row: Row, personal: ReadonlyArray<PersonalColumn>): Row => {
-  const theirs = personal.filter(({ of }) => firstOf(row, of) !== user)
-  return { ...row, ...Object.fromEntries(theirs.map(({ column }) => [column, null])) }
+/** Sets personal data of other users in the row to null. */
+const withoutDataOfOthers = (
+  user: UserId,
+  row: Row,
+  personal: ReadonlyArray<PersonalColumn>,
+): Row => {
+  const ofOthers = personal.filter(({ ownerColumns }) => ownerOf(row, ownerColumns) !== user)
+  return { ...row, ...Object.fromEntries(ofOthers.map(({ column }) => [column, null])) }
 }
 
-const firstOf = (row: Row, columns: ReadonlyArray<string>) =>
+const ownerOf = (row: Row, columns: ReadonlyArray<string>) =>
   columns.map((column) => row[column]).find((id) => id !== null)

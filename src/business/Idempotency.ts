@@ -1,33 +1,33 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import { ConflictError, type ServiceUnavailableError, ValidationError } from "../domain/Errors.ts"
 import { ago, now, type Timestamp } from "../domain/Fields.ts"
 import { IdempotencyRepo, type IdempotencyRow, type Scope } from "./IdempotencyRepo.ts"
 import { personalData } from "./PersonalData.ts"
 
-/** A request that its client may send again. */
+/** A request with an idempotency key. */
 export interface IdempotentRequest extends Scope {
-  /** The same for the same request, another for any other. */
+  /** A hash of the request: equal for the same request, different for any other. */
   readonly fingerprint: string
 }
 
 export type Answer = Pick<IdempotencyRow, "status" | "body">
 
 /**
- * Requests that have one effect however often they come. The answer is kept in the transaction of its effect: either
- * both are there, or neither.
+ * Requests that have one effect, however often they are sent. The answer is stored in the transaction of the effect, so
+ * that both are committed or neither.
  */
 export class Idempotency extends Context.Service<
   Idempotency,
   {
     /**
-     * Runs `effect`, unless this request has been answered: then `replay` makes of that answer what it would have
-     * given. `answerOf` what is not to be kept is null, and leaves the key free, as every failure does.
+     * Runs `effect`, unless this request was answered before: then converts the stored answer with `replay`. `answerOf`
+     * returns null for a result that must not be stored; the key then stays free, as after a failure.
      */
     readonly once: <A, E, R>(
-      claim: IdempotentRequest,
+      request: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
-      form: {
+      codec: {
         readonly answerOf: (result: A) => Answer | null
         readonly replay: (answer: Answer) => A
       },
@@ -41,41 +41,41 @@ export class Idempotency extends Context.Service<
       const { transaction } = yield* Database
       const running = new Set<string>()
 
-      const answered = Effect.fnUntraced(function* (claim: IdempotentRequest) {
-        if (!(yield* repo.tryLock(claim))) return yield* inProgress()
-        const row = yield* repo.find(claim)
+      const findAnswer = Effect.fnUntraced(function* (request: IdempotentRequest) {
+        if (!(yield* repo.tryLock(request))) return yield* inProgress()
+        const row = yield* repo.find(request)
         if (row === undefined) return undefined
-        if (row.created_at < (yield* oldest)) {
-          yield* repo.remove(claim)
+        if (row.created_at < (yield* validSince)) {
+          yield* repo.remove(request)
           return undefined
         }
-        return row.fingerprint === claim.fingerprint ? row : yield* anotherRequest()
+        return row.fingerprint === request.fingerprint ? row : yield* keyReused()
       })
 
-      const keep = Effect.fnUntraced(function* (
-        claim: IdempotentRequest,
+      const saveAnswer = Effect.fnUntraced(function* (
+        request: IdempotentRequest,
         { body, status }: Answer,
       ) {
         const created_at = yield* now
         yield* Effect.catchTag(
-          repo.insert({ ...claim, status, body, created_at }),
+          repo.insert({ ...request, status, body, created_at }),
           "ConflictError",
           inProgress,
         )
       })
 
-      const once: Idempotency["Service"]["once"] = (claim, effect, { answerOf, replay }) => {
+      const once: Idempotency["Service"]["once"] = (request, effect, { answerOf, replay }) => {
         const run = Effect.gen(function* () {
-          const known = yield* answered(claim)
-          if (known !== undefined) return replay(known)
+          const stored = yield* findAnswer(request)
+          if (stored !== undefined) return replay(stored)
           const result = yield* effect
           const answer = answerOf(result)
-          if (answer !== null) yield* keep(claim, answer)
+          if (answer !== null) yield* saveAnswer(request, answer)
           return result
         })
         return Effect.suspend(() => {
-          const name = JSON.stringify([claim.user_id, claim.route, claim.key])
-          // Those of this process are told without a connection.
+          const name = JSON.stringify([request.user_id, request.route, request.key])
+          // Requests running in this process are found without a database connection.
           if (running.has(name)) return inProgress()
           running.add(name)
           return Effect.ensuring(
@@ -90,13 +90,15 @@ export class Idempotency extends Context.Service<
   )
 }
 
-/** A key from before then is free again, whether clean-up has removed its row yet or not. */
-export const oldest: Effect.Effect<Timestamp> = ago(personalData.idempotency_keys.retention.period)
+/** Keys created earlier have expired, even if clean-up has not deleted them yet. */
+export const validSince: Effect.Effect<Timestamp> = ago(
+  personalData.idempotency_keys.retention.period,
+)
 
 export const inProgress = () =>
   Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))
 
-export const anotherRequest = () => Effect.fail(invalidKey("was used for another request"))
+export const keyReused = () => Effect.fail(invalidKey("was used for another request"))
 
 export const invalidKey = (message: string) =>
   new ValidationError({ issues: [{ path: "Idempotency-Key", message }], field: "Idempotency-Key" })

@@ -1,11 +1,11 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import type { ConflictError, ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { UserId } from "../domain/User.ts"
 
-/** What a key is unique within. */
+/** The unique key of a row: an idempotency key is unique per user and route. */
 export interface Scope {
   readonly user_id: UserId
   readonly route: string
@@ -13,12 +13,12 @@ export interface Scope {
 }
 
 export interface IdempotencyRow extends Scope {
-  /** Of the request that it answers. */
+  /** The fingerprint of the answered request. */
   readonly fingerprint: string
   readonly status: number
   readonly body: string | null
   readonly created_at: Timestamp
-  /** Of a claim. */
+  /** Set while an external service is called (`Claims`). */
   readonly claim_id?: string | null
   readonly leased_until?: Timestamp | null
 }
@@ -27,8 +27,8 @@ export class IdempotencyRepo extends Context.Service<
   IdempotencyRepo,
   {
     /**
-     * Whether nobody else has the key in a transaction. If so, nobody has until this one ends. Waits for nobody, so
-     * that a slow request takes no second connection.
+     * Locks the key until the transaction ends; false if another transaction holds it. Never waits, so that a slow
+     * request does not occupy a second connection.
      */
     readonly tryLock: (scope: Scope) => Effect.Effect<boolean, ServiceUnavailableError>
     readonly find: (
@@ -38,13 +38,13 @@ export class IdempotencyRepo extends Context.Service<
       row: IdempotencyRow,
     ) => Effect.Effect<void, ConflictError | ServiceUnavailableError>
     readonly remove: (scope: Scope) => Effect.Effect<void, ServiceUnavailableError>
-    /** In place of the claim. */
+    /** Replaces a claim by its answer. */
     readonly answer: (
       scope: Scope,
       claim_id: string,
       answer: Pick<IdempotencyRow, "status" | "body">,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** Gives up a claim without an answer. */
+    /** Deletes a claim that has no answer. */
     readonly release: (
       scope: Scope,
       claim_id: string,
@@ -57,11 +57,11 @@ export class IdempotencyRepo extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const { dialect, query, write } = yield* Database
 
-      const at = ({ key, route, user_id }: Scope) =>
+      const scopeCondition = ({ key, route, user_id }: Scope) =>
         sql`user_id = ${user_id} AND route = ${route} AND key = ${key}`
 
       return IdempotencyRepo.of({
-        // A transaction on SQLite is the only one from its start.
+        // A transaction on SQLite locks the whole database from its start.
         tryLock: ({ key, route, user_id }) =>
           dialect === "sqlite"
             ? Effect.succeed(true)
@@ -74,7 +74,7 @@ export class IdempotencyRepo extends Context.Service<
                 Effect.map(([row]) => row?.locked === true),
               ),
         find: (scope) =>
-          sql<IdempotencyRow>`SELECT * FROM idempotency_keys WHERE ${at(scope)}`.pipe(
+          sql<IdempotencyRow>`SELECT * FROM idempotency_keys WHERE ${scopeCondition(scope)}`.pipe(
             query,
             Effect.map(([row]) => row),
           ),
@@ -84,19 +84,19 @@ export class IdempotencyRepo extends Context.Service<
             Effect.asVoid,
           ),
         remove: (scope) =>
-          Effect.asVoid(query(sql`DELETE FROM idempotency_keys WHERE ${at(scope)}`)),
+          Effect.asVoid(query(sql`DELETE FROM idempotency_keys WHERE ${scopeCondition(scope)}`)),
         answer: (scope, claim_id, { body, status }) =>
           Effect.asVoid(
             query(sql`
               UPDATE idempotency_keys SET status = ${status}, body = ${body}
-              WHERE ${at(scope)} AND claim_id = ${claim_id}
+              WHERE ${scopeCondition(scope)} AND claim_id = ${claim_id}
             `),
           ),
         release: (scope, claim_id) =>
           Effect.asVoid(
             query(sql`
               DELETE FROM idempotency_keys
-              WHERE ${at(scope)} AND claim_id = ${claim_id} AND status = 0
+              WHERE ${scopeCondition(scope)} AND claim_id = ${claim_id} AND status = 0
             `),
           ),
       })

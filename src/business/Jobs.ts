@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { Database } from "../core/Database.ts"
-import { type EnqueueOptions, JobQueue } from "../core/JobQueue.ts"
-import { scrubbed } from "../core/Logger.ts"
+import { Database } from "../core/sql/Database.ts"
+import { type EnqueueOptions, JobQueue } from "../core/jobs/Queue.ts"
+import { scrubbed } from "../core/telemetry/Logger.ts"
 import { isUuid } from "../core/Uuid.ts"
 import type {
   ConflictError,
@@ -10,7 +10,8 @@ import type {
   ValidationError,
 } from "../domain/Errors.ts"
 import { Issues } from "../domain/Issues.ts"
-import { type Job, type JobState, type JobStats, JobTypes } from "../domain/Job.ts"
+import type { Job, JobState, JobStats } from "../domain/Job.ts"
+import { JobTypes } from "../domain/JobKinds.ts"
 import { type CursorPage, type Position, toCursor } from "../domain/Page.ts"
 import { anyJson, jsonIssue } from "../domain/Storable.ts"
 import { type Actor, Audit } from "./Audit.ts"
@@ -18,24 +19,27 @@ import { type Actor, Audit } from "./Audit.ts"
 export interface JobsFilter {
   readonly state?: JobState
   readonly name?: string
-  /** Of which the id counts: ids are UUIDv7, which sort by time. */
+  /** The position to continue after. Only its id is used: ids are UUIDv7, which sort by time. */
   readonly cursor?: Position
   readonly limit: number
 }
 
-/** Jobs as operators see and steer them. Of payloads and results nobody sees what is secret by its name. */
+/** Lets operators inspect and control jobs. Fields of payloads and results with names of secrets are redacted. */
 export class Jobs extends Context.Service<
   Jobs,
   {
-    /** Newest first. */
+    /** Returns jobs, newest first. */
     readonly list: (filter: JobsFilter) => Effect.Effect<CursorPage<Job>, ServiceUnavailableError>
     readonly get: (id: string) => Effect.Effect<Job, ReadError>
     readonly stats: Effect.Effect<JobStats, ServiceUnavailableError>
-    /** One that failed or was cancelled, under the same id. */
+    /** Retries a failed or cancelled job under the same id. */
     readonly retry: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | ReadError>
-    /** One that has not ended; where it runs, it is interrupted within seconds. */
+    /** Cancels a job that has not ended. A running one is interrupted within seconds. */
     readonly cancel: (actor: Actor, id: string) => Effect.Effect<Job, ConflictError | ReadError>
-    /** By the name of its kind, from JSON. `created` is false when its unique key has a job that waits or runs. */
+    /**
+     * Enqueues a job by the name of its kind, with a JSON payload. `created` is false when a job with the same unique
+     * key waits or runs.
+     */
     readonly enqueue: (
       actor: Actor,
       name: string,
@@ -62,7 +66,7 @@ export class Jobs extends Context.Service<
 
       const list = Effect.fn("Jobs.list")(function* ({ cursor, limit, ...filter }: JobsFilter) {
         const before = cursor?.id || undefined
-        // The cursor of another list: no job comes after it.
+        // A cursor of another list: no job follows it.
         if (before !== undefined && !isUuid(before)) return { items: [], next_cursor: null, limit }
         const found = yield* queue.list({
           ...filter,
@@ -111,8 +115,8 @@ export class Jobs extends Context.Service<
           Effect.flatMap((json) => kind.decode(json, { errors: "all" })),
           Effect.mapError(({ issue }) => Issues.of(issue, "payload").error),
         )
-        const unstorable = unstorableIn(decoded)
-        if (unstorable.reported.length > 0) return yield* unstorable.error
+        const storageIssues = storageIssuesIn(decoded)
+        if (storageIssues.reported.length > 0) return yield* storageIssues.error
 
         const { created, id } = yield* queue.enqueue(kind.type, decoded, options)
         const job = yield* Effect.catchTag(queue.get(id), "NotFoundError", Effect.die)
@@ -135,12 +139,12 @@ export class Jobs extends Context.Service<
 type Change = "enqueued" | "retried" | "cancelled"
 
 const descriptions: Record<Change, string> = {
-  enqueued: "Enqueued by hand",
+  enqueued: "Enqueued manually",
   retried: "Set to run again",
   cancelled: "Cancelled",
 }
 
-/** A kind without fields would take anything. */
+/** Requires an object, because the schema of a kind without fields accepts any value. */
 const decodeObject = Schema.decodeUnknownEffect(Schema.JsonObject)
 
 export const withoutSecrets = (job: Job): Job => ({
@@ -149,8 +153,8 @@ export const withoutSecrets = (job: Job): Job => ({
   result: scrubbed("result", job.result),
 })
 
-/** Values that PostgreSQL keeps in no JSON, and values that no JSON holds, by their field. */
-const unstorableIn = (payload: unknown) => {
+/** The issues, by field, of values that JSON cannot represent or PostgreSQL cannot store in JSON. */
+const storageIssuesIn = (payload: unknown) => {
   const issues = new Issues()
   for (const [field, value] of Object.entries(Object(payload))) {
     const message = jsonIssue(value, anyJson)

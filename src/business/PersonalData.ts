@@ -1,38 +1,38 @@
 import { type Expiry, personalColumns, type PersonalTable } from "./PersonalTable.ts"
 
 /**
- * The one table of personal data: every column of every table of the schema, and what becomes of it when a user is
- * relinked, exported or erased, and when it expires. `test/business/PersonalData.test.ts` compares it with both
- * databases: it fails when a column is missing here.
+ * The inventory of personal data: every column of every table, how it is handled when a user is relinked, exported or
+ * erased, and when it expires. `test/business/PersonalData.test.ts` compares it with both databases and fails when a
+ * column is missing here.
  */
 
-/** The retention of rows that users delete, with `Repository.makeSoftDeleting`. */
+/** The retention of soft-deleted rows (`Repository.makeSoftDeleting`). */
 const afterDeletion = { column: "deleted_at", period: "30 days" } as const
 
-/** When an account that its user closed is erased. */
+/** The time after which a closed account is erased. */
 export const closedAccounts = { column: "closed_at", period: "30 days" } as const
 
-const ofUser = { clearedWith: ["id"] } as const
+const clearedWithUser = { clearedWith: ["id"] } as const
 
 /**
- * A table comes after those that it refers to: rows are deleted in the opposite order. A table of yours is an entry at
- * the end; where rows cannot be deleted by users, its retention is `{ kept: "as long as the account" }`.
+ * A table comes after the tables it refers to, because rows are deleted in reverse order. Add a new table at the end.
+ * If users cannot delete its rows, its retention is `{ keptBecause: "the account exists" }`.
  */
 export const personalData = {
   users: {
     erasure: "columns",
     userIds: ["id"],
     personal: {
-      email: ofUser,
-      email_key: ofUser,
-      full_name: ofUser,
-      avatar_url: ofUser,
-      // With them, the vendor's records would tell who an erased account was.
-      stripe_customer_id: ofUser,
-      apple_original_transaction_id: ofUser,
-      google_purchase_token: ofUser,
-      last_login_at: ofUser,
-      last_token_iat: ofUser,
+      email: clearedWithUser,
+      email_key: clearedWithUser,
+      full_name: clearedWithUser,
+      avatar_url: clearedWithUser,
+      // With these ids, a vendor's records would identify the user of an erased account.
+      stripe_customer_id: clearedWithUser,
+      apple_original_transaction_id: clearedWithUser,
+      google_purchase_token: clearedWithUser,
+      last_login_at: clearedWithUser,
+      last_token_iat: clearedWithUser,
     },
     other: [
       "role",
@@ -44,7 +44,7 @@ export const personalData = {
       "updated_at",
       "closed_at",
     ],
-    retention: { keptBecause: "the id, so that its tokens stay refused" },
+    retention: { keptBecause: "Tokens of an erased account must stay refused, by its id." },
   },
   projects: {
     erasure: "rows",
@@ -58,9 +58,9 @@ export const personalData = {
     userIds: ["actor_id", "impersonator_id", "resource_id"],
     personal: {
       actor_email: { clearedWith: ["actor_id"] },
-      // An admin acts from their own address, also where they act as the user.
+      // The address belongs to the admin, even when they impersonate the user.
       ip_address: { clearedWith: ["impersonator_id", "actor_id"] },
-      details: { kept: "ids of users at the time, and names of roles and fields" },
+      details: { keptBecause: "It holds only user ids and the names of roles and fields." },
     },
     other: [
       "id",
@@ -71,7 +71,7 @@ export const personalData = {
       "request_id",
       "created_at",
     ],
-    retention: { keptBecause: "the record of who changed what" },
+    retention: { keptBecause: "The audit trail must stay complete." },
   },
   idempotency_keys: {
     erasure: "rows",
@@ -88,30 +88,30 @@ export const personalData = {
     personal: ["content"],
     other: ["created_at"],
     retention: { column: "created_at", period: "7 days" },
-    notExported: "it is the export",
+    notExported: "It is the export itself.",
   },
   usage_events: {
     erasure: "columns",
     userIds: ["user_id"],
     personal: {},
     other: ["id", "source", "metric", "quantity", "dimension", "estimated", "occurred_at"],
-    retention: { keptBecause: "the ledger that bills are made from: amounts, and no content" },
+    retention: { keptBecause: "Billing is based on this ledger. It holds amounts, no content." },
   },
   usage_daily: {
     erasure: "columns",
     userIds: ["user_id"],
     personal: {},
     other: ["metric", "day", "dimension", "quantity"],
-    retention: { keptBecause: "the sums of the ledger" },
+    retention: { keptBecause: "These are the daily sums of the ledger." },
   },
   usage_reservations: {
     erasure: "columns",
     userIds: ["user_id"],
     personal: {},
     other: ["id", "metric", "quantity", "dimension", "created_at", "expires_at"],
-    retention: { keptBecause: "until the call is settled, at most 20 minutes" },
+    retention: { keptBecause: "Rows exist only until the call is settled, at most 20 minutes." },
   },
-  // On PostgreSQL: `pgboss.job`.
+  // PostgreSQL stores jobs in `pgboss.job`.
   jobs: {
     erasure: "queue",
     only: "sqlite",
@@ -139,25 +139,25 @@ export const personalData = {
 export const tables: ReadonlyArray<readonly [name: string, table: PersonalTable]> =
   Object.entries<PersonalTable>(personalData)
 
-/** Every column with ids of users. */
+/** All columns with user ids. */
 export const userIdColumns = tables.flatMap(([name, table]) =>
   "userIds" in table ? table.userIds.map((column) => ({ table: name, column })) : [],
 )
 
-/** A table whose rows clean-up deletes when their time is over. */
-export interface Expiring extends Expiry {
+/** A table whose expired rows are deleted by clean-up. */
+export interface ExpiringTable extends Expiry {
   readonly name: string
   readonly key: ReadonlyArray<string>
 }
 
-export const expiring: ReadonlyArray<Expiring> = tables.flatMap(([name, table]) =>
+export const expiringTables: ReadonlyArray<ExpiringTable> = tables.flatMap(([name, table]) =>
   table.erasure === "rows" && "period" in table.retention
     ? [{ name, key: table.key ?? ["id"], ...table.retention }]
     : [],
 )
 
-/** Tables whose rows exports hold. */
-export const exported = tables.flatMap(([name, table]) =>
+/** Tables whose rows are part of exports. */
+export const exportedTables = tables.flatMap(([name, table]) =>
   "userIds" in table && !("notExported" in table)
     ? [{ name, userIds: table.userIds, personal: personalColumns(table) }]
     : [],

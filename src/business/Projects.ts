@@ -17,7 +17,7 @@ interface Search {
   readonly search?: string
 }
 
-/** A user's projects. Those of others do not exist here. */
+/** A user's projects. Projects of other users are treated as missing. */
 export class Projects extends Context.Service<
   Projects,
   {
@@ -47,7 +47,7 @@ export class Projects extends Context.Service<
     Effect.gen(function* () {
       const repo = yield* ProjectsRepo
 
-      const { oneMore } = yield* Entitlements
+      const { addWithinLimit } = yield* Entitlements
 
       const insert = (owner: UserId, input: ProjectCreate) =>
         Effect.flatMap(now, (created_at) =>
@@ -66,9 +66,9 @@ export class Projects extends Context.Service<
 
       return Projects.of({
         create: (owner, input) =>
-          oneMore(owner, "projects", repo.count(owner.id), insert(owner.id, input)),
+          addWithinLimit(owner, "projects", repo.count(owner.id), insert(owner.id, input)),
         get: repo.get,
-        // The hot path: what stands here is paid by every list.
+        // A hot path: every list request runs this.
         list: (owner, { search, skip, limit }) =>
           repo.list(owner, { skip, limit }, repo.matching(search)),
         listAfter: (owner, { search, cursor, limit }) =>

@@ -1,13 +1,13 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import * as Repository from "../core/Repository.ts"
-import { contains } from "../core/Search.ts"
+import * as Repository from "../core/sql/Repository.ts"
+import { contains } from "../core/sql/Search.ts"
 import { Project } from "../domain/Project.ts"
 
 export class ProjectsRepo extends Context.Service<
   ProjectsRepo,
   Repository.SoftDeleting<typeof Project, "owner_id"> & {
-    /** Name or description contains the text; undefined, which every row meets, for no text. */
+    /** The condition that name or description contains the text; undefined, which matches all rows, without a text. */
     readonly matching: (search: string | undefined) => Statement.Fragment | undefined
   }
 >()("plinth/business/ProjectsRepo") {

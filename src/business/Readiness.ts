@@ -1,13 +1,13 @@
 import { Clock, Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { jobRunner, Leases } from "../core/Leases.ts"
+import { Database } from "../core/sql/Database.ts"
+import { jobRunner, Leases } from "../core/sql/Leases.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
-import { Redis } from "../core/Redis.ts"
+import { Redis } from "../core/shared/Redis.ts"
 import { now, type Timestamp } from "../domain/Fields.ts"
 
 export interface Component {
   readonly status: "healthy" | "unhealthy" | "not_configured"
-  /** How long the check took; null when there is nothing to check. */
+  /** The duration of the check; null when not configured. */
   readonly latency_ms: number | null
 }
 
@@ -22,8 +22,8 @@ export interface Report {
 }
 
 /**
- * Whether this process should get requests: not while it drains, nor without its database. Without its Redis it is
- * degraded: it goes on, counting and caching for itself. So it is while no process does jobs: they wait.
+ * Reports whether this process should receive requests. It is unhealthy while it drains or its database is unreachable.
+ * It is degraded while Redis is unreachable (it then counts and caches in memory) or while no process runs jobs.
  */
 export class Readiness extends Context.Service<
   Readiness,
@@ -37,15 +37,15 @@ export class Readiness extends Context.Service<
       const leases = yield* Leases
       const lifecycle = yield* Lifecycle
 
-      /** By any process. */
-      const isWorked = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
+      /** Succeeds while any process runs jobs. */
+      const jobRunnerCheck = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
 
       const check = Effect.gen(function* (): Effect.fn.Return<Report> {
         const [database, cache, jobs] = yield* Effect.all(
           [
-            component(ping),
-            redis === null ? Effect.succeed(notConfigured) : component(redis.ping),
-            component(isWorked),
+            runCheck(ping),
+            redis === null ? Effect.succeed(notConfigured) : runCheck(redis.ping),
+            runCheck(jobRunnerCheck),
           ],
           { concurrency: "unbounded" },
         )
@@ -65,10 +65,10 @@ export class Readiness extends Context.Service<
 
 const notConfigured: Component = { status: "not_configured", latency_ms: null }
 
-/** A check that takes longer than this is a failed one. */
+/** A check that takes longer has failed. */
 const checkTimeout = "1500 millis"
 
-const component = <E>(check: Effect.Effect<unknown, E>) =>
+const runCheck = <E>(check: Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeNanos
     const status = yield* Effect.match(Effect.timeout(check, checkTimeout), {

@@ -1,10 +1,10 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 
-export interface Numbers {
+export interface ReportCounts {
   readonly users: {
     readonly total: number
     readonly active: number
@@ -13,12 +13,12 @@ export interface Numbers {
   readonly projects: { readonly total: number; readonly new_last_24_hours: number }
 }
 
-/** Counts over all users, for those who run the product. */
+/** Counts over all users, for operators. */
 export class ReportRepo extends Context.Service<
   ReportRepo,
   {
-    /** `new_last_24_hours` is what was made from then on. */
-    readonly since: (time: Timestamp) => Effect.Effect<Numbers, ServiceUnavailableError>
+    /** Counts current rows. `new_last_24_hours` counts rows created since `time`. */
+    readonly since: (time: Timestamp) => Effect.Effect<ReportCounts, ServiceUnavailableError>
   }
 >()("plinth/business/ReportRepo") {
   static readonly layer = Layer.effect(
@@ -28,12 +28,12 @@ export class ReportRepo extends Context.Service<
       const { query } = yield* Database
 
       const since = Effect.fnUntraced(function* (time: Timestamp) {
-        const [users] = yield* query(sql<Numbers["users"]>`
+        const [users] = yield* query(sql<ReportCounts["users"]>`
           SELECT count(*) AS total, count(*) FILTER (WHERE is_active) AS active,
             count(*) FILTER (WHERE created_at >= ${time}) AS new_last_24_hours
           FROM users
         `)
-        const [projects] = yield* query(sql<Numbers["projects"]>`
+        const [projects] = yield* query(sql<ReportCounts["projects"]>`
           SELECT count(*) AS total,
             count(*) FILTER (WHERE created_at >= ${time}) AS new_last_24_hours
           FROM projects WHERE deleted_at IS NULL

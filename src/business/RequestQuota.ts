@@ -1,7 +1,7 @@
 import * as Period from "../domain/Period.ts"
 import { Context, Effect, Layer } from "effect"
 import { BoundedMap } from "../core/BoundedMap.ts"
-import { Settings } from "../core/Settings.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
@@ -9,21 +9,24 @@ import type { UserId } from "../domain/User.ts"
 import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 
-interface Known {
+interface CachedUsage {
   readonly used: number
-  readonly read_at: number
+  readonly readAtMs: number
 }
 
-/** In ms: how long is believed what the database said. As much later a plan closes that is spent, and opens that is new. */
-const lifetime = 5000
-const maxKnown = 10_000
+/** The maximum age of a usage reading. A spent plan is refused, and an upgraded one admitted, at most this late. */
+const maxAgeMs = 5000
+const maxCachedUsers = 10_000
 
-/** The requests that a plan gives in a month, in UTC. */
+/** Enforces a plan's requests per calendar month (UTC). */
 export class RequestQuota extends Context.Service<
   RequestQuota,
   {
-    /** A plain call, because nearly every request makes one: nothing has to be asked. `now` in steady ms. */
-    readonly isKnownLeft: (user: Subscriber, now: number) => boolean
+    /**
+     * Tests without a database query whether requests are left. A synchronous call, because nearly every request makes
+     * one. `now` is in ms on the steady clock.
+     */
+    readonly isKnownToHaveRequestsLeft: (user: Subscriber, now: number) => boolean
     readonly check: (
       user: Subscriber,
     ) => Effect.Effect<void, QuotaExceededError | ServiceUnavailableError>
@@ -35,32 +38,32 @@ export class RequestQuota extends Context.Service<
       const { limitOf } = yield* Entitlements
       const { USAGE_TRACKING_ENABLED } = yield* Settings
       const repo = yield* EntitlementsRepo
-      const known = new BoundedMap<UserId, Known>(maxKnown)
-      const limitFor = ({ plan }: Subscriber) =>
+      const cached = new BoundedMap<UserId, CachedUsage>(maxCachedUsers)
+      const requestLimitOf = ({ plan }: Subscriber) =>
         USAGE_TRACKING_ENABLED ? limitOf(plan, "api_requests") : null
-      const recent = (user: UserId, time: number) => {
-        const entry = known.get(user)
-        return entry !== undefined && time - entry.read_at < lifetime ? entry : undefined
+      const getFresh = (user: UserId, time: number) => {
+        const entry = cached.get(user)
+        return entry !== undefined && time - entry.readAtMs < maxAgeMs ? entry : undefined
       }
 
-      const read = Effect.fnUntraced(function* (user: UserId, read_at: number) {
+      const read = Effect.fnUntraced(function* (user: UserId, readAtMs: number) {
         const month = Period.monthOf(Period.dayOf(yield* now)).from
         const used = yield* repo.usedSince(user, "api_requests", month)
-        const entry = { used, read_at }
-        known.set(user, entry)
+        const entry = { used, readAtMs }
+        cached.set(user, entry)
         return entry
       })
 
       return RequestQuota.of({
-        isKnownLeft: (user, time) => {
-          const limit = limitFor(user)
-          return limit === null || (recent(user.id, time)?.used ?? limit) < limit
+        isKnownToHaveRequestsLeft: (user, time) => {
+          const limit = requestLimitOf(user)
+          return limit === null || (getFresh(user.id, time)?.used ?? limit) < limit
         },
         check: Effect.fnUntraced(function* (user) {
-          const limit = limitFor(user)
+          const limit = requestLimitOf(user)
           const time = yield* currentSteadyMillis
           if (limit === null) return
-          const { used } = recent(user.id, time) ?? (yield* read(user.id, time))
+          const { used } = getFresh(user.id, time) ?? (yield* read(user.id, time))
           if (used >= limit) {
             return yield* new QuotaExceededError({ metric: "api_requests", limit, used })
           }

@@ -1,21 +1,21 @@
 import { Clock, Effect, Layer, Schedule } from "effect"
-import { JobStore } from "../core/JobStore.ts"
-import { Leases, leaseRenewalMs } from "../core/Leases.ts"
-import { Metrics } from "../core/Metrics.ts"
+import { JobStore } from "../core/jobs/Store.ts"
+import { Leases, leaseRenewalMs } from "../core/sql/Leases.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
 import { currentSteadyMillis, steadyMillis } from "../core/SteadyClock.ts"
-import type { SystemState } from "../core/SystemSeries.ts"
+import type { SystemState } from "../core/telemetry/SystemSeries.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
-import { JobTypes } from "../domain/Job.ts"
+import { JobTypes } from "../domain/JobKinds.ts"
 import { UsersRepo } from "./UsersRepo.ts"
 
 const leaseName = "system_metrics"
 
-/** How often it is counted, in ms, however often it is scraped. */
-const interval = 15_000
+/** The interval between counts, independent of scrapes. */
+const countIntervalMs = 15_000
 
 /**
- * Counts what is true of the whole system, and exports it, in the one process that holds the lease. Whoever loses it
- * exports nothing from that moment on, also when he cannot be told.
+ * Exports metrics of the whole system, in the one process that holds the lease. Exports nothing once the lease has
+ * expired, even if the process cannot reach the database to notice its loss.
  */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -32,24 +32,24 @@ export const layer = Layer.effectDiscard(
       return { users: yield* users.countByActivity, queues: new Map([...none, ...waiting]) }
     })
 
-    let heldUntil = -Infinity
+    let leaseHeldUntilMs = -Infinity
     let counted: { readonly at: number; readonly state: SystemState } | undefined
 
-    const lead = Effect.gen(function* () {
+    const countAsLeader = Effect.gen(function* () {
       const until = yield* leases.take(leaseName)
-      heldUntil = until ?? -Infinity
+      leaseHeldUntilMs = until ?? -Infinity
       if (until === null) counted = undefined
       const at = yield* currentSteadyMillis
-      if (until === null || (counted !== undefined && at < counted.at + interval)) return
+      if (until === null || (counted !== undefined && at < counted.at + countIntervalMs)) return
       counted = { at, state: yield* count }
     })
 
-    metrics.system(() => (steadyMillis(clock) < heldUntil ? counted?.state : undefined))
+    metrics.system(() => (steadyMillis(clock) < leaseHeldUntilMs ? counted?.state : undefined))
     yield* Effect.addFinalizer(() => {
-      heldUntil = -Infinity
+      leaseHeldUntilMs = -Infinity
       return Effect.ignoreCause(leases.release(leaseName))
     })
-    yield* Effect.ignoreCause(lead).pipe(
+    yield* Effect.ignoreCause(countAsLeader).pipe(
       Effect.repeat(Schedule.spaced(leaseRenewalMs)),
       Effect.forkScoped,
     )

@@ -1,20 +1,20 @@
 import { Cause, Clock, Context, Effect, Latch, Layer } from "effect"
-import { inHalves } from "../core/InHalves.ts"
-import { Settings } from "../core/Settings.ts"
+import { inHalves } from "../core/sql/InHalves.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
+import { now } from "../domain/Fields.ts"
 import type { UsageEntry, UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
-import { flushSize, UsageCounts } from "./UsageCounts.ts"
+import { maxRowsPerFlush, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
-import { now } from "../domain/Fields.ts"
 
-/** What users use, as rows: see `domain/Usage.ts`. What is told of a user that is gone is left out. */
+/** Records usage in the ledger (`domain/Usage.ts`). Skips users that no longer exist. */
 export class Usage extends Context.Service<
   Usage,
   {
     /**
-     * In the transaction that is open, so that an effect and its usage are there together or not at all. The same
-     * source again adds nothing.
+     * Adds events in the open transaction, so that an effect and its usage are committed together. An event whose
+     * source is already recorded adds nothing.
      */
     readonly record: (
       events: ReadonlyArray<UsageEvent>,
@@ -23,14 +23,14 @@ export class Usage extends Context.Service<
     readonly recordOne: (
       event: Pick<UsageEvent, "source" | "user_id" | "metric" | "dimension">,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** The same, for the user of a reservation and in its place; nothing when that is gone. */
+    /** Replaces a reservation by entries for its user. Does nothing if the reservation no longer exists. */
     readonly settle: (
       reservation: string,
       entries: ReadonlyArray<UsageEntry>,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * For what happens all the time and is not billed by the piece: kept in memory, and written within the window. A
-     * process that is killed loses that much; nothing counts twice. The quantity, 1 unless told, is an integer.
+     * Counts frequent events in memory and writes them within the flush window. A killed process loses at most that
+     * much, and nothing counts twice. `quantity` is an integer, 1 by default.
      */
     readonly count: (
       user: UserId,
@@ -47,71 +47,76 @@ export class Usage extends Context.Service<
       const clock = yield* Clock.Clock
 
       const counts = new UsageCounts()
-      /** Taken, and not known to be written: tried again as it is, because it may have been. */
+      /** The batch being written. Retried unchanged, because a failed write may have been committed. */
       let batch: ReadonlyArray<UsageEvent> = []
-      const isCounted = yield* Latch.make(false)
+      const hasCounts = yield* Latch.make(false)
       const isFull = yield* Latch.make(false)
 
       const flush = Effect.gen(function* () {
         while (true) {
-          if (batch.length === 0) batch = counts.take()
+          if (batch.length === 0) batch = counts.takeBatch()
           if (batch.length === 0) return
           const { cause, lost } = yield* inHalves(batch, repo.append)
           batch = []
           if (lost > 0) {
             yield* Effect.logError(
-              "counts of usage cannot be written, and are lost",
+              "usage counts lost: rows cannot be written",
               Cause.die(cause),
             ).pipe(Effect.annotateLogs({ rows: lost }))
           }
         }
       })
 
-      let failing = false
+      let isFailing = false
 
-      const failed = (cause: Cause.Cause<ServiceUnavailableError>) =>
+      const onFlushFailed = (cause: Cause.Cause<ServiceUnavailableError>) =>
         Effect.suspend(() => {
-          const tell = failing
+          const logOnce = isFailing
             ? Effect.void
-            : Effect.logWarning("counts of usage wait for the database", cause)
-          failing = true
-          isCounted.openUnsafe()
-          return tell
+            : Effect.logWarning("usage flush failed: counts wait in memory", cause)
+          isFailing = true
+          hasCounts.openUnsafe()
+          return logOnce
         })
 
-      const written = Effect.suspend(() => {
-        failing = false
+      const onFlushed = Effect.suspend(() => {
+        isFailing = false
         const { dropped } = counts
         counts.dropped = 0
         return dropped === 0
           ? Effect.void
-          : Effect.logError("usage was lost: too many counts waited for the database").pipe(
+          : Effect.logError("usage counts lost: too many waited for the database").pipe(
               Effect.annotateLogs({ dropped }),
             )
       })
 
-      const round = Effect.gen(function* () {
-        yield* isCounted.await
-        // While the database is away, there is no hurry.
-        yield* failing ? Effect.sleep(window) : Effect.timeoutOption(isFull.await, window)
-        isCounted.closeUnsafe()
+      const flushRound = Effect.gen(function* () {
+        yield* hasCounts.await
+        // While the database is unreachable, a full batch does not shorten the wait.
+        yield* isFailing
+          ? Effect.sleep(flushWindow)
+          : Effect.timeoutOption(isFull.await, flushWindow)
+        hasCounts.closeUnsafe()
         isFull.closeUnsafe()
-        yield* Effect.matchCauseEffect(flush, { onFailure: failed, onSuccess: () => written })
+        yield* Effect.matchCauseEffect(flush, {
+          onFailure: onFlushFailed,
+          onSuccess: () => onFlushed,
+        })
       })
 
-      const last = flush.pipe(
+      const finalFlush = flush.pipe(
         Effect.interruptible,
         Effect.timeout(finalFlushTimeout),
         Effect.catchCause((cause) =>
-          Effect.logError("the last counts of usage are lost", cause).pipe(
+          Effect.logError("usage counts lost: final flush failed", cause).pipe(
             Effect.annotateLogs({ rows: batch.length + counts.size }),
           ),
         ),
       )
 
-      // Runs when the fiber below has ended.
-      yield* Effect.addFinalizer(() => last)
-      yield* Effect.forkScoped(Effect.forever(round))
+      // Runs after the fiber below has ended.
+      yield* Effect.addFinalizer(() => finalFlush)
+      yield* Effect.forkScoped(Effect.forever(flushRound))
 
       const record: Usage["Service"]["record"] = (events) =>
         USAGE_TRACKING_ENABLED ? repo.append(events) : Effect.void
@@ -127,16 +132,16 @@ export class Usage extends Context.Service<
         count: (user, metric, { dimension = "", quantity = 1 } = {}) => {
           if (!USAGE_TRACKING_ENABLED) return
           counts.add(user, metric, dimension, clock.currentTimeMillisUnsafe(), quantity)
-          isCounted.openUnsafe()
-          if (counts.size >= flushSize) isFull.openUnsafe()
+          hasCounts.openUnsafe()
+          if (counts.size >= maxRowsPerFlush) isFull.openUnsafe()
         },
       })
     }),
   )
 }
 
-/** What a process that is killed may lose, beside the time that a flush takes. */
-const window = "5 seconds"
+/** The time between flushes. A killed process loses at most this, plus the duration of a flush. */
+const flushWindow = "5 seconds"
 
-/** For the last flush, when the process ends. */
+/** The time limit of the last flush, at shutdown. */
 const finalFlushTimeout = "3 seconds"

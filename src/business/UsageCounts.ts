@@ -3,34 +3,34 @@ import { timestampOf } from "../domain/Fields.ts"
 import type { UsageEvent, UsageMetric } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 
-/** Rows of one flush: a statement which PostgreSQL ends in 0.2 s, of the 4 s that it has. So many wait for no window. */
-export const flushSize = 2000
+/** The rows of one flush, which PostgreSQL writes in 0.2 s of its 4 s limit. This many are flushed without waiting. */
+export const maxRowsPerFlush = 2000
 
-/** Counts in memory at most, while the database is away: some 25 MB. */
+/** The maximum number of counts in memory while the database is unreachable: about 25 MB. */
 const maxCounts = 100_000
 
-interface Counted {
+interface UsageCount {
   readonly user_id: UserId
   readonly metric: UsageMetric
   readonly dimension: string
-  /** Unix ms of the first: on the day of them all. */
+  /** The time of the first event in Unix ms; the others are on the same day. */
   readonly at: number
   quantity: number
 }
 
-/** What happened since the last flush: one sum for each user, metric, dimension and day (UTC). */
+/** The usage since the last flush: one sum per user, metric, dimension and day (UTC). */
 export class UsageCounts {
-  readonly #sums = new Map<string, Counted>()
-  /** What there was no room for. */
+  readonly #sums = new Map<string, UsageCount>()
+  /** The quantity that was discarded because the map was full. */
   dropped = 0
 
   get size() {
     return this.#sums.size
   }
 
-  /** On the path of every request: one text and one look into a map, 0.3 µs. */
+  /** Every request calls this: it builds one key and does one map lookup, 0.3 µs. */
   add(user_id: UserId, metric: UsageMetric, dimension: string, at: number, quantity: number) {
-    const key = `${Math.floor(at / day)} ${metric} ${dimension}\0${user_id}`
+    const key = `${Math.floor(at / millisPerDay)} ${metric} ${dimension}\0${user_id}`
     const known = this.#sums.get(key)
     if (known !== undefined) known.quantity += quantity
     else if (this.#sums.size < maxCounts) {
@@ -38,12 +38,12 @@ export class UsageCounts {
     } else this.dropped += quantity
   }
 
-  /** The oldest, out of here and into the ledger. Their sources name this batch and no other. */
-  take(): ReadonlyArray<UsageEvent> {
+  /** Removes and returns the oldest sums as ledger events. Their sources are unique to this batch. */
+  takeBatch(): ReadonlyArray<UsageEvent> {
     const batch = uuidV7()
     const events: Array<UsageEvent> = []
     for (const [key, { at, dimension, metric, quantity, user_id }] of this.#sums) {
-      if (events.length === flushSize) break
+      if (events.length === maxRowsPerFlush) break
       this.#sums.delete(key)
       events.push({
         source: `flush:${batch}:${events.length}`,
@@ -59,4 +59,4 @@ export class UsageCounts {
   }
 }
 
-const day = 86_400_000
+const millisPerDay = 86_400_000

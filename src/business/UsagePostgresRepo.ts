@@ -1,36 +1,37 @@
 import * as Period from "../domain/Period.ts"
 import { Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import { saturateSql, saturated } from "../core/SafeSum.ts"
+import { Database } from "../core/sql/Database.ts"
+import { saturateSql, saturated } from "../core/sql/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEntry, UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
 /**
- * `UsageRepo` in one statement each: a call of a model waits for one, and not for a transaction of eight. Users are
- * locked first, as the foreign keys would a moment later, and sums in the order of their key: nobody waits in a circle.
+ * `UsageRepo` with one statement per method: an AI call waits for one statement, not for a transaction of eight. Users
+ * are locked first, as the foreign keys would do a moment later, and sums in the order of their key, which prevents
+ * deadlocks.
  */
 export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClient | Database> =
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
     const sum = sql.literal(saturateSql(sql, "sum(quantity)"))
-    // A number without an end, because two sums of an earlier version may pass 2^63.
+    // NUMERIC, because two sums of an earlier version may exceed 2^63.
     const total = sql.literal(
       saturateSql(sql, "CAST(usage_daily.quantity AS NUMERIC) + excluded.quantity"),
     )
 
-    /** `owned`: a query named `owner`, of the users that are there, and stay until the statement ends. */
-    const write = (rows: ReadonlyArray<unknown>, owned: Statement.Fragment) =>
+    /** `ownerQuery` is a CTE named `owner` with the existing users, locked until the statement ends. */
+    const write = (rows: ReadonlyArray<unknown>, ownerQuery: Statement.Fragment) =>
       query(sql<{ readonly metric: string }>`
         WITH event AS (
           SELECT * FROM jsonb_to_recordset(CAST(${JSON.stringify(rows)} AS JSONB)) AS event (
             id TEXT, source TEXT, user_id TEXT, metric TEXT, quantity BIGINT, dimension TEXT,
             estimated BOOLEAN, occurred_at TIMESTAMPTZ, day TEXT
           )
-        ), ${owned}, added AS (
+        ), ${ownerQuery}, added AS (
           INSERT INTO usage_events
             (id, source, user_id, metric, quantity, dimension, estimated, occurred_at)
           SELECT event.id, source, owner.id, metric, quantity, dimension, estimated, occurred_at
@@ -59,7 +60,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
             ),
           )
 
-    const settleAtOnce = (reservation: string, entries: ReadonlyArray<UsageEntry>) =>
+    const settleInOneStatement = (reservation: string, entries: ReadonlyArray<UsageEntry>) =>
       Effect.map(
         write(
           entries.map(rowOf),
@@ -75,7 +76,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
         (written) => written.length > 0,
       )
 
-    /** Sees what the one statement, which began earlier, may have waited for: the user under another id. */
+    /** Settles a reservation whose user was relinked while the single statement waited; its snapshot has the old id. */
     const settleInSteps = Effect.fnUntraced(function* (
       reservation: string,
       entries: ReadonlyArray<UsageEntry>,
@@ -91,13 +92,13 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     return {
       append,
       settle: (reservation, entries) =>
-        Effect.flatMap(settleAtOnce(reservation, entries), (isSettled) =>
+        Effect.flatMap(settleInOneStatement(reservation, entries), (isSettled) =>
           isSettled ? Effect.void : settleInSteps(reservation, entries),
         ),
     }
   })
 
-/** With the id of the row, and the day that it counts for. */
+/** Adds the row's id and the day it counts for. */
 const rowOf = (entry: UsageEntry) => ({
   ...entry,
   quantity: saturated(entry.quantity),

@@ -1,22 +1,22 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
+import { Database } from "../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { UsageEntry, UsageEvent } from "../domain/Usage.ts"
 import * as Postgres from "./UsagePostgresRepo.ts"
 import * as Sqlite from "./UsageSqliteRepo.ts"
 
-/** The ledger of usage, and its sums by the day (UTC), which are written together. */
+/** The usage ledger and its daily sums (UTC), which are written together. */
 export class UsageRepo extends Context.Service<
   UsageRepo,
   {
     /**
-     * Those whose source is not there yet, all at once or none. Who is gone, since his account was linked to another
-     * id, is left out and holds up nobody else.
+     * Adds the events whose source is new, all or none. Skips events of users that no longer exist (relinked accounts),
+     * so that they cannot block the batch.
      */
     readonly append: (
       events: ReadonlyArray<UsageEvent>,
     ) => Effect.Effect<void, ServiceUnavailableError>
-    /** The entries, for the user of a reservation and in its place: for one alone, and nothing when it is gone. */
+    /** Replaces a reservation by entries for its user, once. Does nothing if the reservation no longer exists. */
     readonly settle: (
       reservation: string,
       entries: ReadonlyArray<UsageEntry>,

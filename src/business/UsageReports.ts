@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Record } from "effect"
-import { saturated } from "../core/SafeSum.ts"
+import { saturated } from "../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import { now } from "../domain/Fields.ts"
 import * as Period from "../domain/Period.ts"
@@ -20,22 +20,22 @@ import { UsageReportsRepo } from "./UsageReportsRepo.ts"
 
 type Report<A> = Effect.Effect<A, ServiceUnavailableError>
 
-/** What users used, by days of UTC. `days` are the last ones, today included. Nothing is asked about the user. */
+/** Reports on usage by UTC day. `days` counts back from today, inclusive. Does not check that the user exists. */
 export class UsageReports extends Context.Service<
   UsageReports,
   {
-    /** Of flows what the month had, of levels what there is; beside what the plan gives. */
+    /** Returns flows of this month and current levels, with the plan's limits. */
     readonly currentPeriod: (user: {
       readonly id: UserId
       readonly plan: SubscriptionPlan
     }) => Report<UsageCurrentPeriod>
-    /** The days, beside as many before those. */
+    /** Compares the last days with as many days before them. */
     readonly summary: (user: UserId, days: number) => Report<UsageSummary>
-    /** This month, beside the last one. */
+    /** Compares this month with the last one. */
     readonly trends: (user: UserId, metric: UsageMetric) => Report<UsageTrends>
     readonly daily: (user: UserId, metric: UsageMetric, days: number) => Report<UsageDaily>
     readonly breakdown: (user: UserId, metric: UsageMetric, days: number) => Report<UsageBreakdown>
-    /** Of this month. */
+    /** Returns the users with the highest usage this month; for levels, the highest current amount. */
     readonly topUsers: (metric: UsageMetric, limit: number) => Report<UsageTopUsers>
   }
 >()("plinth/business/UsageReports") {
@@ -60,7 +60,7 @@ export class UsageReports extends Context.Service<
         const month = Period.monthOf(day)
         const used = totalsOf([
           ...(yield* repo.sums(id, flows, month)),
-          ...(yield* repo.sums(id, levels, Period.always)),
+          ...(yield* repo.sums(id, levels, Period.allTime)),
         ])
         const allowance = (what: Limited, amount: number) => {
           const limit = limitOf(plan, what)
@@ -73,7 +73,7 @@ export class UsageReports extends Context.Service<
           user_id: id,
           ...used,
           period: Period.boundsOf(month),
-          days_remaining: Period.lengthOf({ from: day, to: month.to }) - 1,
+          days_remaining: Period.daysIn({ from: day, to: month.to }) - 1,
           limits: {
             projects: allowance("projects", yield* projects.count(id)),
             ...Record.map(used, (amount, metric) => allowance(metric, amount)),
@@ -84,7 +84,7 @@ export class UsageReports extends Context.Service<
       const summary = Effect.fn("UsageReports.summary")(function* (user: UserId, days: number) {
         const period = yield* lastDays(days)
         const sums = yield* repo.sums(user, usageMetricKeys, period)
-        const before = yield* repo.sums(user, usageMetricKeys, Period.before(period))
+        const before = yield* repo.sums(user, usageMetricKeys, Period.preceding(period))
         const current = totalsOf(sums)
         const previous = totalsOf(before)
         return {
@@ -97,7 +97,7 @@ export class UsageReports extends Context.Service<
             current_period: current[metric],
             previous_period: previous[metric],
             growth_rate: growthOf(current[metric], previous[metric]),
-            daily_average: rounded(current[metric] / days),
+            daily_average: round(current[metric] / days),
           })),
         }
       })
@@ -110,21 +110,24 @@ export class UsageReports extends Context.Service<
         const month = Period.monthOf(day)
         const { from } = Period.monthBefore(month)
         const rows = yield* repo.days(user, metric, { from, to: month.to })
-        const here = rows.filter((row) => Period.contains(month, row.day))
-        const current = totalOf(here)
+        const thisMonth = rows.filter((row) => Period.contains(month, row.day))
+        const current = totalOf(thisMonth)
         const previous = totalOf(rows.filter((row) => !Period.contains(month, row.day)))
         const growth = growthOf(current, previous)
-        // The first of several.
-        const peak = here
+        // The first day, if several days share the peak.
+        const peak = thisMonth
           .map(({ day: date, quantity }): Peak => ({ day: date, value: saturated(quantity) }))
-          .reduce((most, one) => (one.value > most.value ? one : most), { day: null, value: 0 })
+          .reduce((highest, peak) => (peak.value > highest.value ? peak : highest), {
+            day: null,
+            value: 0,
+          })
         return {
           metric,
           current_period: current,
           previous_period: previous,
           growth_rate: growth,
-          daily_average: rounded(
-            current / Period.lengthOf({ from: month.from, to: Period.shifted(day, 1) }),
+          daily_average: round(
+            current / Period.daysIn({ from: month.from, to: Period.addDays(day, 1) }),
           ),
           peak_day: peak.day,
           peak_value: peak.value,
@@ -144,9 +147,9 @@ export class UsageReports extends Context.Service<
         return {
           metric,
           days,
-          data: Period.daysOf(period).map((date) => ({ date, value: values.get(date) ?? 0 })),
+          data: Period.eachDayOf(period).map((date) => ({ date, value: values.get(date) ?? 0 })),
           total,
-          average: rounded(total / days),
+          average: round(total / days),
         }
       })
 
@@ -171,7 +174,7 @@ export class UsageReports extends Context.Service<
       ) {
         const month = Period.monthOf(yield* today)
         const isLevel = usageMetrics[metric].kind === "level"
-        const users = yield* repo.top(metric, isLevel ? Period.always : month, limit)
+        const users = yield* repo.top(metric, isLevel ? Period.allTime : month, limit)
         return { metric, period: Period.boundsOf(month), users }
       })
 
@@ -193,15 +196,15 @@ interface Peak {
   readonly value: number
 }
 
-/** Exact up to the end: what saturates is the total, and nothing on the way to it. */
+/** Adds exactly; only the total saturates. */
 const totalOf = (rows: ReadonlyArray<Quantity>) =>
   saturated(rows.reduce((total, { quantity }) => total + quantity, 0n))
 
-/** Of every metric there is. */
+/** The total of every metric. */
 const totalsOf = (sums: ReadonlyArray<Quantity & { readonly metric: UsageMetric }>) =>
   Record.map(usageMetrics, (_, metric) => totalOf(sums.filter((sum) => sum.metric === metric)))
 
-/** What has no dimension is part of the total alone. */
+/** The sums by dimension. Usage without a dimension counts only in the total. */
 const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string }>) =>
   Object.fromEntries(
     sums
@@ -209,15 +212,15 @@ const breakdownOf = (sums: ReadonlyArray<Quantity & { readonly dimension: string
       .map(({ dimension, quantity }) => [dimension, saturated(quantity)]),
   )
 
-/** In percent. */
+/** The growth in percent; 100 from zero to any usage. */
 const growthOf = (current: number, previous: number) => {
   if (previous === 0) return current > 0 ? 100 : 0
-  return rounded(((current - previous) / Math.abs(previous)) * 100)
+  return round(((current - previous) / Math.abs(previous)) * 100)
 }
 
-const rounded = (value: number) => Math.round(value * 100) / 100
+const round = (value: number) => Math.round(value * 100) / 100
 
-/** Five percent are no trend. */
+/** Changes of up to five percent are stable. */
 const trendOf = (growth: number): UsageTrends["trend"] => {
   if (growth > 5) return "increasing"
   return growth < -5 ? "decreasing" : "stable"

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import { sumOfParts, exactSum, type Parts, saturatedSum } from "../core/SafeSum.ts"
+import { Database } from "../core/sql/Database.ts"
+import { sumOfParts, exactSum, type Parts, saturatedSum } from "../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Day, Period } from "../domain/Period.ts"
 import type { UsageMetric } from "../domain/Usage.ts"
@@ -23,7 +23,7 @@ interface DayOf extends Summed {
   readonly day: Day
 }
 
-/** The sums of usage by the day. What reads here never reads the ledger, however long that is. */
+/** Reads the daily sums of usage, never the ledger, so that reports stay fast however long the ledger is. */
 export class UsageReportsRepo extends Context.Service<
   UsageReportsRepo,
   {
@@ -32,9 +32,9 @@ export class UsageReportsRepo extends Context.Service<
       metrics: ReadonlyArray<UsageMetric>,
       period: Period,
     ) => Rows<Group>
-    /** In order, without days that have no rows. */
+    /** Returns days with usage, in order. */
     readonly days: (user: UserId, metric: UsageMetric, period: Period) => Rows<DayOf>
-    /** Users in the order of what they used, most first. `value` is saturated. */
+    /** Returns users by usage, highest first. `value` is saturated. */
     readonly top: (
       metric: UsageMetric,
       period: Period,

@@ -1,21 +1,21 @@
 import * as Period from "../domain/Period.ts"
 import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import { saturateSql, saturated } from "../core/SafeSum.ts"
+import { Database } from "../core/sql/Database.ts"
+import { saturateSql, saturated } from "../core/sql/SafeSum.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { UsageEvent } from "../domain/Usage.ts"
 import type { UserId } from "../domain/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
-/** `UsageRepo` in steps, of which none waits: a transaction holds the whole database from its start. */
+/** `UsageRepo` in several statements. None waits, because a transaction locks the whole database from its start. */
 export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClient | Database> =
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
     const total = sql.literal(saturateSql(sql, "usage_daily.quantity + excluded.quantity"))
 
-    const present = (events: ReadonlyArray<UsageEvent>) =>
+    const findPresent = (events: ReadonlyArray<UsageEvent>) =>
       Effect.map(
         query(sql<{ readonly id: UserId }>`
           SELECT id FROM users WHERE ${sql.in("id", [...new Set(events.map(({ user_id }) => user_id))])}
@@ -23,7 +23,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
         (users) => new Set(users.map(({ id }) => id)),
       )
 
-    /** The events that were not there. */
+    /** Inserts the events and returns the new ones. */
     const insert = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
       if (!Array.isReadonlyArrayNonEmpty(events)) return []
       const added = yield* query(sql<{ readonly source: string }>`
@@ -34,7 +34,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
       return events.filter(({ source }) => sources.has(source))
     })
 
-    const add = (events: ReadonlyArray<UsageEvent>) =>
+    const addToSums = (events: ReadonlyArray<UsageEvent>) =>
       Array.isReadonlyArrayNonEmpty(events)
         ? query(sql`
             INSERT INTO usage_daily ${sql.insert(Array.map(events, sumOf))}
@@ -43,15 +43,17 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
           `)
         : Effect.void
 
-    const appendSome = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
-      const users = yield* present(events)
-      const once = new Map(events.map((event) => [event.source, event]))
-      const known = Array.fromIterable(once.values()).filter(({ user_id }) => users.has(user_id))
-      yield* add(yield* insert(known))
+    const appendChunk = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
+      const users = yield* findPresent(events)
+      const bySource = new Map(events.map((event) => [event.source, event]))
+      const known = Array.fromIterable(bySource.values()).filter(({ user_id }) =>
+        users.has(user_id),
+      )
+      yield* addToSums(yield* insert(known))
     })
 
     const appendAll = (events: ReadonlyArray<UsageEvent>) =>
-      Effect.forEach(Array.chunksOf(events, rowsAtOnce), appendSome, { discard: true })
+      Effect.forEach(Array.chunksOf(events, maxRowsPerStatement), appendChunk, { discard: true })
 
     return {
       append: (events) => transaction(appendAll(events)),
@@ -65,8 +67,8 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     }
   })
 
-/** Of eight values each: SQLite takes 32,766 in one statement. */
-const rowsAtOnce = 500
+/** A row has eight values, and SQLite accepts 32,766 in one statement. */
+const maxRowsPerStatement = 500
 
 type Row = Record<string, unknown>
 
@@ -76,7 +78,7 @@ const rowOf = (event: UsageEvent): Row => ({
   quantity: saturated(event.quantity),
 })
 
-/** SQLite adds up those of one key by itself. */
+/** One row per event; the upsert adds up rows with the same key. */
 const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent): Row => ({
   user_id,
   metric,

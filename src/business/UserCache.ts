@@ -3,34 +3,34 @@ import type { User, UserId } from "../domain/User.ts"
 
 interface Entry {
   readonly user: User
-  readonly read_at: number
+  readonly readAtMs: number
 }
 
-/** A user is as the database said at most this long ago, in ms: the promise about deactivation. Times are steady ones. */
-const lifetime = 2000
+/** The maximum age of an entry on the steady clock: a deactivation takes effect within this time. */
+const maxAgeMs = 2000
 const maxEntries = 10_000
 
 /**
- * Users of this process, by id. Plain calls, because every request makes one. `change` is the number of drops: who
- * reads the database before a drop and stores after it would store what is no longer true.
+ * Caches users by id in this process. Its methods are synchronous, because every request calls one. `version` counts
+ * drops: a row read before a drop is stale and must not be stored after it.
  */
 export class UserCache {
   private readonly entries = new BoundedMap<UserId, Entry>(maxEntries)
-  change = 0
+  version = 0
 
   get(id: UserId, now: number): User | undefined {
     const entry = this.entries.get(id)
-    return entry !== undefined && now - entry.read_at < lifetime ? entry.user : undefined
+    return entry !== undefined && now - entry.readAtMs < maxAgeMs ? entry.user : undefined
   }
 
-  /** `read_at` and `change` from before the database was asked. */
-  set(user: User, read_at: number, change: number) {
-    if (change !== this.change) return
-    this.entries.set(user.id, { user, read_at })
+  /** Stores a user. Take `readAtMs` and `version` before reading the database. */
+  set(user: User, readAtMs: number, version: number) {
+    if (version !== this.version) return
+    this.entries.set(user.id, { user, readAtMs })
   }
 
   drop(id: UserId) {
-    this.change += 1
+    this.version += 1
     this.entries.delete(id)
   }
 }

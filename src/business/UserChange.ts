@@ -2,38 +2,42 @@ import { AuthorizationError, ConflictError } from "../domain/Errors.ts"
 import { type AdminUserPatch, rankOf, type Role, type User, type UserId } from "../domain/User.ts"
 import type { Actor, AuditEntry } from "./Audit.ts"
 
-/** What a change of a user is judged by. All of it is locked until the change is made. */
-export interface State {
-  /** The active ones. */
+/** The state that decides whether a user may be changed. All its rows are locked until the change is committed. */
+export interface UserChangeState {
+  /** The active admins. */
   readonly admins: ReadonlyArray<{ readonly id: UserId; readonly role: Role }>
   readonly target: User
   readonly patch: AdminUserPatch
 }
 
 /**
- * Why an actor may not make a change. His role is the one in the database now: it may have been taken from him since
- * his request began.
+ * Returns the reason why an actor may not make a change, or undefined. The actor's role is read from the database,
+ * because it may have changed since the request began.
  */
-export const refusal = (
+export const refusalOf = (
   actor: Actor,
-  state: State,
+  state: UserChangeState,
 ): AuthorizationError | ConflictError | undefined => {
   if (actor === "operator") return lastAdmin(state)
   const { admins, target, patch } = state
   const role = admins.find(({ id }) => id === actor.id)?.role
   if (role === undefined) return new AuthorizationError({ reason: "role_required" })
-  const touchesSuperadmin = target.role === "superadmin" || patch.role === "superadmin"
-  if (touchesSuperadmin && role !== "superadmin") {
+  const isAboutSuperadmin = target.role === "superadmin" || patch.role === "superadmin"
+  if (isAboutSuperadmin && role !== "superadmin") {
     return new AuthorizationError({ reason: "superadmin_required" })
   }
-  if (actor.id === target.id && isLess(state)) {
+  if (actor.id === target.id && isDemotion(state)) {
     return new ConflictError({ resource: "User", reason: "own_account" })
   }
   return lastAdmin(state)
 }
 
-/** Without an active admin nobody could make one. */
-export const lastAdmin = ({ admins, target, patch }: State): ConflictError | undefined => {
+/** Refuses to remove the last active admin: nobody could appoint a new one. */
+export const lastAdmin = ({
+  admins,
+  target,
+  patch,
+}: UserChangeState): ConflictError | undefined => {
   const role = patch.role ?? target.role
   const is_active = patch.is_active ?? target.is_active
   const staysAdmin = is_active && role !== "user"
@@ -42,8 +46,8 @@ export const lastAdmin = ({ admins, target, patch }: State): ConflictError | und
     : undefined
 }
 
-/** One audit entry for each thing that changes. */
-export const entriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<AuditEntry> => {
+/** Returns one audit entry for each changed aspect. */
+export const auditEntriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<AuditEntry> => {
   const { role, is_active, full_name } = patch
   const entries: Array<AuditEntry> = []
   const add = (action: string, description: string, details: AuditEntry["details"] = {}) =>
@@ -65,13 +69,13 @@ export const entriesOf = (target: User, patch: AdminUserPatch): ReadonlyArray<Au
   return entries
 }
 
-/** A duplicate, told as what it means to people. */
-export const emailTaken = <E>(error: E | ConflictError): E | ConflictError =>
+/** Converts a duplicate `email_key` into a conflict that users understand. */
+export const toEmailTaken = <E>(error: E | ConflictError): E | ConflictError =>
   error instanceof ConflictError && error.field === "email_key"
     ? new ConflictError({ resource: "User", reason: "email_taken" })
     : error
 
-/** The change takes away from its target. */
-const isLess = ({ target, patch }: State) =>
+/** Tests whether the change lowers the role of its target or deactivates it. */
+const isDemotion = ({ target, patch }: UserChangeState) =>
   rankOf(patch.role ?? target.role) < rankOf(target.role) ||
   (patch.is_active === false && target.is_active)

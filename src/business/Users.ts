@@ -1,8 +1,8 @@
 import { Context, Effect, Layer } from "effect"
-import { Database } from "../core/Database.ts"
-import { JobQueue } from "../core/JobQueue.ts"
-import { Metrics } from "../core/Metrics.ts"
-import { PubSub } from "../core/PubSub.ts"
+import { Database } from "../core/sql/Database.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import { PubSub } from "../core/shared/PubSub.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
 import {
   type AuthorizationError,
@@ -31,35 +31,35 @@ import { emailKey, type UsersQuery, UsersRepo } from "./UsersRepo.ts"
 type Refused = ConflictError | AuthorizationError | ReadError
 
 export interface UserCreate {
-  /** The `sub` of the tokens that will speak for it. */
+  /** The `sub` of the user's tokens. */
   readonly id: UserId
   readonly email: string | null
   readonly full_name: string | null
   readonly role: Role
 }
 
-/** The channel of users whose row has changed, by id. */
-const changes = "users"
+/** The channel for the ids of users whose row has changed. */
+const changedUsersChannel = "users"
 
-/** Who signs in, and who may do what to whom. */
+/** Signs users in and changes them. Enforces who may change whom. */
 export class Users extends Context.Service<
   Users,
   {
     /**
-     * The active user of a verified token, made on first sight. Refuses a deactivated one, and a new one whose
-     * e-mail belongs to another sign-in. At most 2 s behind the database.
+     * Returns the active user of a verified token, and creates it on first sight. Refuses a deactivated user, and a new
+     * one whose e-mail belongs to another user. At most 2 s behind the database.
      */
     readonly resolve: (
       identity: Identity,
     ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
     readonly get: (id: UserId) => Effect.Effect<User, ReadError>
-    /** The same, at most 2 s behind the database. */
-    readonly recall: (id: UserId) => Effect.Effect<User, ReadError>
+    /** Like `get`, at most 2 s behind the database. */
+    readonly getCached: (id: UserId) => Effect.Effect<User, ReadError>
     readonly getByEmail: (email: string) => Effect.Effect<User, ReadError>
     readonly list: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
-    /** What a user may change about himself. */
+    /** Changes the fields that users may change themselves. */
     readonly update: (id: UserId, patch: UserPatch) => Effect.Effect<User, ReadError>
-    /** Closes one's own account. The last active admin cannot. */
+    /** Closes the caller's account. Fails with a conflict for the last active admin. */
     readonly deactivateSelf: (
       user: CurrentUser["Service"],
     ) => Effect.Effect<void, ConflictError | ReadError>
@@ -70,13 +70,13 @@ export class Users extends Context.Service<
     ) => Effect.Effect<User, Refused>
     readonly activate: (actor: Actor, id: UserId) => Effect.Effect<User, Refused>
     readonly deactivate: (actor: Actor, id: UserId) => Effect.Effect<User, Refused>
-    /** By an operator, before the first token. */
+    /** Creates a user before the first token, by an operator. */
     readonly create: (
       input: UserCreate,
     ) => Effect.Effect<User, ConflictError | ServiceUnavailableError>
     /**
-     * By an operator: the user signs in with another `sub` from now on, and keeps everything. Fails with a conflict
-     * when that `sub` has a user already.
+     * Moves a user and all their data to another `sub`, by an operator. Fails with a conflict when that `sub` already
+     * has a user.
      */
     readonly relink: (from: UserId, to: UserId) => Effect.Effect<User, ConflictError | ReadError>
   }
@@ -91,19 +91,19 @@ export class Users extends Context.Service<
       const jobs = yield* JobQueue
       const metrics = yield* Metrics
       const cache = new UserCache()
-      yield* subscribe(changes, (id) => cache.drop(UserId.make(id)))
+      yield* subscribe(changedUsersChannel, (id) => cache.drop(UserId.make(id)))
 
-      /** In every process. Before the transaction ends, a reader would put the old row back. */
-      const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changes, id))
+      /** Drops the user from all processes' caches. Before the commit, a reader could cache the old row again. */
+      const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changedUsersChannel, id))
 
-      const recall = (id: UserId) =>
-        Effect.flatMapEager(currentSteadyMillis, (read_at) => {
-          const user = cache.get(id, read_at)
+      const getCached = (id: UserId) =>
+        Effect.flatMapEager(currentSteadyMillis, (readAtMs) => {
+          const user = cache.get(id, readAtMs)
           metrics.cacheLookup("users", user !== undefined)
           if (user !== undefined) return Effect.succeed(user)
-          const { change } = cache
+          const { version } = cache
           return Effect.tap(repo.get(id), (found) =>
-            Effect.sync(() => cache.set(found, read_at, change)),
+            Effect.sync(() => cache.set(found, readAtMs, version)),
           )
         })
 
@@ -121,20 +121,20 @@ export class Users extends Context.Service<
         Effect.catchTag("ConflictError", Effect.die),
       )
 
-      /** Row and audit rows of a change that `judge` has nothing against. */
+      /** Writes a change and its audit rows, unless `check` returns an error. */
       const change = Effect.fnUntraced(function* <E>(
         actor: Actor,
         id: UserId,
         patch: AdminUserPatch & { readonly closed_at?: Timestamp },
-        judge: (state: UserChange.State) => E | undefined,
+        check: (state: UserChange.UserChangeState) => E | undefined,
       ) {
         const admins = yield* repo.lockAdmins
         const target = yield* repo.lock(id)
-        const refusal = judge({ admins, target, patch })
+        const refusal = check({ admins, target, patch })
         if (refusal !== undefined) return yield* Effect.fail(refusal)
-        const entries = UserChange.entriesOf(target, patch)
+        const entries = UserChange.auditEntriesOf(target, patch)
         if (entries.length === 0) return target
-        // Who is let in again has not closed the account.
+        // A reactivated account is no longer closed.
         const columns = patch.is_active === true ? { ...patch, closed_at: null } : patch
         const user = yield* Effect.catchTag(repo.update(id, columns), "ConflictError", Effect.die)
         yield* Effect.forEach(entries, (entry) => audit.record(actor, entry), { discard: true })
@@ -144,7 +144,7 @@ export class Users extends Context.Service<
 
       const updateAsAdmin = Effect.fn("Users.updateAsAdmin")(
         (actor: Actor, id: UserId, patch: AdminUserPatch) =>
-          change(actor, id, patch, (state) => UserChange.refusal(actor, state)),
+          change(actor, id, patch, (state) => UserChange.refusalOf(actor, state)),
       )
 
       const deactivateSelf = Effect.fn("Users.deactivateSelf")((user: CurrentUser["Service"]) =>
@@ -157,7 +157,7 @@ export class Users extends Context.Service<
         function* ({ id, email, full_name, role }: UserCreate) {
           const created_at = yield* now
           const user = yield* repo.insert({
-            ...SignIn.blankUser,
+            ...SignIn.newUserDefaults,
             id,
             email,
             email_key: emailKey(email),
@@ -176,7 +176,7 @@ export class Users extends Context.Service<
           yield* dropAfterCommit(id)
           return user
         },
-        Effect.mapError(UserChange.emailTaken),
+        Effect.mapError(UserChange.toEmailTaken),
         transaction,
       )
 
@@ -201,7 +201,7 @@ export class Users extends Context.Service<
       return Users.of({
         resolve: yield* SignIn.make(cache),
         get: repo.get,
-        recall,
+        getCached,
         getByEmail,
         list: repo.search,
         update,

@@ -1,8 +1,8 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database } from "../core/Database.ts"
-import * as Repository from "../core/Repository.ts"
-import { contains, fold } from "../core/Search.ts"
+import { Database } from "../core/sql/Database.ts"
+import * as Repository from "../core/sql/Repository.ts"
+import { contains, fold } from "../core/sql/Search.ts"
 import type { ConflictError, ReadError, ServiceUnavailableError } from "../domain/Errors.ts"
 import type { Timestamp } from "../domain/Fields.ts"
 import type { Page, Window } from "../domain/Page.ts"
@@ -12,18 +12,18 @@ import { userIdColumns } from "./PersonalData.ts"
 export interface UsersQuery extends Window {
   readonly is_active?: boolean
   readonly role?: Role
-  /** A substring of e-mail or name. */
+  /** A case-insensitive substring of e-mail or name. */
   readonly search?: string
 }
 
 /**
- * E-mails are one when they look the same, whatever their case: the unique `email_key`. That of an e-mail address has
- * 1,915 bytes at most, and an index of PostgreSQL takes 2,704. Folded twice: once makes ß of ẞ, and ss of ß.
+ * Returns the unique `email_key`, equal for e-mails that differ only in case or in Unicode normalisation. It has at
+ * most 1,915 bytes; an index of PostgreSQL accepts 2,704. Folds twice, because folding turns ẞ into ß, and ß into ss.
  */
 export const emailKey = (email: string | null) =>
   email === null ? null : fold(fold(email)).normalize("NFC")
 
-/** The row of the user is another one. */
+/** The columns of other tables that refer to users. */
 const references = userIdColumns.filter(({ table }) => table !== "users")
 
 type Rows = Repository.Repository<typeof User, null>
@@ -42,32 +42,32 @@ export class UsersRepo extends Context.Service<
       ServiceUnavailableError
     >
     readonly insert: Rows["insert"]
-    /** False when the id or the e-mail is there already. */
-    readonly insertUnlessThere: (
+    /** Inserts the row; false when the id or the e-mail already exists. */
+    readonly insertIfAbsent: (
       row: typeof User.insert.Type,
     ) => Effect.Effect<boolean, ServiceUnavailableError>
     readonly update: (
       id: UserId,
       patch: Parameters<Rows["update"]>[2],
     ) => Effect.Effect<User, ReadError | ConflictError>
-    /** Once for each newer `iat`, however many ask at once. False when it was counted already. */
+    /** Counts a login once per newer `iat`, also with concurrent requests. False when it was already counted. */
     readonly countLogin: (
       id: UserId,
       login: { readonly at: Timestamp; readonly iat: number },
     ) => Effect.Effect<boolean, ServiceUnavailableError>
-    /** The active admins. Held until the transaction ends, so that two of them cannot demote each other. */
+    /** Locks the active admins until the transaction ends, so that two admins cannot demote each other. */
     readonly lockAdmins: Effect.Effect<
       ReadonlyArray<{ readonly id: UserId; readonly role: Role }>,
       ServiceUnavailableError
     >
-    /** One row, held until the transaction ends. */
+    /** Locks one row until the transaction ends. */
     readonly lock: (id: UserId) => Effect.Effect<User, ReadError>
-    /** The row and all that refers to it, under another id. Fails with a conflict when that id has a row. */
+    /** Changes the id of the row and of all references. Fails with a conflict when the new id exists. */
     readonly rename: (
       user: User,
       id: UserId,
     ) => Effect.Effect<User, ConflictError | ServiceUnavailableError>
-    /** When the outermost transaction has committed; at once where there is none. */
+    /** Runs the effect after the outermost transaction commits, or immediately without one. */
     readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
   }
 >()("plinth/business/UsersRepo") {
@@ -77,7 +77,7 @@ export class UsersRepo extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const { query, dialect } = yield* Database
       const rows = yield* Repository.make(User, { table: "users", resource: "User", scope: null })
-      // A transaction on SQLite holds the whole database from its start.
+      // A transaction on SQLite locks the whole database from its start.
       const forUpdate = sql.literal(dialect === "pg" ? "FOR UPDATE" : "")
 
       const get = (id: UserId) => rows.get(null, id)
@@ -101,7 +101,7 @@ export class UsersRepo extends Context.Service<
         )
       }
 
-      const insertUnlessThere = (row: typeof User.insert.Type) =>
+      const insertIfAbsent = (row: typeof User.insert.Type) =>
         sql`INSERT INTO users ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING id`.pipe(
           query,
           Effect.map((inserted) => inserted.length === 1),
@@ -166,7 +166,7 @@ export class UsersRepo extends Context.Service<
         search,
         countByActivity,
         insert: rows.insert,
-        insertUnlessThere,
+        insertIfAbsent,
         update: (id, patch) => rows.update(null, id, patch),
         countLogin,
         lockAdmins,

@@ -1,27 +1,27 @@
 import { resolve } from "node:path"
 import { Effect, Layer, Result } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { Database } from "../core/Database.ts"
-import * as Jwks from "../core/Jwks.ts"
-import { jobRunner, Leases } from "../core/Leases.ts"
-import * as Logger from "../core/Logger.ts"
-import { Metrics } from "../core/Metrics.ts"
-import * as Migrations from "../core/Migrations.ts"
-import { Redis } from "../core/Redis.ts"
-import { Settings } from "../core/Settings.ts"
+import { Database } from "../core/sql/Database.ts"
+import * as Jwks from "../core/identity/Jwks.ts"
+import { jobRunner, Leases } from "../core/sql/Leases.ts"
+import * as Logger from "../core/telemetry/Logger.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
+import * as Migrations from "../core/sql/Migrations.ts"
+import { Redis } from "../core/shared/Redis.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { broken, type Finding, ok, warning } from "./Finding.ts"
-import { examined } from "./Migrating.ts"
+import { migrationsFinding } from "./Migrating.ts"
 
 type Values = Settings["Service"]
 
 /**
- * Looks at everything that a server would be made of. It builds layers itself, where all others ask for them, because
- * one that cannot be built is its result and not its failure.
+ * Examines every part that a server would use. Builds the layers itself, unlike other modules, because a layer that
+ * cannot be built is a finding, not a failure.
  */
 export const examine = Effect.gen(function* () {
-  const built = yield* Effect.result(Effect.provide(Settings, Settings.layer))
-  if (Result.isFailure(built)) {
-    return built.failure.problems.map(({ name, message }): Finding => ({
+  const loaded = yield* Effect.result(Effect.provide(Settings, Settings.layer))
+  if (Result.isFailure(loaded)) {
+    return loaded.failure.problems.map(({ name, message }): Finding => ({
       part: name,
       status: "broken",
       live: null,
@@ -29,111 +29,111 @@ export const examine = Effect.gen(function* () {
       advice: message,
     }))
   }
-  const settings = built.success
-  const { finding: data, isMigrated } = yield* database(settings)
+  const settings = loaded.success
+  const { finding: databaseFinding, isMigrated } = yield* examineDatabase(settings)
   return [
     ok("Settings", settings.ENVIRONMENT, "ENVIRONMENT"),
-    dataDirectory(settings),
-    secretKey(settings),
-    data,
-    yield* jobs(settings, isMigrated),
-    yield* redis(settings),
-    yield* tokens(settings),
-    email(settings),
-    ai(settings),
-    logger(settings),
-    metrics(settings),
-    rpc(settings),
-    tracing(settings),
-    documentation(settings),
-    proxies(settings),
+    dataDirectoryFinding(settings),
+    secretKeyFinding(settings),
+    databaseFinding,
+    yield* examineJobs(settings, isMigrated),
+    yield* examineRedis(settings),
+    yield* examineTokens(settings),
+    emailFinding(settings),
+    aiFinding(settings),
+    loggerFinding(settings),
+    metricsFinding(settings),
+    rpcFinding(settings),
+    tracingFinding(settings),
+    documentationFinding(settings),
+    proxiesFinding(settings),
   ]
 })
 
-const dataDirectory = (settings: Values) => {
+const dataDirectoryFinding = (settings: Values) => {
   const { DATABASE_URL, DATA_DIR, secretGenerated } = settings
-  const kept = [
+  const contents = [
     ...(secretGenerated ? ["the secret key"] : []),
     ...(DATABASE_URL === null ? ["the database"] : []),
     ...(writesEmails(settings) ? ["e-mails"] : []),
   ]
-  // Settings refuse one that cannot be written, unless only e-mails would be.
-  return kept.length === 0
-    ? ok("DATA_DIR", "not used", "nothing is kept here")
-    : ok("DATA_DIR", resolve(DATA_DIR), `keeps ${kept.join(", ")}`)
+  // Settings refuse a directory that cannot be written, unless it would only store e-mails.
+  return contents.length === 0
+    ? ok("DATA_DIR", "not used", "nothing is stored there")
+    : ok("DATA_DIR", resolve(DATA_DIR), `stores ${contents.join(", ")}`)
 }
 
-const secretKey = ({ secretGenerated, secretKeys }: Values) =>
+const secretKeyFinding = ({ secretGenerated, secretKeys }: Values) =>
   secretGenerated
-    ? ok("SECRET_KEY", "made for this machine", "SECRET_KEY is not set")
+    ? ok("SECRET_KEY", "generated for this machine", "SECRET_KEY is not set")
     : ok(
         "SECRET_KEY",
         secretKeys.length === 1 ? "one key" : `${secretKeys.length} keys, the first signs`,
         "SECRET_KEY",
       )
 
-const byDatabase = ({ DATABASE_URL }: Values) =>
+const databaseReason = ({ DATABASE_URL }: Values) =>
   DATABASE_URL === null ? "DATABASE_URL is not set" : "DATABASE_URL"
 
-const database = Effect.fnUntraced(function* (settings: Values) {
+const examineDatabase = Effect.fnUntraced(function* (settings: Values) {
   const finding = ok(
     "Database",
     settings.database.dialect === "pg" ? "PostgreSQL" : "SQLite",
-    byDatabase(settings),
+    databaseReason(settings),
   )
   const probe = Effect.andThen(
     Effect.flatMap(Database, ({ ping }) => ping),
     Migrations.status(),
   )
-  const result = yield* Effect.result(Effect.provide(probe, probing(settings, Database.layer)))
+  const result = yield* Effect.result(Effect.provide(probe, probeLayer(settings, Database.layer)))
   if (Result.isFailure(result)) {
     return { finding: broken(finding, result.failure.message), isMigrated: false }
   }
   return {
-    finding: examined(finding, result.success),
+    finding: migrationsFinding(finding, result.success),
     isMigrated: result.success.pending.length === 0,
   }
 })
 
-/** Jobs wait while nobody is there; whoever does them holds a lease. */
-const jobs = Effect.fnUntraced(function* (settings: Values, isMigrated: boolean) {
+/** Warns when no process runs jobs. A process that does holds the `job_runner` lease. */
+const examineJobs = Effect.fnUntraced(function* (settings: Values, isMigrated: boolean) {
   const finding = ok(
     "Jobs",
     settings.jobsEmbedded ? "in the server" : "in workers",
-    settings.JOBS_EMBEDDED === null ? byDatabase(settings) : "JOBS_EMBEDDED",
+    settings.JOBS_EMBEDDED === null ? databaseReason(settings) : "JOBS_EMBEDDED",
   )
   if (settings.jobsEmbedded) return finding
-  // Without all its tables, or without the database, there is nothing to see.
-  if (!isMigrated) return warning(finding, "not known: see Database")
+  // The leases can be read only from a migrated database.
+  if (!isMigrated) return warning(finding, "unknown: see Database")
   const probe = Effect.flatMap(Leases, ({ isHeld }) => isHeld(jobRunner))
   const layer = Leases.layer.pipe(Layer.provide(Database.layer))
-  const seen = yield* Effect.result(Effect.provide(probe, probing(settings, layer)))
-  return Result.isSuccess(seen) && seen.success
+  const leaseResult = yield* Effect.result(Effect.provide(probe, probeLayer(settings, layer)))
+  return Result.isSuccess(leaseResult) && leaseResult.success
     ? finding
-    : warning(finding, "no worker has been there for 15 s, and jobs wait: run plinth worker")
+    : warning(finding, "no worker has run for 15 s, so jobs are waiting: start plinth worker")
 })
 
-/** A server starts without it all the same. */
-const redis = Effect.fnUntraced(function* (settings: Values) {
+/** Only warns: a server starts without Redis. */
+const examineRedis = Effect.fnUntraced(function* (settings: Values) {
   if (settings.REDIS_URL === null) {
     const finding = ok("Redis", "none: in memory", "REDIS_URL is not set")
     return settings.ENVIRONMENT === "local"
       ? finding
-      : warning(finding, "each process counts and caches for itself: set REDIS_URL to share")
+      : warning(finding, "rate limits and caches are per process: set REDIS_URL to share them")
   }
   const finding = ok("Redis", "Redis", "REDIS_URL")
   const probe = Effect.flatMap(Redis, (connection) => connection?.ping ?? Effect.void)
-  const reached = yield* Effect.result(Effect.provide(probe, probing(settings, Redis.layer)))
-  return Result.isSuccess(reached)
+  const pingResult = yield* Effect.result(Effect.provide(probe, probeLayer(settings, Redis.layer)))
+  return Result.isSuccess(pingResult)
     ? finding
-    : warning(finding, "no Redis answers there: a server starts degraded")
+    : warning(finding, "Redis is unreachable: a server starts, but degraded")
 })
 
-const tokens = Effect.fnUntraced(function* (settings: Values) {
+const examineTokens = Effect.fnUntraced(function* (settings: Values) {
   const { jwksUrl, provider, secrets } = settings.auth
-  const nobody = jwksUrl === null && provider === "custom"
-  const preset = nobody ? "no provider is set up" : `the variables of ${provider}`
-  const why = settings.AUTH_PROVIDER === null ? preset : "AUTH_PROVIDER"
+  const isDefault = jwksUrl === null && provider === "custom"
+  const derivedFrom = isDefault ? "no provider is configured" : `the variables of ${provider}`
+  const why = settings.AUTH_PROVIDER === null ? derivedFrom : "AUTH_PROVIDER"
   if (jwksUrl === null) return ok("Tokens", `${provider}, HS256`, why)
   const finding = ok(
     "Tokens",
@@ -141,19 +141,19 @@ const tokens = Effect.fnUntraced(function* (settings: Values) {
     why,
   )
   const probe = Effect.flatMap(Jwks.make(jwksUrl), ({ find }) => find("RS256", null))
-  const reached = yield* Effect.result(
-    Effect.scoped(Effect.provide(probe, probing(settings, FetchHttpClient.layer))),
+  const keyResult = yield* Effect.result(
+    Effect.scoped(Effect.provide(probe, probeLayer(settings, FetchHttpClient.layer))),
   )
-  return Result.isSuccess(reached)
+  return Result.isSuccess(keyResult)
     ? finding
-    : broken(finding, `no keys can be had from ${jwksUrl}: sign-in answers 503`)
+    : broken(finding, `cannot fetch keys from ${jwksUrl}: sign-in answers 503`)
 })
 
 const writesEmails = ({ ENVIRONMENT, email }: Values) =>
   ENVIRONMENT === "local" && email.provider === "console"
 
-/** Whether a provider takes our key is not asked: some keys may only send. */
-const email = (settings: Values) => {
+/** Does not try the key of the provider: some keys may only send. */
+const emailFinding = (settings: Values) => {
   const { provider } = settings.email
   if (provider !== "console") return ok("Email", provider, "EMAIL_PROVIDER")
   return writesEmails(settings)
@@ -164,8 +164,9 @@ const email = (settings: Values) => {
       )
 }
 
-/** Nor here: every question costs. */
-const ai = ({ ENVIRONMENT, ai: { default: first, fallbacks, providers, routes } }: Values) => {
+/** Does not try the keys: every request costs. */
+const aiFinding = ({ ENVIRONMENT, ai }: Values) => {
+  const { default: defaultModel, fallbacks, providers, routes } = ai
   const names = providers.map(({ provider }) => provider)
   if (names.length === 0) {
     return warning(
@@ -175,65 +176,65 @@ const ai = ({ ENVIRONMENT, ai: { default: first, fallbacks, providers, routes } 
   }
   const finding = ok(
     "AI",
-    `${names.join(", ")}; ${first.provider}/${first.model} by default`,
+    `${names.join(", ")}; ${defaultModel.provider}/${defaultModel.model} by default`,
     fallbacks.length === 0
-      ? "the keys that are set"
-      : "the keys that are set, AI_FALLBACK_PROVIDERS",
+      ? "the API keys that are set"
+      : "the API keys that are set, AI_FALLBACK_PROVIDERS",
   )
-  const keyless = [first, ...Object.values(routes)].find(
+  const withoutKey = [defaultModel, ...Object.values(routes)].find(
     ({ provider }) => !names.includes(provider),
   )
-  if (keyless !== undefined) return warning(finding, `${keyless.provider} has no key`)
+  if (withoutKey !== undefined) return warning(finding, `${withoutKey.provider} has no key`)
   return names.includes("echo") && ENVIRONMENT !== "local"
-    ? warning(finding, "echo repeats what it is told: set a key, and name echo nowhere")
+    ? warning(finding, "echo only repeats its input: set an API key, and do not use echo")
     : finding
 }
 
-/** With log lines on stderr, because the findings are on stdout. */
-const probing = <A, E>(settings: Values, layer: Layer.Layer<A, E, Settings | Metrics>) =>
+/** Provides what a probed layer needs. Logs to stderr, because the findings are on stdout. */
+const probeLayer = <A, E>(settings: Values, layer: Layer.Layer<A, E, Settings | Metrics>) =>
   layer.pipe(
     Layer.provideMerge(Layer.merge(Metrics.layer, Logger.layerStderr)),
     Layer.provide(Layer.succeed(Settings, settings)),
   )
 
-const logger = ({ DEBUG, ENVIRONMENT, LOG_LEVEL }: Values) =>
+const loggerFinding = ({ DEBUG, ENVIRONMENT, LOG_LEVEL }: Values) =>
   ok(
     "Logger",
-    `${ENVIRONMENT === "local" ? "readable" : "JSON"} lines from ${DEBUG ? "DEBUG" : LOG_LEVEL} on`,
+    `${ENVIRONMENT === "local" ? "readable" : "JSON"} lines, ${DEBUG ? "DEBUG" : LOG_LEVEL} and above`,
     DEBUG ? "ENVIRONMENT, DEBUG" : "ENVIRONMENT, LOG_LEVEL",
   )
 
-const documentation = ({ DOCS_ENABLED, docs }: Values) =>
+const documentationFinding = ({ DOCS_ENABLED, docs }: Values) =>
   ok(
     "Documentation",
     docs ? "/docs" : "off",
     DOCS_ENABLED === null ? "ENVIRONMENT" : "DOCS_ENABLED",
   )
 
-const metrics = ({ ENVIRONMENT, METRICS_TOKEN }: Values) => {
-  if (METRICS_TOKEN !== null) return ok("Metrics", "by token", "METRICS_TOKEN")
+const metricsFinding = ({ ENVIRONMENT, METRICS_TOKEN }: Values) => {
+  if (METRICS_TOKEN !== null) return ok("Metrics", "token required", "METRICS_TOKEN")
   return ENVIRONMENT === "production"
     ? warning(
         ok("Metrics", "closed", "METRICS_TOKEN is not set"),
-        "every scrape is a 401 in production until METRICS_TOKEN is set",
+        "every scrape answers 401 in production: set METRICS_TOKEN",
       )
     : ok("Metrics", "open to all", "METRICS_TOKEN is not set")
 }
 
-const rpc = ({ rpcTokens }: Values) =>
+const rpcFinding = ({ rpcTokens }: Values) =>
   rpcTokens.length > 0
-    ? ok("RPC", "by token", "RPC_TOKEN")
+    ? ok("RPC", "token required", "RPC_TOKEN")
     : ok("RPC", "off", "RPC_TOKEN is not set")
 
-const tracing = ({ OTEL_ENABLED, OTEL_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT }: Values) => {
+const tracingFinding = ({ OTEL_ENABLED, OTEL_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT }: Values) => {
   if (!OTEL_ENABLED) return ok("Tracing", "off", "OTEL_ENABLED is not set")
   const finding = ok("Tracing", OTEL_EXPORTER, "OTEL_ENABLED, OTEL_EXPORTER")
   return OTEL_EXPORTER === "otlp" && OTEL_EXPORTER_OTLP_ENDPOINT?.endsWith(":4317")
-    ? warning(finding, "OTEL_EXPORTER_OTLP_ENDPOINT names the gRPC port; HTTP is 4318")
+    ? warning(finding, "OTEL_EXPORTER_OTLP_ENDPOINT has the gRPC port 4317: use 4318 for HTTP")
     : finding
 }
 
-const proxies = ({ ENVIRONMENT, TRUSTED_PROXIES }: Values) => {
+const proxiesFinding = ({ ENVIRONMENT, TRUSTED_PROXIES }: Values) => {
   const finding = ok(
     "TRUSTED_PROXIES",
     String(TRUSTED_PROXIES),
@@ -242,7 +243,7 @@ const proxies = ({ ENVIRONMENT, TRUSTED_PROXIES }: Values) => {
   return TRUSTED_PROXIES === 0 && ENVIRONMENT !== "local"
     ? warning(
         finding,
-        "behind a proxy every client has its address: set how many of them add to X-Forwarded-For",
+        "behind a proxy, every client has its address: set the number of proxies that add to X-Forwarded-For",
       )
     : finding
 }

@@ -1,10 +1,10 @@
 import { Console } from "effect"
 import { CliOutput, type HelpDoc } from "effect/cli"
 import stringWidth from "string-width"
-import { plain } from "./Output.ts"
+import { printable } from "./Output.ts"
 import { hasColors, styled } from "./Style.ts"
 
-/** What was asked for goes to stdout; help that nobody asked for does not. */
+/** Prints requested help and the version on stdout, and help after a mistake on stderr. */
 export const presenter: CliOutput.Presenter = {
   present: (event) => {
     switch (event._tag) {
@@ -31,26 +31,26 @@ export const presenter: CliOutput.Presenter = {
 const helpFor = (stream: "stdout" | "stderr", doc: HelpDoc.HelpDoc) => {
   const text = CliOutput.defaultFormatter({ colors: hasColors(stream) }).formatHelpDoc(doc)
   const { columns, isTTY } = process[stream]
-  return isTTY && columns > 0 ? text.replaceAll(/^.+$/gm, (line) => wrapped(line, columns)) : text
+  return isTTY && columns > 0 ? text.replaceAll(/^.+$/gm, (line) => wrapLine(line, columns)) : text
 }
 
-/** Suggestions come on lines of their own. */
+/** Joins a message to one line: suggestions come on lines of their own. */
 const oneLine = (message: string) =>
-  plain(
+  printable(
     message
       .replace(/\n\n\s+Did you mean this\?\n\s+/, ". Did you mean: ")
       .replaceAll(/\n\s+/g, ", "),
   )
 
-/** Broken between words, which go on below where they began: in the second column, where there are two. */
-const wrapped = (line: string, room: number) => {
-  const [begin = ""] = /^\s*(?:\S.*?\s{2,}(?=\S))?/.exec(line) ?? []
-  const indent = stringWidth(begin) > room / 2 ? 4 : stringWidth(begin)
+/** Wraps a line between words. Continuation lines are indented to where the text, or its second column, begins. */
+const wrapLine = (line: string, width: number) => {
+  const [prefix = ""] = /^\s*(?:\S.*?\s{2,}(?=\S))?/.exec(line) ?? []
+  const indent = stringWidth(prefix) > width / 2 ? 4 : stringWidth(prefix)
   const lines: Array<string> = []
-  let current = begin
-  for (const word of line.slice(begin.length).split(" ")) {
-    const next = current.trim() === "" || current === begin ? current + word : `${current} ${word}`
-    if (stringWidth(next) <= room || current.trim() === "") current = next
+  let current = prefix
+  for (const word of line.slice(prefix.length).split(" ")) {
+    const next = current.trim() === "" || current === prefix ? current + word : `${current} ${word}`
+    if (stringWidth(next) <= width || current.trim() === "") current = next
     else {
       lines.push(current)
       current = " ".repeat(indent) + word

@@ -1,31 +1,31 @@
 import { Console, Effect, Option } from "effect"
-import { oneLine } from "../domain/Email.ts"
+import { toOneLine } from "../domain/Email.ts"
 import { NotFoundError } from "../domain/Errors.ts"
 import { Job, type JobState } from "../domain/Job.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
-import { explained as explainedWith, explanation } from "./Explained.ts"
-import { plain, print, untilStopped } from "./Output.ts"
+import { explain, explainErrors } from "./Explanation.ts"
+import { printable, print, untilStopped } from "./Output.ts"
 import { results } from "./Results.ts"
 import { hasColors } from "./Style.ts"
-import { list as lines, table } from "./Table.ts"
+import { keyValues, table } from "./Table.ts"
 
-interface Json {
+interface OutputOptions {
   readonly json: boolean
 }
 
-interface One extends Json {
+interface JobOptions extends OutputOptions {
   readonly id: string
 }
 
-interface Listing extends Json {
+interface ListOptions extends OutputOptions {
   readonly state: Option.Option<JobState>
   readonly name: Option.Option<string>
   readonly cursor: Option.Option<string>
   readonly limit: number
 }
 
-export const list = Effect.fnUntraced(function* (options: Listing) {
+export const list = Effect.fnUntraced(function* (options: ListOptions) {
   const rpc = yield* PlinthRpc
   const { cursor, json, limit, name, state } = options
   const page = yield* rpc("jobs.list", {
@@ -35,49 +35,49 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...(Option.isSome(cursor) && { cursor: cursor.value }),
   })
   yield* print(json, results["jobs list"], page, formatForPeople)
-}, explained)
+}, explainJobErrors)
 
-export const show = Effect.fnUntraced(function* (options: One) {
+export const show = Effect.fnUntraced(function* (options: JobOptions) {
   const rpc = yield* PlinthRpc
   yield* printJob(options, yield* rpc("jobs.get", { id: options.id }))
-}, explained)
+}, explainJobErrors)
 
-interface Counting extends Json {
+interface StatsOptions extends OutputOptions {
   readonly watch: boolean
-  /** In seconds. */
+  /** Seconds. */
   readonly interval: number
 }
 
-export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Counting) {
+export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: StatsOptions) {
   const rpc = yield* PlinthRpc
   const count = rpc("jobs.stats", {})
-  if (!watch) return yield* print(json, results["jobs stats"], yield* count, lines)
+  if (!watch) return yield* print(json, results["jobs stats"], yield* count, keyValues)
   const show = Effect.flatMap(count, (counts) =>
-    json ? Console.log(JSON.stringify(counts)) : repaint(lines(counts)),
+    json ? Console.log(JSON.stringify(counts)) : repaint(keyValues(counts)),
   )
-  // A service that is being deployed is there again soon.
-  const again = show.pipe(
-    Effect.catch((error) => Console.error(`plinth: ${explanation(error)}`)),
+  // Errors do not end it: a service that is being deployed is back soon.
+  const keepShowing = show.pipe(
+    Effect.catch((error) => Console.error(`plinth: ${explain(error)}`)),
     Effect.delay(`${interval} seconds`),
     Effect.forever,
   )
-  return yield* untilStopped(Effect.andThen(show, again))
-}, explained)
+  return yield* untilStopped(Effect.andThen(show, keepShowing))
+}, explainJobErrors)
 
-/** In place of what was there, on a terminal that can; below it anywhere else. */
+/** Clears a capable terminal before printing; elsewhere prints below the last output. */
 const repaint = (text: string) =>
   Console.log(hasColors("stdout") ? `\u001B[H\u001B[2J${text}` : text)
 
-interface Enqueue extends Json {
+interface EnqueueOptions extends OutputOptions {
   readonly name: string
   readonly payload: Option.Option<unknown>
-  /** In seconds. */
+  /** Seconds. */
   readonly delay: number
   readonly priority: number
   readonly uniqueKey: Option.Option<string>
 }
 
-export const enqueue = Effect.fnUntraced(function* (options: Enqueue) {
+export const enqueue = Effect.fnUntraced(function* (options: EnqueueOptions) {
   const rpc = yield* PlinthRpc
   const { delay, name, payload, priority, uniqueKey } = options
   const { created, job } = yield* rpc("jobs.enqueue", {
@@ -88,25 +88,27 @@ export const enqueue = Effect.fnUntraced(function* (options: Enqueue) {
     ...(Option.isSome(uniqueKey) && { unique_key: uniqueKey.value }),
   })
   if (!created)
-    yield* Console.error("plinth: a job of this kind with this key waits or runs already")
+    yield* Console.error("plinth: a job of this kind with this key is already waiting or running")
   yield* printJob(options, job)
-}, explained)
+}, explainJobErrors)
 
-export const retry = Effect.fnUntraced(function* (options: One) {
+export const retry = Effect.fnUntraced(function* (options: JobOptions) {
   const rpc = yield* PlinthRpc
   yield* printJob(options, yield* rpc("jobs.retry", { id: options.id }))
-}, explained)
+}, explainJobErrors)
 
-export const cancel = Effect.fnUntraced(function* (options: One & { readonly yes: boolean }) {
+export const cancel = Effect.fnUntraced(function* (
+  options: JobOptions & { readonly yes: boolean },
+) {
   const rpc = yield* PlinthRpc
   const { id, name, state } = yield* rpc("jobs.get", { id: options.id })
-  yield* confirm(options.yes, `Cancel ${name} ${id}, which is ${state}?`)
+  yield* confirm(options.yes, `Cancel the ${state} job ${name} ${id}?`)
   yield* printJob(options, yield* rpc("jobs.cancel", { id }))
-}, explained)
+}, explainJobErrors)
 
-const printJob = ({ json }: Json, job: Job) =>
+const printJob = ({ json }: OutputOptions, job: Job) =>
   print(json, Job, job, ({ payload, result, ...rest }) =>
-    lines({
+    keyValues({
       ...rest,
       payload: JSON.stringify(payload),
       result: result === null ? null : JSON.stringify(result),
@@ -126,16 +128,15 @@ const formatForPeople = ({ items, next_cursor }: (typeof results)["jobs list"]["
       `${attempts}/${max_attempts}`,
       run_at,
       finished_at,
-      // All of it is in `show`.
-      error === null ? null : oneLine(error, 80),
+      // `show` prints it in full.
+      error === null ? null : toOneLine(error, 80),
     ]),
   )
   return next_cursor === null ? rows : `${rows}\n\nMore: --cursor ${next_cursor}`
 }
 
-/** What failed, as one line for each thing that is wrong. */
-function explained<A, E extends Error, R>(self: Effect.Effect<A, E, R>) {
-  return explainedWith((error) =>
-    error instanceof NotFoundError ? `no job has the id ${plain(error.id)}` : undefined,
+function explainJobErrors<A, E extends Error, R>(self: Effect.Effect<A, E, R>) {
+  return explainErrors((error) =>
+    error instanceof NotFoundError ? `no job has the id ${printable(error.id)}` : undefined,
   )(self)
 }

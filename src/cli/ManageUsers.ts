@@ -3,21 +3,21 @@ import { ConflictError, NotFoundError } from "../domain/Errors.ts"
 import { AdminUser, rankOf, type Role } from "../domain/User.ts"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
 import { confirm } from "./Confirmation.ts"
-import { explained as explainedWith } from "./Explained.ts"
-import { CommandFailed, plain, print } from "./Output.ts"
+import { explainErrors } from "./Explanation.ts"
+import { CommandFailed, printable, print } from "./Output.ts"
 import { results } from "./Results.ts"
-import { list as lines, table } from "./Table.ts"
+import { keyValues, table } from "./Table.ts"
 
-interface Json {
+interface OutputOptions {
   readonly json: boolean
 }
 
-/** One user, by id or e-mail. */
-interface One extends Json {
+interface UserOptions extends OutputOptions {
+  /** Id or e-mail. */
   readonly user: string
 }
 
-interface Listing extends Json {
+interface ListOptions extends OutputOptions {
   readonly role: Option.Option<Role>
   readonly active: boolean
   readonly inactive: boolean
@@ -26,7 +26,7 @@ interface Listing extends Json {
   readonly limit: number
 }
 
-export const list = Effect.fnUntraced(function* (options: Listing) {
+export const list = Effect.fnUntraced(function* (options: ListOptions) {
   const rpc = yield* PlinthRpc
   const { role, search, skip, limit, active, inactive } = options
   const page = yield* rpc("users.list", {
@@ -37,20 +37,20 @@ export const list = Effect.fnUntraced(function* (options: Listing) {
     ...((active || inactive) && { is_active: active }),
   })
   yield* print(options.json, results["users list"], page, formatForPeople)
-}, explained)
+}, explainUserErrors)
 
-export const show = Effect.fnUntraced(function* (options: One) {
-  yield* printUser(options, yield* find(options.user))
-}, explained)
+export const show = Effect.fnUntraced(function* (options: UserOptions) {
+  yield* printUser(options, yield* findUser(options.user))
+}, explainUserErrors)
 
-interface Create extends Json {
+interface CreateOptions extends OutputOptions {
   readonly id: string
   readonly email: Option.Option<string>
   readonly name: Option.Option<string>
   readonly role: Role
 }
 
-export const create = Effect.fnUntraced(function* (options: Create) {
+export const create = Effect.fnUntraced(function* (options: CreateOptions) {
   const rpc = yield* PlinthRpc
   const created = yield* rpc("users.create", {
     id: options.id,
@@ -59,74 +59,82 @@ export const create = Effect.fnUntraced(function* (options: Create) {
     role: options.role,
   })
   yield* printUser(options, created)
-}, explained)
+}, explainUserErrors)
 
-export const promote = Effect.fnUntraced(function* (options: One & { readonly role: Role }) {
-  const user = yield* find(options.user)
+export const promote = Effect.fnUntraced(function* (
+  options: UserOptions & { readonly role: Role },
+) {
+  const user = yield* findUser(options.user)
   if (rankOf(user.role) > rankOf(options.role)) {
     return yield* new CommandFailed({
-      message: `user ${plain(user.id)} is ${user.role}, which is more: plinth users demote --role ${options.role}`,
+      message: `user ${printable(user.id)} is ${user.role}, which is a higher role: plinth users demote --role ${options.role}`,
     })
   }
   yield* setRole(options, user)
-}, explained)
+}, explainUserErrors)
 
-export const demote = Effect.fnUntraced(function* (options: One & { readonly role: Role }) {
-  const user = yield* find(options.user)
+export const demote = Effect.fnUntraced(function* (options: UserOptions & { readonly role: Role }) {
+  const user = yield* findUser(options.user)
   if (rankOf(user.role) < rankOf(options.role)) {
     return yield* new CommandFailed({
-      message: `user ${plain(user.id)} is ${user.role}, which is less: plinth users promote --role ${options.role}`,
+      message: `user ${printable(user.id)} is ${user.role}, which is a lower role: plinth users promote --role ${options.role}`,
     })
   }
   yield* setRole(options, user)
-}, explained)
+}, explainUserErrors)
 
-const setRole = Effect.fnUntraced(function* (options: Json & { readonly role: Role }, user: User) {
+const setRole = Effect.fnUntraced(function* (
+  options: OutputOptions & { readonly role: Role },
+  user: User,
+) {
   const rpc = yield* PlinthRpc
   yield* printUser(options, yield* rpc("users.update", { id: user.id, role: options.role }))
 })
 
-export const activate = Effect.fnUntraced(function* (options: One) {
+export const activate = Effect.fnUntraced(function* (options: UserOptions) {
   const rpc = yield* PlinthRpc
-  const { id } = yield* find(options.user)
+  const { id } = yield* findUser(options.user)
   yield* printUser(options, yield* rpc("users.activate", { id }))
-}, explained)
+}, explainUserErrors)
 
-export const deactivate = Effect.fnUntraced(function* (options: One & { readonly yes: boolean }) {
+export const deactivate = Effect.fnUntraced(function* (
+  options: UserOptions & { readonly yes: boolean },
+) {
   const rpc = yield* PlinthRpc
-  const user = yield* find(options.user)
-  yield* confirm(options.yes, `Shut ${nameOf(user)} out?`)
+  const user = yield* findUser(options.user)
+  yield* confirm(options.yes, `Deactivate ${nameOf(user)}?`)
   yield* printUser(options, yield* rpc("users.deactivate", { id: user.id }))
-}, explained)
+}, explainUserErrors)
 
-interface Relink extends One {
+interface RelinkOptions extends UserOptions {
   readonly to: string
   readonly yes: boolean
 }
 
-export const relink = Effect.fnUntraced(function* (options: Relink) {
+export const relink = Effect.fnUntraced(function* (options: RelinkOptions) {
   const rpc = yield* PlinthRpc
-  const user = yield* find(options.user)
+  const user = yield* findUser(options.user)
   yield* confirm(
     options.yes,
-    `Let ${plain(options.to)}, and no other, sign in as ${nameOf(user)} from now on?`,
+    `Let only ${printable(options.to)} sign in as ${nameOf(user)} from now on?`,
   )
   yield* printUser(options, yield* rpc("users.relink", { id: user.id, to: options.to }))
-}, explained)
+}, explainUserErrors)
 
-/** By id, or by e-mail when there is no such id. */
-export const find = Effect.fnUntraced(function* (given: string) {
+/** Finds a user by id, or by e-mail if no user has this id. */
+export const findUser = Effect.fnUntraced(function* (idOrEmail: string) {
   const rpc = yield* PlinthRpc
-  return yield* Effect.catchTag(rpc("users.get", { id: given }), "NotFoundError", (error) =>
-    given.includes("@") ? rpc("users.getByEmail", { email: given }) : Effect.fail(error),
+  return yield* Effect.catchTag(rpc("users.get", { id: idOrEmail }), "NotFoundError", (error) =>
+    idOrEmail.includes("@") ? rpc("users.getByEmail", { email: idOrEmail }) : Effect.fail(error),
   )
 })
 
 type User = typeof AdminUser.Type
 
-const printUser = (options: Json, user: User) => print(options.json, AdminUser, user, lines)
+const printUser = (options: OutputOptions, user: User) =>
+  print(options.json, AdminUser, user, keyValues)
 
-const nameOf = ({ id, email }: User) => plain(email === null ? id : `${id} (${email})`)
+const nameOf = ({ id, email }: User) => printable(email === null ? id : `${id} (${email})`)
 
 const columns = ["id", "email", "full_name", "role", "is_active", "created_at"] as const
 
@@ -141,17 +149,16 @@ const formatForPeople = ({ items, skip, total }: (typeof results)["users list"][
     : `${rows}\n\n${skip + 1} to ${skip + items.length} of ${total}`
 }
 
-/** What failed, as one line that says what to do. */
-export function explained<A, E extends Error, R>(self: Effect.Effect<A, E, R>) {
-  return explainedWith((error) => {
-    if (error instanceof NotFoundError) return `no user has the id or e-mail ${plain(error.id)}`
-    return error instanceof ConflictError ? conflicts[error.reason] : undefined
+export function explainUserErrors<A, E extends Error, R>(self: Effect.Effect<A, E, R>) {
+  return explainErrors((error) => {
+    if (error instanceof NotFoundError) return `no user has the id or e-mail ${printable(error.id)}`
+    return error instanceof ConflictError ? conflictMessages[error.reason] : undefined
   })(self)
 }
 
-const conflicts: Partial<Record<ConflictError["reason"], string>> = {
-  duplicate: "a user with this id exists already: plinth users show <id>",
-  email_taken: "this e-mail belongs to another user: plinth users show <email>",
+const conflictMessages: Partial<Record<ConflictError["reason"], string>> = {
+  duplicate: "a user with this id already exists: plinth users show <id>",
+  email_taken: "another user has this e-mail: plinth users show <email>",
   last_admin: "this is the last active admin: promote another user first",
-  own_account: "nobody does this to himself",
+  own_account: "you cannot do this to your own account",
 }

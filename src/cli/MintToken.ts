@@ -1,12 +1,12 @@
 import { Console, Effect, Option, Redacted } from "effect"
-import { Tokens } from "../core/Tokens.ts"
+import { Tokens } from "../core/identity/Tokens.ts"
 import { UserId } from "../domain/User.ts"
 
 interface Options {
   readonly sub: string
   readonly email: Option.Option<string>
   readonly role: Option.Option<"user" | "admin">
-  /** In seconds. */
+  /** Seconds. */
   readonly expiresIn: number
 }
 

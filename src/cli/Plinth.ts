@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import type { Tokens } from "../core/Tokens.ts"
+import type { Tokens } from "../core/identity/Tokens.ts"
 import type { PlinthRpc } from "../rpc/RpcClient.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
 import * as JobsCommand from "./JobsCommand.ts"
@@ -8,18 +8,18 @@ import * as MigrateCommand from "./MigrateCommand.ts"
 import * as OpenApiCommand from "./OpenApiCommand.ts"
 import * as SmokeCommand from "./SmokeCommand.ts"
 import { untilStopped } from "./Output.ts"
-import { during } from "./Progress.ts"
-import { methodsOr } from "./Target.ts"
+import { withProgress } from "./Progress.ts"
+import { rpcLayer } from "./Target.ts"
 import * as TokenCommand from "./TokenCommand.ts"
 import * as UsageCommand from "./UsageCommand.ts"
 import * as UsersCommand from "./UsersCommand.ts"
 
-/** What commands run on. Loaded when one runs, so that help, completions and mistakes are answered at once. */
+/** The parts that commands run on. They are loaded when a command runs, so that help and completions answer fast. */
 interface Parts<E, F, R> {
   readonly serve: Effect.Effect<unknown, E>
   readonly work: Effect.Effect<unknown, E>
   readonly operator: Effect.Effect<{
-    /** The methods of RPC, by this process. */
+    /** The RPC methods, run in this process. */
     readonly application: Layer.Layer<PlinthRpc, F>
     /** For `migrate`. */
     readonly database: Layer.Layer<R, F>
@@ -28,35 +28,35 @@ interface Parts<E, F, R> {
   }>
 }
 
-/** `plinth` and all that it can do. */
+/** Builds the `plinth` command with all its subcommands. */
 export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => {
-  const methods = methodsOr(Effect.map(operator, ({ application }) => opened(application)))
+  const rpc = rpcLayer(Effect.map(operator, ({ application }) => openDatabase(application)))
   return Command.make("plinth").pipe(
     Command.withDescription(
-      "Operate a Plinth service. Reads the same environment and .env as the server. Results are on stdout, all else on stderr. Exit codes: 0 done, 1 failed, 2 not understood; 130 and 143 interrupted.",
+      "Operate a Plinth service. Reads the same environment and .env as the server. Prints results on stdout, everything else on stderr. Exit codes: 0 done, 1 failed, 2 invalid command line, 130 and 143 interrupted.",
     ),
     Command.withExamples([
-      { command: "plinth doctor", description: "Is it configured?" },
+      { command: "plinth doctor", description: "Check the configuration" },
       { command: "plinth users list --role admin" },
     ]),
     Command.withSubcommands([
       Command.make("serve", {}, () => untilStopped(serve)).pipe(
         Command.withShortDescription("Run the server"),
         Command.withDescription(
-          "Run the server until it is told to stop, as npm start does: settings from the environment and .env, pending migrations first, its log on stdout. SIGTERM drains it.",
+          "Run the server until SIGTERM, which drains it; npm start does the same. Reads its settings from the environment and .env, runs pending migrations first, and logs to stdout.",
         ),
         Command.withExamples([{ command: "plinth serve" }]),
       ),
       Command.make("worker", {}, () => untilStopped(work)).pipe(
-        Command.withShortDescription("Do background jobs"),
+        Command.withShortDescription("Run background jobs"),
         Command.withDescription(
-          "Do background jobs until it is told to stop: settings from the environment and .env, pending migrations first, its log on stdout; /health, /health/ready and /metrics on WORKER_PORT. Any number may run, also beside servers that do jobs themselves (JOBS_EMBEDDED), as they do on SQLite: each job is leased to one of them. SIGTERM lets jobs end within SHUTDOWN_GRACE_SECONDS, and hands the others back.",
+          "Run background jobs until SIGTERM. Reads its settings from the environment and .env, runs pending migrations first, logs to stdout, and serves /health, /health/ready and /metrics on WORKER_PORT. Any number of workers may run, even beside servers that run jobs themselves (JOBS_EMBEDDED, the default on SQLite): each job is leased to one of them. After SIGTERM, running jobs have SHUTDOWN_GRACE_SECONDS to finish; the others are handed back.",
         ),
         Command.withExamples([{ command: "plinth worker" }]),
       ),
       Command.provide(
         MigrateCommand.command,
-        Layer.unwrap(Effect.map(operator, ({ database }) => opened(database))),
+        Layer.unwrap(Effect.map(operator, ({ database }) => openDatabase(database))),
       ),
       DoctorCommand.command,
       OpenApiCommand.command,
@@ -65,13 +65,13 @@ export const plinthOf = <E, F, R>({ operator, serve, work }: Parts<E, F, R>) => 
         TokenCommand.command,
         Layer.unwrap(Effect.map(operator, ({ tokens }) => tokens)),
       ),
-      Command.provide(UsersCommand.command, methods),
-      Command.provide(JobsCommand.command, methods),
-      Command.provide(UsageCommand.command, methods),
+      Command.provide(UsersCommand.command, rpc),
+      Command.provide(JobsCommand.command, rpc),
+      Command.provide(UsageCommand.command, rpc),
     ]),
   )
 }
 
-/** PostgreSQL is waited for, 10 s. */
-const opened = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
-  Layer.effectContext(during("Opening the database")(Layer.build(layer)))
+/** Shows progress while it opens: connecting to PostgreSQL may take 10 s. */
+const openDatabase = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
+  Layer.effectContext(withProgress("Opening the database")(Layer.build(layer)))

@@ -1,28 +1,30 @@
 import { Config, Effect } from "effect"
-import { cut } from "./Table.ts"
+import { truncate } from "./Table.ts"
 
-/** Says what takes long, and for how long already, on a line of the terminal that is gone when it is done. Elsewhere nothing. */
-export const during =
-  (what: string) =>
+/** Shows `label` and the elapsed seconds on a terminal line until the effect ends. Without a terminal, shows nothing. */
+export const withProgress =
+  (label: string) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(
-      Effect.orElseSucceed(terminal, () => "dumb"),
-      (kind) =>
-        process.stderr.isTTY && kind !== "dumb" ? Effect.raceFirst(self, counting(what)) : self,
+      Effect.orElseSucceed(terminalType, () => "dumb"),
+      (type) =>
+        process.stderr.isTTY && type !== "dumb" ? Effect.raceFirst(self, showElapsed(label)) : self,
     )
 
-const terminal = Config.String("TERM")
+const terminalType = Config.String("TERM")
 
-const counting = Effect.fnUntraced(function* (what: string) {
-  // What is quick is not worth a line.
+const showElapsed = Effect.fnUntraced(function* (label: string) {
+  // Quick work shows nothing.
   yield* Effect.sleep("300 millis")
   for (let seconds = 0; ; seconds += 1) {
-    process.stderr.write(`\r${erase}${cut(`${what}, ${seconds} s`, process.stderr.columns - 1)}`)
+    process.stderr.write(
+      `\r${erase}${truncate(`${label}, ${seconds} s`, process.stderr.columns - 1)}`,
+    )
     yield* Effect.onInterrupt(Effect.sleep("1 second"), () => wipe)
   }
 })
 
 const wipe = Effect.sync(() => process.stderr.write(`\r${erase}`))
 
-/** To the end of the line. */
+/** Erases to the end of the line. */
 const erase = "\u001B[K"

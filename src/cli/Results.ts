@@ -5,24 +5,24 @@ import { CursorPage, Page } from "../domain/Page.ts"
 import { UsageSummary } from "../domain/UsageReport.ts"
 import { AdminUser } from "../domain/User.ts"
 
-/** What was looked at, by `doctor`. */
+/** One finding of `doctor`. */
 export const Finding = Schema.Struct({
-  /** The tag, or the variable. */
+  /** A part of the server, or a variable. */
   part: Schema.String,
-  /** `broken`: a server would not start, or would refuse everybody. */
+  /** `broken`: a server would not start, or would reject every user. */
   status: Schema.Literals(["ok", "warning", "broken"]),
-  /** Which implementation is live; null when none is. */
+  /** The implementation in use; null when there is none. */
   live: Schema.NullOr(Schema.String),
-  /** What chose it. */
+  /** The setting that chose it. */
   why: Schema.NullOr(Schema.String),
-  /** What is wrong and what to do; null when nothing is. */
+  /** The problem and what to do; null when there is no problem. */
   advice: Schema.NullOr(Schema.String),
 })
 
-/** What was asked of a service, by `smoke`. */
+/** One check of `smoke`. */
 export const Check = Schema.Struct({
   check: Schema.String,
-  /** `skipped`: not asked for. */
+  /** `skipped`: the check needs PLINTH_TOKEN, which is not set. */
   status: Schema.Literals(["ok", "failed", "skipped"]),
   detail: Schema.String,
 })
@@ -32,11 +32,11 @@ const Migration = Schema.Struct({
   name: Schema.String,
   /** Null when it has not run. */
   applied_at: Schema.NullOr(Timestamp),
-  /** Whether this release has it. */
+  /** True if this release has the migration. */
   known: Schema.Boolean,
 })
 
-/** What each command prints with `--json`. Scripts read it: a change of it is one of the contract. */
+/** The output of each command with `--json`. Scripts read it: it is part of the contract. */
 export const results = {
   doctor: Schema.Struct({ status: Finding.fields.status, findings: Schema.Array(Finding) }),
   migrate: Schema.Struct({ applied: Schema.Array(Schema.String) }),

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { PlinthRpc } from "../rpc/RpcClient.ts"
-import { explained, find } from "./ManageUsers.ts"
+import { explainUserErrors, findUser } from "./ManageUsers.ts"
 import { print } from "./Output.ts"
 import { results } from "./Results.ts"
 import { table } from "./Table.ts"
@@ -11,16 +11,16 @@ export const show = Effect.fnUntraced(function* (options: {
   readonly json: boolean
 }) {
   const rpc = yield* PlinthRpc
-  const { id } = yield* find(options.user)
+  const { id } = yield* findUser(options.user)
   yield* print(
     options.json,
     results["usage show"],
     yield* rpc("usage.summary", { user_id: id, days: options.days }),
     formatForPeople,
   )
-}, explained)
+}, explainUserErrors)
 
-const columns = ["metric", "total", "before", "growth", "by day", "most by"] as const
+const columns = ["metric", "total", "previous", "growth", "per day", "top dimension"] as const
 
 const formatForPeople = ({ metrics }: (typeof results)["usage show"]["Encoded"]) =>
   table(
@@ -37,7 +37,7 @@ const formatForPeople = ({ metrics }: (typeof results)["usage show"]["Encoded"])
     ),
   )
 
-/** All of them are in `--json`. */
+/** The dimension with the largest share; `--json` has all of them. */
 const leaderOf = (breakdown: Readonly<Record<string, number>>) => {
   const [leader] = Object.entries(breakdown).toSorted(([, one], [, other]) => other - one)
   return leader === undefined ? null : leader[0]

@@ -5,18 +5,18 @@ import type { Check as CheckSchema } from "./Results.ts"
 export type Check = typeof CheckSchema.Type
 
 export interface Options {
-  /** Where the service is, without a slash at its end. */
+  /** Base URL of the service, without a trailing slash. */
   readonly url: string
-  /** How long the service may take to come up, in seconds. */
-  readonly wait: number
-  /** Whether an https URL has to answer with HSTS, which only ENVIRONMENT=production sends. */
-  readonly hsts: boolean
-  /** Of any active user; null to leave the check out. */
+  /** Seconds that the service may take to come up. */
+  readonly waitSeconds: number
+  /** True if an https URL must answer with HSTS, which only ENVIRONMENT=production sends. */
+  readonly requiresHsts: boolean
+  /** Token of any active user; null to skip the check. */
   readonly token: Redacted.Redacted | null
 }
 
-/** What a check expected was not so. The message is its detail. */
-class Wrong extends Data.TaggedError("Wrong")<{ readonly message: string }> {}
+/** A check failed. The message becomes its detail. */
+class CheckFailed extends Data.TaggedError("CheckFailed")<{ readonly message: string }> {}
 
 interface Answer {
   readonly status: number
@@ -25,37 +25,47 @@ interface Answer {
 }
 
 /**
- * Looks at a service as its callers see it, which takes at most 10 s more than `wait`. Changes nothing, but that the
- * first request of a token makes its user.
+ * Checks a service from outside, in at most 10 s more than `waitSeconds`. Changes nothing, except that the first
+ * request of a token creates its user.
  */
-export const smoke = Effect.fnUntraced(function* ({ hsts, token, url, wait }: Options) {
-  const up = yield* outcome("health", Effect.retry(health(url), attempts(wait)))
+export const smoke = Effect.fnUntraced(function* ({
+  requiresHsts,
+  token,
+  url,
+  waitSeconds,
+}: Options) {
+  const healthCheck = yield* runCheck(
+    "health",
+    Effect.retry(checkHealth(url), retryEverySecond(waitSeconds)),
+  )
   const others = yield* Effect.all(
     [
-      outcome("headers", protection(url, hsts)),
-      outcome("ready", ready(url)),
-      outcome("unknown route", unknownRoute(url)),
-      outcome("without a token", withoutToken(url)),
-      token === null ? Effect.succeed(notAsked) : outcome("with a token", withToken(url, token)),
+      runCheck("headers", checkHeaders(url, requiresHsts)),
+      runCheck("ready", checkReadiness(url)),
+      runCheck("unknown route", checkUnknownRoute(url)),
+      runCheck("without a token", checkWithoutToken(url)),
+      token === null
+        ? Effect.succeed(skippedToken)
+        : runCheck("with a token", checkWithToken(url, token)),
     ],
     { concurrency: "unbounded" },
   )
-  return [up, ...others]
+  return [healthCheck, ...others]
 })
 
-/** One a second; a service that hangs has fewer. */
-const attempts = (seconds: number) =>
+/** Retries every second; fewer times if the service hangs. */
+const retryEverySecond = (seconds: number) =>
   Schedule.spaced("1 second").pipe(
     Schedule.upTo({ duration: `${seconds} seconds`, times: seconds }),
   )
 
-const notAsked: Check = {
+const skippedToken: Check = {
   check: "with a token",
   status: "skipped",
   detail: "PLINTH_TOKEN is not set",
 }
 
-const outcome = (check: string, detail: Effect.Effect<string, Wrong>) =>
+const runCheck = (check: string, detail: Effect.Effect<string, CheckFailed>) =>
   Effect.match(detail, {
     onSuccess: (text): Check => ({ check, status: "ok", detail: text }),
     onFailure: ({ message }): Check => ({ check, status: "failed", detail: message }),
@@ -68,7 +78,7 @@ const Ready = Schema.Struct({
   components: Schema.Record(Schema.String, Schema.Struct({ status: Schema.String })),
 })
 
-const Failure = (code: string) =>
+const ErrorEnvelope = (code: string) =>
   Schema.Struct({
     error: Schema.Struct({
       code: Schema.Literal(code),
@@ -77,52 +87,54 @@ const Failure = (code: string) =>
     }),
   })
 
-const Caller = Schema.Struct({ id: Schema.NonEmptyString })
+const CurrentUser = Schema.Struct({ id: Schema.NonEmptyString })
 
-const health = Effect.fnUntraced(function* (url: string) {
+const checkHealth = Effect.fnUntraced(function* (url: string) {
   const answer = yield* get(`${url}/api/v1/public/health`)
-  yield* is(200)(answer)
-  yield* holds(Healthy)(answer)
+  yield* expectStatus(200)(answer)
+  yield* decodeBody(Healthy)(answer)
   return "healthy"
 })
 
-const ready = Effect.fnUntraced(function* (url: string) {
+const checkReadiness = Effect.fnUntraced(function* (url: string) {
   const answer = yield* get(`${url}/api/v1/public/health/ready`)
-  const { components, status } = yield* holds(Ready)(answer)
+  const { components, status } = yield* decodeBody(Ready)(answer)
   const parts = Object.entries(components).map(([name, part]) => `${name} ${part.status}`)
   const detail = `${status}: ${parts.join(", ")}`
   return answer.status === 200 && status !== "unhealthy"
     ? detail
-    : yield* new Wrong({ message: `${answer.status}, ${detail}` })
+    : yield* new CheckFailed({ message: `${answer.status}, ${detail}` })
 })
 
-const unknownRoute = Effect.fnUntraced(function* (url: string) {
+const checkUnknownRoute = Effect.fnUntraced(function* (url: string) {
   const answer = yield* get(`${url}/api/v1/public/no-such-route`)
-  yield* is(404)(answer)
-  yield* holds(Failure("NOT_FOUND"))(answer)
-  return "404 in the envelope"
+  yield* expectStatus(404)(answer)
+  yield* decodeBody(ErrorEnvelope("NOT_FOUND"))(answer)
+  return "404 with an error envelope"
 })
 
-const me = (url: string) => `${url}/api/v1/app/users/me`
+const currentUserUrl = (url: string) => `${url}/api/v1/app/users/me`
 
-const withoutToken = Effect.fnUntraced(function* (url: string) {
-  const answer = yield* get(me(url))
-  yield* is(401)(answer)
-  yield* holds(Failure("AUTHENTICATION_ERROR"))(answer)
+const checkWithoutToken = Effect.fnUntraced(function* (url: string) {
+  const answer = yield* get(currentUserUrl(url))
+  yield* expectStatus(401)(answer)
+  yield* decodeBody(ErrorEnvelope("AUTHENTICATION_ERROR"))(answer)
   return /^bearer\b/i.test(answer.headers["www-authenticate"] ?? "")
-    ? "401 in the envelope"
-    : yield* new Wrong({ message: "401 without WWW-Authenticate: Bearer" })
+    ? "401 with an error envelope"
+    : yield* new CheckFailed({ message: "401 without WWW-Authenticate: Bearer" })
 })
 
-const withToken = Effect.fnUntraced(function* (url: string, token: Redacted.Redacted) {
-  const answer = yield* get(me(url), { authorization: `Bearer ${Redacted.value(token)}` })
-  yield* is(200)(answer)
-  yield* holds(Caller)(answer)
+const checkWithToken = Effect.fnUntraced(function* (url: string, token: Redacted.Redacted) {
+  const answer = yield* get(currentUserUrl(url), {
+    authorization: `Bearer ${Redacted.value(token)}`,
+  })
+  yield* expectStatus(200)(answer)
+  yield* decodeBody(CurrentUser)(answer)
   return "200"
 })
 
-/** CONTRACT section 1: what every answer has. */
-const headers: Readonly<Record<string, RegExp>> = {
+/** The headers of every answer (CONTRACT section 1). */
+const expectedHeaders: Readonly<Record<string, RegExp>> = {
   "x-request-id": /^[\w.-]{1,128}$/,
   "x-api-version": /^v\d+$/,
   "x-api-latest-version": /^v\d+$/,
@@ -133,39 +145,41 @@ const headers: Readonly<Record<string, RegExp>> = {
   "content-security-policy": /default-src 'none'/,
 }
 
-const protection = Effect.fnUntraced(function* (url: string, hsts: boolean) {
+const checkHeaders = Effect.fnUntraced(function* (url: string, requiresHsts: boolean) {
   const answer = yield* get(`${url}/api/v1/public/health`)
-  const secure = hsts && url.startsWith("https:")
+  const isHstsExpected = requiresHsts && url.startsWith("https:")
   const expected = {
-    ...headers,
-    ...(secure && { "strict-transport-security": /max-age=[1-9]/i }),
+    ...expectedHeaders,
+    ...(isHstsExpected && { "strict-transport-security": /max-age=[1-9]/i }),
   }
   const wrong = Object.entries(expected)
-    .filter(([name, form]) => !form.test(answer.headers[name] ?? ""))
+    .filter(([name, pattern]) => !pattern.test(answer.headers[name] ?? ""))
     .map(([name]) => name)
   return wrong.length === 0
-    ? `versions and security${secure ? ", HSTS too" : ""}`
-    : yield* new Wrong({ message: `missing or wrong: ${wrong.join(", ")}` })
+    ? `version and security headers${isHstsExpected ? ", HSTS" : ""}`
+    : yield* new CheckFailed({ message: `missing or wrong: ${wrong.join(", ")}` })
 })
 
-const is =
+const expectStatus =
   (status: number) =>
-  (answer: Answer): Effect.Effect<void, Wrong> =>
+  (answer: Answer): Effect.Effect<void, CheckFailed> =>
     answer.status === status
       ? Effect.void
-      : Effect.fail(new Wrong({ message: `answered ${answer.status} instead of ${status}` }))
+      : Effect.fail(new CheckFailed({ message: `answered ${answer.status} instead of ${status}` }))
 
-/** The body as JSON of this form. What it is instead is not told: it may be anybody's. */
-const holds =
+/** Decodes the body as JSON. The error does not quote the body, which may come from another service. */
+const decodeBody =
   <A>(schema: Schema.Codec<A, unknown>) =>
-  (answer: Answer): Effect.Effect<A, Wrong> =>
+  (answer: Answer): Effect.Effect<A, CheckFailed> =>
     Schema.decodeEffect(Schema.fromJsonString(schema))(answer.text).pipe(
-      Effect.mapError(() => new Wrong({ message: `${answer.status} with an unexpected body` })),
+      Effect.mapError(
+        () => new CheckFailed({ message: `${answer.status} with an unexpected body` }),
+      ),
     )
 
-/** A redirection is an answer, so that a token goes nowhere but where it was meant for. */
-const get = (url: string, sent: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(HttpClient.HttpClient, (client) => client.get(url, { headers: sent })).pipe(
+/** Does not follow redirects, so that the token is sent only to the given URL. */
+const get = (url: string, headers: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(HttpClient.HttpClient, (client) => client.get(url, { headers })).pipe(
     Effect.flatMap((response) =>
       Effect.map(response.text, (text): Answer => ({
         status: response.status,
@@ -173,16 +187,16 @@ const get = (url: string, sent: Readonly<Record<string, string>> = {}) =>
         text,
       })),
     ),
-    Effect.mapError(({ reason }) => new Wrong({ message: `no answer: ${codeOf(reason)}` })),
+    Effect.mapError(({ reason }) => new CheckFailed({ message: `no answer: ${codeOf(reason)}` })),
     Effect.timeoutOrElse({
       duration: "5 seconds",
-      orElse: () => Effect.fail(new Wrong({ message: "no answer in 5 s" })),
+      orElse: () => Effect.fail(new CheckFailed({ message: "no answer in 5 s" })),
     }),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
     Effect.provide(FetchHttpClient.layer),
   )
 
-/** ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED and so on are in the cause of the cause. */
+/** Returns the first code in the chain of causes, such as ECONNREFUSED, ENOTFOUND or CERT_HAS_EXPIRED. */
 const codeOf = (failure: unknown): string => {
   if (typeof failure !== "object" || failure === null) return "the connection failed"
   if ("code" in failure && typeof failure.code === "string") return failure.code

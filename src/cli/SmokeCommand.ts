@@ -1,25 +1,25 @@
 import { Config, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { CommandFailed, flag, json, print } from "./Output.ts"
-import { during } from "./Progress.ts"
+import { withProgress } from "./Progress.ts"
 import { results } from "./Results.ts"
 import { table } from "./Table.ts"
 
-/** fetch refuses URLs with a name and password in them. */
-const isService = (text: string) => {
+/** Refuses URLs with a user name or password, because fetch does. */
+const isServiceUrl = (text: string) => {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false
   const { hash, password, search, username } = new URL(text)
   return [hash, password, search, username].every((part) => part === "")
 }
 
 const url = Argument.String("url").pipe(
-  Argument.withDescription("Where the service is, e.g. https://api.example.com"),
-  Argument.filter(isService, () => "an http:// or https:// URL without query or password"),
+  Argument.withDescription("Base URL of the service, such as https://api.example.com"),
+  Argument.filter(isServiceUrl, () => "an http:// or https:// URL without query or password"),
 )
 
 const wait = Flag.Int("wait").pipe(
   Flag.withMetavar("seconds"),
-  Flag.withDescription("How long the service may take to come up. Default 30"),
+  Flag.withDescription("Seconds that the service may take to come up, 0 to 3600. Default 30"),
   Flag.filter(
     (seconds) => seconds >= 0 && seconds <= 3600,
     () => "0 to 3600",
@@ -27,20 +27,20 @@ const wait = Flag.Int("wait").pipe(
   Flag.withDefault(30),
 )
 
-const staging = flag("staging", "Do not ask for HSTS, which only ENVIRONMENT=production sends")
+const staging = flag("staging", "Do not require HSTS, which only ENVIRONMENT=production sends")
 
-/** From the environment alone: an argument would be in the list of processes. */
+/** Read only from the environment: an argument would be visible in the process list. */
 const token = Config.Redacted("PLINTH_TOKEN").pipe(Config.withDefault(null))
 
 export const command = Command.make("smoke", { url, wait, staging, json }, (options) =>
   Effect.gen(function* () {
     const { smoke } = yield* Effect.promise(() => import("./Smoke.ts"))
     const service = options.url.replace(/\/+$/, "")
-    const checks = yield* during(`Checking ${service}`)(
+    const checks = yield* withProgress(`Checking ${service}`)(
       smoke({
         url: service,
-        wait: options.wait,
-        hsts: !options.staging,
+        waitSeconds: options.wait,
+        requiresHsts: !options.staging,
         token: yield* token,
       }),
     )
@@ -61,7 +61,7 @@ export const command = Command.make("smoke", { url, wait, staging, json }, (opti
 ).pipe(
   Command.withShortDescription("Check a deployed service from outside"),
   Command.withDescription(
-    "Check a deployed service by HTTP alone, without settings and database: health, readiness, headers, and the answers to an unknown route, to nobody and, with PLINTH_TOKEN in the environment, to a user. Each check takes at most 5 s. Exits 1 when one fails. With --json: {status,url,checks:[{check,status,detail}]}.",
+    "Check a deployed service over HTTP. Needs no settings and no database. Checks health, readiness, headers, and the answers to an unknown route, to a request without a token and, if PLINTH_TOKEN is set, to a request with that token. Each check takes at most 5 s. Exits with 1 if one fails. With --json: {status,url,checks:[{check,status,detail}]}.",
   ),
   Command.withExamples([
     { command: "plinth smoke https://api.example.com", description: "After a deployment" },

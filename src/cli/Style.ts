@@ -3,7 +3,7 @@ import { styleText } from "node:util"
 export type Style = Parameters<typeof styleText>[0]
 type Stream = "stdout" | "stderr"
 
-/** In these colours where this goes to a terminal, unless NO_COLOR or TERM=dumb says otherwise; FORCE_COLOR asks for them everywhere. */
+/** Colours text for a terminal, unless NO_COLOR or TERM=dumb is set; with FORCE_COLOR, everywhere. */
 export const styled = (stream: Stream, style: Style, text: string) =>
   styleText(style, text, { stream: process[stream] })
 

@@ -1,10 +1,10 @@
 import stringWidth from "string-width"
-import { plain } from "./Output.ts"
+import { printable } from "./Output.ts"
 import { type Style, styled } from "./Style.ts"
 
 type Cell = string | number | boolean | null
 
-/** Rows under their column names, aligned; on a terminal, within its width. */
+/** Aligns rows under their column names; on a terminal, within its width. */
 export const table = (
   columns: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<Cell>>,
@@ -12,24 +12,24 @@ export const table = (
   tableWithin(process.stdout.isTTY ? process.stdout.columns || 80 : Infinity, columns, rows)
 
 /**
- * No line is wider than `room`: the widest columns give way, the first one last, and what is cut off has an ellipsis in
- * its place. Where not even that is enough, a block of names and values for each row.
+ * Formats a table at most `maxWidth` characters wide. Truncates the widest columns first and the first column
+ * last, with an ellipsis. If that is not enough, formats a block of names and values for each row.
  */
 export const tableWithin = (
-  room: number,
+  maxWidth: number,
   columns: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<Cell>>,
 ): string => {
   const cells = rows.map((row) => row.map(textOf))
-  const widths = fit(
-    columns.map((_, at) => maxWidth([columns, ...cells].map((row) => row[at] ?? ""))),
-    room,
+  const widths = fitWidths(
+    columns.map((_, at) => widthOf([columns, ...cells].map((row) => row[at] ?? ""))),
+    maxWidth,
   )
   if (widths === null) {
     return cells
       .map((row) =>
-        pairs(columns, row)
-          .map((line) => cut(line, room))
+        alignedPairs(columns, row)
+          .map((line) => truncate(line, maxWidth))
           .join("\n"),
       )
       .join("\n\n")
@@ -40,7 +40,8 @@ export const tableWithin = (
   ) =>
     row
       .map((cell, at) => {
-        const text = at === row.length - 1 ? cut(cell, widths[at] ?? 0) : pad(cell, widths[at] ?? 0)
+        const text =
+          at === row.length - 1 ? truncate(cell, widths[at] ?? 0) : pad(cell, widths[at] ?? 0)
         const style = styleAt(cell, at)
         return style === undefined ? text : styled("stdout", style, text)
       })
@@ -52,12 +53,12 @@ export const tableWithin = (
   ].join("\n")
 }
 
-/** Names and values of one thing, aligned. */
-export const list = (value: Readonly<Record<string, Cell>>): string =>
-  pairs(Object.keys(value), Object.values(value).map(textOf)).join("\n")
+/** Formats one value: its fields as aligned names and values. */
+export const keyValues = (value: Readonly<Record<string, Cell>>): string =>
+  alignedPairs(Object.keys(value), Object.values(value).map(textOf)).join("\n")
 
-const pairs = (names: ReadonlyArray<string>, values: ReadonlyArray<string>) =>
-  names.map((name, at) => `${pad(name, maxWidth(names))}  ${values[at] ?? ""}`.trimEnd())
+const alignedPairs = (names: ReadonlyArray<string>, values: ReadonlyArray<string>) =>
+  names.map((name, at) => `${pad(name, widthOf(names))}  ${values[at] ?? ""}`.trimEnd())
 
 const styles: Readonly<Record<string, Style>> = {
   ok: "green",
@@ -70,22 +71,22 @@ const styles: Readonly<Record<string, Style>> = {
 const styleOf = (column: string, cell: string) =>
   column === "status" || column === "state" ? styles[cell] : undefined
 
-const textOf = (cell: Cell) => (cell === null ? "-" : plain(String(cell)))
+const textOf = (cell: Cell) => (cell === null ? "-" : printable(String(cell)))
 
-const maxWidth = (texts: ReadonlyArray<string>) =>
+const widthOf = (texts: ReadonlyArray<string>) =>
   Math.max(...texts.map((text) => stringWidth(text)))
 
-/** A column is not made narrower than this to make room. */
-const narrowest = 8
+/** Columns are not truncated below this width. */
+const minColumnWidth = 8
 
-const fit = (wanted: ReadonlyArray<number>, room: number) => {
-  const widths = [...wanted]
-  for (let excess = sum(widths) + 2 * (widths.length - 1) - room; excess > 0; excess -= 1) {
+const fitWidths = (naturalWidths: ReadonlyArray<number>, maxWidth: number) => {
+  const widths = [...naturalWidths]
+  for (let excess = sum(widths) + 2 * (widths.length - 1) - maxWidth; excess > 0; excess -= 1) {
     const others = widths.slice(1)
     const widest = others.indexOf(Math.max(...others)) + 1
-    const at = (widths[widest] ?? 0) > narrowest ? widest : 0
+    const at = (widths[widest] ?? 0) > minColumnWidth ? widest : 0
     const width = widths[at] ?? 0
-    if (width <= narrowest) return null
+    if (width <= minColumnWidth) return null
     widths[at] = width - 1
   }
   return widths
@@ -95,18 +96,18 @@ const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, one) => t
 
 const segmenter = new Intl.Segmenter()
 
-/** Of no more than so many columns, with an ellipsis in place of what is cut off. */
-export const cut = (text: string, width: number) => {
+/** Truncates text to `width` characters of the terminal, with an ellipsis. */
+export const truncate = (text: string, width: number) => {
   if (stringWidth(text) <= width) return text
-  let kept = ""
+  let prefix = ""
   for (const { segment } of segmenter.segment(text)) {
-    if (stringWidth(kept + segment) >= width) break
-    kept += segment
+    if (stringWidth(prefix + segment) >= width) break
+    prefix += segment
   }
-  return `${kept}…`
+  return `${prefix}…`
 }
 
 const pad = (text: string, width: number) => {
-  const shown = cut(text, width)
+  const shown = truncate(text, width)
   return shown + " ".repeat(width - stringWidth(shown))
 }

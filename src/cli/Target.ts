@@ -4,30 +4,31 @@ import { CommandFailed } from "./Output.ts"
 
 const url = Config.String("PLINTH_URL").pipe(Config.withDefault(null))
 
-/** From the environment alone: an argument would be in the list of processes. */
+/** Read only from the environment: an argument would be visible in the process list. */
 const token = Config.Redacted("PLINTH_TOKEN").pipe(Config.withDefault(null))
 
-/** The methods that commands call: of the service at PLINTH_URL; without it, those of this process. */
-export const methodsOr = <E, R>(here: Effect.Effect<Layer.Layer<PlinthRpc, E, R>>) =>
+/** The RPC methods that commands call: of the service at PLINTH_URL or, if it is not set, of this process. */
+export const rpcLayer = <E, R>(local: Effect.Effect<Layer.Layer<PlinthRpc, E, R>>) =>
   Layer.unwrap(
     Effect.gen(function* (): Effect.fn.Return<
       Layer.Layer<PlinthRpc, E, R>,
       CommandFailed | Config.ConfigError
     > {
-      const service = yield* url
-      if (service === null || service === "") return yield* here
-      if (!/^https?:\/\/[^/]/.test(service) || !URL.canParse(service)) {
+      const serviceUrl = yield* url
+      if (serviceUrl === null || serviceUrl === "") return yield* local
+      if (!/^https?:\/\/[^/]/.test(serviceUrl) || !URL.canParse(serviceUrl)) {
         return yield* new CommandFailed({
-          message: "PLINTH_URL must be like https://api.example.com",
+          message: "PLINTH_URL must be a URL such as https://api.example.com",
         })
       }
       const secret = yield* token
       if (secret === null) {
         return yield* new CommandFailed({
-          message: "PLINTH_TOKEN is not set: give one of RPC_TOKEN of the service at PLINTH_URL",
+          message:
+            "PLINTH_TOKEN is not set: use one of the RPC_TOKEN values of the service at PLINTH_URL",
         })
       }
       const client = yield* Effect.promise(() => import("../rpc/RpcClient.ts"))
-      return client.PlinthRpc.layer({ url: service, token: secret, caller: "cli" })
+      return client.PlinthRpc.layer({ url: serviceUrl, token: secret, caller: "cli" })
     }),
   )

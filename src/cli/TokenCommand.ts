@@ -4,32 +4,32 @@ import { isEmailAddress } from "../domain/Email.ts"
 import { isSubject } from "../domain/Identity.ts"
 
 const sub = Flag.String("sub").pipe(
-  Flag.withDescription("Whom the token speaks for: the id of the user, 1 to 255 characters"),
-  Flag.filter(isSubject, () => "1 to 255 characters that are not all blank"),
+  Flag.withDescription("Id of the user, 1 to 255 characters"),
+  Flag.filter(isSubject, () => "1 to 255 characters, not all blank"),
 )
 
 const email = Flag.String("email").pipe(
-  Flag.withDescription("E-mail of the user; a new one becomes his at the next request"),
+  Flag.withDescription("E-mail of the user. A new e-mail is stored at the next request"),
   Flag.filter(isEmailAddress, () => "an e-mail address"),
   Flag.optional,
 )
 
 const role = Flag.Literals("role", ["user", "admin"]).pipe(
   Flag.withDescription(
-    "What a user who does not exist yet starts as; one who does keeps the role in the database. For superadmin: plinth users promote",
+    "Role of a new user; an existing user keeps their role in the database. For superadmin: plinth users promote",
   ),
   Flag.optional,
 )
 
-/** A year: what lives longer than that is forgotten, and cannot be taken back but by a new SECRET_KEY. */
+/** One year. Tokens cannot be revoked, except all at once with a new SECRET_KEY. */
 const maxLifetimeSeconds = 31_536_000
 
-const units: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 }
+const secondsPerUnit: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 }
 
-/** `3600`, `90s`, `15m`, `12h` or `30d`, in seconds. */
-const secondsOf = (text: string) => {
+/** Parses `3600`, `90s`, `15m`, `12h` or `30d` to seconds. */
+const parseSeconds = (text: string) => {
   const [, count = "", unit = ""] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? []
-  const seconds = Number(count) * (units[unit] ?? 0)
+  const seconds = Number(count) * (secondsPerUnit[unit] ?? 0)
   return seconds >= 1 && seconds <= maxLifetimeSeconds ? Option.some(seconds) : Option.none()
 }
 
@@ -38,7 +38,7 @@ const expiresIn = Flag.String("expires-in").pipe(
   Flag.withDescription(
     "Lifetime: seconds, or a number with s, m, h or d; at most 365d. Default 24h",
   ),
-  Flag.filterMap(secondsOf, () => "seconds, or 90s, 15m, 12h, 30d; at most 365d"),
+  Flag.filterMap(parseSeconds, () => "seconds, or 90s, 15m, 12h, 30d; at most 365d"),
   Flag.withDefault(Duration.toSeconds("24 hours")),
 )
 
@@ -50,12 +50,12 @@ const mint = Command.make("mint", { sub, email, role, expiresIn }, (options) =>
 ).pipe(
   Command.withShortDescription("Sign a bearer token and print it"),
   Command.withDescription(
-    "Sign a bearer token with the first SECRET_KEY and print it, alone, on stdout. The API takes it beside those of the configured provider. Needs no database: the user is made by his first request.",
+    "Sign a bearer token with the first SECRET_KEY and print only the token. The API accepts it in addition to tokens of the configured provider. Needs no database: the first request with the token creates the user.",
   ),
   Command.withExamples([
     {
       command: "plinth token mint --sub ada --email ada@example.com",
-      description: "A token for a first look",
+      description: "To try the API",
     },
     {
       command: "TOKEN=$(plinth token mint --sub ops --role admin --expires-in 15m)",
@@ -66,7 +66,7 @@ const mint = Command.make("mint", { sub, email, role, expiresIn }, (options) =>
 
 export const command = Command.make("token").pipe(
   Command.withShortDescription("Sign tokens"),
-  Command.withDescription("Tokens that Plinth signs itself, with SECRET_KEY."),
+  Command.withDescription("Sign tokens with SECRET_KEY."),
   Command.withExamples([{ command: "plinth token mint --sub ada" }]),
   Command.withSubcommands([mint]),
 )

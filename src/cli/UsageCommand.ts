@@ -8,11 +8,9 @@ const show = Command.make(
   "show",
   {
     json,
-    user: Argument.String("user").pipe(
-      Argument.withDescription("Id of a user, or e-mail where no user has such an id"),
-    ),
+    user: Argument.String("user").pipe(Argument.withDescription("Id or e-mail of the user")),
     days: Flag.Int("days").pipe(
-      Flag.withDescription("The last so many days of UTC, today included, 1 to 365. Default 30"),
+      Flag.withDescription("Number of days (UTC), including today, 1 to 365. Default 30"),
       Flag.filter(
         (days) => days >= 1 && days <= 365,
         () => "1 to 365",
@@ -22,9 +20,9 @@ const show = Command.make(
   },
   (options) => Effect.flatMap(actions, (usage) => usage.show(options)),
 ).pipe(
-  Command.withShortDescription("Show what a user used"),
+  Command.withShortDescription("Show the usage of a user"),
   Command.withDescription(
-    "Show what a user used in the last days, beside as many days before. What was counted in the last seconds may be missing. With --json: as GET /admin/usage/summary/{user_id}.",
+    "Show the usage of a user in the last days, compared with the same number of days before. Usage of the last few seconds may be missing. With --json: the shape of GET /admin/usage/summary/{user_id}.",
   ),
   Command.withExamples([
     { command: "plinth usage show ada" },
@@ -33,9 +31,9 @@ const show = Command.make(
 )
 
 export const command = Command.make("usage").pipe(
-  Command.withShortDescription("Show what users used"),
+  Command.withShortDescription("Show the usage of users"),
   Command.withDescription(
-    "What users used, as an operator: no token of a user is needed. With PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN) of the service there.",
+    "Show the usage of users as an operator: no user token is needed. Works on the database; with PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN values), on the service at that URL.",
   ),
   Command.withExamples([{ command: "plinth usage show ada@example.com" }]),
   Command.withSubcommands([show]),

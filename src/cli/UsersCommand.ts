@@ -3,37 +3,35 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { isEmailAddress } from "../domain/Email.ts"
 import { isSubject } from "../domain/Identity.ts"
 import { Role } from "../domain/User.ts"
-import { yes, yesOrTerminal } from "./Confirmation.ts"
+import { yes, requireYesOrTerminal } from "./Confirmation.ts"
 import { flag, json } from "./Output.ts"
 
 const actions = Effect.promise(() => import("./ManageUsers.ts"))
 
-const user = Argument.String("user").pipe(
-  Argument.withDescription("Id of a user, or e-mail where no user has such an id"),
-)
+const user = Argument.String("user").pipe(Argument.withDescription("Id or e-mail of the user"))
 
 const subject = (name: string, description: string) =>
   Argument.String(name).pipe(
     Argument.withDescription(description),
-    Argument.filter(isSubject, () => "1 to 255 characters that are not all blank"),
+    Argument.filter(isSubject, () => "1 to 255 characters, not all blank"),
   )
 
-const listing = Command.make(
+const list = Command.make(
   "list",
   {
     json,
     role: Flag.Literals("role", Role.literals).pipe(
-      Flag.withDescription("Only users of this role"),
+      Flag.withDescription("Only users with this role"),
       Flag.optional,
     ),
     active: flag("active", "Only active users"),
     inactive: flag("inactive", "Only deactivated users"),
     search: Flag.String("search").pipe(
-      Flag.withDescription("Only users with this in their e-mail or name, in any case"),
+      Flag.withDescription("Only users with this text in their e-mail or name, ignoring case"),
       Flag.optional,
     ),
     limit: Flag.Int("limit").pipe(
-      Flag.withDescription("How many at most, 1 to 1000. Default 20"),
+      Flag.withDescription("Maximum number of users, 1 to 1000. Default 20"),
       Flag.filter(
         (limit) => limit >= 1 && limit <= 1000,
         () => "1 to 1000",
@@ -41,7 +39,7 @@ const listing = Command.make(
       Flag.withDefault(20),
     ),
     skip: Flag.Int("skip").pipe(
-      Flag.withDescription("How many to pass over. Default 0"),
+      Flag.withDescription("Number of users to skip. Default 0"),
       Flag.filter(
         (skip) => skip >= 0 && Number.isSafeInteger(skip),
         () => "0 or more",
@@ -70,7 +68,7 @@ const show = Command.make("show", { user, json }, (options) =>
   Effect.flatMap(actions, (users) => users.show(options)),
 ).pipe(
   Command.withShortDescription("Show a user"),
-  Command.withDescription("Show all that is known of a user. With --json: as the admin API does."),
+  Command.withDescription("Show a user with all fields. With --json: as the admin API does."),
   Command.withExamples([{ command: "plinth users show ada@example.com" }]),
 )
 
@@ -78,9 +76,9 @@ const create = Command.make(
   "create",
   {
     json,
-    id: subject("id", "The `sub` of the tokens that will speak for the user"),
+    id: subject("id", "The `sub` claim of the user's tokens"),
     email: Flag.String("email").pipe(
-      Flag.withDescription("E-mail; nobody else may have it"),
+      Flag.withDescription("E-mail; must not belong to another user"),
       Flag.filter(isEmailAddress, () => "an e-mail address"),
       Flag.optional,
     ),
@@ -93,15 +91,15 @@ const create = Command.make(
       Flag.optional,
     ),
     role: Flag.Literals("role", Role.literals).pipe(
-      Flag.withDescription("Default user"),
+      Flag.withDescription("Role of the user. Default user"),
       Flag.withDefault("user" as const),
     ),
   },
   (options) => Effect.flatMap(actions, (users) => users.create(options)),
 ).pipe(
-  Command.withShortDescription("Create a user before his first sign-in"),
+  Command.withShortDescription("Create a user before their first sign-in"),
   Command.withDescription(
-    "Create a user before his first sign-in, for instance the first admin. Without it he is made by his first request.",
+    "Create a user before their first sign-in, for instance the first admin. Otherwise the first request of a user creates them.",
   ),
   Command.withExamples([
     { command: "plinth users create ada --email ada@example.com --role superadmin" },
@@ -114,7 +112,7 @@ const promote = Command.make(
     user,
     json,
     role: Flag.Literals("role", ["admin", "superadmin"]).pipe(
-      Flag.withDescription("What he becomes. Default admin"),
+      Flag.withDescription("The new role. Default admin"),
       Flag.withDefault("admin" as const),
     ),
   },
@@ -122,7 +120,7 @@ const promote = Command.make(
 ).pipe(
   Command.withShortDescription("Make a user an admin or a superadmin"),
   Command.withDescription(
-    "Make a user an admin or a superadmin. He has the role within 2 seconds, without a new token.",
+    "Make a user an admin or a superadmin. Takes effect within 2 seconds; no new token needed.",
   ),
   Command.withExamples([
     { command: "plinth users promote ada@example.com" },
@@ -136,15 +134,15 @@ const demote = Command.make(
     user,
     json,
     role: Flag.Literals("role", ["user", "admin"]).pipe(
-      Flag.withDescription("What he becomes. Default user"),
+      Flag.withDescription("The new role. Default user"),
       Flag.withDefault("user" as const),
     ),
   },
   (options) => Effect.flatMap(actions, (users) => users.demote(options)),
 ).pipe(
-  Command.withShortDescription("Take a role away from an admin"),
+  Command.withShortDescription("Demote an admin or superadmin"),
   Command.withDescription(
-    "Take a role away from an admin or superadmin. The last active admin keeps his.",
+    "Demote an admin or superadmin to a lower role. The last active admin cannot be demoted.",
   ),
   Command.withExamples([{ command: "plinth users demote ada@example.com" }]),
 )
@@ -152,18 +150,20 @@ const demote = Command.make(
 const activate = Command.make("activate", { user, json }, (options) =>
   Effect.flatMap(actions, (users) => users.activate(options)),
 ).pipe(
-  Command.withShortDescription("Let a deactivated user in again"),
-  Command.withDescription("Let a deactivated user in again, with all he had."),
+  Command.withShortDescription("Activate a deactivated user"),
+  Command.withDescription(
+    "Activate a deactivated user, who can then sign in again and has all their data.",
+  ),
   Command.withExamples([{ command: "plinth users activate ada@example.com" }]),
 )
 
 const deactivate = Command.make("deactivate", { user, json, yes }, (options) =>
   Effect.flatMap(actions, (users) => users.deactivate(options)),
 ).pipe(
-  Command.validate((options) => yesOrTerminal(options.yes)),
-  Command.withShortDescription("Shut a user out"),
+  Command.validate((options) => requireYesOrTerminal(options.yes)),
+  Command.withShortDescription("Deactivate a user"),
   Command.withDescription(
-    "Shut a user out, whatever token he has, within 2 seconds and everywhere. Deletes nothing: `activate` takes it back. The last active admin stays. Asks first, unless --yes is given.",
+    "Deactivate a user: within 2 seconds, every process refuses all their tokens. Deletes nothing; `plinth users activate` undoes it. The last active admin cannot be deactivated. Asks for confirmation unless --yes is given.",
   ),
   Command.withExamples([
     { command: "plinth users deactivate ada@example.com" },
@@ -173,13 +173,13 @@ const deactivate = Command.make("deactivate", { user, json, yes }, (options) =>
 
 const relink = Command.make(
   "relink",
-  { user, to: subject("to", "The `sub` he signs in with from now on"), json, yes },
+  { user, to: subject("to", "The `sub` that the user signs in with from now on"), json, yes },
   (options) => Effect.flatMap(actions, (users) => users.relink(options)),
 ).pipe(
-  Command.validate((options) => yesOrTerminal(options.yes)),
-  Command.withShortDescription("Give a user, with all he owns, another `sub`"),
+  Command.validate((options) => requireYesOrTerminal(options.yes)),
+  Command.withShortDescription("Change the `sub` of a user"),
   Command.withDescription(
-    "Give a user, with all he owns, another `sub`: the way out when somebody signs in with a new one and is refused because his e-mail belongs to the old one. Make sure that both are the same person. The old `sub` becomes a stranger. Asks first, unless --yes is given.",
+    "Change the `sub` of a user, who keeps all their data. Use it when a person signs in with a new `sub` and is refused because their e-mail belongs to the old one. Make sure that both are the same person. The old `sub` no longer identifies the user. Asks for confirmation unless --yes is given.",
   ),
   Command.withExamples([{ command: "plinth users relink ada@example.com 'auth0|5f7c8ec7'" }]),
 )
@@ -187,8 +187,8 @@ const relink = Command.make(
 export const command = Command.make("users").pipe(
   Command.withShortDescription("Find, create, promote, deactivate and relink users"),
   Command.withDescription(
-    "Users, as an operator: no token of a user is needed, and what is changed is in the audit log. Works on the database, also while servers run; with PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN) on the service there.",
+    "Manage users as an operator: no user token is needed, and changes are recorded in the audit log. Works on the database, even while servers run; with PLINTH_URL and PLINTH_TOKEN (one of its RPC_TOKEN values), on the service at that URL.",
   ),
   Command.withExamples([{ command: "plinth users list" }]),
-  Command.withSubcommands([listing, show, create, promote, demote, activate, deactivate, relink]),
+  Command.withSubcommands([list, show, create, promote, demote, activate, deactivate, relink]),
 )

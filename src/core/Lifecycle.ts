@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { Settings } from "./Settings.ts"
+import { Settings } from "./settings/Settings.ts"
 import { currentSteadyMillis } from "./SteadyClock.ts"
 
 /**

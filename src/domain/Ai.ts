@@ -1,19 +1,19 @@
 import { Schema } from "effect"
 
-/** `google` is Gemini. `echo` needs no account: it repeats what it was told, for who tries things out. */
+/** `google` is Gemini. `echo` needs no account: it repeats the last user message, for trying things out. */
 export const aiProviders = ["openai", "anthropic", "google", "echo"] as const
 export const AiProviderName = Schema.Literals(aiProviders)
 export type AiProviderName = typeof AiProviderName.Type
 
-/** By the name of a model, whose it is; null: not to be told from it. */
-export const familyOf = (model: string): AiProviderName | null => {
+/** The provider of a model, by the model's name; null for an unknown name. */
+export const providerOfModel = (model: string): AiProviderName | null => {
   if (/^(?:gpt-|chatgpt-|o\d)/.test(model)) return "openai"
   if (model.startsWith("claude-")) return "anthropic"
   if (model.startsWith("gemini-")) return "google"
   return model === "echo" ? "echo" : null
 }
 
-/** Those that a metric tells by name, beside the ones of the settings: their number is bounded. */
+/** Models that metrics label by name, beside those in the settings. All others are `other`, to bound the labels. */
 export const knownModels: ReadonlyArray<string> = [
   "gpt-4o",
   "gpt-4o-mini",
@@ -46,7 +46,7 @@ export interface AiMessage {
   readonly content: string
 }
 
-/** What a model of a provider is asked. `key`: the same for the same call; null where nobody repeats it. */
+/** One call to a provider. `key` is the idempotency key, equal for retries of the same request; null without one. */
 export interface AiCall {
   readonly model: string
   readonly messages: ReadonlyArray<AiMessage>
@@ -55,7 +55,7 @@ export interface AiCall {
   readonly key: string | null
 }
 
-/** What the provider counted. Null: it did not say, which is another thing than 0. */
+/** Token counts reported by the provider. Null means not reported, which differs from 0. */
 export interface AiTokens {
   readonly prompt: number | null
   readonly completion: number | null
@@ -63,13 +63,13 @@ export interface AiTokens {
 
 export interface AiAnswer {
   readonly content: string
-  /** The one that answered, by the provider's own words. */
+  /** The model that answered, as the provider names it. */
   readonly model: string
   readonly finish_reason: FinishReason
   readonly tokens: AiTokens
 }
 
-/** A part of a streamed answer; what is not told in it is null, and what is told later holds. */
+/** One part of a streamed answer. A null field carries no information; a later value replaces an earlier one. */
 export interface AiPart {
   readonly text: string
   readonly model: string | null
@@ -77,19 +77,19 @@ export interface AiPart {
   readonly tokens: AiTokens | null
 }
 
-const failures = {
+const failureMessages = {
   invalid_request: "the request is not valid for this model",
-  content_policy: "the request is against the content policy",
-  context_length: "the messages are longer than the model can read",
-  authentication: "the API key is not accepted",
+  content_policy: "the request violates the content policy",
+  context_length: "the messages exceed the model's context window",
+  authentication: "the API key was rejected",
   rate_limited: "too many requests",
-  overloaded: "it is overloaded",
-  unavailable: "it did not answer as it should",
+  overloaded: "the provider is overloaded",
+  unavailable: "no response, or an invalid one",
 }
 
 /**
- * A call that came to nothing, or a stream that broke. By `reason` is decided what comes next: another provider, or
- * the caller. `retry_after` in seconds, when it is known. `cause` holds no text of the provider's: it may repeat a prompt.
+ * A call that failed, or a stream that broke. `reason` decides whether another provider is tried or the caller gets the
+ * error. `retry_after` is in seconds, when known. `cause` holds no text from the provider, which may repeat a prompt.
  */
 export class AiError extends Schema.TaggedError<AiError>()("AiError", {
   provider: AiProviderName,
@@ -106,11 +106,11 @@ export class AiError extends Schema.TaggedError<AiError>()("AiError", {
   cause: Schema.optionalKey(Schema.Defect()),
 }) {
   override get message() {
-    return `${this.provider}: ${failures[this.reason]}`
+    return `${this.provider}: ${failureMessages[this.reason]}`
   }
 }
 
-/** What a caller asks of the gateway. `model` null: chosen by `complexity`, or else the default one. */
+/** A request to the gateway. With `model` null, `complexity` chooses the model; with both null, the default is used. */
 export interface AiRequest {
   readonly messages: ReadonlyArray<AiMessage>
   readonly model: string | null
@@ -119,7 +119,7 @@ export interface AiRequest {
   readonly max_tokens: number
 }
 
-/** In tokens; estimated where the provider did not say. */
+/** Token counts; estimated where the provider did not report them. */
 export const AiUsage = Schema.Struct({
   prompt_tokens: Schema.Int,
   completion_tokens: Schema.Int,
@@ -127,7 +127,7 @@ export const AiUsage = Schema.Struct({
 }).annotate({ identifier: "AiUsage" })
 export type AiUsage = typeof AiUsage.Type
 
-/** A whole answer. `latency_ms` from the request to the end of the answer, all attempts included. */
+/** A complete answer. `latency_ms` runs from the request to the end of the answer, including all attempts. */
 export const AiCompletion = Schema.Struct({
   content: Schema.String,
   model: Schema.String,
@@ -138,7 +138,7 @@ export const AiCompletion = Schema.Struct({
 }).annotate({ identifier: "AiCompletion" })
 export type AiCompletion = typeof AiCompletion.Type
 
-/** Of a streamed answer: texts, and at its end what it took. */
+/** Events of a streamed answer: text deltas, then one `end` with the totals. */
 export const AiEvent = Schema.Union([
   Schema.TaggedStruct("delta", { text: Schema.String }),
   Schema.TaggedStruct("end", { completion: AiCompletion }),

@@ -2,7 +2,7 @@ import { Effect, Schema } from "effect"
 import { Complexity } from "./Ai.ts"
 import * as Fields from "./Fields.ts"
 
-/** What clients ask of the AI gateway. The limit of bodies is lower than those of the texts. */
+/** Text in requests to the AI gateway. The limit on the request body is reached before this one. */
 const Text = (example: string) => Fields.verbatim({ max: 1_000_000, example })
 
 const Message = Schema.Struct({
@@ -10,21 +10,23 @@ const Message = Schema.Struct({
   content: Text("What is an analytical engine?"),
 }).annotate({ identifier: "AiMessage" })
 
-const isSaid = (messages: ReadonlyArray<typeof Message.Type>) =>
-  messages.some(({ role }) => role === "user") || "must have a message of the user"
+const hasUserMessage = (messages: ReadonlyArray<typeof Message.Type>) =>
+  messages.some(({ role }) => role === "user") || "must include a user message"
 
-const Messages = Fields.list(Message, { min: 1, max: 1000 }).check(Schema.makeFilter(isSaid))
+const Messages = Fields.list(Message, { min: 1, max: 1000 }).check(
+  Schema.makeFilter(hasUserMessage),
+)
 
 /**
- * Its own name, or `provider/model`. SDKs put it into a path: one takes no empty part of it, another one no dots that
- * lead out of it. No lookahead: not every client of the document knows that.
+ * A model's name, or `provider/model`. Vendor SDKs put it into a URL path, so empty segments and `..` are refused. The
+ * pattern has no lookahead, because not every OpenAPI client supports it.
  */
 const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
   Schema.isMaxLength(255),
-  Schema.isPattern(/^[\w:@-]+(?:[./][\w:@-]+)*$/u, { message: "must be the name of a model" }),
+  Schema.isPattern(/^[\w:@-]+(?:[./][\w:@-]+)*$/u, { message: "must be a model name" }),
 )
 
-const settings = {
+const options = {
   temperature: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 2 })).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(0.7)),
   ),
@@ -42,17 +44,17 @@ const chat = {
 export const AiCompletionInput = Schema.Struct({
   messages: Messages,
   model: Schema.optionalKey(Model),
-  ...settings,
+  ...options,
 }).annotate({ identifier: "AiCompletionInput" })
 
 export const AiChatInput = Schema.Struct({
   ...chat,
   model: Schema.optionalKey(Model),
-  ...settings,
+  ...options,
 }).annotate({ identifier: "AiChatInput" })
 
 export const AiRoutedInput = Schema.Struct({
   ...chat,
   complexity: Complexity.pipe(Schema.withDecodingDefaultKey(Effect.succeed("moderate" as const))),
-  ...settings,
+  ...options,
 }).annotate({ identifier: "AiRoutedInput" })

@@ -7,8 +7,8 @@ export const AuditLogId = Schema.String.pipe(Schema.brand("AuditLogId"))
 export type AuditLogId = typeof AuditLogId.Type
 
 /**
- * Who changed what about whom. Written in the transaction of the change. `actor_id` is null when an operator
- * acted through the CLI; `details` holds names and roles, never a secret.
+ * The record of one administrative change, written in the same transaction. `actor_id` is null when an operator acted
+ * through the CLI. `details` holds names and roles, never a secret.
  */
 export class AuditLog extends Model.Class<AuditLog>("AuditLog")({
   id: Model.GeneratedByApp(AuditLogId),

@@ -1,6 +1,6 @@
 /**
- * Text of a client as an answer may repeat it, in at most `maxBytes` bytes of JSON; what is cut ends with "…". Control
- * characters and lone surrogates are replaced: JSON writes each of them in six bytes.
+ * Prepares a client's text for being repeated in a response: at most `maxBytes` bytes of JSON, plus "…" when cut.
+ * Replaces control characters and lone surrogates, each of which takes six bytes in JSON.
  */
 export const echo = (text: string, maxBytes: number): string => {
   const start = text
@@ -10,15 +10,15 @@ export const echo = (text: string, maxBytes: number): string => {
   let bytes = 0
   let end = 0
   for (const character of start) {
-    bytes += bytesOf(character)
+    bytes += jsonBytesOf(character)
     if (bytes > maxBytes) return `${start.slice(0, end)}…`
     end += character.length
   }
   return start
 }
 
-/** In JSON, as UTF-8. */
-const bytesOf = (character: string) => {
+/** The size of a character in JSON, in UTF-8 bytes. */
+const jsonBytesOf = (character: string) => {
   if (character === '"' || character === "\\") return 2
   const code = character.codePointAt(0) ?? 0
   if (code < 0x80) return 1

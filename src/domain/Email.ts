@@ -1,17 +1,17 @@
 import { Schema } from "effect"
 
-/** Letters of every script (RFC 6531 §3.3), and what a name without quotes may hold (RFC 5322 §3.2.3). */
+/** Allows letters of every script (RFC 6531 §3.3) and the characters of an unquoted local part (RFC 5322 §3.2.3). */
 const address =
   /^(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*@(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-)(?:\.(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-))*$/u
 
-/** RFC 5321 §4.5.3.1, in code points, beside the @. */
+/** Maximum lengths of the parts beside the @, in code points (RFC 5321 §4.5.3.1). */
 const maxLength = { local: 64, domain: 255 }
 
 /**
- * A plain address: one mailbox, as a header may hold it. There are no angle brackets, quotes, comments, commas nor
- * `mailto:` around it, and no control, format or invisible characters in it. No character has a compatibility form
- * (RFC 8264 §9.17), so that a fullwidth `ａ` is no second `a`. Tokens, settings and operators all bring e-mails by
- * this rule.
+ * Accepts a plain address: one mailbox that is safe in a header. Rejects angle brackets, quotes, comments, commas,
+ * `mailto:`, and control, format or invisible characters. Also rejects characters with a compatibility form
+ * (RFC 8264 §9.17), so that a fullwidth `ａ` does not pass as a second `a`. Applies to e-mails from tokens, settings
+ * and operators alike.
  */
 export const isEmailAddress = (text: string) => {
   if (text.length > 2 * (maxLength.local + 1 + maxLength.domain) || !address.test(text))
@@ -29,7 +29,7 @@ const isWithin = (text: string, max: number) => text.length <= max || Array.from
 
 const isAscii = /^[!-~]+$/
 
-/** Fillers, joiners and variation selectors, some of which are letters or marks. */
+/** Matches fillers, joiners and variation selectors, some of which are letters or marks. */
 const invisible = /\p{Default_Ignorable_Code_Point}/u
 
 export const EmailAddress = Schema.String.annotate({ examples: ["ada@example.com"] })
@@ -38,44 +38,44 @@ export const EmailAddress = Schema.String.annotate({ examples: ["ada@example.com
 export type EmailAddress = typeof EmailAddress.Type
 
 /**
- * Text of anybody's that can be shown: line feeds are its only control characters, nothing in it turns the direction
- * of what comes after it, and it is Unicode.
+ * Makes untrusted text safe to display: well-formed Unicode, without control characters except line feeds, and without
+ * characters that change the direction of the text after them.
  */
-export const legible = (text: string) =>
+export const toDisplayText = (text: string) =>
   text
     .toWellFormed()
     .replaceAll(/\r\n?|[\u0085\u2028\u2029]/g, "\n")
     .replaceAll(/(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, " ")
 
-/** The same on one line, of at most `max` code points. */
-export const oneLine = (text: string, max: number) => {
-  const line = Array.from(legible(text).replaceAll(/\s+/g, " ").trim())
+/** Like `toDisplayText`, on one line of at most `max` code points. */
+export const toOneLine = (text: string, max: number) => {
+  const line = Array.from(toDisplayText(text).replaceAll(/\s+/g, " ").trim())
   return line.length <= max ? line.join("") : `${line.slice(0, max - 1).join("")}…`
 }
 
-/** One line, which cannot end its header. Made by `subjectOf`. */
+/** One line, so that it cannot end its header. Created by `subjectOf`. */
 export const Subject = Schema.String.check(
-  Schema.makeFilter((text) => text === oneLine(text, 150) || "must be one line"),
+  Schema.makeFilter((text) => text === toOneLine(text, 150) || "must be one line"),
 ).pipe(Schema.brand("Subject"))
 export type Subject = typeof Subject.Type
 
-export const subjectOf = (text: string): Subject => Subject.make(oneLine(text, 150))
+export const subjectOf = (text: string): Subject => Subject.make(toOneLine(text, 150))
 
-/** Who sends. The name is one line. */
+/** The sender of an e-mail. `name` is one line. */
 export interface Sender {
   readonly address: EmailAddress
   readonly name: string
 }
 
-/** `name <address>` of RFC 5322 §3.4, its name in quotes where it is more than plain words. */
+/** Formats `name <address>` (RFC 5322 §3.4), quoting a name that is more than plain words. */
 export const mailboxOf = ({ address, name }: Sender) => {
-  const line = oneLine(name, 100)
+  const line = toOneLine(name, 100)
   return /^[\w !#$%&'*+/=?^`{|}~-]+$/.test(line)
     ? `${line} <${address}>`
     : `"${line.replaceAll(/["\\]/g, String.raw`\$&`)}" <${address}>`
 }
 
-/** What a mail says, whoever gets it. `text` says all that `html` says. */
+/** An e-mail without its recipient. `text` has the full content of `html`. */
 export interface EmailContent {
   readonly subject: Subject
   readonly html: string
@@ -86,16 +86,16 @@ export interface EmailMessage extends EmailContent {
   readonly to: EmailAddress
 }
 
-const rejections = {
-  invalid: "something in it is not valid",
+const rejectionMessages = {
+  invalid: "its address or content is not valid",
   too_large: "it is too large",
-  key_reused: "another one was sent with its key",
-  refused: "it is not wanted",
+  key_reused: "its idempotency key was used for another e-mail",
+  refused: "the provider refuses to send it",
 }
 
 /**
- * The provider will never take this mail. `key_reused`: it has taken one with the same key and another content.
- * `cause` holds no text of the provider's, which may repeat an address.
+ * The provider will never accept this e-mail. `key_reused`: it has accepted one with the same key and other content.
+ * `cause` holds no text from the provider, which may repeat an address.
  */
 export class EmailRejectedError extends Schema.TaggedError<EmailRejectedError>()(
   "EmailRejectedError",
@@ -108,11 +108,11 @@ export class EmailRejectedError extends Schema.TaggedError<EmailRejectedError>()
     return false
   }
   override get message() {
-    return `The e-mail was rejected: ${rejections[this.reason]}`
+    return `The e-mail was rejected: ${rejectionMessages[this.reason]}`
   }
 }
 
-/** The provider takes no more for now. `retry_after` in seconds, when it is known. */
+/** The provider limits the sending rate. `retry_after` is in seconds, when known. */
 export class EmailThrottledError extends Schema.TaggedError<EmailThrottledError>()(
   "EmailThrottledError",
   { retry_after: Schema.optionalKey(Schema.Int), cause: Schema.optionalKey(Schema.Defect()) },
@@ -121,11 +121,11 @@ export class EmailThrottledError extends Schema.TaggedError<EmailThrottledError>
     return true
   }
   override get message() {
-    return "Too many e-mails"
+    return "The e-mail provider's rate limit is reached"
   }
 }
 
-/** No answer, or none that helps: the mail may have been taken. `retry_after` in seconds, when it is known. */
+/** No response, or an unclear one: the e-mail may have been accepted. `retry_after` is in seconds, when known. */
 export class EmailUnavailableError extends Schema.TaggedError<EmailUnavailableError>()(
   "EmailUnavailableError",
   { retry_after: Schema.optionalKey(Schema.Int), cause: Schema.optionalKey(Schema.Defect()) },
@@ -138,14 +138,14 @@ export class EmailUnavailableError extends Schema.TaggedError<EmailUnavailableEr
   }
 }
 
-const misconfigurations = {
-  key: "the provider does not know the API key",
+const misconfigurationMessages = {
+  key: "the provider rejected the API key",
   permission: "the API key or the sender is not allowed to send",
-  address: "there is no such provider at its base URL",
+  address: "no e-mail provider was found at the base URL",
   recipient: "ADMIN_EMAIL is not set",
 }
 
-/** Our settings are wrong: no mail will be taken before somebody mends them. */
+/** The settings are wrong: no e-mail can be sent until they are fixed. */
 export class EmailNotConfiguredError extends Schema.TaggedError<EmailNotConfiguredError>()(
   "EmailNotConfiguredError",
   {
@@ -157,11 +157,11 @@ export class EmailNotConfiguredError extends Schema.TaggedError<EmailNotConfigur
     return false
   }
   override get message() {
-    return `E-mail is not set up: ${misconfigurations[this.reason]}`
+    return `E-mail is not configured: ${misconfigurationMessages[this.reason]}`
   }
 }
 
-/** `retryable`: the same mail may be taken later. */
+/** The failures of sending an e-mail. With `retryable` true, the same e-mail may be accepted later. */
 export type EmailError =
   | EmailRejectedError
   | EmailThrottledError

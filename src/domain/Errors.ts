@@ -1,10 +1,9 @@
 import { Schema } from "effect"
 
 /**
- * What can fail on the way of a request, as types. The status of each is an annotation, its public form is
- * made in `api/Envelope.ts`: every field is public (`details`), the getter is the `message`. What must stay
- * private goes in `cause`, which never leaves the process. Those with `retryable` false fail again however often
- * a job meets them.
+ * The expected failures of requests, as types. An annotation holds the HTTP status; `api/Envelope.ts` builds the public
+ * form. Every field is public (`details`), and the getter is the `message`. Private information goes in `cause`, which
+ * never leaves the process. A job does not retry an error with `retryable` false.
  */
 
 /** A resource that does not exist, or that the caller may not know exists. */
@@ -19,9 +18,9 @@ export class NotFoundError extends Schema.TaggedError<NotFoundError>()(
   }
 }
 
-const conflicts = {
+const conflictMessages = {
   duplicate: "already exists",
-  email_taken: "with this e-mail belongs to another sign-in",
+  email_taken: "with this e-mail already exists under another sign-in",
   last_admin: "is the last active admin",
   own_account: "is your own account",
   in_progress: "with this Idempotency-Key is still running",
@@ -30,8 +29,8 @@ const conflicts = {
 }
 
 /**
- * A write that contradicts what is stored. `reason` tells which rule; `field` the column of a duplicate;
- * `retry_after`, in seconds, when it passes.
+ * A write that conflicts with stored data. `reason` names the rule, and `field` the column of a duplicate.
+ * `retry_after`, in seconds, is set when the conflict will pass.
  */
 export class ConflictError extends Schema.TaggedError<ConflictError>()(
   "ConflictError",
@@ -53,17 +52,17 @@ export class ConflictError extends Schema.TaggedError<ConflictError>()(
 ) {
   readonly retryable = false
   override get message() {
-    return `${this.resource} ${conflicts[this.reason]}`
+    return `${this.resource} ${conflictMessages[this.reason]}`
   }
 }
 
-const authentications = {
+const authenticationMessages = {
   missing_token: "Authentication required",
   invalid_token: "The token is not valid",
   expired_token: "The token has expired",
 }
 
-/** No caller: the token is absent, not acceptable, or past its `exp`. */
+/** The token is missing, not valid, or past its `exp`. */
 export class AuthenticationError extends Schema.TaggedError<AuthenticationError>()(
   "AuthenticationError",
   { reason: Schema.Literals(["missing_token", "invalid_token", "expired_token"]) },
@@ -71,17 +70,17 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
 ) {
   readonly retryable = false
   override get message() {
-    return authentications[this.reason]
+    return authenticationMessages[this.reason]
   }
 }
 
-const authorizations = {
+const authorizationMessages = {
   deactivated: "This account is deactivated",
   role_required: "Your role does not allow this",
   superadmin_required: "Only a superadmin may do this",
 }
 
-/** A known caller who may not do this. */
+/** The caller is known but not allowed to do this. */
 export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()(
   "AuthorizationError",
   { reason: Schema.Literals(["deactivated", "role_required", "superadmin_required"]) },
@@ -89,11 +88,11 @@ export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()
 ) {
   readonly retryable = false
   override get message() {
-    return authorizations[this.reason]
+    return authorizationMessages[this.reason]
   }
 }
 
-/** The plan gives no more. `limit` and `used` in the unit of the metric; used is reserved, too. */
+/** A plan's limit is reached. `limit` and `used` are in the metric's unit; `used` includes reservations. */
 export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>()(
   "QuotaExceededError",
   { metric: Schema.String, limit: Schema.Int, used: Schema.Int },
@@ -101,13 +100,13 @@ export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>()
 ) {
   readonly retryable = false
   override get message() {
-    return `The plan's limit of ${this.metric} is reached`
+    return `The plan's limit for ${this.metric} is reached`
   }
 }
 
 /**
- * An input is wrong: `issues` say where (a dotted path) and why, never the value. `field` is the first path. `more` is
- * the number of issues beyond those that are told, when there are any.
+ * The input is not valid. Each issue has a dotted path and a message, never the value. `field` is the first path.
+ * `more` is the number of issues that are not listed, if any.
  */
 export class ValidationError extends Schema.TaggedError<ValidationError>()(
   "ValidationError",
@@ -124,7 +123,7 @@ export class ValidationError extends Schema.TaggedError<ValidationError>()(
   }
 }
 
-/** Too many calls. After `retry_after` seconds one is allowed. */
+/** Too many calls. The next one is allowed after `retry_after` seconds. */
 export class RateLimitError extends Schema.TaggedError<RateLimitError>()(
   "RateLimitError",
   { retry_after: Schema.Int },
@@ -135,7 +134,7 @@ export class RateLimitError extends Schema.TaggedError<RateLimitError>()(
   }
 }
 
-/** Something the request needs is not reachable, or not set up. `retry_after` in seconds, when it is known. */
+/** A dependency is unreachable or not configured. `retry_after` is in seconds, when known. */
 export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailableError>()(
   "ServiceUnavailableError",
   {
@@ -150,10 +149,10 @@ export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailab
   }
 }
 
-/** Failures of reading one entity: there is none, or the database cannot be reached. */
+/** Failures of reading one entity: it does not exist, or the database is unreachable. */
 export type ReadError = NotFoundError | ServiceUnavailableError
 
-/** The caller's deadline came before the answer: what was asked for may have happened. */
+/** The caller's deadline passed before the response: the operation may have taken effect. */
 export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededError>()(
   "DeadlineExceededError",
   { timeout_ms: Schema.Int },
@@ -164,7 +163,7 @@ export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededEr
   }
 }
 
-/** Somebody else's service failed, or did not answer in time. What it said goes in `cause`. */
+/** An external service failed or timed out. Its response goes in `cause`. */
 export class ExternalServiceError extends Schema.TaggedError<ExternalServiceError>()(
   "ExternalServiceError",
   { service: Schema.String, cause: Schema.optionalKey(Schema.Defect()) },
@@ -175,7 +174,7 @@ export class ExternalServiceError extends Schema.TaggedError<ExternalServiceErro
   }
 }
 
-/** A body that is not JSON, or not such JSON as we take; also bad framing. */
+/** The body is not acceptable JSON, or its framing is wrong. */
 export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
   "BadRequestError",
   { reason: Schema.String },
@@ -186,7 +185,7 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
   }
 }
 
-/** A body of which nothing more came for a while. */
+/** The client stopped sending the body. */
 export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>()(
   "RequestTimeoutError",
   { reason: Schema.String },
@@ -197,7 +196,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
   }
 }
 
-/** A body over the limit. `limit` in bytes. */
+/** The body exceeds `limit` bytes. */
 export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeError>()(
   "PayloadTooLargeError",
   { limit: Schema.Int },
@@ -208,7 +207,7 @@ export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeErro
   }
 }
 
-/** A body of another type than the endpoint takes. `accepted` is that type. */
+/** The body has the wrong content type; `accepted` is the right one. */
 export class UnsupportedMediaTypeError extends Schema.TaggedError<UnsupportedMediaTypeError>()(
   "UnsupportedMediaTypeError",
   { accepted: Schema.String },

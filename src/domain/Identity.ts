@@ -1,15 +1,15 @@
 import { isEmailAddress } from "./Email.ts"
 import { isHttps, type UserId } from "./User.ts"
 
-/** Who signed: the configured provider, or Plinth itself (`token mint`). */
+/** The signer of a token: the configured provider, or Plinth itself (`token mint`). */
 export type AuthProvider = "supabase" | "clerk" | "custom" | "plinth"
 
-/** What a token of our own is for. Only `access` opens the API. */
+/** The purpose of a token that Plinth signed. Only `access` is accepted by the API. */
 export type Purpose = "access"
 
 /**
- * What a verified token says. `role` only seeds a new user's. Times are Unix seconds. Profile claims that we could
- * not store are null, as if the token did not have them.
+ * The claims of a verified token. `role` is used only for a new user. Times are Unix seconds. Profile claims that
+ * cannot be stored are null, as if they were missing.
  */
 export interface Identity {
   readonly sub: UserId
@@ -26,8 +26,8 @@ export interface Identity {
 export type Claims = Readonly<Record<string, unknown>>
 
 /**
- * The profile, from wherever the providers put it. Users write `user_metadata` themselves, so it may name them and show
- * them, but is no source of an e-mail: that makes them owners of an address.
+ * Reads the profile from the claims that providers use. Users can write `user_metadata` themselves, so it may supply a
+ * name and a picture, but never an e-mail: that would let them claim somebody else's address.
  */
 export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" | "avatar_url"> => {
   const user = objectOf(claims["user_metadata"])
@@ -36,8 +36,14 @@ export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" 
     email: isUnverified(claims)
       ? null
       : (emailIn(claims) ?? (isUnverified(app) ? null : emailIn(app))),
-    full_name: first(isName, claims["name"], claims["full_name"], user["full_name"], user["name"]),
-    avatar_url: first(
+    full_name: firstAccepted(
+      isName,
+      claims["name"],
+      claims["full_name"],
+      user["full_name"],
+      user["name"],
+    ),
+    avatar_url: firstAccepted(
       isAvatar,
       claims["picture"],
       claims["avatar_url"],
@@ -48,12 +54,12 @@ export const profileOf = (claims: Claims): Pick<Identity, "email" | "full_name" 
 }
 
 /**
- * The text at a path of claims; undefined when there is none. A claim that has the whole path as its name goes first:
+ * Returns the text at a path of claims, or undefined. A claim whose name is the whole path takes precedence, as in
  * `https://example.com/role`.
  */
 export const textAt = (claims: Claims, path: ReadonlyArray<string>): string | undefined => {
-  const whole = path.length > 1 ? claims[path.join(".")] : undefined
-  if (typeof whole === "string") return whole
+  const joined = path.length > 1 ? claims[path.join(".")] : undefined
+  if (typeof joined === "string") return joined
   let value: unknown = claims
   for (const name of path) {
     const object = objectOf(value)
@@ -62,24 +68,27 @@ export const textAt = (claims: Claims, path: ReadonlyArray<string>): string | un
   return typeof value === "string" ? value : undefined
 }
 
-/** Some providers write the claim as text. */
+/** Tests for an explicit false. Some providers write the claim as text. */
 const isUnverified = ({ email_verified }: Claims & { readonly email_verified?: unknown }) =>
   email_verified === false ||
   (typeof email_verified === "string" && email_verified.toLowerCase() === "false")
 
-/** Spaces around it are nothing of it; what else `trim` takes away, line ends and U+FEFF, makes it no address. */
+/** Ignores surrounding spaces. Other white space that `trim` removes (line ends, U+FEFF) makes the address invalid. */
 const emailIn = ({ email }: Claims & { readonly email?: unknown }) => {
   if (typeof email !== "string") return null
   const text = email.trim()
   return isEmailAddress(text) && email.replaceAll(" ", "") === text ? text : null
 }
 
-const none: Claims = Object.freeze({})
+const noClaims: Claims = Object.freeze({})
 
 const objectOf = (value: unknown): Claims =>
-  typeof value === "object" && value !== null ? (value as Claims) : none
+  typeof value === "object" && value !== null ? (value as Claims) : noClaims
 
-const first = (accept: (text: string) => boolean, ...candidates: ReadonlyArray<unknown>) => {
+const firstAccepted = (
+  accept: (text: string) => boolean,
+  ...candidates: ReadonlyArray<unknown>
+) => {
   for (const candidate of candidates) {
     if (typeof candidate === "string") {
       const text = candidate.trim()
@@ -89,10 +98,10 @@ const first = (accept: (text: string) => boolean, ...candidates: ReadonlyArray<u
   return null
 }
 
-/** PostgreSQL cannot store NUL nor a lone surrogate. */
+/** PostgreSQL cannot store NUL or a lone surrogate. */
 const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0")
 
-/** What can be a user's id, and so the `sub` of a token. */
+/** Tests whether a text can be a user's id, and so the `sub` of a token. */
 export const isSubject = (text: string) =>
   text.trim() !== "" &&
   text.length <= 510 &&

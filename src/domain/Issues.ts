@@ -2,21 +2,24 @@ import { SchemaIssue } from "effect"
 import { echo } from "./Echo.ts"
 import { ValidationError } from "./Errors.ts"
 
-/** The issues that one answer tells; the others are counted. */
+/** The maximum number of issues in one response; further ones are only counted. */
 export const maxIssues = 100
 
-/** A path has keys that may be the client's own, a message all literals of a union. A body of 100 calls fits into 64 KB. */
+/**
+ * Bounds, because a path may contain the client's own keys, and a message all literals of a union. With them, the
+ * response to 100 calls fits into 64 KB.
+ */
 const maxPathBytes = 100
 const maxMessageBytes = 250
 
 type Path = ReadonlyArray<PropertyKey>
 
-/** Collects what is wrong with an input, by place and never by value: the first 100 in words, the others as a number. */
+/** Collects the issues of an input, with paths but never values. Lists the first 100 and counts the others. */
 export class Issues {
   readonly reported: Array<{ readonly path: string; readonly message: string }> = []
   more = 0
 
-  /** All that a decoder found in an input that stands at `above`. */
+  /** Collects all issues from a decoder. `above` is the path of the decoded input. */
   static of(issue: SchemaIssue.Issue, ...above: Path) {
     const issues = new Issues()
     issues.#visit(issue, above)
@@ -25,7 +28,7 @@ export class Issues {
 
   add(path: Path, message: string) {
     if (this.reported.length === maxIssues) this.more += 1
-    else this.reported.push({ path: dotted(path), message: echo(message, maxMessageBytes) })
+    else this.reported.push({ path: dottedPath(path), message: echo(message, maxMessageBytes) })
     return this
   }
 
@@ -35,7 +38,7 @@ export class Issues {
     return new ValidationError({ issues, field, ...(more > 0 && { more }) })
   }
 
-  /** Puts an issue into words only when it will be told. */
+  /** Formats only the issues that will be reported. */
   #visit(issue: SchemaIssue.Issue, path: Path): void {
     if (issue._tag === "Encoding") this.#visit(issue.issue, path)
     else if (issue._tag === "Pointer") this.#visit(issue.issue, [...path, ...issue.path])
@@ -43,9 +46,9 @@ export class Issues {
       for (const part of issue.issues) this.#visit(part, path)
     } else if (this.reported.length === maxIssues && issue._tag !== "Filter") this.more += 1
     else {
-      for (const { message, path: below = [] } of format(issue).issues) {
+      for (const { message, path: pathBelow = [] } of formatIssue(issue).issues) {
         this.add(
-          [...path, ...below.map((key) => (typeof key === "object" ? key.key : key))],
+          [...path, ...pathBelow.map((key) => (typeof key === "object" ? key.key : key))],
           message,
         )
       }
@@ -53,16 +56,20 @@ export class Issues {
   }
 }
 
-/** The same failure with fewer issues in words, for an answer that holds several failures. */
-export const withIssues = (error: ValidationError, most: number) => {
-  const others = error.issues.length - most
-  if (others <= 0) return error
+/** Lists at most `maxReported` issues and counts the others, for a response that contains several errors. */
+export const limitIssues = (error: ValidationError, maxReported: number) => {
+  const unreported = error.issues.length - maxReported
+  if (unreported <= 0) return error
   const { field, issues, more = 0 } = error
-  return new ValidationError({ issues: issues.slice(0, most), field, more: more + others })
+  return new ValidationError({
+    issues: issues.slice(0, maxReported),
+    field,
+    more: more + unreported,
+  })
 }
 
-/** Keys are cut before they are joined: one of them may be most of a body. */
-const dotted = (path: Path) =>
+/** Truncates keys before joining them, because one key may be almost as large as the body. */
+const dottedPath = (path: Path) =>
   echo(path.map((key) => String(key).slice(0, maxPathBytes + 1)).join("."), maxPathBytes)
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()

@@ -11,27 +11,27 @@ const integer = (minimum: number, maximum: number, fallback: number) =>
 export const skip = integer(0, Number.MAX_SAFE_INTEGER, 0)
 export const limit = integer(1, 100, 20)
 
-/** `?days`: the last days, today included. `?limit` of those who lead. */
+/** `?days`: the last days, including today. `?limit` of a ranking. */
 export const days = integer(1, 365, 30)
 export const daysOfQuarter = integer(1, 90, 30)
-export const limitOfTop = integer(1, 100, 10)
+export const topLimit = integer(1, 100, 10)
 
 /** `?search`: a case-insensitive substring. */
 export const search = Schema.optionalKey(text({ max: 255, min: 0, example: "engine" }).input)
 
-/** The window of an offset page. */
+/** The offset and size of a page. */
 export interface Window {
   readonly skip: number
   readonly limit: number
 }
 
-/** One page by offset, with the size of the whole. */
+/** One page by offset, with the total number of items. */
 export interface Page<A> extends Window {
   readonly items: ReadonlyArray<A>
   readonly total: number
 }
 
-/** One page by cursor: page 10,000 costs what page 1 costs. */
+/** One page by cursor: page 10,000 costs as much as page 1. */
 export interface CursorPage<A> {
   readonly items: ReadonlyArray<A>
   readonly next_cursor: string | null
@@ -53,11 +53,11 @@ export const CursorPage = <S extends Schema.Top>(items: S) =>
     limit: Schema.Int,
   })
 
-/** Where a cursor page ended: its last row, in the order newest first. Before the first row, both are empty. */
+/** The last row of a cursor page, in the order newest first. Both fields are empty before the first row. */
 export const Position = Schema.Struct({ created_at: Timestamp, id: Schema.String })
 export type Position = typeof Position.Type
 
-/** A position as the opaque text of `?cursor`; the empty text starts at the newest row. */
+/** A position as the opaque text of `?cursor`. The empty text starts at the newest row. */
 export const Cursor = Schema.String.check(
   Schema.isPattern(/^(?:[\w-]{8,512})?$/u, { message: "must be a next_cursor of this list" }),
 ).pipe(
@@ -74,7 +74,7 @@ export const Cursor = Schema.String.check(
   ),
 )
 
-/** A day that exists: PostgreSQL would fail on 31 February. */
+/** Rejects dates that do not exist, such as 31 February: PostgreSQL would fail on them. */
 const isTimestamp = (text: string) =>
   /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(text) &&
   Option.exists(DateTime.make(text), (time) => DateTime.formatIso(time) === text)
@@ -84,7 +84,7 @@ export function toCursor({ created_at, id }: typeof Position.Encoded) {
 }
 
 function fromCursor(cursor: string) {
-  // What is not base64url must not read as the empty cursor, which is the first page.
+  // Invalid base64url must not decode to the empty cursor, which is the first page.
   const text = Result.getOrElse(Base64Url.decodeString(cursor), () => "?")
   const [created_at = "", ...id] = text.split(" ")
   return { created_at, id: id.join(" ") }

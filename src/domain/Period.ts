@@ -1,63 +1,63 @@
 import { DateTime } from "effect"
 import { Timestamp } from "./Fields.ts"
 
-/** A day of UTC: `2024-02-29`. As texts, days sort as they follow each other. */
+/** A UTC day, such as `2024-02-29`. Days sort in order as texts. */
 export type Day = string
 
-/** Days from one up to another that is not part of it. */
+/** Days from `from` up to but not including `to`. */
 export interface Period {
   readonly from: Day
   readonly to: Day
 }
 
-/** All there are. */
-export const always: Period = { from: "0000-01-01", to: "9999-12-31" }
+/** A period that contains every day. */
+export const allTime: Period = { from: "0000-01-01", to: "9999-12-31" }
 
 export const dayOf = (time: Timestamp): Day => time.slice(0, 10)
 
-/** So many days later; earlier, when negative. */
-export const shifted = (day: Day, days: number): Day =>
+/** Returns the day `days` later, or earlier when negative. */
+export const addDays = (day: Day, days: number): Day =>
   DateTime.formatIso(DateTime.makeUnsafe(millisOf(day) + days * millisPerDay)).slice(0, 10)
 
-/** So many days, of which this is the last. */
+/** The period of `days` days that ends with `day`. */
 export const lastDays = (day: Day, days: number): Period => ({
-  from: shifted(day, 1 - days),
-  to: shifted(day, 1),
+  from: addDays(day, 1 - days),
+  to: addDays(day, 1),
 })
 
-/** As many days, right before. */
-export const before = (period: Period): Period => ({
-  from: shifted(period.from, -lengthOf(period)),
+/** The period of the same length directly before this one. */
+export const preceding = (period: Period): Period => ({
+  from: addDays(period.from, -daysIn(period)),
   to: period.from,
 })
 
 export const monthOf = (day: Day): Period => {
   const [year = 0, month = 0] = day.split("-").map(Number)
   return {
-    from: firstOf(year, month),
-    to: month === 12 ? firstOf(year + 1, 1) : firstOf(year, month + 1),
+    from: firstDayOf(year, month),
+    to: month === 12 ? firstDayOf(year + 1, 1) : firstDayOf(year, month + 1),
   }
 }
 
-export const monthBefore = ({ from }: Period): Period => monthOf(shifted(from, -1))
+export const monthBefore = ({ from }: Period): Period => monthOf(addDays(from, -1))
 
-/** In days. */
-export const lengthOf = ({ from, to }: Period) => (millisOf(to) - millisOf(from)) / millisPerDay
+/** The length of a period in days. */
+export const daysIn = ({ from, to }: Period) => (millisOf(to) - millisOf(from)) / millisPerDay
 
-export const daysOf = (period: Period): ReadonlyArray<Day> =>
-  Array.from({ length: lengthOf(period) }, (_, n) => shifted(period.from, n))
+export const eachDayOf = (period: Period): ReadonlyArray<Day> =>
+  Array.from({ length: daysIn(period) }, (_, n) => addDays(period.from, n))
 
 export const contains = ({ from, to }: Period, day: Day) => from <= day && day < to
 
-/** As it is told: times, of which the end is not part of it. */
+/** The period as start and end times; the end is exclusive. */
 export const boundsOf = ({ from, to }: Period) => ({ start: startOf(from), end: startOf(to) })
 
 const startOf = (day: Day) => Timestamp.make(`${day}T00:00:00.000Z`)
 
 const millisOf = (day: Day) => DateTime.makeUnsafe(startOf(day)).epochMilliseconds
 
-/** UTC knows no summer time, and Unix no leap seconds. */
+/** Constant, because UTC has no daylight saving time and Unix time no leap seconds. */
 const millisPerDay = 86_400_000
 
-const firstOf = (year: number, month: number): Day =>
+const firstDayOf = (year: number, month: number): Day =>
   `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")}-01`

@@ -9,8 +9,8 @@ export const ProjectId = Schema.String.annotate({
 export type ProjectId = typeof ProjectId.Type
 
 /**
- * One declaration, six schemas: `Project`, `.insert` and `.update` face the database; `.json`, `.jsonCreate` and
- * `.jsonUpdate` face the API.
+ * A project. One declaration gives six schemas: `Project`, `.insert` and `.update` for the database; `.json`,
+ * `.jsonCreate` and `.jsonUpdate` for the API.
  */
 export class Project extends Model.Class<Project>("Project")({
   id: Model.GeneratedByApp(ProjectId),

@@ -1,14 +1,14 @@
-/** So many calls in so many seconds. */
+/** A rate limit: at most `limit` calls in `seconds` seconds. */
 export interface Rate {
   readonly limit: number
   readonly seconds: number
 }
 
-/** `<n>/<second|minute|hour|day>`. */
+/** Matches `<n>/<second|minute|hour|day>`. */
 export const isRate = (text: string) => /^[1-9]\d{0,8}\/(?:second|minute|hour|day)$/.test(text)
 
-/** Of a text that is a rate. */
-export const rateOf = (text: string): Rate => {
+/** Parses a text that `isRate` accepts. */
+export const parseRate = (text: string): Rate => {
   const [limit, unit] = text.split("/")
   return { limit: Number(limit), seconds: secondsOf(unit) }
 }

@@ -2,8 +2,8 @@ import { Context } from "effect"
 import type { UserId } from "./User.ts"
 
 /**
- * The request that this fiber serves, for logs and audit rows; all null outside of one. `user_id` is filled in
- * once the caller is known; `caller` is the name that a service gave itself, over RPC.
+ * The request that this fiber serves, for logs and audit rows; all fields are null outside a request. `user_id` is set
+ * once the caller is known. `caller` is the name that an RPC client gives itself.
  */
 export interface RequestInfo {
   readonly request_id: string | null

@@ -1,33 +1,36 @@
-/** The reason why a text cannot be stored: PostgreSQL takes neither NUL nor lone surrogates, SQLite takes both. */
+/**
+ * Returns the reason why a text cannot be stored, or undefined. PostgreSQL rejects NUL and lone surrogates; SQLite
+ * accepts both.
+ */
 export const textIssue = (text: string) => {
   if (text.includes("\0")) return "must not contain NUL"
   return text.isWellFormed() ? undefined : "must be well-formed Unicode"
 }
 
-/** Whatever JSON may be stored, as deep as the body of a request may be. */
+/** Bounds for any JSON value: as deep as a request body may be, and of any size. */
 export const anyJson: JsonBounds = { maxDepth: 64, maxBytes: Infinity }
 
 export interface JsonBounds {
-  /** Levels of nesting; an object without objects or arrays in it has one. */
+  /** Levels of nesting. An object that contains no objects or arrays has one level. */
   readonly maxDepth: number
-  /** UTF-8, as JSON text without white space. */
+  /** The size of the JSON text without white space, in UTF-8 bytes. */
   readonly maxBytes: number
 }
 
 /**
- * The reason why a value cannot be stored as JSON; undefined when both databases store it and give it back as it was.
- * Says nothing of the value. Looks at no more of it than fits into `maxBytes`.
+ * Returns the reason why a value cannot be stored as JSON; undefined when both databases store and return it unchanged.
+ * The reason does not contain the value. Reads no more of the value than fits into `maxBytes`.
  */
 export const jsonIssue = (value: unknown, { maxBytes, maxDepth }: JsonBounds) => {
   const tooLarge = `must have at most ${maxBytes} bytes as JSON`
-  // At least so many bytes are left: a cheap bound for the walk, exact only at its end.
-  let left = maxBytes
+  // A cheap upper bound during the walk; the exact size is checked at the end.
+  let bytesLeft = maxBytes
   const visit = (part: unknown, depth: number): string | undefined => {
-    left -= typeof part === "string" ? part.length + 2 : 1
-    if (left < 0) return tooLarge
+    bytesLeft -= typeof part === "string" ? part.length + 2 : 1
+    if (bytesLeft < 0) return tooLarge
     if (typeof part === "string") return textIssue(part)
     if (typeof part === "number") {
-      return Number.isFinite(part) ? undefined : "must have no number beyond those of 64 bits"
+      return Number.isFinite(part) ? undefined : "must not have a number beyond 64 bits"
     }
     if (typeof part === "boolean" || part === null) return undefined
     if (typeof part !== "object") return "must be JSON"

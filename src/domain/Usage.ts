@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import type { Timestamp } from "./Fields.ts"
 import type { UserId } from "./User.ts"
 
-/** What a metric measures. `level` is what there is (its limit is for all time); `flow` what happens in a month. */
+/** A usage metric. A `flow` is summed per month; a `level` is a current amount, and so is its limit. */
 export interface UsageMetricInfo {
   readonly name: string
   readonly description: string
@@ -22,20 +22,24 @@ const level = (name: string, unit: string, description: string): UsageMetricInfo
   kind: "level",
 })
 
-/** Everything that is metered. A line here is all that a new metric needs to appear in every usage route. */
+/** All usage metrics. A new metric needs only a line here to appear in every usage route. */
 export const usageMetrics = {
-  api_requests: flow("API requests", "requests", "Authenticated requests answered below 400."),
+  api_requests: flow(
+    "API requests",
+    "requests",
+    "Authenticated requests with a response status below 400.",
+  ),
   ai_tokens: flow(
     "AI tokens",
     "tokens",
-    "Tokens of prompts and completions, as providers bill them.",
+    "Prompt and completion tokens, as billed by the providers.",
   ),
-  ai_requests: flow("AI requests", "requests", "Calls of an AI model that delivered something."),
-  storage_bytes: level("Storage", "bytes", "Bytes of the files that are kept."),
+  ai_requests: flow("AI requests", "requests", "AI calls that returned an answer."),
+  storage_bytes: level("Storage", "bytes", "Total size of stored files."),
   file_uploads: flow("File uploads", "files", "Files uploaded."),
   file_downloads: flow("File downloads", "files", "Files downloaded."),
   websocket_messages: flow("WebSocket messages", "messages", "Messages sent and received."),
-  background_jobs: flow("Background jobs", "jobs", "Jobs about the user that completed."),
+  background_jobs: flow("Background jobs", "jobs", "Completed jobs about the user."),
   email_sent: flow("E-mails", "e-mails", "E-mails sent to the user."),
 } as const satisfies Readonly<Record<string, UsageMetricInfo>>
 
@@ -45,13 +49,13 @@ export const usageMetricKeys = Object.keys(usageMetrics) as ReadonlyArray<UsageM
 
 export const UsageMetric = Schema.Literals(usageMetricKeys)
 
-/** The most that one call of `usage.record` may tell of. */
+/** The maximum quantity of one `usage.record` call. */
 export const maxQuantity = 1_000_000_000_000
 
 /**
- * A row of the ledger, which is never changed. `source` is unique: the same thing, told twice, counts once.
- * `quantity` is an integer, kept up to ±(2^53 − 1), where sums end too. `dimension` is what a breakdown is by (a model,
- * an endpoint, a kind of job), "" where there is none. `estimated`: nobody told us the quantity.
+ * A row of the ledger. Rows never change. `source` is unique, so an event that is recorded twice counts once.
+ * `quantity` is an integer; it and all sums saturate at ±(2^53 − 1). `dimension` is the key of a breakdown (a model, an
+ * endpoint, a kind of job), or "". `estimated` marks a quantity that no provider reported.
  */
 export interface UsageEvent {
   readonly source: string
@@ -63,5 +67,5 @@ export interface UsageEvent {
   readonly occurred_at: Timestamp
 }
 
-/** Of somebody whom a reservation knows. */
+/** An event whose user is known from a reservation. */
 export type UsageEntry = Omit<UsageEvent, "user_id">

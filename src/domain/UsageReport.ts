@@ -3,7 +3,7 @@ import { Timestamp } from "./Fields.ts"
 import { usageMetricKeys, usageMetrics, UsageMetric } from "./Usage.ts"
 import { UserId } from "./User.ts"
 
-// What is told of usage. Built from the record of metrics: a line there is a field here.
+// The responses of usage routes. They are built from `usageMetrics`, so each metric there is a field here.
 
 const Period = Schema.Struct({
   start: Timestamp.annotate({ examples: [Timestamp.make("2026-11-01T00:00:00.000Z")] }),
@@ -19,7 +19,7 @@ const Breakdown = Schema.Record(Schema.String, Schema.Int).annotate({
   examples: [{ "gpt-4o": 1200 }],
 })
 
-/** What is used of what the plan gives. */
+/** The usage of the current month beside the plan's limits. */
 export const UsageCurrentPeriod = Schema.Struct({
   user_id: UserId,
   ...Record.map(usageMetrics, () => Schema.Int),
@@ -54,7 +54,7 @@ export const UsageTrends = Schema.Struct({
   previous_period: Schema.Int,
   growth_rate: Schema.Finite,
   daily_average: Schema.Finite,
-  /** Null when there was nothing. */
+  /** Null without usage. */
   peak_day: Schema.NullOr(Day),
   peak_value: Schema.Int,
   trend: Schema.Literals(["increasing", "decreasing", "stable"]),
@@ -102,8 +102,8 @@ export const UsageMetrics = Schema.Struct({
   ),
 }).annotate({ identifier: "UsageMetrics" })
 
-/** What there is to ask for. */
-export const metricsTold: typeof UsageMetrics.Type = {
+/** The response that lists all metrics. */
+export const usageMetricsList: typeof UsageMetrics.Type = {
   metrics: usageMetricKeys.map((key) => {
     const { description, name, unit } = usageMetrics[key]
     return { key, name, description, unit }

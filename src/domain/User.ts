@@ -37,31 +37,31 @@ const address = Fields.text({
   example: "https://example.com/ada.png",
 })
 
-/** An https address of at most 2048 characters. */
+/** An https URL of at most 2048 characters. */
 const avatarUrl = {
-  bare: address.bare,
+  plain: address.plain,
   input: address.input.check(
     Schema.makeFilter((value) => isHttps(value) || "must be an https URL"),
   ),
 }
 
-/** An https address without credentials in it. */
+/** Tests for an https URL without credentials. */
 export const isHttps = (value: string) =>
   /^https:\/\/[^\s]+$/i.test(value) && URL.canParse(value) && new URL(value).username === ""
 
-/** Decided by the server: never part of an input. */
+/** A column that only the server sets; never part of an input. */
 const serverSet = <S extends Schema.Top>(schema: S) =>
   Model.Field({ select: schema, insert: schema, update: schema, json: schema })
 
-/** Kept from everyone but admins and the database. */
+/** A column that only admins see. */
 const adminOnly = <S extends Schema.Top>(schema: S) =>
   Model.Field({ select: schema, insert: schema, update: schema })
 
 /**
- * Whoever signs in. Made on the first request of a `sub`. The e-mail follows the token; name and picture only
- * start from it. `email_key` is the e-mail folded, because e-mails are unique without regard to case. `closed_at`:
- * when the user closed the account, which is made anonymous a while later.
- * `last_token_iat` is the newest `iat` seen, in Unix seconds: a newer one is a login.
+ * A user, created on the first request of a `sub`. The e-mail follows the token; name and picture are only initialised
+ * from it. `email_key` is the case-folded e-mail, because e-mails are unique regardless of case. `closed_at` is when
+ * the user closed the account; it is anonymised after the retention. `last_token_iat` is the newest `iat` seen, in Unix
+ * seconds: a newer one counts as a login.
  */
 export class User extends Model.Class<User>("User")({
   id: Model.GeneratedByApp(UserId),
@@ -98,7 +98,7 @@ export const AdminUser = Schema.Struct({
   login_count: Schema.Int,
 }).annotate({ identifier: "AdminUser" })
 
-/** What an admin may change. */
+/** The fields that an admin may change. */
 export const AdminUserPatch = Schema.Struct({
   role: Schema.optionalKey(Role),
   is_active: Schema.optionalKey(Schema.Boolean),
@@ -106,7 +106,7 @@ export const AdminUserPatch = Schema.Struct({
 }).annotate({ identifier: "AdminUserPatch" })
 export type AdminUserPatch = typeof AdminUserPatch.Type
 
-/** The caller of the current request, from the database. `actor` is the admin while impersonating, else null. */
+/** The caller of the current request, as stored. `actor` is the admin who impersonates the user, else null. */
 export class CurrentUser extends Context.Service<
   CurrentUser,
   {

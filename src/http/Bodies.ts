@@ -9,7 +9,7 @@ import {
   UnsupportedMediaTypeError,
 } from "../domain/Errors.ts"
 import { problemIn } from "./JsonScan.ts"
-import { Settings } from "../core/Settings.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import { steadyMillis } from "../core/SteadyClock.ts"
 
 type Request = HttpServerRequest.HttpServerRequest

@@ -1,6 +1,6 @@
 import type { HttpServerRequest } from "effect/http"
-import type { LimitDecision } from "../core/RateLimiter.ts"
-import type { RequestSpan } from "../core/Tracing.ts"
+import type { LimitDecision } from "../core/shared/RateLimiter.ts"
+import type { RequestSpan } from "../core/telemetry/Tracing.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"

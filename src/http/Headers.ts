@@ -1,4 +1,4 @@
-import type { Settings } from "../core/Settings.ts"
+import type { Settings } from "../core/settings/Settings.ts"
 import type { AppliedLimit } from "./Exchange.ts"
 
 const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"

@@ -2,15 +2,15 @@ import { Effect } from "effect"
 import { AiReservations } from "../business/AiReservations.ts"
 import { Cleanup } from "../business/Cleanup.ts"
 import { Exports } from "../business/Exports.ts"
-import { handler } from "../core/JobExecution.ts"
+import { handler } from "../core/jobs/Execution.ts"
 import {
   CleanupOldData,
   ExportUserData,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 
-/** What is done to the data itself. */
+/** Handlers of jobs that export or remove stored data. */
 export const handlers = Effect.gen(function* () {
   const reservations = yield* AiReservations
   const cleanup = yield* Cleanup

@@ -1,15 +1,18 @@
 import { Effect } from "effect"
 import { Emails } from "../business/Emails.ts"
-import { handler } from "../core/JobExecution.ts"
+import { handler } from "../core/jobs/Execution.ts"
 import {
   GenerateDailyReport,
   SendExportReadyEmail,
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 
-/** A job's id is the key of its mail: a provider that knows keys delivers once, however often it runs. */
+/**
+ * Handlers of jobs that send e-mails. A job's id is the idempotency key of its e-mail: a provider that supports such
+ * keys delivers it once, however often the job runs.
+ */
 export const handlers = Effect.flatMap(Emails, (emails) =>
   Effect.all([
     handler(SendWelcomeEmail, ({ user_id }, { id }) => emails.welcome(user_id, id)),

@@ -1,9 +1,9 @@
 import { Effect, Option, Schema } from "effect"
 import type { Usage } from "../business/Usage.ts"
-import { JobFailed, type JobHandler } from "../core/JobExecution.ts"
+import { JobFailed, type JobHandler } from "../core/jobs/Execution.ts"
 import { UserId } from "../domain/User.ts"
 
-/** A job about a user is usage of his, once: the ledger knows it by its id, however often it runs. */
+/** Records each completed job about a user as usage of that user. The job's id is the source, so it counts once. */
 export const metered =
   (usage: Usage["Service"]) =>
   (handler: JobHandler): JobHandler => ({

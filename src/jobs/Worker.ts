@@ -1,19 +1,19 @@
 import { Effect, Layer } from "effect"
 import { Usage } from "../business/Usage.ts"
-import { JobQueue } from "../core/JobQueue.ts"
-import * as JobRunner from "../core/JobRunner.ts"
-import { Settings } from "../core/Settings.ts"
+import { JobQueue } from "../core/jobs/Queue.ts"
+import * as JobRunner from "../core/jobs/Runner.ts"
+import { Settings } from "../core/settings/Settings.ts"
 import {
   CleanupOldData,
   GenerateDailyReport,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 import * as Data from "./Data.ts"
 import * as Emails from "./Emails.ts"
 import { metered } from "./Metered.ts"
 
-/** Does the jobs of the product, and enqueues those of its schedules. */
+/** Runs the product's jobs and enqueues the scheduled ones. */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     yield* schedules
@@ -22,7 +22,7 @@ export const layer = Layer.effectDiscard(
   }),
 )
 
-/** By cron expressions, in UTC. */
+/** Registers the schedules: cron expressions in UTC. */
 const schedules = Effect.gen(function* () {
   const { schedule } = yield* JobQueue
   const { ADMIN_EMAIL } = yield* Settings

@@ -1,10 +1,10 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
 import type { Headers } from "effect/http"
 import { codeOf } from "../http/Envelope.ts"
-import { Metrics } from "../core/Metrics.ts"
+import { Metrics } from "../core/telemetry/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { ValidationError } from "../domain/Errors.ts"
-import { maxIssues, withIssues } from "../domain/Issues.ts"
+import { maxIssues, limitIssues } from "../domain/Issues.ts"
 import { Call, CallsInBody, timeoutHeader } from "./Call.ts"
 import { withDeadline } from "./Deadline.ts"
 
@@ -39,7 +39,7 @@ export const layer = Layer.effect(
 const capIssues = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.flatMap(CallsInBody, (calls) =>
     Effect.mapError(handler, (error) =>
-      error instanceof ValidationError ? withIssues(error, Math.floor(maxIssues / calls)) : error,
+      error instanceof ValidationError ? limitIssues(error, Math.floor(maxIssues / calls)) : error,
     ),
   )
 

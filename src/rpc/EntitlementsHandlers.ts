@@ -9,7 +9,7 @@ export const make = Effect.gen(function* () {
   const users = yield* Users
 
   const get = Effect.fnUntraced(function* ({ user_id }: typeof input.get.Type) {
-    const user = yield* users.recall(user_id)
+    const user = yield* users.getCached(user_id)
     const { limits } = yield* reports.currentPeriod({
       id: user.id,
       plan: user.subscription_plan,

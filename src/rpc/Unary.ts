@@ -1,7 +1,7 @@
 import { Cause, Effect, Exit, Schema, Stream } from "effect"
 import { type Headers, HttpServerResponse } from "effect/http"
 import { Rpc, RpcSerialization } from "effect/rpc"
-import { memoize } from "../core/Memoize.ts"
+import { memoize } from "../core/telemetry/Memoize.ts"
 import * as Calls from "./Calls.ts"
 import type { Frame } from "./Frames.ts"
 import type { Methods } from "./RpcClient.ts"

@@ -4,7 +4,7 @@ import { UsageReports } from "../business/UsageReports.ts"
 import { Users } from "../business/Users.ts"
 import { now } from "../domain/Fields.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { metricsTold } from "../domain/UsageReport.ts"
+import { usageMetricsList } from "../domain/UsageReport.ts"
 import { decoded } from "./Decoded.ts"
 import { input } from "./UsageRpcs.ts"
 
@@ -15,30 +15,30 @@ export const make = Effect.gen(function* () {
 
   return {
     "usage.currentPeriod": decoded(input.user, ({ user_id }) =>
-      Effect.flatMap(users.recall(user_id), ({ id, subscription_plan: plan }) =>
+      Effect.flatMap(users.getCached(user_id), ({ id, subscription_plan: plan }) =>
         reports.currentPeriod({ id, plan }),
       ),
     ),
     "usage.summary": decoded(input.summary, ({ days, user_id }) =>
-      Effect.flatMap(users.recall(user_id), ({ id }) => reports.summary(id, days)),
+      Effect.flatMap(users.getCached(user_id), ({ id }) => reports.summary(id, days)),
     ),
     "usage.trends": decoded(input.trends, ({ metric, user_id }) =>
-      Effect.flatMap(users.recall(user_id), ({ id }) => reports.trends(id, metric)),
+      Effect.flatMap(users.getCached(user_id), ({ id }) => reports.trends(id, metric)),
     ),
     "usage.daily": decoded(input.daily, ({ days, metric, user_id }) =>
-      Effect.flatMap(users.recall(user_id), ({ id }) => reports.daily(id, metric, days)),
+      Effect.flatMap(users.getCached(user_id), ({ id }) => reports.daily(id, metric, days)),
     ),
     "usage.breakdown": decoded(input.breakdown, ({ days, metric, user_id }) =>
-      Effect.flatMap(users.recall(user_id), ({ id }) => reports.breakdown(id, metric, days)),
+      Effect.flatMap(users.getCached(user_id), ({ id }) => reports.breakdown(id, metric, days)),
     ),
     "usage.topUsers": decoded(input.topUsers, ({ limit, metric }) =>
       reports.topUsers(metric, limit),
     ),
-    "usage.metrics": decoded(input.metrics, () => Effect.succeed(metricsTold)),
+    "usage.metrics": decoded(input.metrics, () => Effect.succeed(usageMetricsList)),
     "usage.record": decoded(
       input.record,
       Effect.fnUntraced(function* ({ source, ...event }) {
-        yield* users.recall(event.user_id)
+        yield* users.getCached(event.user_id)
         const { caller } = yield* RequestInfo
         yield* usage.record([
           {

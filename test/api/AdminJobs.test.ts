@@ -2,24 +2,20 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { AuditRepo } from "../../src/business/AuditRepo.ts"
 import { Users } from "../../src/business/Users.ts"
-import { type EnqueueOptions, JobQueue } from "../../src/core/JobQueue.ts"
-import { handler } from "../../src/core/JobExecution.ts"
-import * as JobRunner from "../../src/core/JobRunner.ts"
-import { JobStore } from "../../src/core/JobStore.ts"
+import { type EnqueueOptions, JobQueue } from "../../src/core/jobs/Queue.ts"
+import { handler } from "../../src/core/jobs/Execution.ts"
+import * as JobRunner from "../../src/core/jobs/Runner.ts"
+import { JobStore } from "../../src/core/jobs/Store.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
+import { type Job, JobId, JobState, type JobStats, type JobType } from "../../src/domain/Job.ts"
 import {
   CleanupOldData,
   ExportUserData,
   GenerateDailyReport,
-  type Job,
-  JobId,
-  JobState,
-  type JobStats,
-  type JobType,
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import { UserId } from "../../src/domain/User.ts"
 import { type Caller, server } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"

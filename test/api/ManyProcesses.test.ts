@@ -1,6 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer } from "effect"
-import { Metrics } from "../../src/core/Metrics.ts"
+import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
 import { untilBack } from "../fixtures/Processes.ts"
 import { type Process, TwoServers } from "../fixtures/TwoServers.ts"

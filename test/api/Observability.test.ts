@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Jwt from "../../src/core/Jwt.ts"
+import * as Jwt from "../../src/core/identity/Jwt.ts"
 import type { Claims } from "../../src/domain/Identity.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { halfSent } from "../fixtures/HalfSent.ts"

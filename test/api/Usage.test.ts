@@ -93,7 +93,7 @@ const insertSums = Effect.fnUntraced(function* ({ id }: Caller, rows: ReadonlyAr
   const rowOf = ({ ago, ...row }: DailySum): Record<string, unknown> => ({
     ...row,
     user_id: id,
-    day: Period.shifted(day, -ago),
+    day: Period.addDays(day, -ago),
   })
   if (!Arrays.isReadonlyArrayNonEmpty(rows)) return
   for (const some of Arrays.chunksOf(rows, 500)) {
@@ -225,10 +225,10 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
   it.effect("report the same to admins and to the user, and 404 for unknown users", () =>
     Effect.gen(function* () {
       const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
-      const day = Period.shifted(yield* today, -3)
+      const day = Period.addDays(yield* today, -3)
       yield* use(caller, "ai_requests", 2, { day, dimension: "gpt-4o" })
       yield* use(caller, "ai_requests", 1, { dimension: "echo" })
-      yield* use(caller, "ai_requests", 5, { day: Period.shifted(day, -1) })
+      yield* use(caller, "ai_requests", 5, { day: Period.addDays(day, -1) })
       for (const report of [
         "summary?days=4",
         "trends?metric=ai_requests",
@@ -287,7 +287,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
         const { days } = reports
         const day = yield* today
         const month = Period.monthOf(day)
-        const inMonth = (row: DailySum) => Period.contains(month, Period.shifted(day, -row.ago))
+        const inMonth = (row: DailySum) => Period.contains(month, Period.addDays(day, -row.ago))
         const isOfMetric = (row: DailySum) => row.metric === metric
         const inDays = totalOf(rows, (row) => isOfMetric(row) && row.ago < days)
         const ofMonth = totalOf(rows, (row) => isOfMetric(row) && inMonth(row))

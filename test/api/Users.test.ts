@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Jwt from "../../src/core/Jwt.ts"
+import * as Jwt from "../../src/core/identity/Jwt.ts"
 import { UserId } from "../../src/domain/User.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, send } from "../fixtures/Http.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { AiMeter, promptAtMost } from "../../src/business/AiMeter.ts"
+import { AiMeter, maxPromptTokens } from "../../src/business/AiMeter.ts"
 import { tokensIn } from "../../src/core/TokenCount.ts"
 import type { AiPart } from "../../src/domain/Ai.ts"
 
@@ -56,7 +56,7 @@ describe("A prompt is reserved for, without being counted,", () => {
     Effect.gen(function* () {
       const content = text.repeat(20)
       const tokens = yield* tokensIn(content)
-      const reserved = promptAtMost([{ role: "user", content }])
+      const reserved = maxPromptTokens([{ role: "user", content }])
       assert.isAtLeast(reserved, tokens)
       assert.isAtMost(reserved, tokens * 4)
     }),

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Audit } from "../../src/business/Audit.ts"
 import { AuditRepo } from "../../src/business/AuditRepo.ts"
-import { Database } from "../../src/core/Database.ts"
+import { Database } from "../../src/core/sql/Database.ts"
 import * as Business from "../fixtures/Business.ts"
 
 const entry = {

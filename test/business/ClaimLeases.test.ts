@@ -28,7 +28,7 @@ const answering = (answer: string) =>
   Effect.flatMap(CurrentPendingAnswer, (current) =>
     current === null
       ? Effect.die("there is no claim")
-      : Effect.as(current.keep(answer), { id: current.id, answer }),
+      : Effect.as(current.save(answer), { id: current.id, answer }),
   )
 
 const replayed = ({ body, status }: { readonly body: string | null; readonly status: number }) => ({

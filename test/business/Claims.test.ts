@@ -63,7 +63,10 @@ layer(tested, { excludeTestServices: true, timeout: "30 seconds" })(
         failures = 6
         const { again } = yield* failing
         assert.propertyVal(again, "_tag", "ConflictError")
-        assert.strictEqual(told.filter((line) => line.includes("taken until its lease")).length, 1)
+        assert.strictEqual(
+          told.filter((line) => line.includes("idempotency key not released")).length,
+          1,
+        )
       }),
     )
   },

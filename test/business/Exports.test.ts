@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Exports } from "../../src/business/Exports.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 
 layer(TestApp, { excludeTestServices: true })("an export", (it) => {

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { AuditRepo } from "../../src/business/AuditRepo.ts"
 import { Jobs } from "../../src/business/Jobs.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 
 const later = { delay: "1 hour" } as const

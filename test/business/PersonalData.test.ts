@@ -4,15 +4,20 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { AuditRepo } from "../../src/business/AuditRepo.ts"
 import { Cleanup } from "../../src/business/Cleanup.ts"
 import { Exports } from "../../src/business/Exports.ts"
-import { closedAccounts, exported, expiring, tables } from "../../src/business/PersonalData.ts"
+import {
+  closedAccounts,
+  exportedTables,
+  expiringTables,
+  tables,
+} from "../../src/business/PersonalData.ts"
 import { personalColumns, type PersonalTable } from "../../src/business/PersonalTable.ts"
 import { Users } from "../../src/business/Users.ts"
-import { Database } from "../../src/core/Database.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
-import { JobStore } from "../../src/core/JobStore.ts"
+import { Database } from "../../src/core/sql/Database.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import { JobStore } from "../../src/core/jobs/Store.ts"
 import { AuditLogId } from "../../src/domain/AuditLog.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
-import { ExportUserData } from "../../src/domain/Job.ts"
+import { ExportUserData } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { seed } from "../fixtures/Canaries.ts"
 import { type Column, columns, contents, foreignKeys } from "../fixtures/Schema.ts"
@@ -65,14 +70,14 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
         const listed = columnsOf(table)
         assert.strictEqual(new Set(listed).size, listed.length, `${name} lists a column twice`)
         if (table.erasure !== "columns") continue
-        for (const { column, of } of personalColumns(table)) {
-          assert.includeMembers([...table.userIds], [...of])
+        for (const { column, ownerColumns } of personalColumns(table)) {
+          assert.includeMembers([...table.userIds], [...ownerColumns])
           const { nullable } =
             schema.find((one) => one.table === name && one.column === column) ?? {}
           assert.isTrue(nullable, `${name}.${column} cannot be cleared`)
         }
       }
-      for (const { column, key, name } of expiring) {
+      for (const { column, key, name } of expiringTables) {
         assert.includeMembers([...(known.get(name) ?? [])], [column, ...key])
       }
       assert.include(known.get("users") ?? [], closedAccounts.column)
@@ -156,7 +161,7 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
         if (!text.includes("user_exports")) assert.include(content, text)
       }
       for (const text of canaries.B) assert.notInclude(content, text)
-      assert.isAbove(canaries.A.size, exported.length)
+      assert.isAbove(canaries.A.size, exportedTables.length)
     }),
   )
 

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { Entitlements } from "../../src/business/Entitlements.ts"
 import { EntitlementsRepo } from "../../src/business/EntitlementsRepo.ts"
 import { RequestQuota } from "../../src/business/RequestQuota.ts"
-import { Settings } from "../../src/core/Settings.ts"
+import { Settings } from "../../src/core/settings/Settings.ts"
 import { currentSteadyMillis } from "../../src/core/SteadyClock.ts"
 import { newUser } from "../TestApp.ts"
 
@@ -25,7 +25,7 @@ const tested = (more: Record<string, string>) =>
       }),
       Layer.succeed(Entitlements, {
         limitOf: (plan) => (plan === "free" ? 5 : null),
-        oneMore: () => Effect.die("nobody adds"),
+        addWithinLimit: () => Effect.die("nobody adds"),
       }),
       Settings.layerFrom({ SECRET_KEY: "k".repeat(32), ...more }),
     ]),
@@ -45,7 +45,9 @@ layer(tested({}))("The requests of a plan", (it) => {
       Effect.gen(function* () {
         const quota = yield* RequestQuota
         const user = someone()
-        const isKnownLeft = Effect.map(currentSteadyMillis, (now) => quota.isKnownLeft(user, now))
+        const isKnownLeft = Effect.map(currentSteadyMillis, (now) =>
+          quota.isKnownToHaveRequestsLeft(user, now),
+        )
         yield* at("2024-02-29T23:59:50.000Z")
         assert.isFalse(yield* isKnownLeft)
         used = 4
@@ -81,7 +83,7 @@ layer(tested({}))("The requests of a plan", (it) => {
       const quota = yield* RequestQuota
       const user = { ...someone(), plan: "enterprise" as const }
       yield* quota.check(user)
-      assert.isTrue(quota.isKnownLeft(user, 0))
+      assert.isTrue(quota.isKnownToHaveRequestsLeft(user, 0))
       assert.lengthOf(asked, 0)
     }),
   )
@@ -92,7 +94,7 @@ layer(tested({}))("The requests of a plan", (it) => {
       used = 0
       const users = Array.from({ length: 10_001 }, someone)
       yield* Effect.forEach(users, quota.check, { discard: true })
-      const known = users.map((user) => quota.isKnownLeft(user, 0))
+      const known = users.map((user) => quota.isKnownToHaveRequestsLeft(user, 0))
       assert.deepStrictEqual(known.slice(0, 2), [false, true])
       assert.isTrue(known.at(-1))
     }),
@@ -106,7 +108,7 @@ layer(tested({ USAGE_TRACKING_ENABLED: "false" }))("Where usage is not tracked",
       const user = someone()
       used = 6
       yield* quota.check(user)
-      assert.isTrue(quota.isKnownLeft(user, 0))
+      assert.isTrue(quota.isKnownToHaveRequestsLeft(user, 0))
       assert.lengthOf(asked, 0)
     }),
   )

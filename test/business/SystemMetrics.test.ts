@@ -3,10 +3,10 @@ import { Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import * as SystemMetrics from "../../src/business/SystemMetrics.ts"
-import { blankUser } from "../../src/business/SignIn.ts"
+import { newUserDefaults } from "../../src/business/SignIn.ts"
 import { UsersRepo } from "../../src/business/UsersRepo.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
-import { Metrics } from "../../src/core/Metrics.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { now } from "../../src/domain/Fields.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import * as Jobs from "../fixtures/Jobs.ts"
@@ -42,7 +42,14 @@ const insertUser = Effect.fnUntraced(function* (is_active: boolean) {
   const created_at = yield* now
   const mail = { email: null, email_key: null, full_name: null }
   const times = { created_at, updated_at: created_at }
-  yield* repo.insert({ ...blankUser, id: newUser(), ...mail, role: "user", ...times, is_active })
+  yield* repo.insert({
+    ...newUserDefaults,
+    id: newUser(),
+    ...mail,
+    role: "user",
+    ...times,
+    is_active,
+  })
 })
 
 const database = UsersRepo.layer.pipe(Layer.provideMerge(Jobs.jobs()))

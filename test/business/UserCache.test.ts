@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { UserCache } from "../../src/business/UserCache.ts"
-import { blankUser } from "../../src/business/SignIn.ts"
+import { newUserDefaults } from "../../src/business/SignIn.ts"
 import { Timestamp } from "../../src/domain/Fields.ts"
 import { type User, UserId } from "../../src/domain/User.ts"
 
 const at = Timestamp.make("2026-01-01T00:00:00.000Z")
 
 const user = (id: string): User => ({
-  ...blankUser,
+  ...newUserDefaults,
   id: UserId.make(id),
   email: null,
   email_key: null,
@@ -21,7 +21,7 @@ describe("the cache of users", () => {
   it("keeps one for 2 s after the database was asked", () => {
     const cache = new UserCache()
     const ada = user("ada")
-    cache.set(ada, 1000, cache.change)
+    cache.set(ada, 1000, cache.version)
     assert.strictEqual(cache.get(ada.id, 2999), ada)
     assert.isUndefined(cache.get(ada.id, 3000))
   })
@@ -29,15 +29,15 @@ describe("the cache of users", () => {
   it("does not take what was read before a change", () => {
     const cache = new UserCache()
     const ada = user("ada")
-    const { change } = cache
+    const { version } = cache
     cache.drop(ada.id)
-    cache.set(ada, 0, change)
+    cache.set(ada, 0, version)
     assert.isUndefined(cache.get(ada.id, 0))
   })
 
   it("is bounded: the one stored longest ago makes room", () => {
     const cache = new UserCache()
-    for (let index = 0; index <= 10_000; index += 1) cache.set(user(`u${index}`), 0, cache.change)
+    for (let index = 0; index <= 10_000; index += 1) cache.set(user(`u${index}`), 0, cache.version)
     assert.isUndefined(cache.get(UserId.make("u0"), 0))
     assert.isDefined(cache.get(UserId.make("u1"), 0))
     assert.isDefined(cache.get(UserId.make("u10000"), 0))

@@ -37,7 +37,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.strictEqual(status, "ok")
         const { live: directory, why } = findings.find(({ part }) => part === "DATA_DIR") ?? {}
         assert.match(directory ?? "", /\/\.data$/)
-        assert.strictEqual(why, "keeps e-mails")
+        assert.strictEqual(why, "stores e-mails")
         const live = Object.fromEntries(findings.map((finding) => [finding.part, finding.live]))
         assert.include(live, {
           Settings: "local",
@@ -72,7 +72,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
 
         assert.strictEqual(code, 1)
         assert.match(stdout, /^Database +broken .*DATABASE_URL: the database cannot be opened/m)
-        assert.match(stdout, /^Tokens +broken .*no keys can be had/m)
+        assert.match(stdout, /^Tokens +broken .*cannot fetch keys/m)
         // Log lines are not findings.
         assert.notInclude(stdout, "signing keys")
         assert.match(

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Environment } from "../../src/core/Settings.ts"
+import type { Environment } from "../../src/core/settings/Settings.ts"
 import { patience, plinth } from "../fixtures/Plinth.ts"
 import { takenPort } from "../FreePort.ts"
 

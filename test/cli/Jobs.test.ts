@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Jobs } from "../../src/business/Jobs.ts"
-import { JobStore } from "../../src/core/JobStore.ts"
+import { JobStore } from "../../src/core/jobs/Store.ts"
 import type { Job } from "../../src/domain/Job.ts"
 import { canary, jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
@@ -113,7 +113,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         assert.deepStrictEqual([again?.code, JSON.parse(again?.stdout ?? "")], [0, job])
         assert.strictEqual(
           again?.stderr,
-          "plinth: a job of this kind with this key waits or runs already\n",
+          "plinth: a job of this kind with this key is already waiting or running\n",
         )
         assert.deepStrictEqual(yield* jobs.stats, before)
       }),

@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { migrations } from "../../migrations/index.ts"
 import { results } from "../../src/cli/Results.ts"
-import * as Migrations from "../../src/core/Migrations.ts"
+import * as Migrations from "../../src/core/sql/Migrations.ts"
 import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 

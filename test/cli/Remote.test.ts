@@ -96,11 +96,13 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
           )
           assert.deepStrictEqual(outcomes, [
             failed(
-              "PLINTH_TOKEN is refused: it must be one of RPC_TOKEN of the service at PLINTH_URL",
+              "PLINTH_TOKEN is refused: use one of the RPC_TOKEN values of the service at PLINTH_URL",
             ),
-            failed("PLINTH_TOKEN is not set: give one of RPC_TOKEN of the service at PLINTH_URL"),
-            failed("nothing answers at PLINTH_URL: plinth smoke <url> tells more"),
-            failed("PLINTH_URL must be like https://api.example.com"),
+            failed(
+              "PLINTH_TOKEN is not set: use one of the RPC_TOKEN values of the service at PLINTH_URL",
+            ),
+            failed("PLINTH_URL is unreachable: run plinth smoke <url> to find out why"),
+            failed("PLINTH_URL must be a URL such as https://api.example.com"),
           ])
         }),
       patience,

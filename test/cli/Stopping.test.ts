@@ -67,7 +67,7 @@ layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
         assert.strictEqual(brief.code, 1)
         assert.match(
           brief.stderr,
-          /^plinth: this is a bug: .+\nplinth: DEBUG=true tells where it is\n$/,
+          /^plinth: this is a bug: .+\nplinth: Set DEBUG=true to print the stack trace\n$/,
         )
         assert.match(detailed.stderr, /^plinth: +at /m)
       }),

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import stringWidth from "string-width"
 import { tableWithin } from "../../src/cli/Table.ts"
-import { plain } from "../../src/cli/Output.ts"
+import { printable } from "../../src/cli/Output.ts"
 
 const cell = fc.oneof(
   fc.string({ unit: "grapheme" }),
@@ -42,7 +42,7 @@ describe("A table", () => {
         const [, ...lines] = tableWithin(Infinity, columns, rows).split("\n")
         assert.lengthOf(lines, rows.length)
         for (const [at, row] of rows.entries()) {
-          for (const text of row) assert.include(lines[at], plain(text).trim())
+          for (const text of row) assert.include(lines[at], printable(text).trim())
         }
       }),
     )

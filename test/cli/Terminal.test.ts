@@ -114,7 +114,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           for (const line of lines) assert.isAtMost(stringWidth(line), 60)
           assert.match(
             stripVTControlCharacters(shown),
-            /Only users with this in their\n {27}e-mail or name/,
+            /Only users with this text in\n {27}their e-mail or name/,
           )
         }),
       patience,
@@ -128,7 +128,12 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           const { id } = yield* newUsers
           const at = { environment: yield* environment }
           const answer = (keys: string) =>
-            atTerminal({ ...at, typed: [/out\? \[y\/N\]/, keys] }, "users", "deactivate", id)
+            atTerminal(
+              { ...at, typed: [/Deactivate .+\? \[y\/N\]/, keys] },
+              "users",
+              "deactivate",
+              id,
+            )
           for (const keys of ["n\r", "\r", ctrl.d, ctrl.c]) {
             const { code, shown } = yield* answer(keys)
             assert.include(stripVTControlCharacters(shown), "plinth: nothing was changed")

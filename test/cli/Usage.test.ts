@@ -3,9 +3,9 @@ import { Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { Metrics } from "../../src/core/Metrics.ts"
-import { Settings } from "../../src/core/Settings.ts"
-import { Tokens } from "../../src/core/Tokens.ts"
+import { Metrics } from "../../src/core/telemetry/Metrics.ts"
+import { Settings } from "../../src/core/settings/Settings.ts"
+import { Tokens } from "../../src/core/identity/Tokens.ts"
 import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/Plinth.ts"
 
 const tokens = Tokens.layer.pipe(
@@ -92,10 +92,7 @@ describe("plinth", () => {
 
         for (const outcome of outcomes) {
           assert.deepStrictEqual([outcome.code, outcome.stdout], [2, ""])
-          assert.strictEqual(
-            firstLine(outcome),
-            "plinth: --yes is required where nobody can be asked",
-          )
+          assert.strictEqual(firstLine(outcome), "plinth: --yes is required without a terminal")
         }
       }),
     patience,

@@ -47,7 +47,7 @@ layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
         )
         assert.deepStrictEqual<unknown>(jsonOf(json), yield* summary(id, 7))
         assert.strictEqual(table.code, 0)
-        assert.match(table.stdout, /^metric +total +before +growth +by day +most by\n/)
+        assert.match(table.stdout, /^metric +total +previous +growth +per day +top dimension\n/)
         assert.match(table.stdout, /^ai_tokens +70 +0 +100 % +10 +gpt-4o$/m)
         assert.match(table.stdout, /^email_sent +0 +0 +0 % +0 +-$/m)
         assert.deepInclude(unknown, { code: 1, stdout: "" })

@@ -72,11 +72,13 @@ layer(Business.layer)("plinth users", (it) => {
 
         assert.deepStrictEqual(outcomes, [
           failed("no user has the id or e-mail nobody@example.com"),
-          failed("a user with this id exists already: plinth users show <id>"),
-          failed("this e-mail belongs to another user: plinth users show <email>"),
-          failed("user root is superadmin, which is more: plinth users demote --role admin"),
+          failed("a user with this id already exists: plinth users show <id>"),
+          failed("another user has this e-mail: plinth users show <email>"),
+          failed(
+            "user root is superadmin, which is a higher role: plinth users demote --role admin",
+          ),
           failed("this is the last active admin: promote another user first"),
-          failed("a user with this id exists already: plinth users show <id>"),
+          failed("a user with this id already exists: plinth users show <id>"),
         ])
       }),
     patience,

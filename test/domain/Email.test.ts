@@ -3,9 +3,9 @@ import { Schema } from "effect"
 import { assert as check, property, string } from "fast-check"
 import {
   EmailAddress,
-  legible,
+  toDisplayText,
   mailboxOf,
-  oneLine,
+  toOneLine,
   Subject,
   subjectOf,
 } from "../../src/domain/Email.ts"
@@ -109,9 +109,9 @@ const isHeaderText = (text: string, max: number) =>
 
 const staysLegible = (text: string) =>
   isHeaderText(subjectOf(text), 150) &&
-  isHeaderText(oneLine(text, 20), 20) &&
-  !unsafe.test(legible(text).replaceAll("\n", "")) &&
-  legible(legible(text)) === legible(text)
+  isHeaderText(toOneLine(text, 20), 20) &&
+  !unsafe.test(toDisplayText(text).replaceAll("\n", "")) &&
+  toDisplayText(toDisplayText(text)) === toDisplayText(text)
 
 describe("text of anybody's", () => {
   it("is one legible line as a subject, and cannot begin another header", () => {
@@ -122,9 +122,9 @@ describe("text of anybody's", () => {
   })
 
   it("keeps what it says", () => {
-    assert.strictEqual(legible("a\r\nb\rc\nd\u2028e"), "a\nb\nc\nd\ne")
+    assert.strictEqual(toDisplayText("a\r\nb\rc\nd\u2028e"), "a\nb\nc\nd\ne")
     assert.strictEqual(subjectOf("  Ada’s  “engine” 🛠️ \n"), "Ada’s “engine” 🛠️")
-    assert.strictEqual(oneLine("😀".repeat(30), 20), `${"😀".repeat(19)}…`)
+    assert.strictEqual(toOneLine("😀".repeat(30), 20), `${"😀".repeat(19)}…`)
   })
 })
 

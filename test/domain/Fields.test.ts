@@ -31,7 +31,7 @@ const refused: ReadonlyArray<readonly [what: string, input: object, ...issues: A
   [
     "a number that no number of JavaScript is",
     { answers: { a: [Number("-1e400")] } },
-    "answers: must have no number beyond those of 64 bits",
+    "answers: must not have a number beyond 64 bits",
   ],
   ["a level too many", { answers: deep(5) }, tooDeep],
   ["levels without end", { answers: deep(50_000) }, tooDeep],

@@ -3,7 +3,7 @@ import { Effect, Option, Result, Schema } from "effect"
 import { assert as check, integer, property, string } from "fast-check"
 import { echo } from "../../src/domain/Echo.ts"
 import * as Fields from "../../src/domain/Fields.ts"
-import { Issues, withIssues } from "../../src/domain/Issues.ts"
+import { Issues, limitIssues } from "../../src/domain/Issues.ts"
 
 const bytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2
 
@@ -29,7 +29,7 @@ describe("What is wrong with an input", () => {
       assert.strictEqual(error.issues.length, 100)
       assert.strictEqual(error.field, "body.0.a")
       assert.strictEqual(error.more, more)
-      const fewer = withIssues(error, 3)
+      const fewer = limitIssues(error, 3)
       assert.deepStrictEqual(fewer.issues, error.issues.slice(0, 3))
       assert.strictEqual(fewer.more, 97 + (more ?? 0))
     }

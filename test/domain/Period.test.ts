@@ -15,9 +15,12 @@ describe("Period", () => {
       Effect.sync(() => {
         const period = Period.lastDays(at(index), length)
         assert.deepStrictEqual(period, { from: at(index - length + 1), to: at(index + 1) })
-        assert.deepStrictEqual(Period.daysOf(period), calendar.slice(index - length + 1, index + 1))
-        assert.strictEqual(Period.lengthOf(period), length)
-        assert.deepStrictEqual(Period.before(period), {
+        assert.deepStrictEqual(
+          Period.eachDayOf(period),
+          calendar.slice(index - length + 1, index + 1),
+        )
+        assert.strictEqual(Period.daysIn(period), length)
+        assert.deepStrictEqual(Period.preceding(period), {
           from: at(index - 2 * length + 1),
           to: period.from,
         })
@@ -35,14 +38,14 @@ describe("Period", () => {
       const previous = Period.monthBefore(month)
       assert.strictEqual(previous.to, month.from)
       assert.match(previous.from, /-01$/)
-      assert.isAtMost(Period.lengthOf(previous), 31)
+      assert.isAtMost(Period.daysIn(previous), 31)
     }
   })
 
   it("contains its first day, and not its end", () => {
     const february = Period.monthOf("2024-02-29")
     assert.deepStrictEqual(february, { from: "2024-02-01", to: "2024-03-01" })
-    assert.strictEqual(Period.lengthOf(february), 29)
+    assert.strictEqual(Period.daysIn(february), 29)
     const days = ["2024-01-31", "2024-02-01", "2024-02-29", "2024-03-01"]
     assert.deepStrictEqual(
       days.map((day) => Period.contains(february, day)),

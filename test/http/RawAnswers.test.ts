@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { RawAnswers } from "../../src/http/RawAnswers.ts"
-import { Metrics } from "../../src/core/Metrics.ts"
-import { Settings } from "../../src/core/Settings.ts"
+import { Metrics } from "../../src/core/telemetry/Metrics.ts"
+import { Settings } from "../../src/core/settings/Settings.ts"
 import { canary } from "../fixtures/Plinth.ts"
 
 const answers = RawAnswers.layer.pipe(

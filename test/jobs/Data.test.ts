@@ -3,16 +3,16 @@ import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Usage } from "../../src/business/Usage.ts"
 import { Users } from "../../src/business/Users.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
+import { JobId } from "../../src/domain/Job.ts"
 import {
   CleanupOldData,
   ExportUserData,
-  JobId,
   SendNotificationEmail,
   SendPasswordResetEmail,
   SweepIdempotencyKeys,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { type Caller, newCaller } from "../fixtures/Callers.ts"
 import { eventually } from "../fixtures/Eventually.ts"

@@ -3,15 +3,14 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Projects } from "../../src/business/Projects.ts"
 import { Users } from "../../src/business/Users.ts"
-import { Database } from "../../src/core/Database.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
+import { Database } from "../../src/core/sql/Database.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import type { Job, JobId } from "../../src/domain/Job.ts"
 import {
   GenerateDailyReport,
-  type Job,
-  type JobId,
   SendNotificationEmail,
   SendPasswordResetEmail,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { identity } from "../fixtures/Business.ts"
@@ -190,7 +189,10 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("E-mail
           return yield* queue.get(found.id)
         }),
       )
-      assert.strictEqual(job.error, "EmailThrottledError: Too many e-mails")
+      assert.strictEqual(
+        job.error,
+        "EmailThrottledError: The e-mail provider's rate limit is reached",
+      )
       const wait = Date.parse(job.run_at) - Date.parse(job.started_at ?? "")
       assert.isAtLeast(wait, 3_599_000)
       assert.isAtMost(wait, 3_660_000)
@@ -280,9 +282,9 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("E-mail
         [
           ["Total", all.length],
           ["Active", 2],
-          ["New in 24 hours", 1],
+          ["New in the last 24 hours", 1],
           ["Total", 2],
-          ["New in 24 hours", 1],
+          ["New in the last 24 hours", 1],
         ],
       )
     }),

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
-import { JobQueue } from "../../src/core/JobQueue.ts"
-import { GenerateDailyReport } from "../../src/domain/Job.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import { GenerateDailyReport } from "../../src/domain/JobKinds.ts"
 import * as Worker from "../../src/jobs/Worker.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { appWithMail } from "../fixtures/MailServer.ts"
@@ -46,7 +46,7 @@ layer(withoutAdmin, { excludeTestServices: true })("A worker without ADMIN_EMAIL
       yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "failed"))
       assert.deepInclude(yield* queue.get(id), {
         attempts: 1,
-        error: "EmailNotConfiguredError: E-mail is not set up: ADMIN_EMAIL is not set",
+        error: "EmailNotConfiguredError: E-mail is not configured: ADMIN_EMAIL is not set",
       })
     }),
   )

@@ -4,15 +4,10 @@ import { SqlClient } from "effect/sql"
 import { Emails } from "../../src/business/Emails.ts"
 import { Usage } from "../../src/business/Usage.ts"
 import { Users } from "../../src/business/Users.ts"
-import { handler } from "../../src/core/JobExecution.ts"
-import { JobQueue } from "../../src/core/JobQueue.ts"
-import {
-  CleanupOldData,
-  ExportUserData,
-  type Job,
-  JobId,
-  SendNotificationEmail,
-} from "../../src/domain/Job.ts"
+import { handler } from "../../src/core/jobs/Execution.ts"
+import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import { type Job, JobId } from "../../src/domain/Job.ts"
+import { CleanupOldData, ExportUserData, SendNotificationEmail } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { metered } from "../../src/jobs/Metered.ts"
 import { eventually } from "../fixtures/Eventually.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import { PubSub } from "../../src/core/PubSub.ts"
+import { PubSub } from "../../src/core/shared/PubSub.ts"
 import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
 import { hasProgram } from "../Programs.ts"
 import { RedisServer, sleep } from "../RedisServer.ts"

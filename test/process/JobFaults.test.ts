@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
-import { JobStore } from "../../src/core/JobStore.ts"
+import { JobStore } from "../../src/core/jobs/Store.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { Deadly, Frozen, Killed, Stopped } from "../fixtures/FaultJobs.ts"
 import {

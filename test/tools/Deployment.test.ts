@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { parse } from "yaml"
 import manifest from "../../package.json" with { type: "json" }
-import { variables } from "../../src/core/Env.ts"
+import { variables } from "../../src/core/settings/Env.ts"
 import { outcomeOf } from "../fixtures/Plinth.ts"
 import { hasProgram, program } from "../Programs.ts"
 

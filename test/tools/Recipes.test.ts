@@ -18,7 +18,7 @@ const tests = [
   "test/api/Verdicts.test.ts",
   "test/jobs/Tasks.test.ts",
   "test/business/PersonalData.test.ts",
-  "test/core/Migrations.test.ts",
+  "test/core/sql/Migrations.test.ts",
 ]
 
 /** The same, of those that need no database. */
@@ -122,7 +122,7 @@ const isPassed = ({ status }: { readonly status: string }) => status === "passed
 const annotationsOf = (markdown: string) =>
   Array.from(
     markdown
-      .replace(/^[^]*## Recipe: what an endpoint asks/, "")
+      .replace(/^[^]*## Recipe: an endpoint and its policies/, "")
       .replace(/\n## [^]*$/, "")
       .matchAll(/`(\.annotate(?:Merge)?\(.*?\))`/g),
     ([, code = ""]) => code,

@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
-import { days, daysOfQuarter, limitOfTop } from "../../domain/Page.ts"
+import { days, daysOfQuarter, topLimit } from "../../domain/Page.ts"
 import { UsageMetric } from "../../domain/Usage.ts"
 import {
   UsageBreakdown,
@@ -66,7 +66,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       }),
     ),
     HttpApiEndpoint.get("topUsers", "/top-users", {
-      query: { metric, limit: limitOfTop },
+      query: { metric, limit: topLimit },
       success: UsageTopUsers,
       error: unavailable,
     }).annotateMerge(

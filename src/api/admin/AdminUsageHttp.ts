@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { UsageReports } from "../../business/UsageReports.ts"
 import { Users } from "../../business/Users.ts"
-import { metricsTold } from "../../domain/UsageReport.ts"
+import { usageMetricsList } from "../../domain/UsageReport.ts"
 import { Api } from "../Api.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -26,7 +26,7 @@ export const layer = HttpApiBuilder.group(
           reports.breakdown(id, query.metric, query.days),
         ),
       topUsers: ({ query }) => reports.topUsers(query.metric, query.limit),
-      metrics: () => Effect.succeed(metricsTold),
+      metrics: () => Effect.succeed(usageMetricsList),
     })
   }),
 )

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { UsageReports } from "../../business/UsageReports.ts"
-import { metricsTold } from "../../domain/UsageReport.ts"
+import { usageMetricsList } from "../../domain/UsageReport.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"
 
@@ -21,7 +21,7 @@ export const layer = HttpApiBuilder.group(
         Effect.flatMap(CurrentUser, ({ id }) => reports.daily(id, query.metric, query.days)),
       breakdown: ({ query }) =>
         Effect.flatMap(CurrentUser, ({ id }) => reports.breakdown(id, query.metric, query.days)),
-      metrics: () => Effect.succeed(metricsTold),
+      metrics: () => Effect.succeed(usageMetricsList),
     })
   }),
 )

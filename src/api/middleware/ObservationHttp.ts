@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect"
-import { Metrics } from "../../core/Metrics.ts"
+import { Metrics } from "../../core/telemetry/Metrics.ts"
 import { RequestInfo } from "../../domain/RequestInfo.ts"
 import { endpointLabel, Exchange, unloggedRoutes } from "../../http/Exchange.ts"
 import { Observation } from "./Observation.ts"

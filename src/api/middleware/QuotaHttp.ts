@@ -13,7 +13,9 @@ export const layer = Layer.effect(
       return Effect.withFiber((fiber) => {
         const user = Context.getUnsafe(fiber.context, CurrentUser)
         const now = steadyMillis(fiber.getRef(Clock.Clock))
-        return quota.isKnownLeft(user, now) ? handler : Effect.andThen(quota.check(user), handler)
+        return quota.isKnownToHaveRequestsLeft(user, now)
+          ? handler
+          : Effect.andThen(quota.check(user), handler)
       })
     }),
   ),

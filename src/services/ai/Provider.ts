@@ -1,6 +1,6 @@
 import { Cause, Clock, Data, Duration, Effect, Exit, Result, Scope, Stream } from "effect"
-import * as Resilience from "../../core/Resilience.ts"
-import * as CallVerdict from "../../core/CallVerdict.ts"
+import * as Resilience from "../../core/outbound/Resilience.ts"
+import * as CallVerdict from "../../core/outbound/CallVerdict.ts"
 import {
   type AiAnswer,
   type AiCall,

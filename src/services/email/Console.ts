@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { DateTime, Effect, Layer } from "effect"
-import { Settings } from "../../core/Settings.ts"
+import { Settings } from "../../core/settings/Settings.ts"
 import { EmailUnavailableError } from "../../domain/Email.ts"
 import { Email } from "./Email.ts"
 

@@ -5,10 +5,10 @@ import {
   HttpClientRequest,
   type HttpClientResponse,
 } from "effect/http"
-import type { EmailProviderSettings } from "../../core/EmailSettings.ts"
-import * as Resilience from "../../core/Resilience.ts"
-import { textUpTo } from "../../core/ResponseText.ts"
-import * as CallVerdict from "../../core/CallVerdict.ts"
+import type { EmailProviderSettings } from "../../core/settings/Email.ts"
+import * as Resilience from "../../core/outbound/Resilience.ts"
+import { textUpTo } from "../../core/outbound/ResponseText.ts"
+import * as CallVerdict from "../../core/outbound/CallVerdict.ts"
 import {
   type EmailError,
   EmailNotConfiguredError,

@@ -1,5 +1,5 @@
 import { Effect, Layer, Option, Schema } from "effect"
-import type { EmailProviderSettings } from "../../core/EmailSettings.ts"
+import type { EmailProviderSettings } from "../../core/settings/Email.ts"
 import { mailboxOf } from "../../domain/Email.ts"
 import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"

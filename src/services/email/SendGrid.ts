@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Headers } from "effect/http"
-import type { EmailProviderSettings } from "../../core/EmailSettings.ts"
+import type { EmailProviderSettings } from "../../core/settings/Email.ts"
 import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"
 

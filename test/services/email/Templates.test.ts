@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { assert as check, property, string } from "fast-check"
-import { type Environment, Settings } from "../../../src/core/Settings.ts"
-import { type EmailContent, legible } from "../../../src/domain/Email.ts"
+import { type Environment, Settings } from "../../../src/core/settings/Settings.ts"
+import { type EmailContent, toDisplayText } from "../../../src/domain/Email.ts"
 import { letterheadOf } from "../../../src/services/email/templates/Base.ts"
 import { dailyReport } from "../../../src/services/email/templates/DailyReport.ts"
 import { exportReady } from "../../../src/services/email/templates/ExportReady.ts"
@@ -63,7 +63,10 @@ describe("a template", () => {
   const escapes = (text: string) => {
     const inner = /^<p title="([^"]*)">([^<]*)<\/p>$/.exec(pageWith(text)) ?? []
     anatomyOf(pageWith(text))
-    return decoded(inner[1] ?? "") === legible(text) && decoded(inner[2] ?? "") === legible(text)
+    return (
+      decoded(inner[1] ?? "") === toDisplayText(text) &&
+      decoded(inner[2] ?? "") === toDisplayText(text)
+    )
   }
 
   it("escapes every text, so that it is shown as it is", () => {
@@ -206,7 +209,7 @@ describe.each(mails)("the %s mail", (_, mail) => {
     const holds = (text: string) => {
       const { html: page, subject, text: plain } = mail(text)
       // An empty body, title or name has no place of its own.
-      if (text.trim() !== "" && legible(text).trim() !== "") {
+      if (text.trim() !== "" && toDisplayText(text).trim() !== "") {
         assert.deepStrictEqual(anatomyOf(page).tags, tags)
       }
       assert.notMatch(subject, /[\p{Cc}\u2028\u2029\u202a-\u202e]/u)

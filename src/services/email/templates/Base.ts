@@ -1,5 +1,5 @@
-import type { Settings } from "../../../core/Settings.ts"
-import { type EmailContent, legible, oneLine, subjectOf } from "../../../domain/Email.ts"
+import type { Settings } from "../../../core/settings/Settings.ts"
+import { type EmailContent, toDisplayText, toOneLine, subjectOf } from "../../../domain/Email.ts"
 import type { Block } from "./Block.ts"
 import { html } from "./Html.ts"
 import { type Links, linksOf } from "./Links.ts"
@@ -12,7 +12,7 @@ export interface Letterhead {
 }
 
 export const letterheadOf = (settings: Settings["Service"]): Letterhead => ({
-  project: oneLine(settings.PROJECT_NAME, 60),
+  project: toOneLine(settings.PROJECT_NAME, 60),
   links: linksOf(settings),
 })
 
@@ -32,7 +32,7 @@ export const compose = (letterhead: Letterhead, parts: Parts): EmailContent => {
   return {
     subject,
     html: page({ ...parts, subject, project: letterhead.project, home }).toString(),
-    text: legible(
+    text: toDisplayText(
       [
         parts.heading,
         ...parts.blocks.map(({ text }) => text),

@@ -1,4 +1,4 @@
-import { legible, oneLine } from "../../../domain/Email.ts"
+import { toDisplayText, toOneLine } from "../../../domain/Email.ts"
 import { type Html, html } from "./Html.ts"
 import type { Link } from "./Links.ts"
 import { styles } from "./Styles.ts"
@@ -11,7 +11,7 @@ export interface Block {
 
 /** Paragraphs, separated by empty lines. */
 export const prose = (words: string): Block => {
-  const text = legible(words).trim()
+  const text = toDisplayText(words).trim()
   return {
     text,
     html: html`${text
@@ -29,7 +29,7 @@ export const aside = (words: string): Block => ({
 /** A button. Its URL is below it, for mail clients that show no buttons. */
 export const action = (label: string, link: Link): Block => {
   const url = link.toString()
-  const words = oneLine(label, 60)
+  const words = toOneLine(label, 60)
   return {
     text: `${words}:\n${url}`,
     html: html`<table

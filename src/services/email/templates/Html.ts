@@ -1,4 +1,4 @@
-import { legible } from "../../../domain/Email.ts"
+import { toDisplayText } from "../../../domain/Email.ts"
 
 /** Markup. Only `html` creates it, so all of it is either from our source or escaped. */
 export class Html {
@@ -37,4 +37,5 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 }
 
-const escaped = (text: string) => legible(text).replaceAll(/[&<>"']/g, (c) => entities[c] ?? "")
+const escaped = (text: string) =>
+  toDisplayText(text).replaceAll(/[&<>"']/g, (c) => entities[c] ?? "")

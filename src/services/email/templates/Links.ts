@@ -1,4 +1,4 @@
-import type { Settings } from "../../../core/Settings.ts"
+import type { Settings } from "../../../core/settings/Settings.ts"
 
 /** A URL under PUBLIC_URL. Only `Links` creates it. */
 export class Link {

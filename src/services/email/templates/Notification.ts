@@ -1,4 +1,4 @@
-import { type EmailContent, oneLine } from "../../../domain/Email.ts"
+import { type EmailContent, toOneLine } from "../../../domain/Email.ts"
 import { compose, type Letterhead } from "./Base.ts"
 import { action, prose } from "./Block.ts"
 
@@ -13,10 +13,10 @@ interface Notification {
 export const notification = (letterhead: Letterhead, data: Notification): EmailContent => {
   const { links, project } = letterhead
   // Providers reject an e-mail without a subject.
-  const title = oneLine(data.title, 150) || `News from ${project}`
+  const title = toOneLine(data.title, 150) || `News from ${project}`
   return compose(letterhead, {
     subject: title,
-    preview: oneLine(data.body, 120),
+    preview: toOneLine(data.body, 120),
     heading: title,
     blocks: [
       prose(data.body),

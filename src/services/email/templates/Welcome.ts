@@ -1,4 +1,4 @@
-import { type EmailContent, oneLine } from "../../../domain/Email.ts"
+import { type EmailContent, toOneLine } from "../../../domain/Email.ts"
 import { compose, type Letterhead } from "./Base.ts"
 import { action, prose } from "./Block.ts"
 
@@ -9,7 +9,7 @@ interface Welcome {
 /** The first e-mail to a new user. */
 export const welcome = (letterhead: Letterhead, { full_name }: Welcome): EmailContent => {
   const { links, project } = letterhead
-  const name = full_name === null ? "" : oneLine(full_name, 80)
+  const name = full_name === null ? "" : toOneLine(full_name, 80)
   return compose(letterhead, {
     subject: `Welcome to ${project}`,
     preview: "Your account is ready.",

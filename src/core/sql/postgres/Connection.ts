@@ -1,0 +1,149 @@
+import type { PgConnection } from "@effect/sql-pg"
+import { Effect, Stream } from "effect"
+import type { SqlConnection, SqlError } from "effect/sql"
+import type { Lane } from "./Lane.ts"
+import type { Watch } from "./Watch.ts"
+
+type Session = PgConnection.PgConnection
+
+/** The connection that SqlClient sees. Subclasses choose the session that runs a statement. */
+abstract class Connection {
+  protected abstract run<A>(
+    sql: string,
+    statement: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
+  ): Effect.Effect<A, SqlError.SqlError>
+
+  execute(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
+    return this.rows(sql, (session) => session.query(sql, params), transform)
+  }
+
+  executeUnprepared(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
+    return this.rows(sql, (session) => session.query(sql, params, false), transform)
+  }
+
+  executeRaw(sql: string, params: ReadonlyArray<unknown>) {
+    return this.run(sql, (session) => session.query(sql, params))
+  }
+
+  executeValues(sql: string, params: ReadonlyArray<unknown>) {
+    return this.run(sql, (session) => session.queryValues(sql, params))
+  }
+
+  executeValuesUnprepared(sql: string, params: ReadonlyArray<unknown>) {
+    return this.run(sql, (session) => session.queryValues(sql, params, false))
+  }
+
+  private rows(
+    sql: string,
+    statement: (session: Session) => Effect.Effect<PgConnection.Result, SqlError.SqlError>,
+    transform: Transform,
+  ) {
+    return Effect.map(
+      this.run(sql, statement),
+      transform === undefined ? ({ rows }) => rows : ({ rows }) => transform(rows),
+    )
+  }
+}
+
+/** Runs each statement on any session: reads on a shared one, others on an exclusive one. */
+export class Pooled extends Connection implements SqlConnection.Connection {
+  private readonly shared: ReadonlyArray<Lane>
+  private readonly exclusive: Lane
+  private readonly watch: Watch
+
+  constructor(shared: ReadonlyArray<Lane>, exclusive: Lane, watch: Watch) {
+    super()
+    this.shared = shared
+    this.exclusive = exclusive
+    this.watch = watch
+  }
+
+  protected run<A>(
+    sql: string,
+    statement: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
+  ) {
+    return this.laneOf(sql).use((session) => this.watch.bounded(session, sql, statement(session)))
+  }
+
+  executeStream(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
+    return Stream.unwrap(
+      Effect.map(this.exclusive.reserve, (session) =>
+        streamOf(session, this.watch, { sql, params, transform }),
+      ),
+    )
+  }
+
+  /** The least loaded lane, filling one connection to 16 reads before using the next, so that reads share packets. */
+  private laneOf(sql: string) {
+    if (!isRead.test(sql)) return this.exclusive
+    let best = this.exclusive
+    let fewest = Infinity
+    for (const lane of this.shared) {
+      const batches = Math.floor(lane.load / readsPerConnection)
+      if (batches < fewest) {
+        best = lane
+        fewest = batches
+      }
+    }
+    return best
+  }
+}
+
+/** The number of reads pipelined on one connection before the next connection is used. */
+const readsPerConnection = 16
+
+/** A SELECT that locks rows runs in a transaction, never here. */
+const isRead = /^\s*SELECT\b/i
+
+/** The session of a transaction or a stream. */
+export class Reserved extends Connection implements SqlConnection.Connection {
+  private readonly session: Session
+  private readonly lane: Lane
+  private readonly watch: Watch | undefined
+
+  constructor(session: Session, lane: Lane, watch: Watch | undefined) {
+    super()
+    this.session = session
+    this.lane = lane
+    this.watch = watch
+  }
+
+  protected run<A>(
+    sql: string,
+    statement: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
+  ) {
+    const execution = statement(this.session)
+    return this.watch?.bounded(this.session, sql, execution) ?? execution
+  }
+
+  override execute(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
+    const rows = super.execute(sql, params, transform)
+    if (!sql.startsWith("ROLLBACK") && !sql.startsWith("RELEASE")) return rows
+    // If the statement cannot be sent, closing the session makes the server roll back.
+    return Effect.catch(rows, () => Effect.as(this.lane.invalidate(this.session), []))
+  }
+
+  executeStream(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
+    return streamOf(this.session, this.watch, { sql, params, transform })
+  }
+}
+
+type Transform = Parameters<SqlConnection.Connection["execute"]>[2]
+
+interface Query {
+  readonly sql: string
+  readonly params: ReadonlyArray<unknown>
+  readonly transform: Transform
+}
+
+const streamOf = (
+  session: Session,
+  watch: Watch | undefined,
+  { sql, params, transform }: Query,
+) => {
+  const stream = session.stream(sql, params)
+  const rows = watch?.boundedStream(stream) ?? stream
+  return transform === undefined
+    ? rows
+    : Stream.flatMap(rows, (row) => Stream.fromIterable(transform([row])))
+}

@@ -1,0 +1,60 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { inHalves } from "../../../src/core/sql/InHalves.ts"
+import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
+
+const numbers = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2000 }))
+
+/** What is written, when some numbers die and take all that is written with them along. */
+const writer = (dying: ReadonlySet<number>) => {
+  const written = new Set<number>()
+  let statements = 0
+  return {
+    write: (items: ReadonlyArray<number>) =>
+      Effect.suspend(() => {
+        statements += 1
+        if (items.some((item) => dying.has(item))) return Effect.die(new Error("refused"))
+        for (const item of items) written.add(item)
+        return Effect.void
+      }),
+    written,
+    statements: () => statements,
+  }
+}
+
+describe("inHalves", () => {
+  it.effect.prop(
+    "loses those that die, and none of the others",
+    { size: numbers, dying: Schema.Array(numbers) },
+    ({ dying, size }) =>
+      Effect.gen(function* () {
+        const items = Array.from({ length: size }, (_, item) => item)
+        const lost = new Set(dying.filter((item) => item < size))
+        const { statements, write, written } = writer(lost)
+        const result = yield* inHalves(items, write)
+        assert.strictEqual(result.lost, lost.size)
+        assert.strictEqual(result.cause === undefined, lost.size === 0)
+        assert.deepStrictEqual(
+          items.filter((item) => !written.has(item)),
+          items.filter((item) => lost.has(item)),
+        )
+        assert.isAtMost(statements(), 1 + lost.size * 24)
+      }),
+  )
+
+  it.effect("gives up soon when all of them die", () =>
+    Effect.gen(function* () {
+      const items = Array.from({ length: 2000 }, (_, item) => item)
+      const { statements, write } = writer(new Set(items))
+      assert.strictEqual((yield* inHalves(items, write)).lost, 2000)
+      assert.isBelow(statements(), 300)
+    }),
+  )
+
+  it.effect("fails as soon as the database is away, so that all of them can be tried again", () =>
+    Effect.gen(function* () {
+      const away = new ServiceUnavailableError({ service: "database" })
+      assert.strictEqual(yield* Effect.flip(inHalves([1, 2], () => Effect.fail(away))), away)
+    }),
+  )
+})

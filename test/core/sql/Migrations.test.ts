@@ -1,0 +1,158 @@
+import { spawn } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Fiber, Latch, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
+import { migrations, type Migration } from "../../../migrations/index.ts"
+import { Database } from "../../../src/core/sql/Database.ts"
+import { MigrationError } from "../../../src/core/sql/MigrationError.ts"
+import * as Migrations from "../../../src/core/sql/Migrations.ts"
+import { layerFor } from "../../LayerFor.ts"
+import { dialect, TestDatabase } from "../../TestDatabase.ts"
+
+const database = Layer.unwrap(Effect.map(TestDatabase, layerFor)).pipe(
+  Layer.provideMerge(TestDatabase.layer),
+)
+
+const names = Object.keys(migrations)
+
+/** Takes every migration back, whether the database came migrated (PostgreSQL) or empty (SQLite). */
+const unmigrated = Effect.repeat(Migrations.rollback(), { until: (name) => name === null })
+
+const applied = Effect.map(Migrations.status(), ({ migrations }) =>
+  migrations.filter(({ applied_at }) => applied_at !== null).map(({ name }) => name),
+)
+
+const step = (statement: string): Migration => ({
+  up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement)),
+  down: Effect.void,
+})
+
+/** A process of its own that migrates once it is `ready`: the names that it ran. */
+const migrateElsewhere = (url: string, ready: Latch.Latch) =>
+  Effect.callback<ReadonlyArray<string>>((resume) => {
+    const script = `
+      import { Effect } from "effect"
+      import * as Migrations from "./src/core/sql/Migrations.ts"
+      import { layerFor } from "./test/LayerFor.ts"
+      console.log("ready")
+      const names = await Effect.runPromise(Effect.provide(Migrations.run(), layerFor(process.argv[1])))
+      console.log(JSON.stringify(names))`
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script, url])
+    let output = ""
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString()
+      ready.openUnsafe()
+    })
+    // Node 22 says there that node:sqlite is experimental.
+    let errors = ""
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
+    child.once("close", (code) => {
+      ready.openUnsafe()
+      resume(
+        code === 0
+          ? Effect.sync(() => decodeNames(output.replace("ready\n", "")))
+          : Effect.die(new Error(errors)),
+      )
+    })
+  })
+
+const decodeNames = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+layer(database)("Migrations", (it) => {
+  it("lists every file, by rising numbers", () => {
+    const files = readdirSync("migrations").filter((file) => /^\d/.test(file))
+    assert.deepStrictEqual(names, files.map((file) => file.replace(".ts", "")).toSorted())
+  })
+
+  it.effect("runs each once and tells which", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* unmigrated
+      yield* sql`DROP TABLE migrations`
+
+      assert.deepStrictEqual(yield* applied, [])
+      assert.deepStrictEqual(yield* Migrations.run(), names)
+      assert.deepStrictEqual(yield* Migrations.run(), [])
+      assert.deepStrictEqual(yield* applied, names)
+    }),
+  )
+
+  it.effect("takes back the newest, and runs it again", () =>
+    Effect.gen(function* () {
+      yield* Migrations.run()
+      const newest = names.at(-1) ?? ""
+
+      assert.strictEqual(yield* Migrations.rollback(), newest)
+      assert.deepStrictEqual(yield* applied, names.slice(0, -1))
+      assert.deepStrictEqual(yield* Migrations.run(), [newest])
+    }),
+  )
+
+  it.effect("keeps nothing of a run in which one fails, and names it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Migrations.run()
+      const bad = {
+        ...migrations,
+        "9001_good": step("CREATE TABLE half (n INTEGER)"),
+        "9002_bad": step("CREATE TABLE half (n INTEGER)"),
+      }
+
+      const error = yield* Effect.flip(Migrations.run(bad))
+
+      assert.instanceOf(error, MigrationError)
+      assert.include(error.message, "9002_bad")
+      assert.match(error.message, /half"? already exists/)
+      assert.deepStrictEqual(yield* applied, names)
+      yield* sql`CREATE TABLE half (n INTEGER)`
+    }),
+  )
+
+  it.effect("says what the database said, without values of rows", () =>
+    Effect.gen(function* () {
+      const statement =
+        dialect() === "pg"
+          ? "SELECT CAST(word AS INTEGER) FROM (SELECT 'canary' AS word) AS words"
+          : "SELECT json_extract('{}', 'canary path')"
+      const error = yield* Effect.flip(
+        Migrations.run({ ...migrations, "9003_cast": step(statement) }),
+      )
+      assert.include(error.message, "9003_cast failed: ")
+      assert.notInclude(error.message, "canary")
+    }),
+  )
+
+  it.effect(
+    "runs once when several processes start at once",
+    () =>
+      Effect.gen(function* () {
+        yield* unmigrated
+        const { transaction } = yield* Database
+        const sql = yield* SqlClient.SqlClient
+        const url = yield* TestDatabase
+        const latches = [Latch.makeUnsafe(), Latch.makeUnsafe(), Latch.makeUnsafe()]
+
+        // All of them stand before the same lock until each is there.
+        const hold = sql.onDialectOrElse({
+          pg: () => sql`LOCK TABLE migrations IN ACCESS EXCLUSIVE MODE`,
+          orElse: () => sql`SELECT 1`,
+        })
+        const start = Effect.gen(function* () {
+          const runs = yield* Effect.forEach(latches, (ready) =>
+            Effect.forkDetach(migrateElsewhere(url, ready)),
+          )
+          yield* Effect.forEach(latches, (ready) => ready.await)
+          yield* TestClock.withLive(Effect.sleep(500))
+          return runs
+        })
+        const runs = yield* transaction(Effect.andThen(hold, start))
+        const ran = yield* Effect.forEach(runs, (run) => Fiber.join(run))
+
+        assert.deepStrictEqual(ran.flat(), names)
+        assert.deepStrictEqual(yield* applied, names)
+      }),
+    30_000,
+  )
+})

@@ -1,0 +1,137 @@
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Stream } from "effect"
+import { SqlClient, SqlError } from "effect/sql"
+import { migrations } from "../../../migrations/index.ts"
+import { Database } from "../../../src/core/sql/Database.ts"
+import * as Migrations from "../../../src/core/sql/Migrations.ts"
+import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
+import * as TestDatabase from "../../TestDatabase.ts"
+
+const reasonOf = (error: unknown) => {
+  assert.instanceOf(error, ServiceUnavailableError)
+  assert.instanceOf(error.cause, SqlError.SqlError)
+  return error.cause.reason._tag
+}
+
+const migration = (up: string) => ({
+  up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(up)),
+  down: Effect.void,
+})
+
+layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreSQL", (it) => {
+  it.effect(
+    "a statement ends by the server's own clock, its connection stays; a migration does not",
+    () =>
+      Effect.gen(function* () {
+        const { query, transaction } = yield* Database
+        const sql = yield* SqlClient.SqlClient
+        const slow = sql`SELECT pg_sleep(60)`
+        const pid = Effect.map(
+          sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`,
+          ([row]) => row?.pid,
+        )
+        const before = yield* pid
+
+        const migrating = yield* Effect.forkChild(
+          Migrations.run({ ...migrations, "9001_slow": migration("SELECT pg_sleep(6)") }),
+        )
+        const ended = yield* Effect.all(
+          [Effect.flip(query(slow)), Effect.flip(transaction(slow))],
+          {
+            concurrency: "unbounded",
+          },
+        )
+
+        assert.deepStrictEqual(ended.map(reasonOf), [
+          "StatementTimeoutError",
+          "StatementTimeoutError",
+        ])
+        assert.deepStrictEqual(yield* sql`SELECT pid FROM pg_stat_activity WHERE pid = ${before}`, [
+          { pid: before },
+        ])
+        assert.deepStrictEqual(yield* Fiber.join(migrating), ["9001_slow"])
+      }),
+  )
+
+  it.effect("a stream without rows ends by our own clock where the server has none", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { transaction } = yield* Database
+      const silent = Stream.runDrain(sql`SELECT pg_sleep(60)`.stream)
+
+      const error = yield* Effect.flip(
+        transaction(Effect.andThen(sql`SET LOCAL statement_timeout = 0`, silent)),
+      )
+
+      assert.strictEqual(reasonOf(error), "StatementTimeoutError")
+      assert.deepStrictEqual(yield* transaction(sql`SELECT 1 AS one`), [{ one: 1 }])
+    }),
+  )
+
+  it.effect("a transaction that idles loses its session, and fails typed", () =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Database
+      const sql = yield* SqlClient.SqlClient
+      const idle = sql`SET LOCAL idle_in_transaction_session_timeout = 50`.pipe(
+        Effect.andThen(Effect.sleep(300)),
+        Effect.andThen(sql`SELECT 1`),
+      )
+
+      const error = yield* Effect.flip(transaction(idle))
+
+      assert.strictEqual(reasonOf(error), "UnknownError")
+      assert.deepStrictEqual(yield* transaction(sql`SELECT 1 AS one`), [{ one: 1 }])
+    }),
+  )
+
+  it.effect("a migration that waits for a lock lets others pass, and tries again", () =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Database
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE busy (n INTEGER)`
+      const release = yield* Deferred.make<void>()
+      const holder = yield* Effect.forkChild(
+        transaction(Effect.andThen(sql`LOCK TABLE busy`, Deferred.await(release))),
+      )
+      const migrating = yield* Effect.forkChild(
+        Migrations.run({ ...migrations, "8001_wide": migration("ALTER TABLE busy ADD m INTEGER") }),
+      )
+      const waiting = sql`
+        SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'busy'::regclass
+      `
+      const during = (n: number) => Effect.repeat(waiting, { until: ({ length }) => length === n })
+      yield* during(1)
+      yield* during(0)
+      yield* during(1)
+      yield* Deferred.succeed(release, undefined)
+
+      assert.deepStrictEqual(yield* Fiber.join(migrating), ["8001_wide"])
+      yield* Fiber.join(holder)
+      yield* sql`SELECT m FROM busy`
+    }),
+  )
+
+  it.effect("two transactions that wait for each other both end, each with one effect", () =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Database
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE pair (id INTEGER PRIMARY KEY, n INTEGER)`
+      yield* sql`INSERT INTO pair VALUES (1, 0), (2, 0)`
+      let runs = 0
+      const add = (id: number) => sql`UPDATE pair SET n = n + 1 WHERE id = ${id}`
+      const both = (first: number, second: number) =>
+        transaction(
+          Effect.sync(() => (runs += 1)).pipe(
+            Effect.andThen(add(first)),
+            Effect.andThen(Effect.sleep(100)),
+            Effect.andThen(add(second)),
+          ),
+        )
+
+      yield* Effect.all([both(1, 2), both(2, 1)], { concurrency: "unbounded" })
+
+      assert.deepStrictEqual(yield* sql`SELECT n FROM pair ORDER BY id`, [{ n: 2 }, { n: 2 }])
+      assert.strictEqual(runs, 3)
+    }),
+  )
+})

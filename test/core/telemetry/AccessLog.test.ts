@@ -1,0 +1,172 @@
+import { spawnSync } from "node:child_process"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Schema, Scope } from "effect"
+import { AccessLog, type AccessRecord } from "../../../src/core/telemetry/AccessLog.ts"
+import { type Environment, Settings } from "../../../src/core/settings/Settings.ts"
+import { version } from "../../../src/domain/Version.ts"
+
+const staging: Environment = {
+  ENVIRONMENT: "staging",
+  PROJECT_NAME: 'Access "log"',
+  SECRET_KEY: "0123456789abcdef-only-for-these-tests",
+}
+
+const request: AccessRecord = {
+  timestamp: 1_750_000_000_007,
+  request_id: "r-1",
+  user_id: "ada",
+  method: "GET",
+  path: "/api/v1/app/projects/p1",
+  endpoint: "/api/v1/app/projects/{id}",
+  status_code: 200,
+  duration_ms: 1.23456,
+  client_ip: "::1",
+  trace_id: "0af7651916cd43dd8448eb211c80319c",
+  span_id: "b7ad6b7169203331",
+}
+
+/** The log, what it has written so far, and its end. */
+const open = Effect.fnUntraced(function* (environment: Environment) {
+  const written: Array<string> = []
+  const scope = yield* Scope.make()
+  const layer = AccessLog.layerTo({
+    write: (lines, done) => {
+      if (lines !== "") written.push(lines)
+      done?.()
+    },
+  })
+  const { write } = yield* Layer.buildWithScope(
+    layer.pipe(Layer.provide(Settings.layerFrom(environment))),
+    scope,
+  ).pipe(Effect.flatMap((context) => Effect.provide(AccessLog, context)))
+  return { write, written, close: Scope.close(scope, Exit.void) }
+})
+
+const lineOf = Effect.fnUntraced(function* (environment: Environment, record: AccessRecord) {
+  const log = yield* open(environment)
+  log.write(record)
+  yield* log.close
+  return log.written.join("")
+})
+
+const parse = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)),
+)
+
+describe("AccessLog", () => {
+  it.effect("writes the record of the contract", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(parse(yield* lineOf(staging, request)), {
+        ...request,
+        timestamp: "2025-06-15T15:06:40.007Z",
+        level: "INFO",
+        message: "request",
+        service: 'Access "log"',
+        environment: "staging",
+        version,
+        duration_ms: 1.23,
+      })
+    }),
+  )
+
+  it.effect("leaves out what a request has not", () =>
+    Effect.gen(function* () {
+      const bare = { ...request, user_id: null, trace_id: null, span_id: null }
+      const record = parse(yield* lineOf(staging, bare))
+      for (const key of ["user_id", "trace_id", "span_id"]) assert.notProperty(record, key)
+    }),
+  )
+
+  it.effect("has one line per request, whatever the client sends", () =>
+    Effect.gen(function* () {
+      const hostile = '/a"b\\c\r\n{"level":"INFO"}\u0000\u001B[2J\u009B2J\u2028\uD800é'
+      const record = {
+        ...request,
+        request_id: hostile,
+        user_id: hostile,
+        path: hostile,
+        client_ip: hostile,
+      }
+      const line = yield* lineOf(staging, record)
+      assert.notMatch(line.slice(0, -1), /[\p{Cc}\u2028]/u)
+      const { request_id, user_id, path, client_ip } = parse(line)
+      assert.deepStrictEqual([request_id, user_id, path, client_ip], Array(4).fill(hostile))
+
+      const readable = yield* lineOf({ ...staging, ENVIRONMENT: "local" }, record)
+      assert.notMatch(readable.slice(0, -1), /[\p{Cc}\u2028]/u)
+    }),
+  )
+
+  it.effect("writes a line for people in local", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(
+        yield* lineOf({ ...staging, ENVIRONMENT: "local" }, request),
+        "15:06:40.007 INFO    GET /api/v1/app/projects/p1 200 1.23 ms r-1 ada\n",
+      )
+    }),
+  )
+
+  it.effect("writes nothing above INFO, unless DEBUG wants all", () =>
+    Effect.gen(function* () {
+      for (const LOG_LEVEL of ["WARNING", "ERROR"]) {
+        assert.strictEqual(yield* lineOf({ ...staging, LOG_LEVEL }, request), "")
+        assert.notStrictEqual(yield* lineOf({ ...staging, LOG_LEVEL, DEBUG: "on" }, request), "")
+      }
+    }),
+  )
+
+  it.effect("writes full batches at once, and the rest when it closes", () =>
+    Effect.gen(function* () {
+      const log = yield* open(staging)
+      log.write(request)
+      assert.deepStrictEqual(log.written, [])
+      for (let at = 1; at < 100; at++) log.write(request)
+      const before = log.written.length
+      assert.isAtLeast(before, 1)
+      assert.isAtLeast(log.written[0]?.length ?? 0, 16_384)
+      yield* log.close
+      assert.strictEqual(log.written.join("").split("\n").length, 101)
+    }),
+  )
+
+  it.live("writes what waits after a while", () =>
+    Effect.gen(function* () {
+      const log = yield* open(staging)
+      log.write(request)
+      while (log.written.length === 0) yield* Effect.sleep("10 millis")
+      yield* log.close
+      assert.strictEqual(log.written.length, 1)
+    }),
+  )
+
+  it("loses nothing when it closes, though its reader is slow", () => {
+    assert.strictEqual(linesOf(5000, "yield* Scope.close(scope, Exit.void)"), 5000)
+  })
+
+  it("writes what waits when the process exits at once", () => {
+    assert.strictEqual(linesOf(40, ""), 40)
+  })
+})
+
+/** Lines that a process has printed which wrote this many, did `last` and exited. Its reader begins late. */
+const linesOf = (count: number, last: string) => {
+  const program = `
+    import { Effect, Exit, Layer, Scope } from "effect"
+    import { AccessLog } from "./src/core/telemetry/AccessLog.ts"
+    import { Settings } from "./src/core/settings/Settings.ts"
+    Effect.runFork(Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const settings = Settings.layerFrom(${JSON.stringify(staging)})
+      const context = yield* Layer.buildWithScope(Layer.provide(AccessLog.layer, settings), scope)
+      const log = yield* Effect.provide(AccessLog, context)
+      for (let n = 0; n < ${count}; n++) log.write(${JSON.stringify(request)})
+      ${last}
+      process.exit(0)
+    }))`
+  const { stdout } = spawnSync(
+    "sh",
+    ["-c", '"$0" --input-type=module --eval "$1" | (sleep 1; cat)', process.execPath, program],
+    { encoding: "utf8", maxBuffer: 10_000_000 },
+  )
+  return stdout.split("\n").length - 1
+}
