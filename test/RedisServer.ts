@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { Context, Effect, Layer } from "effect"
+import { programs } from "../scripts/Programs.ts"
 import { freePort } from "./FreePort.ts"
 
 /** A real Redis on its own port, without persistence. */
@@ -26,7 +27,7 @@ export class RedisServer extends Context.Service<
       let server: ChildProcess | undefined
       const start = Effect.suspend(() => {
         server = spawn(
-          "redis-server",
+          programs.redis.command,
           ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
           { stdio: "ignore" },
         )

@@ -66,19 +66,16 @@ export class SweepAiReservations extends Schema.Class<SweepAiReservations>("swee
 ) {}
 
 /** All kinds of jobs. A kind that is not listed here cannot be enqueued, and no worker fetches its jobs. */
-export const JobTypes = Context.Reference<ReadonlyArray<JobType>>(
-  "plinth/domain/JobKinds/JobTypes",
-  {
-    defaultValue: () => [
-      SendWelcomeEmail,
-      SendPasswordResetEmail,
-      SendNotificationEmail,
-      SendExportReadyEmail,
-      GenerateDailyReport,
-      ExportUserData,
-      CleanupOldData,
-      SweepIdempotencyKeys,
-      SweepAiReservations,
-    ],
-  },
-)
+export const JobTypes = Context.Reference<ReadonlyArray<JobType>>("plinth/domain/JobTypes", {
+  defaultValue: () => [
+    SendWelcomeEmail,
+    SendPasswordResetEmail,
+    SendNotificationEmail,
+    SendExportReadyEmail,
+    GenerateDailyReport,
+    ExportUserData,
+    CleanupOldData,
+    SweepIdempotencyKeys,
+    SweepAiReservations,
+  ],
+})

@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect"
-import { Usage } from "../business/Usage.ts"
+import { Usage } from "../business/usage/Usage.ts"
 import { JobQueue } from "../core/jobs/Queue.ts"
 import * as JobRunner from "../core/jobs/Runner.ts"
 import { Settings } from "../core/settings/Settings.ts"

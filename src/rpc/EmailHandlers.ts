@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { Emails } from "../business/Emails.ts"
+import { Emails } from "../business/emails/Emails.ts"
 import type { Enqueued } from "../core/jobs/Queue.ts"
 import {
   SendNotificationEmail,

@@ -1,7 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Cleanup } from "../../src/business/Cleanup.ts"
+import { Cleanup } from "../../src/business/privacy/Cleanup.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import { newCaller, server } from "../fixtures/Callers.ts"
 import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/Http.ts"

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Usage } from "../../src/business/Usage.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
 import { now } from "../../src/domain/Fields.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { type Caller, newCaller, server } from "../fixtures/Callers.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Array as Arrays, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { Usage } from "../../src/business/Usage.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
 import { now, Timestamp } from "../../src/domain/Fields.ts"
 import * as Period from "../../src/domain/Period.ts"
 import { limitedKeys } from "../../src/domain/Plan.ts"

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Latch } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { AuditRepo } from "../../src/business/AuditRepo.ts"
-import { Cleanup } from "../../src/business/Cleanup.ts"
-import { Exports } from "../../src/business/Exports.ts"
+import { AuditRepo } from "../../src/business/audit/AuditRepo.ts"
+import { Cleanup } from "../../src/business/privacy/Cleanup.ts"
+import { Exports } from "../../src/business/privacy/Exports.ts"
 import {
   closedAccounts,
   exportedTables,
@@ -11,7 +11,7 @@ import {
   tables,
 } from "../../src/business/PersonalData.ts"
 import { personalColumns, type PersonalTable } from "../../src/business/PersonalTable.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Jobs } from "../../src/business/Jobs.ts"
+import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import type { Job } from "../../src/domain/Job.ts"
 import { canary, jsonOf, patience, plinth } from "../fixtures/Plinth.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Jobs } from "../../src/business/Jobs.ts"
+import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { jsonOf, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
 import { rpcToken } from "../fixtures/Rpc.ts"

@@ -1,19 +1,18 @@
 import { spawn } from "node:child_process"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { resolve } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { eventually } from "../fixtures/Eventually.ts"
-import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { cli, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** Runs a line of bash in which `plinth` is the command line under test. */
 const bash = (line: string, DATABASE_URL = "") => {
-  const command = `plinth() { "${process.execPath}" "${resolve("src/cli.ts")}" "$@"; }`
+  const command = `plinth() { "${process.execPath}" "${cli}" "$@"; }`
   const environment = {
     PATH: "/usr/bin:/bin",
     NODE_OPTIONS: "--disable-warning=ExperimentalWarning",

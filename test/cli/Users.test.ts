@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/User.ts"
 import * as Business from "../fixtures/Business.ts"
 import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { newCaller, server } from "../fixtures/Callers.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/User.ts"
 import { bodyOf, failureOf, Http, raw, send } from "../fixtures/Http.ts"
 

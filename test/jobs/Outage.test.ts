@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { identity } from "../fixtures/Business.ts"
 import { appWithMail, MailServer } from "../fixtures/MailServer.ts"

@@ -1,7 +1,6 @@
 import { once } from "node:events"
 import { get } from "node:http"
 import { connect } from "node:net"
-import { resolve } from "node:path"
 import { assert, describe, layer } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Ref } from "effect"
 import * as Server from "../../src/http/Server.ts"
@@ -9,6 +8,7 @@ import type { Environment } from "../../src/core/settings/Settings.ts"
 import { freePort } from "../FreePort.ts"
 import type { Answer } from "../fixtures/Answer.ts"
 import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
+import { bundled } from "../fixtures/Bundled.ts"
 import { patience, startProgram } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving, tokens } from "../fixtures/Serving.ts"
@@ -168,8 +168,8 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
   })
 })
 
-const streaming = (env: Environment) =>
-  startProgram(resolve("test/fixtures/StreamingServer.ts"), env)
+const streamingServer = await bundled("test/fixtures/StreamingServer.ts")
+const streaming = (env: Environment) => startProgram(streamingServer, env)
 
 /** Returns the whole stream, or "cut". */
 const streamOf = (port: number) =>

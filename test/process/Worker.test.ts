@@ -1,4 +1,3 @@
-import { resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
@@ -6,6 +5,7 @@ import type { Environment } from "../../src/core/settings/Settings.ts"
 import { CleanupOldData, JobTypes } from "../../src/domain/JobKinds.ts"
 import { eventually } from "../fixtures/Eventually.ts"
 import { Nap } from "../fixtures/Nap.ts"
+import { bundled } from "../fixtures/Bundled.ts"
 import { patience, plinth, start, startProgram } from "../fixtures/Plinth.ts"
 import { sendTo } from "../fixtures/Remote.ts"
 import { serving } from "../fixtures/Serving.ts"
@@ -27,8 +27,8 @@ const asWorker =
     begin({ ...environment, WORKER_PORT: PORT })
 
 const worker = asWorker((environment) => start(environment, "worker"))
+const program = await bundled("test/fixtures/NappingProcess.ts")
 const napping = (word: "serve" | "worker"): Start => {
-  const program = resolve("test/fixtures/NappingProcess.ts")
   const begin: Start = (environment) => startProgram(program, environment, word)
   return word === "worker" ? asWorker(begin) : begin
 }

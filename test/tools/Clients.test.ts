@@ -7,6 +7,7 @@ import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
 import { installedIn, npm, run } from "../fixtures/Installed.ts"
 import { pack } from "../fixtures/Package.ts"
+import { patience } from "../fixtures/Plinth.ts"
 import { runSection } from "../fixtures/Readme.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
@@ -29,7 +30,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* run(directory, process.execPath, ["lint.mjs"]), "")
       }),
-    60_000,
+    patience,
   )
 
   it.effect(
@@ -38,7 +39,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* npm(directory, "run", "--silent", "types"), "")
       }),
-    60_000,
+    patience,
   )
 
   it.effect.each(["openapi-fetch", "hey-api"])(
@@ -55,7 +56,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
           "",
         )
       }),
-    60_000,
+    patience,
   )
 
   it.effect(
@@ -86,6 +87,6 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
         const uuid = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\n$/
         for (const [name, text] of printed) if (name !== "sh") assert.match(text, uuid)
       }),
-    120_000,
+    patience,
   )
 })

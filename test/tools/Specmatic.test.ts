@@ -5,8 +5,8 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { Exports } from "../../src/business/Exports.ts"
-import { Projects } from "../../src/business/Projects.ts"
+import { Exports } from "../../src/business/privacy/Exports.ts"
+import { Projects } from "../../src/business/projects/Projects.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { CleanupOldData } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
@@ -146,6 +146,9 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document and the s
         for (const [path] of withheld) withhold(document, path)
         const cwd = yield* prepared(document)
         const said = yield* run(cwd, program("java") ?? "", [
+          // It does not run long enough for the second compiler to pay.
+          "-XX:TieredStopAtLevel=1",
+          "-XX:+UseSerialGC",
           "-jar",
           resolve(directory, "node_modules/specmatic/specmatic.jar"),
           "test",

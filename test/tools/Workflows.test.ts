@@ -4,6 +4,7 @@ import { resolve } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { parse } from "yaml"
+import { programs } from "../../scripts/Programs.ts"
 
 const text = (file: string) => readFileSync(file, "utf8")
 
@@ -83,6 +84,26 @@ describe("The workflows", () => {
         }
       }
     }
+  })
+
+  it("install what tests run from the one list of programs, before they test", () => {
+    const scripts = [
+      text(".ci/run"),
+      ...Object.values(workflow("ci").jobs).map(({ steps }) =>
+        steps.map(({ run = "" }) => run).join("\n"),
+      ),
+    ]
+    const testing = scripts.filter((script) => /^(?:npm test|.*vitest\.mjs run)/m.test(script))
+    assert.strictEqual(testing.length, 2)
+    for (const script of testing) {
+      assert.match(script, /npm ci [^]*node scripts\/InstallPrograms\.ts\n[^]*(?:npm test|vitest)/)
+    }
+    for (const script of scripts) assert.notMatch(script, /apt-get/)
+    // `.ci/run` installs as root and in CI=true; what it leaves out, it leaves out for a reason.
+    const optional = Object.entries(programs).flatMap(([name, program]) =>
+      "optional" in program ? [name] : [],
+    )
+    assert.deepStrictEqual(optional, ["java"])
   })
 
   it("cancel a check that is out of date, and never a deployment", () => {
