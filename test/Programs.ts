@@ -4,7 +4,7 @@ import type { programs } from "../scripts/Programs.ts"
 type Places = Readonly<Record<keyof typeof programs, string | null>>
 
 interface Programs extends Places {
-  /** A package. The project `postgres` has one server for all; here it is for those who start their own. */
+  /** An npm package, for suites that start their own server. The project `postgres` shares one server. */
   readonly embeddedPostgres: string | null
 }
 
@@ -13,8 +13,8 @@ declare module "vitest" {
 }
 
 /**
- * The path of a program of `scripts/Programs.ts`. `vitest.config.ts` looks for it and installs it where it can. Null
- * when it is missing: its tests are skipped, which the run says once, and CI refuses.
+ * Returns the path of a program of `scripts/Programs.ts`. `vitest.config.ts` finds it, or installs it where it can. Null
+ * when it is missing: the run reports once that its tests are skipped, and CI fails.
  */
 export const program = (name: keyof Programs) => inject(name)
 

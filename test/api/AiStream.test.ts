@@ -42,7 +42,7 @@ const reservedBy = (user: string) =>
 const unknown = { prompt: null, completion: null }
 
 layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
-  it.effect("of a provider that falls silent ends there within a second of its client", () =>
+  it.effect("ends at a silent provider within a second after its client disconnects", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
       Object.assign(provider, {
@@ -59,12 +59,12 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
         Effect.sync(() => !provider.isOpen),
         1,
       )
-      // One for the prompt.
+      // One token for the prompt.
       yield* eventually(Effect.map(tokensOf(id), ([tokens]) => tokens === 1 + 4))
     }),
   )
 
-  it.effect("that has not begun ends within a second of its client, too, and costs nothing", () =>
+  it.effect("costs nothing when its client disconnects before the first part", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
       Object.assign(provider, { calls: [], script: { parts: 0, ending: "hang", tokens: unknown } })
@@ -81,7 +81,7 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
     }),
   )
 
-  it.effect("is made no faster than its clients read it", () =>
+  it.effect("is read from the provider no faster than clients read it", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const clients = 100
@@ -105,12 +105,12 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
           return Effect.as(Effect.sleep("300 millis"), isStill)
         }),
       )
-      // What fits into the buffers of their sockets, and no more: a quarter of 130 MB each would not.
+      // Only what fits into the socket buffers: a quarter of the 130 MB of each client would not.
       assert.isBelow(provider.sentParts, (clients * parts) / 4)
     }),
   )
 
-  it.effect("settles when nobody reads it at all", () =>
+  it.effect("settles when it is never read", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const { id } = yield* newCaller()

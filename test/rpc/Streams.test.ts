@@ -23,7 +23,7 @@ const openai = new FakeProvider("openai")
 
 const server = rpcServer([openai])
 
-effect("A deadline holds for those within it, also when the system's time steps back", () =>
+effect("A deadline bounds the deadlines inside it, also when the system clock steps back", () =>
   Effect.gen(function* () {
     const waiting = yield* TestClock.setTime(-3_600_000).pipe(
       Effect.andThen(withDeadline("30 minutes")(Effect.never)),
@@ -39,7 +39,7 @@ effect("A deadline holds for those within it, also when the system's time steps 
 )
 
 layer(server, { excludeTestServices: true })("A deadline", (it) => {
-  it.effect("ends the call here and the work there", () =>
+  it.effect("ends the call at the client and the work at the service", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
@@ -55,7 +55,7 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
     }),
   )
 
-  it.effect("that only the header tells is kept by the service, and said so", () =>
+  it.effect("in the header alone is enforced and reported by the service", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       openai.script = { parts: 1, ending: "hang", tokens: { prompt: null, completion: null } }
@@ -78,7 +78,7 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
     }),
   )
 
-  it.effect("around another is told as what is left of it", () =>
+  it.effect("around another is sent as its remaining time", () =>
     Effect.gen(function* () {
       const timeouts: Array<number> = []
       const other = createServer((request, response) => {
@@ -96,15 +96,15 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
         rpc("jobs.stats", {}).pipe(withDeadline("1 hour"), withDeadline("5 seconds")),
       ).pipe(Effect.provide(PlinthRpc.layer({ url, token: rpcToken, caller: "tests" })))
       assert.strictEqual(error._tag, "RpcClientError")
-      const [told = 0] = timeouts
-      assert.isAtMost(told, 5000)
-      assert.isAbove(told, 1000)
+      const [timeout = 0] = timeouts
+      assert.isAtMost(timeout, 5000)
+      assert.isAbove(timeout, 1000)
     }),
   )
 })
 
 layer(server, { excludeTestServices: true })("A stream", (it) => {
-  it.effect("comes piece by piece, and is metered by what came", () =>
+  it.effect("arrives in parts, and is metered by what arrived", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -121,7 +121,7 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
     }),
   )
 
-  it.effect("that nobody reads on stops the provider", () =>
+  it.effect("stops the provider when its reader stops", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -135,7 +135,7 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
     }),
   )
 
-  it.effect("or a call whose caller hangs up ends there, and is counted so", () =>
+  it.effect("ends when its caller disconnects, and is counted as CANCELLED, like a call", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
