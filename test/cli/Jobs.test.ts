@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import type { Job } from "../../src/domain/Job.ts"
-import { canary, jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { canary, jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { dialect, TestDatabase } from "../TestDatabase.ts"
 
