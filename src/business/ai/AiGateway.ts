@@ -41,7 +41,7 @@ export class AiGateway extends Context.Service<
       request: AiRequest,
     ) => Effect.Effect<Stream.Stream<AiEvent, StreamFailure>, Failure, Scope.Scope>
   }
->()("plinth/business/AiGateway") {
+>()("plinth/business/ai/AiGateway") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -52,7 +52,7 @@ export class AiReservations extends Context.Service<
     /** Settles expired reservations and returns their number. One that cannot be settled does not block the others. */
     readonly sweep: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
   }
->()("plinth/business/AiReservations") {
+>()("plinth/business/ai/AiReservations") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -42,7 +42,7 @@ export class AiReservationsRepo extends Context.Service<
       batch: Batch,
     ) => Effect.Effect<ReadonlyArray<Reservation>, Failure>
   }
->()("plinth/business/AiReservationsRepo") {
+>()("plinth/business/ai/AiReservationsRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

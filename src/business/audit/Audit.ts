@@ -31,7 +31,7 @@ export class Audit extends Context.Service<
       entry: AuditEntry,
     ) => Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/business/Audit") {
+>()("plinth/business/audit/Audit") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

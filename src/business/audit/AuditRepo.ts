@@ -5,7 +5,7 @@ import { AuditLog } from "../../domain/AuditLog.ts"
 export class AuditRepo extends Context.Service<
   AuditRepo,
   Repository.Repository<typeof AuditLog, null>
->()("plinth/business/AuditRepo") {
+>()("plinth/business/audit/AuditRepo") {
   static readonly layer = Layer.effect(
     this,
     Repository.make(AuditLog, { table: "audit_logs", resource: "AuditLog", scope: null }),

@@ -20,7 +20,7 @@ export class DailyReportRepo extends Context.Service<
     /** Counts current rows. `new_last_24_hours` counts rows created since `time`. */
     readonly since: (time: Timestamp) => Effect.Effect<ReportCounts, ServiceUnavailableError>
   }
->()("plinth/business/DailyReportRepo") {
+>()("plinth/business/emails/DailyReportRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -63,7 +63,7 @@ export class Emails extends Context.Service<
     /** Sends counts of the last 24 hours to ADMIN_EMAIL. */
     readonly dailyReport: (key: string) => Effect.Effect<SendResult, Failure>
   }
->()("plinth/business/Emails") {
+>()("plinth/business/emails/Emails") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -41,7 +41,7 @@ export class Claims extends Context.Service<
       replay: (answer: Answer) => A,
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
   }
->()("plinth/business/Claims") {
+>()("plinth/business/idempotency/Claims") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

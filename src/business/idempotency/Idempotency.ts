@@ -37,7 +37,7 @@ export class Idempotency extends Context.Service<
       },
     ) => Effect.Effect<A, E | ConflictError | ValidationError | ServiceUnavailableError, R>
   }
->()("plinth/business/Idempotency") {
+>()("plinth/business/idempotency/Idempotency") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -50,7 +50,7 @@ export class IdempotencyRepo extends Context.Service<
       claim_id: string,
     ) => Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/business/IdempotencyRepo") {
+>()("plinth/business/idempotency/IdempotencyRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -49,7 +49,7 @@ export class Jobs extends Context.Service<
       ValidationError | ServiceUnavailableError
     >
   }
->()("plinth/business/Jobs") {
+>()("plinth/business/operations/Jobs") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -28,7 +28,7 @@ export interface Report {
 export class Readiness extends Context.Service<
   Readiness,
   { readonly check: Effect.Effect<Report> }
->()("plinth/business/Readiness") {
+>()("plinth/business/operations/Readiness") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

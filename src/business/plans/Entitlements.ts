@@ -25,7 +25,7 @@ export class Entitlements extends Context.Service<
       add: Effect.Effect<A, ServiceUnavailableError>,
     ) => Effect.Effect<A, QuotaExceededError | ServiceUnavailableError>
   }
->()("plinth/business/Entitlements") {
+>()("plinth/business/plans/Entitlements") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -22,7 +22,7 @@ export class EntitlementsRepo extends Context.Service<
       day: string,
     ) => Effect.Effect<number, ServiceUnavailableError>
   }
->()("plinth/business/EntitlementsRepo") {
+>()("plinth/business/plans/EntitlementsRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -31,7 +31,7 @@ export class RequestQuota extends Context.Service<
       user: Subscriber,
     ) => Effect.Effect<void, QuotaExceededError | ServiceUnavailableError>
   }
->()("plinth/business/RequestQuota") {
+>()("plinth/business/plans/RequestQuota") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -42,7 +42,7 @@ export class Cleanup extends Context.Service<
     /** Deletes only expired idempotency keys, of which there are many, and returns their number. */
     readonly removeIdempotencyKeys: Effect.Effect<number, RowsFailed | ServiceUnavailableError>
   }
->()("plinth/business/Cleanup") {
+>()("plinth/business/privacy/Cleanup") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

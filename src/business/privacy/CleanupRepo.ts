@@ -26,7 +26,7 @@ export class CleanupRepo extends Context.Service<
     /** Deletes or clears the users' personal data in all tables except jobs. Runs in the open transaction. */
     readonly erase: (users: ReadonlyArray<UserId>) => Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/business/CleanupRepo") {
+>()("plinth/business/privacy/CleanupRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

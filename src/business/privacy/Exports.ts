@@ -28,7 +28,7 @@ export class Exports extends Context.Service<
     /** Returns the last export as JSON text. */
     readonly get: (user: UserId) => Effect.Effect<string, NotFoundError | ServiceUnavailableError>
   }
->()("plinth/business/Exports") {
+>()("plinth/business/privacy/Exports") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

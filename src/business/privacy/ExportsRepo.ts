@@ -29,7 +29,7 @@ export class ExportsRepo extends Context.Service<
       ServiceUnavailableError
     >
   }
->()("plinth/business/ExportsRepo") {
+>()("plinth/business/privacy/ExportsRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -47,7 +47,7 @@ export class Projects extends Context.Service<
     ) => Effect.Effect<Project, ReadError>
     readonly remove: (owner: UserId, id: ProjectId) => Effect.Effect<void, ReadError>
   }
->()("plinth/business/Projects") {
+>()("plinth/business/projects/Projects") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

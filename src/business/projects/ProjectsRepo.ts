@@ -10,7 +10,7 @@ export class ProjectsRepo extends Context.Service<
     /** The condition that name or description contains the text; undefined, which matches all rows, without a text. */
     readonly matching: (search: string | undefined) => Statement.Fragment | undefined
   }
->()("plinth/business/ProjectsRepo") {
+>()("plinth/business/projects/ProjectsRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -38,7 +38,7 @@ export class Usage extends Context.Service<
       options?: { readonly quantity?: number; readonly dimension?: string },
     ) => void
   }
->()("plinth/business/Usage") {
+>()("plinth/business/usage/Usage") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -22,7 +22,7 @@ export class UsageRepo extends Context.Service<
       entries: ReadonlyArray<UsageEntry>,
     ) => Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/business/UsageRepo") {
+>()("plinth/business/usage/UsageRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -38,7 +38,7 @@ export class UsageReports extends Context.Service<
     /** Returns the users with the highest usage this month; for levels, the highest current amount. */
     readonly topUsers: (metric: UsageMetric, limit: number) => Report<UsageTopUsers>
   }
->()("plinth/business/UsageReports") {
+>()("plinth/business/usage/UsageReports") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

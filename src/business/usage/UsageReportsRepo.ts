@@ -41,7 +41,7 @@ export class UsageReportsRepo extends Context.Service<
       limit: number,
     ) => Rows<{ readonly user_id: UserId; readonly email: string | null; readonly value: number }>
   }
->()("plinth/business/UsageReportsRepo") {
+>()("plinth/business/usage/UsageReportsRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -80,7 +80,7 @@ export class Users extends Context.Service<
      */
     readonly relink: (from: UserId, to: UserId) => Effect.Effect<User, ConflictError | ReadError>
   }
->()("plinth/business/Users") {
+>()("plinth/business/users/Users") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

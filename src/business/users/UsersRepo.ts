@@ -70,7 +70,7 @@ export class UsersRepo extends Context.Service<
     /** Runs the effect after the outermost transaction commits, or immediately without one. */
     readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
   }
->()("plinth/business/UsersRepo") {
+>()("plinth/business/users/UsersRepo") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -51,7 +51,7 @@ export class Tokens extends Context.Service<
     ) => Effect.Effect<Identity, AuthenticationError | ServiceUnavailableError>
     readonly sign: (request: TokenRequest) => Effect.Effect<Redacted.Redacted>
   }
->()("plinth/core/Tokens") {
+>()("plinth/core/identity/Tokens") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

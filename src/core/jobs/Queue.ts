@@ -70,7 +70,7 @@ export class JobQueue extends Context.Service<
       payload: Payload,
     ) => Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/core/JobQueue") {
+>()("plinth/core/jobs/Queue/JobQueue") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -28,7 +28,7 @@ export class JobSchedules extends Context.Service<
     /** Enqueues due jobs. Call every second. */
     readonly tick: Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/core/JobSchedules") {
+>()("plinth/core/jobs/Schedules/JobSchedules") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

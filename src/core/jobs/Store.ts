@@ -156,7 +156,7 @@ export class JobStore extends Context.Service<
      */
     readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
->()("plinth/core/JobStore") {}
+>()("plinth/core/jobs/Store/JobStore") {}
 
 /** Runs the effect periodically until the scope closes, also after a failure or a defect. */
 export const runEvery = (

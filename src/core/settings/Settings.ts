@@ -55,7 +55,7 @@ interface Derived {
  * unset. Read once, while layers are built; nothing else reads the environment.
  */
 export class Settings extends Context.Service<Settings, Values & Derived>()(
-  "plinth/core/Settings",
+  "plinth/core/settings/Settings",
 ) {
   /** Reads the environment of this process. */
   static readonly layer = Layer.effect(

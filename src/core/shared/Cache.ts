@@ -30,7 +30,7 @@ export interface Entries<A, E> {
 export class Cache extends Context.Service<
   Cache,
   { readonly of: <A, E = never>(kind: Kind<A>) => Effect.Effect<Entries<A, E>> }
->()("plinth/core/Cache") {
+>()("plinth/core/shared/Cache") {
   static readonly layerMemory = Layer.effect(
     this,
     Effect.suspend(() => make(memory())),

@@ -20,7 +20,7 @@ export class PubSub extends Context.Service<
       listener: Listener,
     ) => Effect.Effect<void, never, Scope.Scope>
   }
->()("plinth/core/PubSub") {
+>()("plinth/core/shared/PubSub") {
   static readonly layerMemory = Layer.sync(this, () => {
     const local = new Listeners()
     return {

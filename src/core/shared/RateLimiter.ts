@@ -26,7 +26,7 @@ export class RateLimiter extends Context.Service<
     /** Decides on one call. Refused calls are not counted. Never fails: without Redis, this process counts locally. */
     readonly take: (key: string, rate: Rate) => Effect.Effect<LimitDecision>
   }
->()("plinth/core/RateLimiter") {
+>()("plinth/core/shared/RateLimiter") {
   static readonly layerMemory = Layer.effect(
     this,
     Effect.suspend(() => Effect.map(inMemory, (take) => ({ take }))),

@@ -16,7 +16,7 @@ export interface Connection {
  * The connection to REDIS_URL; null if it is not set. If Redis is unreachable, at start or later, it reconnects in the
  * background: it never fails the process.
  */
-export class Redis extends Context.Service<Redis, Connection | null>()("plinth/core/Redis") {
+export class Redis extends Context.Service<Redis, Connection | null>()("plinth/core/shared/Redis") {
   static readonly layer = Layer.effect(
     this,
     Effect.flatMap(Settings, ({ REDIS_URL }) =>

@@ -74,7 +74,7 @@ export class Database extends Context.Service<
     /** Runs `SELECT 1`; fails after 1 s. */
     readonly ping: Effect.Effect<void, ServiceUnavailableError>
   }
->()("plinth/core/Database") {
+>()("plinth/core/sql/Database") {
   /** Opens `Settings.database`, waiting up to 10 s for a server that is starting. Runs no migrations. */
   static readonly layer = Layer.effectContext(
     Effect.gen(function* () {

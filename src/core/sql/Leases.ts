@@ -31,7 +31,7 @@ export class Leases extends Context.Service<
     /** Returns true while any process holds the lease. */
     readonly isHeld: (name: string) => Effect.Effect<boolean, ServiceUnavailableError>
   }
->()("plinth/core/Leases") {
+>()("plinth/core/sql/Leases") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {

@@ -23,7 +23,7 @@ export interface AccessRecord {
 export class AccessLog extends Context.Service<
   AccessLog,
   { readonly write: (record: AccessRecord) => void }
->()("plinth/core/AccessLog") {
+>()("plinth/core/telemetry/AccessLog") {
   static readonly layerTo = (output: Output) =>
     Layer.effect(
       this,

@@ -63,7 +63,7 @@ export class Metrics extends Context.Service<
     /** Returns all metrics in the Prometheus text format 0.0.4. */
     readonly render: Effect.Effect<string>
   }
->()("plinth/core/Metrics") {
+>()("plinth/core/telemetry/Metrics") {
   static readonly layer = Layer.effect(
     this,
     Effect.suspend(() => make),

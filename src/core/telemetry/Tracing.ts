@@ -34,7 +34,7 @@ export class Tracing extends Context.Service<
       | ((fiber: Fiber.Fiber<unknown, unknown>, head: RequestHead) => RequestSpan | undefined)
       | null
   }
->()("plinth/core/Tracing") {
+>()("plinth/core/telemetry/Tracing") {
   static readonly layer = Layer.unwrap(
     Effect.map(Settings, (settings) =>
       settings.OTEL_ENABLED ? layerEnabled(settings) : Layer.succeed(this, { begin: null }),

@@ -14,7 +14,7 @@ import { type PostgresServer, startPostgres } from "../../fixtures/servers/Postg
 
 /** A PostgreSQL server that these tests may kill. */
 class Victim extends Context.Service<Victim, PostgresServer>()(
-  "plinth/test/core/Postgres.test/Victim",
+  "plinth/test/core/sql/Postgres.test/Victim",
 ) {
   static readonly layer = Layer.effect(
     this,

@@ -34,7 +34,7 @@ export class PgBosses extends Context.Service<
     /** Supervises the queues until the scope closes, and calls `wake` with the name of each job as it is committed. */
     readonly maintain: (wake: (name: string) => void) => Effect.Effect<void, never, Scope.Scope>
   }
->()("plinth/core/PgBosses") {
+>()("plinth/core/jobs/pgboss/Bosses/PgBosses") {
   static readonly layer = Layer.effect(
     this,
     Effect.gen(function* () {
