@@ -3,6 +3,7 @@ import { Timestamp } from "./Fields.ts"
 import { UserId } from "./User.ts"
 
 export const JobId = Schema.String.annotate({
+  description: "The id of the job.",
   examples: ["0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8e"],
 }).pipe(Schema.brand("JobId"))
 export type JobId = typeof JobId.Type
