@@ -42,7 +42,7 @@ export const integerFlag = (name: string, description: string, range: DefaultedR
   )
 }
 
-/** What a text that must not be blank has to be. */
+/** Describes a text that must not be blank, for an error message. */
 export const expectedText = (max: number) => `1 to ${max} characters, not all blank`
 
 export const json = flag("json", "Print JSON for programs, in the shapes of the REST API")

@@ -10,8 +10,8 @@ export const limit = Bounds.integerText(Bounds.pageSize, limitDescription)
 /** `?limit` of a ranking. */
 export const topLimit = Bounds.integerText(Bounds.topUsers, limitDescription)
 
-/** `?days`. */
 const daysDescription = "The number of days (UTC), up to and including today."
+/** `?days`. */
 export const days = Bounds.integerText(Bounds.days, daysDescription)
 export const dailyDays = Bounds.integerText(Bounds.dailyDays, daysDescription)
 
