@@ -11,7 +11,7 @@ const portOf = (server: Server) => {
   return typeof address === "object" && address !== null ? address.port : 0
 }
 
-/** One that nobody listens on yet. */
+/** Returns a port that was free a moment ago. */
 export const freePort = Effect.flatMap(listening, (server) =>
   Effect.callback<number>((resume) => {
     const port = portOf(server)
@@ -19,7 +19,7 @@ export const freePort = Effect.flatMap(listening, (server) =>
   }),
 )
 
-/** Somebody else listens there. */
+/** A port with a listener, until the scope closes. */
 export const takenPort = Effect.map(
   Effect.acquireRelease(listening, (server) => Effect.sync(() => server.close())),
   portOf,

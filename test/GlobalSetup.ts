@@ -7,7 +7,7 @@ import { runSql, template } from "./TestDatabase.ts"
 
 let server: PostgresServer | undefined
 
-/** One PostgreSQL for the whole run, with one migrated database that each test file copies. */
+/** Starts one PostgreSQL for the whole run, with a migrated template database that each test file copies. */
 export const setup = (project: TestProject) =>
   Effect.gen(function* () {
     server = yield* startPostgres

@@ -9,9 +9,9 @@ import { freePort } from "./FreePort.ts"
 import { sleep } from "./RedisServer.ts"
 
 /**
- * haproxy before servers on these ports, until the scope closes. It asks each for its readiness five times a second,
- * and sends nothing to one that is not ready. What could not be sent because nobody took the connection is sent to
- * another one; what was sent is never sent again.
+ * Runs haproxy in front of servers on these ports, until the scope closes. It checks the readiness of each server five
+ * times a second, and sends no request to one that is not ready. A request whose connection was refused goes to another
+ * server; a request that was sent is never sent again.
  */
 export const startHaproxy = (program: string, servers: ReadonlyArray<number>) =>
   Effect.gen(function* () {
@@ -63,7 +63,7 @@ defaults
   timeout connect 1s
   timeout client 30s
   timeout server 30s
-  # Of a busy server: it is slow, and not away.
+  # Long enough for a busy server, which is slow but not down.
   timeout check 5s
   option httpchk
   http-check send meth GET uri /api/v1/public/health/ready ver HTTP/1.1 hdr Host localhost

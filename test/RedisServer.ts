@@ -3,18 +3,19 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { Context, Effect, Layer } from "effect"
+import { programs } from "../scripts/Programs.ts"
 import { freePort } from "./FreePort.ts"
 
-/** A real Redis of its own port, which keeps nothing. */
+/** A real Redis on its own port, without persistence. */
 export class RedisServer extends Context.Service<
   RedisServer,
   {
     readonly url: string
-    /** SIGKILL. */
+    /** Sends SIGKILL. */
     readonly kill: Effect.Effect<void>
-    /** Starts again, empty, on the same port. */
+    /** Starts the server again, empty, on the same port. */
     readonly start: Effect.Effect<void>
-    /** SIGSTOP: connections stay, and nothing answers. */
+    /** Sends SIGSTOP: connections stay open, and nothing answers. */
     readonly freeze: Effect.Effect<void>
     readonly thaw: Effect.Effect<void>
   }
@@ -26,11 +27,11 @@ export class RedisServer extends Context.Service<
       let server: ChildProcess | undefined
       const start = Effect.suspend(() => {
         server = spawn(
-          "redis-server",
+          programs.redis.command,
           ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
           { stdio: "ignore" },
         )
-        return answers(port)
+        return untilListening(port)
       })
       const kill = Effect.suspend(() => {
         if (server?.kill("SIGKILL") !== true) return Effect.void
@@ -50,8 +51,8 @@ export class RedisServer extends Context.Service<
   )
 }
 
-/** Until it takes connections. */
-const answers = (port: number): Effect.Effect<void> =>
+/** Waits until the server accepts connections. */
+const untilListening = (port: number): Effect.Effect<void> =>
   Effect.callback<boolean>((resume) => {
     const socket = connect({ host: "127.0.0.1", port })
     socket.once("connect", () => {
@@ -61,15 +62,15 @@ const answers = (port: number): Effect.Effect<void> =>
     socket.once("error", () => resume(Effect.succeed(false)))
     return Effect.sync(() => socket.destroy())
   }).pipe(
-    Effect.flatMap((isThere) =>
-      isThere
+    Effect.flatMap((isListening) =>
+      isListening
         ? Effect.void
         : Effect.andThen(
             sleep(10),
-            Effect.suspend(() => answers(port)),
+            Effect.suspend(() => untilListening(port)),
           ),
     ),
   )
 
-/** In real time, whatever clock the test has. */
+/** Sleeps in real time, also under a test clock. */
 export const sleep = (millis: number) => Effect.promise(() => setTimeout(millis))

@@ -6,9 +6,9 @@ import { TestDatabase } from "../TestDatabase.ts"
 
 const broken = "plinth: DATABASE_URL: the database cannot be opened"
 
-layer(TestDatabase.layer, { excludeTestServices: true })("plinth says of PostgreSQL", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("plinth on PostgreSQL", (it) => {
   it.effect(
-    "that a password is refused, that there is no such database, or that migrations wait",
+    "reports a wrong password, a missing database and pending migrations",
     () =>
       Effect.gen(function* () {
         const url = new URL(yield* TestDatabase)

@@ -6,7 +6,7 @@ import { TestDatabase } from "../TestDatabase.ts"
 
 layer(TestDatabase.layer)("plinth serve", (it) => {
   it.effect(
-    "serves until it is told to stop, and ends with 0",
+    "serves until it is stopped, and exits with code 0",
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase

@@ -13,7 +13,7 @@ import { tokens } from "../fixtures/Serving.ts"
 
 const serve = servingModels({ SHUTDOWN_GRACE_SECONDS: "2", RPC_TOKEN: rpcToken })
 
-/** A streamed answer for a user, by each door. */
+/** Requests for a streamed answer, over REST and RPC. */
 const doors: Readonly<Record<string, (user: UserId, token: string) => Request>> = {
   REST: (_, token) => ({
     path: "/api/v1/app/ai/chat",
@@ -38,7 +38,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTest
   "A process that stops",
   (it) => {
     it.effect.each(Object.entries(doors))(
-      "settles the stream that it cuts, before it leaves its database, over %s",
+      "settles an interrupted stream before it closes its database, over %s",
       ([, streamOf]) =>
         Effect.gen(function* () {
           const mock = yield* Providers

@@ -14,7 +14,10 @@ import { hasProgram } from "../Programs.ts"
 
 const RPC_TOKEN = "c0ffee00c0ffee00c0ffee00c0ffee00"
 
-/** A directory with a command `plinth`, a database, a server that uses it, and a user `ada` with a token. */
+/**
+ * A directory with a command `plinth`, a database, a server that uses it, and a user `ada` with a
+ * token.
+ */
 class Desk extends Context.Service<
   Desk,
   {
@@ -60,7 +63,7 @@ class Desk extends Context.Service<
 describe("README and docs", () => {
   const examplesOf: Readonly<Record<string, ReadonlyArray<string>>> = examples
 
-  it.each(pages)("%s has no example that is not run", (page) => {
+  it.each(pages)("%s has only examples that are tested", (page) => {
     for (const { language, section, text } of snippetsOf(page)) {
       assert.include(["sh", "ts", "console", "text", "ini"], language, `${page}: ${text}`)
       if (language !== "sh" && language !== "ts") continue
@@ -68,7 +71,7 @@ describe("README and docs", () => {
     }
   })
 
-  it.each(pages)("%s links to pages and sections that exist", (page) => {
+  it.each(pages)("%s links to existing pages and sections", (page) => {
     for (const [, target = ""] of readFileSync(page, "utf8").matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target)) continue
       const [path = "", section] = target.split("#")
@@ -85,7 +88,7 @@ describe("README and docs", () => {
   })
 })
 
-/** As GitHub makes it of a title. */
+/** Returns the anchor that GitHub generates from a title. */
 const anchorOf = (title: string) =>
   title
     .toLowerCase()

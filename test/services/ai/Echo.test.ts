@@ -15,7 +15,7 @@ const call = {
   key: null,
 }
 
-describe("echo", () => {
+describe("Echo", () => {
   it.effect("repeats the last message of the user, and counts words", () =>
     Effect.gen(function* () {
       const { complete, read } = yield* asking("echo", {})
@@ -40,7 +40,7 @@ describe("echo", () => {
     }),
   )
 
-  it.effect("stops at the limit", () =>
+  it.effect("stops at max_tokens", () =>
     Effect.gen(function* () {
       const { complete, read } = yield* asking("echo", {})
       const short = { ...call, max_tokens: 3 }
