@@ -125,7 +125,7 @@ export default defineConfig({
     ...(chosen !== undefined && { forceRerunTriggers: ["**"] }),
     // The files of a project share their processes: the application is loaded once in each, and not once for each file.
     isolate: false,
-    setupFiles: ["test/fixtures/EveryAnswer.ts"],
+    setupFiles: ["test/fixtures/http/EveryAnswer.ts"],
     // What hangs is found all the same; a busy machine is no failure.
     testTimeout: 60_000,
     hookTimeout: 120_000,

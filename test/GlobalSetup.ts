@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import type { TestProject } from "vitest/node"
 import * as Migrations from "../src/core/sql/Migrations.ts"
 import { jobsFor, layerFor } from "./LayerFor.ts"
-import { type PostgresServer, startPostgres } from "./PostgresServer.ts"
+import { type PostgresServer, startPostgres } from "./fixtures/servers/PostgresServer.ts"
 import { runSql, template } from "./TestDatabase.ts"
 
 let server: PostgresServer | undefined

@@ -17,10 +17,10 @@ import {
   SendWelcomeEmail,
 } from "../../src/domain/JobKinds.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { type Caller, server } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
-import { Refused } from "../fixtures/Jobs.ts"
+import { type Caller, server } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
+import { Refused } from "../fixtures/data/Jobs.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/admin/jobs"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/admin/users"

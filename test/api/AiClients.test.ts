@@ -2,11 +2,11 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Server from "../../src/http/Server.ts"
-import { asking } from "../fixtures/AiSocket.ts"
-import { key, vendors } from "../fixtures/AiVendors.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import * as StreamServer from "../fixtures/StreamServer.ts"
+import { asking } from "../fixtures/vendors/AiSocket.ts"
+import { key, vendors } from "../fixtures/vendors/AiVendors.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import * as StreamServer from "../fixtures/servers/StreamServer.ts"
 
 /** The server that stands in for all three vendors. */
 class Upstream extends Context.Service<Upstream, Effect.Success<typeof StreamServer.make>>()(

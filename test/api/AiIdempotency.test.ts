@@ -2,10 +2,10 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Server from "../../src/http/Server.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { application, keysOf, Providers } from "../fixtures/Gateway.ts"
-import { failureOf, type Request, send } from "../fixtures/Http.ts"
-import { sendTo } from "../fixtures/Remote.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { application, keysOf, Providers } from "../fixtures/servers/Gateway.ts"
+import { failureOf, type Request, send } from "../fixtures/http/Http.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
 
 const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
 

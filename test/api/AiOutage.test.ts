@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { application, Providers } from "../fixtures/Gateway.ts"
-import { send } from "../fixtures/Http.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { application, Providers } from "../fixtures/servers/Gateway.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 layer(application, { excludeTestServices: true, timeout: "60 seconds" })(
   "An outage of all AI providers",

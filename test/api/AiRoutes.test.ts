@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Doors from "../../src/Doors.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { appWithProviders, FakeProvider } from "../fixtures/FakeAi.ts"
-import { Http, send } from "../fixtures/Http.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { appWithProviders, FakeProvider } from "../fixtures/vendors/FakeAi.ts"
+import { Http, send } from "../fixtures/http/Http.ts"
 
 const openai = new FakeProvider("openai")
 const anthropic = new FakeProvider("anthropic")

@@ -4,11 +4,11 @@ import { SqlClient } from "effect/sql"
 import * as Doors from "../../src/Doors.ts"
 import { AiGateway } from "../../src/business/ai/AiGateway.ts"
 import * as Server from "../../src/http/Server.ts"
-import { Http } from "../fixtures/Http.ts"
-import { asking } from "../fixtures/AiSocket.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
+import { Http } from "../fixtures/http/Http.ts"
+import { asking } from "../fixtures/vendors/AiSocket.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { appWithProviders, FakeProvider, part } from "../fixtures/vendors/FakeAi.ts"
 
 const provider = new FakeProvider("openai")
 

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { _iterSSEMessages } from "openai/core/streaming"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { application, Providers } from "../fixtures/Gateway.ts"
-import { send } from "../fixtures/Http.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import { application, Providers } from "../fixtures/servers/Gateway.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 /** Third-party mock providers behind the whole application: answers to clients, and entries in the ledger. */
 

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { failureOf, send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { failureOf, send } from "../fixtures/http/Http.ts"
 
 const projects = "/api/v1/app/projects"
 const origin = "https://app.example.com"

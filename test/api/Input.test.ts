@@ -11,12 +11,12 @@ import {
   tuple,
 } from "fast-check"
 import { UserId } from "../../src/domain/User.ts"
-import type { Caller } from "../fixtures/Callers.ts"
-import { EveryDatabase } from "../fixtures/EveryDatabase.ts"
-import { bodies } from "../fixtures/Generators.ts"
-import { assertBounded, hostileJson } from "../fixtures/HostileJson.ts"
-import type { Request } from "../fixtures/Http.ts"
-import { naughtyStrings, percentEncoded } from "../fixtures/NaughtyStrings.ts"
+import type { Caller } from "../fixtures/http/Callers.ts"
+import { EveryDatabase } from "../fixtures/http/EveryDatabase.ts"
+import { bodies } from "../fixtures/data/Generators.ts"
+import { assertBounded, hostileJson } from "../fixtures/data/HostileJson.ts"
+import type { Request } from "../fixtures/http/Http.ts"
+import { naughtyStrings, percentEncoded } from "../fixtures/data/NaughtyStrings.ts"
 import { dialect } from "../TestDatabase.ts"
 
 const projects = "/api/v1/app/projects"

@@ -1,11 +1,12 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer } from "effect"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
-import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
-import { untilBack } from "../fixtures/Processes.ts"
-import { type Process, TwoServers } from "../fixtures/TwoServers.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { bodyOf, Http, type Request } from "../fixtures/http/Http.ts"
+import { untilBack } from "../fixtures/processes/Processes.ts"
+import { type Process, TwoServers } from "../fixtures/processes/TwoServers.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 /** Two servers on one database and one Redis. */
 const servers = Layer.unwrap(

@@ -6,9 +6,9 @@ import { documentationOf } from "../../src/api/documentation/Documentation.ts"
 import { enveloped } from "../../src/http/Envelope.ts"
 import { exemptFromQuota } from "../../src/http/Policies.ts"
 import { QuotaExceededError } from "../../src/domain/Errors.ts"
-import { server } from "../fixtures/Callers.ts"
-import { document as known } from "../fixtures/Conformance.ts"
-import { send } from "../fixtures/Http.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { document as known } from "../fixtures/http/Conformance.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 interface Media {
   readonly example?: unknown

@@ -26,8 +26,8 @@ import { Address } from "../../src/http/Server.ts"
 import { Usage } from "../../src/business/usage/Usage.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { now } from "../../src/domain/Fields.ts"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { failureOf, Http, send } from "../fixtures/Http.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import { failureOf, Http, send } from "../fixtures/http/Http.ts"
 import { testAppWith } from "../TestApp.ts"
 
 const success = Schema.Struct({ ok: Schema.Boolean })

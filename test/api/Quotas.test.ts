@@ -2,9 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Usage } from "../../src/business/usage/Usage.ts"
 import { now } from "../../src/domain/Fields.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 
 const create = ({ token }: Caller) =>
   send({ path: "/api/v1/app/projects", token, json: { name: "Engine" } })

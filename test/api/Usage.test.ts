@@ -15,11 +15,11 @@ import {
   UsageTrends,
 } from "../../src/domain/UsageReport.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
-import { document } from "../fixtures/Conformance.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
-import { client, rpcToken } from "../fixtures/Rpc.ts"
+import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
+import { document } from "../fixtures/http/Conformance.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
+import { client, rpcToken } from "../fixtures/http/Rpc.ts"
 
 const path = "/api/v1/app/usage"
 const admin = "/api/v1/admin/usage"

@@ -7,7 +7,7 @@ import * as Migrations from "../../src/core/sql/Migrations.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { StepCounter } from "../fixtures/StepCounter.ts"
+import { StepCounter } from "../fixtures/data/StepCounter.ts"
 import { callOf, load, type Request, textOf } from "./Load.ts"
 
 /**

@@ -9,9 +9,9 @@ import { handler } from "../../src/core/jobs/Execution.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import * as JobRunner from "../../src/core/jobs/Runner.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
-import { faultJobs } from "../fixtures/FaultJobs.ts"
-import { jobProcess } from "../fixtures/JobProcess.ts"
-import type { PostgresServer } from "../PostgresServer.ts"
+import { faultJobs } from "../fixtures/processes/FaultJobs.ts"
+import { jobProcess } from "../fixtures/processes/JobProcess.ts"
+import type { PostgresServer } from "../fixtures/servers/PostgresServer.ts"
 import { startBare, type WorkMode } from "./BarePgBoss.ts"
 import { cpuOf } from "./Processes.ts"
 import { report } from "./Report.ts"
@@ -156,10 +156,14 @@ const idleSeconds = 20
 
 const measureIdle = async (DATABASE_URL: string, admin: postgres.Sql) => {
   const kinds = faultJobs.map(({ identifier }) => identifier)
-  const child = spawn(process.execPath, [resolve("test/fixtures/FaultWorker.ts"), ...kinds], {
-    env: { DATABASE_URL, SECRET_KEY: secret },
-    stdio: ["ignore", "pipe", "inherit"],
-  })
+  const child = spawn(
+    process.execPath,
+    [resolve("test/fixtures/processes/FaultWorker.ts"), ...kinds],
+    {
+      env: { DATABASE_URL, SECRET_KEY: secret },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  )
   try {
     // Waits for the ready event.
     for await (const _ of createInterface({ input: child.stdout })) break

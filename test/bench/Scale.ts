@@ -1,7 +1,7 @@
 // @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { Effect, Layer } from "effect"
 import { Redis } from "ioredis"
-import { RedisServer } from "../RedisServer.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 import { load, type Request } from "./Load.ts"
 import type { Server } from "./Processes.ts"
 import { inTurn } from "./Rounds.ts"

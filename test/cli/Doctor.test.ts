@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
-import * as TokenIssuer from "../fixtures/TokenIssuer.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import * as TokenIssuer from "../fixtures/servers/TokenIssuer.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const decode = Schema.decodeUnknownSync(

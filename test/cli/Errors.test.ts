@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Environment } from "../../src/core/settings/Settings.ts"
-import { patience, plinth } from "../fixtures/Plinth.ts"
-import { takenPort } from "../FreePort.ts"
+import { patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { takenPort } from "../fixtures/servers/FreePort.ts"
 
 const broken = "DATABASE_URL: the database cannot be opened"
 

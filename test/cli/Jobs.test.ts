@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import type { Job } from "../../src/domain/Job.ts"
-import { canary, jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { canary, jsonOf, patience, plinth, unbundledPlinth } from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { dialect, TestDatabase } from "../TestDatabase.ts"
 
@@ -151,7 +151,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase
         const environment = { DATABASE_URL, NODE_OPTIONS: without("pg-boss") }
-        const { code } = yield* plinth(environment, "jobs", "list")
+        const { code } = yield* unbundledPlinth(environment, "jobs", "list")
         assert.strictEqual(code, dialect() === "sqlite" ? 0 : 1)
       }),
     patience,

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { migrations } from "../../migrations/index.ts"
 import { results } from "../../src/cli/Results.ts"
 import * as Migrations from "../../src/core/sql/Migrations.ts"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const names = Object.keys(migrations)

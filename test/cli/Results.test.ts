@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { results } from "../../src/cli/Results.ts"
-import { schemaOf } from "../fixtures/Printed.ts"
+import { schemaOf } from "../fixtures/processes/Printed.ts"
 
 /** The commands that share a schema, and that schema. */
 const shared = Object.entries(

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
-import { outcomeOf, patience, start } from "../fixtures/Plinth.ts"
+import { outcomeOf, patience, start } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 layer(TestDatabase.layer)("plinth serve", (it) => {

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from "node:http"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { canary, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { canary, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
 const decode = Schema.decodeUnknownSync(

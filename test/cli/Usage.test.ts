@@ -6,7 +6,7 @@ import { Api } from "../../src/api/Api.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
-import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/Plinth.ts"
+import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/processes/Plinth.ts"
 
 const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),

@@ -6,7 +6,7 @@ import { Users } from "../../src/business/users/Users.ts"
 import { now } from "../../src/domain/Fields.ts"
 import type { UsageEvent } from "../../src/domain/Usage.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 

@@ -3,8 +3,8 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/User.ts"
-import * as Business from "../fixtures/Business.ts"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import * as Business from "../fixtures/data/Business.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** Runs a command line against this file's database. */

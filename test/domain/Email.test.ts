@@ -9,7 +9,7 @@ import {
   Subject,
   subjectOf,
 } from "../../src/domain/Email.ts"
-import { naughtyStrings } from "../fixtures/NaughtyStrings.ts"
+import { naughtyStrings } from "../fixtures/data/NaughtyStrings.ts"
 
 const isAddress = Schema.is(EmailAddress)
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Period from "../../src/domain/Period.ts"
-import { calendar, dayAt as at, positionOf } from "../fixtures/Calendar.ts"
+import { calendar, dayAt as at, positionOf } from "../fixtures/data/Calendar.ts"
 
 /** Far enough from both ends of the calendar. */
 const index = Schema.Int.check(Schema.isBetween({ minimum: 1500, maximum: calendar.length - 1500 }))

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { networkOf } from "../../src/http/Network.ts"
-import { server } from "../fixtures/Callers.ts"
-import { send } from "../fixtures/Http.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 /** Returns the output of this process to stdout while the effect runs. */
 const outputOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

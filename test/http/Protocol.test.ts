@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
 import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { bodyOf, failureOf, Http, raw, send } from "../fixtures/Http.ts"
+import { bodyOf, failureOf, Http, raw, send } from "../fixtures/http/Http.ts"
 
 const projects = "/api/v1/app/projects"
 const health = "/api/v1/public/health"

@@ -6,7 +6,7 @@ import { Effect, Layer } from "effect"
 import { RawAnswers } from "../../src/http/RawAnswers.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
-import { canary } from "../fixtures/Plinth.ts"
+import { canary } from "../fixtures/processes/Plinth.ts"
 
 const answers = RawAnswers.layer.pipe(
   Layer.provide(Metrics.layer),

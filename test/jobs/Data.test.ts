@@ -14,11 +14,11 @@ import {
   SweepIdempotencyKeys,
 } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { bodyOf, send } from "../fixtures/Http.ts"
-import { MailServer, publicUrl, serverWithMail } from "../fixtures/MailServer.ts"
-import { contents } from "../fixtures/Schema.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { bodyOf, send } from "../fixtures/http/Http.ts"
+import { MailServer, publicUrl, serverWithMail } from "../fixtures/servers/MailServer.ts"
+import { contents } from "../fixtures/data/Schema.ts"
 import { newUser } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 

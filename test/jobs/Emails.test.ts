@@ -13,9 +13,9 @@ import {
 } from "../../src/domain/JobKinds.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { identity } from "../fixtures/Business.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { admin, appWithMail, MailServer, publicUrl } from "../fixtures/MailServer.ts"
+import { identity } from "../fixtures/data/Business.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { admin, appWithMail, MailServer, publicUrl } from "../fixtures/servers/MailServer.ts"
 import { newUser } from "../TestApp.ts"
 
 const signIn = (id: UserId, email: string | null = `${id}@example.com`, iat = 1000) =>

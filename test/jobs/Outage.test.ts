@@ -3,8 +3,8 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Users } from "../../src/business/users/Users.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { identity } from "../fixtures/Business.ts"
-import { appWithMail, MailServer } from "../fixtures/MailServer.ts"
+import { identity } from "../fixtures/data/Business.ts"
+import { appWithMail, MailServer } from "../fixtures/servers/MailServer.ts"
 import { newUser } from "../TestApp.ts"
 
 /** Advances the test clock, slowly enough for a provider in real time. PostgreSQL has a clock of its own. */

@@ -4,8 +4,8 @@ import { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { GenerateDailyReport } from "../../src/domain/JobKinds.ts"
 import * as Worker from "../../src/jobs/Worker.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { appWithMail } from "../fixtures/MailServer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { appWithMail } from "../fixtures/servers/MailServer.ts"
 import { TestApp } from "../TestApp.ts"
 
 /** The seconds, minutes, hours, days, months and weekdays of each. The laws of `JobQueue` prove that they fire then. */

@@ -10,8 +10,8 @@ import { type Job, JobId } from "../../src/domain/Job.ts"
 import { CleanupOldData, ExportUserData, SendNotificationEmail } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { metered } from "../../src/jobs/Metered.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { appWithMail, MailServer } from "../fixtures/MailServer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { appWithMail, MailServer } from "../fixtures/servers/MailServer.ts"
 import { newUser } from "../TestApp.ts"
 
 const newPerson = Effect.gen(function* () {

@@ -3,9 +3,10 @@ import { Deferred, Effect, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Cache } from "../../src/core/shared/Cache.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
-import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { alone, anotherProcess, shared, untilBack } from "../fixtures/processes/Processes.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 const Thing = Schema.Struct({ name: Schema.String, size: Schema.NullOr(Schema.Int) })
 const thing = { name: "größer 💥", size: null }

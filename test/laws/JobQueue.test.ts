@@ -11,7 +11,7 @@ import { steady } from "../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { type Job, JobId } from "../../src/domain/Job.ts"
 import { RequestInfo } from "../../src/domain/RequestInfo.ts"
-import { eventually } from "../fixtures/Eventually.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
 import {
   anotherProcess,
   Broken,
@@ -22,8 +22,8 @@ import {
   Single,
   Task,
   Tasks,
-} from "../fixtures/Jobs.ts"
-import { sleep } from "../RedisServer.ts"
+} from "../fixtures/data/Jobs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
 
 const enqueue = (task: string, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(Task, { task }, options))

@@ -7,7 +7,7 @@ import { type Arbitrary, array, assert as check, asyncProperty, tuple } from "fa
 import { columnTypes } from "../../migrations/Dialect.ts"
 import * as Repository from "../../src/core/sql/Repository.ts"
 import * as Fields from "../../src/domain/Fields.ts"
-import { hostileJson, hostileText, jsonObject, label } from "../fixtures/JsonGenerators.ts"
+import { hostileJson, hostileText, jsonObject, label } from "../fixtures/data/JsonGenerators.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const bounds = { maxDepth: 4, maxBytes: 400 }

@@ -1,9 +1,10 @@
 import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { PubSub } from "../../src/core/shared/PubSub.ts"
-import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { alone, anotherProcess, shared, untilBack } from "../fixtures/processes/Processes.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 const publish = (channel: string, message: string) =>
   Effect.flatMap(PubSub, (pubSub) => pubSub.publish(channel, message))

@@ -5,9 +5,10 @@ import * as FastCheck from "fast-check"
 import { RateLimiter, type LimitDecision } from "../../src/core/shared/RateLimiter.ts"
 import { Redis } from "../../src/core/shared/Redis.ts"
 import type { Rate } from "../../src/domain/Rate.ts"
-import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { alone, anotherProcess, shared, untilBack } from "../fixtures/processes/Processes.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 const perMinute = (limit: number): Rate => ({ limit, seconds: 60 })
 

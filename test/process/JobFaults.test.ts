@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
 import { JobStore } from "../../src/core/jobs/Store.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Deadly, Frozen, Killed, Stopped } from "../fixtures/FaultJobs.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Deadly, Frozen, Killed, Stopped } from "../fixtures/processes/FaultJobs.ts"
 import {
   assertOneAtATime,
   becomes,
@@ -11,7 +11,7 @@ import {
   jobOf,
   lostLeaseMs,
   Workers,
-} from "../fixtures/FaultWorkers.ts"
+} from "../fixtures/processes/FaultWorkers.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** The tests wait for leases to expire, so they run concurrently, each with its own kind of job. */

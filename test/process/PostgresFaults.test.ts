@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { bodyOf, failureOf, type Request, send } from "../fixtures/Http.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { bodyOf, failureOf, type Request, send } from "../fixtures/http/Http.ts"
 import {
   connectionsAgree,
   exclusiveConnections,
@@ -15,8 +15,8 @@ import {
   terminateAll,
   Victim,
   waitingFor,
-} from "../fixtures/Victim.ts"
-import { eventually } from "../fixtures/Eventually.ts"
+} from "../fixtures/servers/Victim.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
 
 const projects = "/api/v1/app/projects"
 const live: Request = { path: "/api/v1/public/health" }

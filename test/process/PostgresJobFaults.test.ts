@@ -3,17 +3,17 @@ import { Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Shared } from "../fixtures/FaultJobs.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Shared } from "../fixtures/processes/FaultJobs.ts"
 import {
   assertOneAtATime,
   begins,
   enqueue,
   lostLeaseMs,
   Workers,
-} from "../fixtures/FaultWorkers.ts"
-import { Victim } from "../fixtures/Victim.ts"
-import { sleep } from "../RedisServer.ts"
+} from "../fixtures/processes/FaultWorkers.ts"
+import { Victim } from "../fixtures/servers/Victim.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
 
 const ten = Array.from({ length: 10 }, (_, n) => n)
 

@@ -5,16 +5,17 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Ref } from "effect"
 import * as Server from "../../src/http/Server.ts"
 import type { Environment } from "../../src/core/settings/Settings.ts"
-import { freePort } from "../FreePort.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
-import { bundled } from "../fixtures/Bundled.ts"
-import { patience, startProgram } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import { startHaproxy } from "../HaproxyServer.ts"
-import { hasProgram, program } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { freePort } from "../fixtures/servers/FreePort.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { bodyOf, Http, type Request } from "../fixtures/http/Http.ts"
+import { bundled } from "../fixtures/processes/Bundled.ts"
+import { patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
+import { startHaproxy } from "../fixtures/servers/HaproxyServer.ts"
+import { hasProgram, program } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { runSql, TestDatabase } from "../TestDatabase.ts"
 
@@ -168,7 +169,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
   })
 })
 
-const streamingServer = await bundled("test/fixtures/StreamingServer.ts")
+const streamingServer = await bundled("test/fixtures/servers/StreamingServer.ts")
 const streaming = (env: Environment) => startProgram(streamingServer, env)
 
 /** Returns the whole stream, or "cut". */

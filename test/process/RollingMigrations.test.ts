@@ -3,9 +3,9 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving } from "../fixtures/Serving.ts"
+import { outcomeOf, patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving } from "../fixtures/processes/Serving.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** Returns the source of a migration that creates a table. */

@@ -2,8 +2,8 @@ import type { ChildProcess } from "node:child_process"
 import { Agent, request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { freePort } from "../FreePort.ts"
-import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { freePort } from "../fixtures/servers/FreePort.ts"
+import { outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 
 interface Answer {
   readonly status: number

@@ -3,14 +3,14 @@ import { Effect, Fiber, Layer, Logger } from "effect"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import type { Environment } from "../../src/core/settings/Settings.ts"
 import { CleanupOldData, JobTypes } from "../../src/domain/JobKinds.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Nap } from "../fixtures/Nap.ts"
-import { bundled } from "../fixtures/Bundled.ts"
-import { patience, plinth, start, startProgram } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving } from "../fixtures/Serving.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Nap } from "../fixtures/processes/Nap.ts"
+import { bundled } from "../fixtures/processes/Bundled.ts"
+import { patience, plinth, start, startProgram } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving } from "../fixtures/processes/Serving.ts"
 import { testAppWith } from "../TestApp.ts"
-import { takenPort } from "../FreePort.ts"
+import { takenPort } from "../fixtures/servers/FreePort.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** The application of this process, which enqueues jobs but runs none. */
@@ -27,7 +27,7 @@ const asWorker =
     begin({ ...environment, WORKER_PORT: PORT })
 
 const worker = asWorker((environment) => start(environment, "worker"))
-const program = await bundled("test/fixtures/NappingProcess.ts")
+const program = await bundled("test/fixtures/processes/NappingProcess.ts")
 const napping = (word: "serve" | "worker"): Start => {
   const begin: Start = (environment) => startProgram(program, environment, word)
   return word === "worker" ? asWorker(begin) : begin

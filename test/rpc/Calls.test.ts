@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { NotFoundError, ValidationError } from "../../src/domain/Errors.ts"
 import { PlinthRpc, withRequestId } from "../../src/rpc/RpcClient.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { client, frame, post, rpcServer } from "../fixtures/Rpc.ts"
-import { added } from "../fixtures/Series.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { client, frame, post, rpcServer } from "../fixtures/http/Rpc.ts"
+import { added } from "../fixtures/http/Series.ts"
 import { newUser } from "../TestApp.ts"
 
 const server = rpcServer([], { PLAN_LIMITS: '{"free":{"projects":1,"api_requests":null}}' })

@@ -13,9 +13,17 @@ import {
 } from "../../src/domain/Errors.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import type { AiProvider } from "../../src/services/ai/Ai.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { FakeProvider } from "../fixtures/FakeAi.ts"
-import { chatRequest, client, failure, frame, framesIn, post, rpcServer } from "../fixtures/Rpc.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { FakeProvider } from "../fixtures/vendors/FakeAi.ts"
+import {
+  chatRequest,
+  client,
+  failure,
+  frame,
+  framesIn,
+  post,
+  rpcServer,
+} from "../fixtures/http/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 

@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { failureOf, send } from "../fixtures/Http.ts"
-import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
-import { added } from "../fixtures/Series.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { failureOf, send } from "../fixtures/http/Http.ts"
+import { frame, framesIn, post, rpcToken } from "../fixtures/http/Rpc.ts"
+import { added } from "../fixtures/http/Series.ts"
 
 const stats = frame("jobs.stats")
 const next = "0e1f2d3c4b5a69788796a5b4c3d2e1f0"

@@ -10,12 +10,12 @@ import {
   string,
   tuple,
 } from "fast-check"
-import { server } from "../fixtures/Callers.ts"
-import { assertBounded, hostileJson } from "../fixtures/HostileJson.ts"
-import { failureOf, type Http } from "../fixtures/Http.ts"
-import { naughtyStrings } from "../fixtures/NaughtyStrings.ts"
-import { newOwner } from "../fixtures/Owners.ts"
-import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { assertBounded, hostileJson } from "../fixtures/data/HostileJson.ts"
+import { failureOf, type Http } from "../fixtures/http/Http.ts"
+import { naughtyStrings } from "../fixtures/data/NaughtyStrings.ts"
+import { newOwner } from "../fixtures/http/Owners.ts"
+import { frame, framesIn, post, rpcToken } from "../fixtures/http/Rpc.ts"
 import { bodyFor, type Ids, methods } from "../Verdicts.ts"
 
 /** Returns every valid input with one of its texts replaced by this one. */

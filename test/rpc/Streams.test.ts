@@ -5,10 +5,10 @@ import { TestClock } from "effect/testing"
 import { DeadlineExceededError } from "../../src/domain/Errors.ts"
 import { withDeadline } from "../../src/rpc/Deadline.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { FakeProvider, part } from "../fixtures/FakeAi.ts"
-import { series } from "../fixtures/Series.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { FakeProvider, part } from "../fixtures/vendors/FakeAi.ts"
+import { series } from "../fixtures/http/Series.ts"
 import {
   chatRequest,
   failure,
@@ -17,7 +17,7 @@ import {
   post,
   rpcServer,
   rpcToken,
-} from "../fixtures/Rpc.ts"
+} from "../fixtures/http/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 

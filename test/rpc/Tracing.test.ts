@@ -3,8 +3,8 @@ import { Effect, Exit, Layer, Scope } from "effect"
 import { HttpBody, HttpClient } from "effect/http"
 import * as Server from "../../src/http/Server.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
-import { Collector } from "../fixtures/Collector.ts"
-import { frame, rpcToken } from "../fixtures/Rpc.ts"
+import { Collector } from "../fixtures/servers/Collector.ts"
+import { frame, rpcToken } from "../fixtures/http/Rpc.ts"
 import { testServerWith } from "../TestApp.ts"
 
 layer(Layer.empty, { excludeTestServices: true })("A traced RPC call", (it) => {

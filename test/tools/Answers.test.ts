@@ -2,8 +2,8 @@ import { createServer, get, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { take, takeWritten, violationsOf } from "../fixtures/Answers.ts"
-import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
+import { take, takeWritten, violationsOf } from "../fixtures/http/Answers.ts"
+import { outcomeOf, patience, startProgram } from "../fixtures/processes/Plinth.ts"
 
 const plinth = { "x-api-version": "v1", "content-type": "application/json" }
 const refused = JSON.stringify({ error: { code: "NOT_FOUND", message: "x", details: {} } })

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { hasProgram } from "../Programs.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
 
 /**
  * Runs the real scripts on a machine whose ssh, kubectl, curl and docker record their arguments.

@@ -6,8 +6,8 @@ import { Effect, Schema } from "effect"
 import { parse } from "yaml"
 import manifest from "../../package.json" with { type: "json" }
 import { variables } from "../../src/core/settings/Env.ts"
-import { outcomeOf } from "../fixtures/Plinth.ts"
-import { hasProgram, program } from "../Programs.ts"
+import { outcomeOf } from "../fixtures/processes/Plinth.ts"
+import { hasProgram, program } from "../fixtures/servers/Programs.ts"
 
 /** Checks everything about these files that needs no container engine. */
 

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { changes } from "../fixtures/OpenApiChanges.ts"
-import { type Json, record } from "../fixtures/SchemaFit.ts"
+import { changes } from "../fixtures/http/OpenApiChanges.ts"
+import { type Json, record } from "../fixtures/data/SchemaFit.ts"
 
 const committed = JSON.parse(readFileSync("openapi.json", "utf8")) as Json
 const served = structuredClone<unknown>(OpenApi.fromApi(Api)) as Json

@@ -5,8 +5,8 @@ import { gzipSync } from "node:zlib"
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { build } from "esbuild"
-import { browse } from "../fixtures/Browser.ts"
-import { pack, type Package } from "../fixtures/Package.ts"
+import { browse } from "../fixtures/http/Browser.ts"
+import { pack, type Package } from "../fixtures/processes/Package.ts"
 import { baseUrl, clientFor, newUser, testServerWith, tokenFor } from "../TestApp.ts"
 
 class Packed extends Context.Service<Packed, Package>()("plinth/test/tools/Package.test/Packed") {

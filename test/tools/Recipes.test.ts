@@ -4,10 +4,10 @@ import { join, resolve } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { RecipeProject } from "../fixtures/RecipeProject.ts"
-import { apply, recipesOf } from "../fixtures/Recipes.ts"
+import { RecipeProject } from "../fixtures/processes/RecipeProject.ts"
+import { apply, recipesOf } from "../fixtures/processes/Recipes.ts"
 import { layerFor } from "../LayerFor.ts"
-import { hasProgram } from "../Programs.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
 
 /** TypeScript with Effect's diagnostics built in, for both checks in one pass. */
 const compiler = resolve(`node_modules/@effect/tsgo-${process.platform}-${process.arch}/lib/tsc`)

@@ -6,9 +6,9 @@ import { AiGateway } from "../../../src/business/ai/AiGateway.ts"
 import { AiReservations } from "../../../src/business/ai/AiReservations.ts"
 import { Usage } from "../../../src/business/usage/Usage.ts"
 import { now, Timestamp } from "../../../src/domain/Fields.ts"
-import { asCaller, ledgerOf, request, written } from "../../fixtures/AiLedger.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import { appWithProviders, FakeProvider, part } from "../../fixtures/FakeAi.ts"
+import { asCaller, ledgerOf, request, written } from "../../fixtures/data/AiLedger.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import { appWithProviders, FakeProvider, part } from "../../fixtures/vendors/FakeAi.ts"
 
 const provider = new FakeProvider("openai")
 

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
 import { AiGateway } from "../../../src/business/ai/AiGateway.ts"
-import { asCaller, ledgerOf, request, written } from "../../fixtures/AiLedger.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import { appWithProviders, FakeProvider, type Script } from "../../fixtures/FakeAi.ts"
+import { asCaller, ledgerOf, request, written } from "../../fixtures/data/AiLedger.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import { appWithProviders, FakeProvider, type Script } from "../../fixtures/vendors/FakeAi.ts"
 
 const provider = new FakeProvider("openai")
 

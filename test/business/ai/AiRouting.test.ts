@@ -4,8 +4,8 @@ import { AiGateway } from "../../../src/business/ai/AiGateway.ts"
 import { chainOf } from "../../../src/business/ai/AiRouting.ts"
 import type { AiSettings } from "../../../src/core/settings/Ai.ts"
 import type { AiError, AiRequest } from "../../../src/domain/Ai.ts"
-import { newCaller } from "../../fixtures/Callers.ts"
-import { appWithProviders, FakeProvider } from "../../fixtures/FakeAi.ts"
+import { newCaller } from "../../fixtures/http/Callers.ts"
+import { appWithProviders, FakeProvider } from "../../fixtures/vendors/FakeAi.ts"
 
 const request: AiRequest = {
   messages: [{ role: "user", content: "hello" }],

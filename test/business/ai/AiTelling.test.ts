@@ -6,9 +6,9 @@ import { TestClock } from "effect/testing"
 import { AiGateway } from "../../../src/business/ai/AiGateway.ts"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import type { AiRequest } from "../../../src/domain/Ai.ts"
-import { secretsIn } from "../../fixtures/Adapting.ts"
-import { newCaller } from "../../fixtures/Callers.ts"
-import { appWithProviders, FakeProvider } from "../../fixtures/FakeAi.ts"
+import { secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { newCaller } from "../../fixtures/http/Callers.ts"
+import { appWithProviders, FakeProvider } from "../../fixtures/vendors/FakeAi.ts"
 
 const openai = new FakeProvider("openai")
 const anthropic = new FakeProvider("anthropic")

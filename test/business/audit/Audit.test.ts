@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Audit } from "../../../src/business/audit/Audit.ts"
 import { AuditRepo } from "../../../src/business/audit/AuditRepo.ts"
 import { Database } from "../../../src/core/sql/Database.ts"
-import * as Business from "../../fixtures/Business.ts"
+import * as Business from "../../fixtures/data/Business.ts"
 
 const entry = {
   action: "thing.done",

@@ -5,8 +5,8 @@ import { Claims } from "../../../src/business/idempotency/Claims.ts"
 import { IdempotencyRepo } from "../../../src/business/idempotency/IdempotencyRepo.ts"
 import { Users } from "../../../src/business/users/Users.ts"
 import { CurrentPendingAnswer } from "../../../src/domain/PendingAnswer.ts"
-import * as Business from "../../fixtures/Business.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
+import * as Business from "../../fixtures/data/Business.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
 import { newUser } from "../../TestApp.ts"
 
 const tested = Claims.layer.pipe(

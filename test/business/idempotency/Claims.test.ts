@@ -4,7 +4,7 @@ import { Claims } from "../../../src/business/idempotency/Claims.ts"
 import { IdempotencyRepo } from "../../../src/business/idempotency/IdempotencyRepo.ts"
 import { Users } from "../../../src/business/users/Users.ts"
 import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
-import * as Business from "../../fixtures/Business.ts"
+import * as Business from "../../fixtures/data/Business.ts"
 import { newUser } from "../../TestApp.ts"
 
 /** The number of releases that will fail. */

@@ -8,8 +8,8 @@ import { UsersRepo } from "../../../src/business/users/UsersRepo.ts"
 import { JobQueue } from "../../../src/core/jobs/Queue.ts"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { now } from "../../../src/domain/Fields.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import * as Jobs from "../../fixtures/Jobs.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import * as Jobs from "../../fixtures/data/Jobs.ts"
 import { newUser } from "../../TestApp.ts"
 
 /** Starts SystemMetrics in another process on the same database; `stop` acts as SIGTERM would. */

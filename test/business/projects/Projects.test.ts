@@ -5,7 +5,7 @@ import { Projects } from "../../../src/business/projects/Projects.ts"
 import { Users } from "../../../src/business/users/Users.ts"
 import type { Position } from "../../../src/domain/Page.ts"
 import { ProjectId } from "../../../src/domain/Project.ts"
-import * as Business from "../../fixtures/Business.ts"
+import * as Business from "../../fixtures/data/Business.ts"
 
 const owner = (sub: string) =>
   Effect.map(

@@ -11,8 +11,8 @@ import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 import { Timestamp } from "../../../src/domain/Fields.ts"
 import type { UsageEvent } from "../../../src/domain/Usage.ts"
 import type { UserId } from "../../../src/domain/User.ts"
-import * as Business from "../../fixtures/Business.ts"
-import { refuseDimension } from "../../fixtures/Refusal.ts"
+import * as Business from "../../fixtures/data/Business.ts"
+import { refuseDimension } from "../../fixtures/data/Refusal.ts"
 import { newUser } from "../../TestApp.ts"
 
 /**

@@ -11,8 +11,8 @@ import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Timestamp } from "../../../src/domain/Fields.ts"
 import { type UsageEvent, type UsageMetric, usageMetricKeys } from "../../../src/domain/Usage.ts"
 import type { UserId } from "../../../src/domain/User.ts"
-import * as Business from "../../fixtures/Business.ts"
-import { calendar, dayAt, positionOf } from "../../fixtures/Calendar.ts"
+import * as Business from "../../fixtures/data/Business.ts"
+import { calendar, dayAt, positionOf } from "../../fixtures/data/Calendar.ts"
 import { newUser } from "../../TestApp.ts"
 
 const PLAN_LIMITS = '{"free":{"ai_tokens":100,"projects":2,"storage_bytes":50}}'

@@ -9,7 +9,7 @@ import { Database } from "../../../src/core/sql/Database.ts"
 import { uuidV7 } from "../../../src/core/Uuid.ts"
 import { Timestamp } from "../../../src/domain/Fields.ts"
 import type { UserId } from "../../../src/domain/User.ts"
-import * as Business from "../../fixtures/Business.ts"
+import * as Business from "../../fixtures/data/Business.ts"
 import { newUser } from "../../TestApp.ts"
 
 const tested = Layer.mergeAll(UsageRepo.layer, AiReservationsRepo.layer).pipe(

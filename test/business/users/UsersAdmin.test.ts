@@ -9,7 +9,7 @@ import { userIdColumns } from "../../../src/business/PersonalData.ts"
 import { ConflictError } from "../../../src/domain/Errors.ts"
 import { type AdminUserPatch, type Role, type User, UserId } from "../../../src/domain/User.ts"
 import { RequestInfo } from "../../../src/domain/RequestInfo.ts"
-import * as Business from "../../fixtures/Business.ts"
+import * as Business from "../../fixtures/data/Business.ts"
 
 const create = (sub: string, role: Role = "user") =>
   Effect.flatMap(Users, (users) =>

@@ -9,8 +9,8 @@ import { now } from "../../../src/domain/Fields.ts"
 import { isEmailAddress } from "../../../src/domain/Email.ts"
 import type { Identity } from "../../../src/domain/Identity.ts"
 import { UserId } from "../../../src/domain/User.ts"
-import * as Business from "../../fixtures/Business.ts"
-import { countOf } from "../../fixtures/Counts.ts"
+import * as Business from "../../fixtures/data/Business.ts"
+import { countOf } from "../../fixtures/data/Counts.ts"
 import { dialect } from "../../TestDatabase.ts"
 
 const { identity, start } = Business

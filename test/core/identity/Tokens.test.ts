@@ -8,7 +8,7 @@ import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Tokens } from "../../../src/core/identity/Tokens.ts"
 import { UserId } from "../../../src/domain/User.ts"
-import { countOf } from "../../fixtures/Counts.ts"
+import { countOf } from "../../fixtures/data/Counts.ts"
 
 const secrets = [
   "first-Secret-of-32-bytes-0123456789",

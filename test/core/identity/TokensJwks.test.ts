@@ -7,8 +7,8 @@ import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Tokens } from "../../../src/core/identity/Tokens.ts"
 import * as VerificationKey from "../../../src/core/identity/VerificationKey.ts"
-import { countOf } from "../../fixtures/Counts.ts"
-import * as TokenIssuer from "../../fixtures/TokenIssuer.ts"
+import { countOf } from "../../fixtures/data/Counts.ts"
+import * as TokenIssuer from "../../fixtures/servers/TokenIssuer.ts"
 
 const now = 1_767_225_600
 

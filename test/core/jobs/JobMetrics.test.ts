@@ -4,8 +4,8 @@ import { Database } from "../../../src/core/sql/Database.ts"
 import { type EnqueueOptions, JobQueue } from "../../../src/core/jobs/Queue.ts"
 import { JobStore } from "../../../src/core/jobs/Store.ts"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import { Broken, jobs, running, Task, Tasks } from "../../fixtures/Jobs.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import { Broken, jobs, running, Task, Tasks } from "../../fixtures/data/Jobs.ts"
 
 const enqueue = (task: string, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(Task, { task }, options))

@@ -8,8 +8,8 @@ import { drain } from "../../../src/core/Lifecycle.ts"
 import { currentSteadyMillis, steady } from "../../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 import { JobId } from "../../../src/domain/Job.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import { jobs, running, Task, Tasks } from "../../fixtures/Jobs.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import { jobs, running, Task, Tasks } from "../../fixtures/data/Jobs.ts"
 
 /** A claim that signals when it has claimed jobs, and returns them only after `released`. */
 const heldClaims = Effect.gen(function* () {

@@ -3,7 +3,7 @@ import { Duration, Effect, Fiber, Logger } from "effect"
 import { Headers } from "effect/http"
 import { TestClock } from "effect/testing"
 import { unusable } from "../../../src/core/outbound/CallVerdict.ts"
-import { badInput, failure, finished, started, tooMany } from "../../fixtures/Vendor.ts"
+import { badInput, failure, finished, started, tooMany } from "../../fixtures/vendors/Vendor.ts"
 
 const closed = 0
 const halfOpen = 1

@@ -11,7 +11,7 @@ import {
   started,
   tooMany,
   VendorError,
-} from "../../fixtures/Vendor.ts"
+} from "../../fixtures/vendors/Vendor.ts"
 
 describe("External call", () => {
   it.effect("retries with growing delays, and is counted once", () =>

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { migrations, type Migration } from "../../../migrations/index.ts"
 import { MigrationConflictError, MigrationError } from "../../../src/core/sql/MigrationError.ts"
 import * as Migrations from "../../../src/core/sql/Migrations.ts"
-import * as NumberedMigrations from "../../fixtures/NumberedMigrations.ts"
+import * as NumberedMigrations from "../../fixtures/data/NumberedMigrations.ts"
 import { layerFor } from "../../LayerFor.ts"
 import { dialect, TestDatabase } from "../../TestDatabase.ts"
 

@@ -10,7 +10,7 @@ import * as Postgres from "../../../src/core/sql/postgres/Client.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { type ConflictError, ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 import { layerFor } from "../../LayerFor.ts"
-import { type PostgresServer, startPostgres } from "../../PostgresServer.ts"
+import { type PostgresServer, startPostgres } from "../../fixtures/servers/PostgresServer.ts"
 
 /** A PostgreSQL server that these tests may kill. */
 class Victim extends Context.Service<Victim, PostgresServer>()(

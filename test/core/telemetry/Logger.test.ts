@@ -6,7 +6,7 @@ import { type Environment, Settings } from "../../../src/core/settings/Settings.
 import { version } from "../../../src/domain/Version.ts"
 import { RequestInfo } from "../../../src/domain/RequestInfo.ts"
 import { UserId } from "../../../src/domain/User.ts"
-import { hostileValues } from "../../fixtures/HostileValues.ts"
+import { hostileValues } from "../../fixtures/data/HostileValues.ts"
 
 const staging: Environment = {
   ENVIRONMENT: "staging",

@@ -4,7 +4,7 @@ import { Effect, Layer } from "effect"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { version } from "../../../src/domain/Version.ts"
-import { hasProgram, program } from "../../Programs.ts"
+import { hasProgram, program } from "../../fixtures/servers/Programs.ts"
 
 const httpBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf"
 const databaseBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 +Inf"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { HttpClient } from "effect/http"
-import { Collector } from "../../fixtures/Collector.ts"
+import { Collector } from "../../fixtures/servers/Collector.ts"
 import { baseUrl, newUser, testServerWith, tokenFor } from "../../TestApp.ts"
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

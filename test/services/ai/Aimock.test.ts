@@ -1,8 +1,8 @@
 import { LLMock } from "@copilotkit/aimock"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { type AiVendor, asking, vendors } from "../../fixtures/AiVendors.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { type AiVendor, asking, vendors } from "../../fixtures/vendors/AiVendors.ts"
 
 /** Calls an independent mock through the vendors' own SDKs. */
 const mocked = ({ environment, provider }: AiVendor) =>

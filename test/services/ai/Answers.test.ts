@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { FinishReason } from "../../../src/domain/Ai.ts"
-import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
-import * as StreamServer from "../../fixtures/StreamServer.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
+import * as StreamServer from "../../fixtures/servers/StreamServer.ts"
 
 const started = (vendor: AiVendor) =>
   Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { asking } from "../../fixtures/AiVendors.ts"
+import { asking } from "../../fixtures/vendors/AiVendors.ts"
 
 const call = {
   model: "echo",

@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { AiProvider } from "../../../src/services/ai/Ai.ts"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import * as StreamServer from "../../fixtures/StreamServer.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import * as StreamServer from "../../fixtures/servers/StreamServer.ts"
 
 const started = (vendor: AiVendor) =>
   Effect.gen(function* () {

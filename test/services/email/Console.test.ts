@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { mailing, message } from "../../fixtures/Mailing.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { mailing, message } from "../../fixtures/vendors/Mailing.ts"
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-emails-"))),

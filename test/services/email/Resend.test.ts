@@ -4,11 +4,11 @@ import { subjectOf } from "../../../src/domain/Email.ts"
 import type { Letterhead } from "../../../src/services/email/templates/Base.ts"
 import { Link } from "../../../src/services/email/templates/Links.ts"
 import { notification } from "../../../src/services/email/templates/Notification.ts"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { mailing, message, recipient } from "../../fixtures/Mailing.ts"
-import { naughtyStrings } from "../../fixtures/NaughtyStrings.ts"
-import * as ResendServer from "../../fixtures/ResendServer.ts"
-import type { Behaviour, Reply } from "../../fixtures/StrictVendor.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { mailing, message, recipient } from "../../fixtures/vendors/Mailing.ts"
+import { naughtyStrings } from "../../fixtures/data/NaughtyStrings.ts"
+import * as ResendServer from "../../fixtures/vendors/ResendServer.ts"
+import type { Behaviour, Reply } from "../../fixtures/vendors/StrictVendor.ts"
 
 const letterhead: Letterhead = {
   project: "Plinth",

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { mailing, message, recipient } from "../../fixtures/Mailing.ts"
-import * as SendGridServer from "../../fixtures/SendGridServer.ts"
-import type { Behaviour } from "../../fixtures/StrictVendor.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { mailing, message, recipient } from "../../fixtures/vendors/Mailing.ts"
+import * as SendGridServer from "../../fixtures/vendors/SendGridServer.ts"
+import type { Behaviour } from "../../fixtures/vendors/StrictVendor.ts"
 
 const started = (environment: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {

@@ -11,7 +11,7 @@ import { Link } from "../../../src/services/email/templates/Links.ts"
 import { notification } from "../../../src/services/email/templates/Notification.ts"
 import { passwordReset } from "../../../src/services/email/templates/PasswordReset.ts"
 import { welcome } from "../../../src/services/email/templates/Welcome.ts"
-import { naughtyStrings } from "../../fixtures/NaughtyStrings.ts"
+import { naughtyStrings } from "../../fixtures/data/NaughtyStrings.ts"
 
 const hostile = [
   ...naughtyStrings,
