@@ -1,9 +1,10 @@
 import { Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
+import * as Bounds from "../domain/Bounds.ts"
 import { JobState } from "../domain/Job.ts"
 import { Cursor } from "../domain/Page.ts"
 import { yes, requireYesOrTerminal } from "./Confirmation.ts"
-import { flag, json } from "./Output.ts"
+import { expectedText, flag, integerFlag, json } from "./Output.ts"
 
 const actions = Effect.promise(() => import("./ManageJobs.ts"))
 
@@ -23,14 +24,7 @@ const list = Command.make(
       Flag.withDescription("Only jobs of this kind, such as send_welcome_email"),
       Flag.optional,
     ),
-    limit: Flag.Int("limit").pipe(
-      Flag.withDescription("Maximum number of jobs, 1 to 1000. Default 20"),
-      Flag.filter(
-        (limit) => limit >= 1 && limit <= 1000,
-        () => "1 to 1000",
-      ),
-      Flag.withDefault(20),
-    ),
+    limit: integerFlag("limit", "Maximum number of jobs", Bounds.trustedPageSize),
     cursor: Flag.String("cursor").pipe(
       Flag.withDescription("Continue after a page: its next_cursor"),
       Flag.filter(
@@ -67,14 +61,7 @@ const stats = Command.make(
   {
     json,
     watch: flag("watch", "Repeat until Ctrl-C"),
-    interval: Flag.Int("interval").pipe(
-      Flag.withDescription("With --watch: seconds between counts, 1 to 3600. Default 2"),
-      Flag.filter(
-        (interval) => interval >= 1 && interval <= 3600,
-        () => "1 to 3600",
-      ),
-      Flag.withDefault(2),
-    ),
+    interval: integerFlag("interval", "With --watch: seconds between counts", Bounds.watchSeconds),
   },
   (options) => Effect.flatMap(actions, (jobs) => jobs.stats(options)),
 ).pipe(
@@ -88,9 +75,6 @@ const stats = Command.make(
   ]),
 )
 
-/** One year. */
-const maxDelaySeconds = 31_536_000
-
 const enqueue = Command.make(
   "enqueue",
   {
@@ -103,29 +87,19 @@ const enqueue = Command.make(
       Argument.withDefault("{}"),
       Argument.map(Schema.decodeOption(Schema.fromJsonString(Schema.Unknown))),
     ),
-    delay: Flag.Int("delay").pipe(
-      Flag.withDescription("Seconds until the job may start, at most one year. Default 0"),
-      Flag.filter(
-        (delay) => delay >= 0 && delay <= maxDelaySeconds,
-        () => `0 to ${maxDelaySeconds}`,
-      ),
-      Flag.withDefault(0),
-    ),
-    priority: Flag.Int("priority").pipe(
-      Flag.withDescription("Waiting jobs of higher priority start first, -1000 to 1000. Default 0"),
-      Flag.filter(
-        (priority) => Math.abs(priority) <= 1000,
-        () => "-1000 to 1000",
-      ),
-      Flag.withDefault(0),
+    delay: integerFlag("delay", "Seconds until the job may start", Bounds.jobDelaySeconds),
+    priority: integerFlag(
+      "priority",
+      "Waiting jobs of higher priority start first",
+      Bounds.jobPriority,
     ),
     uniqueKey: Flag.String("unique-key").pipe(
       Flag.withDescription(
         "Enqueue nothing while a job of this kind with this key is waiting or running",
       ),
       Flag.filter(
-        (key) => key.trim() !== "" && key.length <= 255,
-        () => "1 to 255 characters, not all blank",
+        (key) => key.trim() !== "" && key.length <= Bounds.maxLength.uniqueKey,
+        () => expectedText(Bounds.maxLength.uniqueKey),
       ),
       Flag.optional,
     ),

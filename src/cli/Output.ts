@@ -1,5 +1,6 @@
 import { Console, Data, Effect, Schema } from "effect"
 import { Flag } from "effect/cli"
+import type { DefaultedRange } from "../domain/Bounds.ts"
 
 /** The failure of a command: exit code 1. `message` has one line for each problem. */
 export class CommandFailed extends Data.TaggedError("CommandFailed")<{
@@ -25,6 +26,24 @@ export const flag = (name: string, description: string) =>
     Flag.withDescription(description),
     Flag.withDefault(false),
   )
+
+/** A flag with an integer. The help says its range and its default after `description`. */
+export const integerFlag = (name: string, description: string, range: DefaultedRange) => {
+  const { default: fallback, maximum, minimum } = range
+  const expected =
+    maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `${minimum} to ${maximum}`
+  return Flag.Int(name).pipe(
+    Flag.withDescription(`${description}, ${expected}. Default ${fallback}`),
+    Flag.filter(
+      (value) => value >= minimum && value <= maximum,
+      () => expected,
+    ),
+    Flag.withDefault(fallback),
+  )
+}
+
+/** Describes a text that must not be blank, for an error message. */
+export const expectedText = (max: number) => `1 to ${max} characters, not all blank`
 
 export const json = flag("json", "Print JSON for programs, in the shapes of the REST API")
 

@@ -1,6 +1,7 @@
 import { Config, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { CommandFailed, flag, json, print } from "./Output.ts"
+import * as Bounds from "../domain/Bounds.ts"
+import { CommandFailed, flag, integerFlag, json, print } from "./Output.ts"
 import { withProgress } from "./Progress.ts"
 import { results } from "./Results.ts"
 import { table } from "./Table.ts"
@@ -17,15 +18,11 @@ const url = Argument.String("url").pipe(
   Argument.filter(isServiceUrl, () => "an http:// or https:// URL without query or password"),
 )
 
-const wait = Flag.Int("wait").pipe(
-  Flag.withMetavar("seconds"),
-  Flag.withDescription("Seconds that the service may take to come up, 0 to 3600. Default 30"),
-  Flag.filter(
-    (seconds) => seconds >= 0 && seconds <= 3600,
-    () => "0 to 3600",
-  ),
-  Flag.withDefault(30),
-)
+const wait = integerFlag(
+  "wait",
+  "Seconds that the service may take to come up",
+  Bounds.smokeWaitSeconds,
+).pipe(Flag.withMetavar("seconds"))
 
 const staging = flag("staging", "Do not require HSTS, which only ENVIRONMENT=production sends")
 

@@ -1,11 +1,13 @@
-import { Duration, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import * as Bounds from "../domain/Bounds.ts"
 import { isEmailAddress } from "../domain/Email.ts"
 import { isSubject } from "../domain/Identity.ts"
+import { expectedText } from "./Output.ts"
 
 const sub = Flag.String("sub").pipe(
-  Flag.withDescription("Id of the user, 1 to 255 characters"),
-  Flag.filter(isSubject, () => "1 to 255 characters, not all blank"),
+  Flag.withDescription(`Id of the user, 1 to ${Bounds.maxLength.userId} characters`),
+  Flag.filter(isSubject, () => expectedText(Bounds.maxLength.userId)),
 )
 
 const email = Flag.String("email").pipe(
@@ -21,25 +23,32 @@ const role = Flag.Literals("role", ["user", "admin"]).pipe(
   Flag.optional,
 )
 
-/** One year. Tokens cannot be revoked, except all at once with a new SECRET_KEY. */
-const maxLifetimeSeconds = 31_536_000
-
-const secondsPerUnit: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 }
+const secondsPerUnit: Readonly<Record<string, number>> = {
+  "": 1,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: Bounds.secondsPerDay,
+}
 
 /** Parses `3600`, `90s`, `15m`, `12h` or `30d` to seconds. */
 const parseSeconds = (text: string) => {
   const [, count = "", unit = ""] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? []
   const seconds = Number(count) * (secondsPerUnit[unit] ?? 0)
-  return seconds >= 1 && seconds <= maxLifetimeSeconds ? Option.some(seconds) : Option.none()
+  const { maximum, minimum } = Bounds.tokenSeconds
+  return seconds >= minimum && seconds <= maximum ? Option.some(seconds) : Option.none()
 }
+
+const maxLifetime = `at most ${Bounds.tokenSeconds.maximum / Bounds.secondsPerDay}d`
+const defaultLifetime = `${Bounds.tokenSeconds.default / 3600}h`
 
 const expiresIn = Flag.String("expires-in").pipe(
   Flag.withMetavar("duration"),
   Flag.withDescription(
-    "Lifetime: seconds, or a number with s, m, h or d; at most 365d. Default 24h",
+    `Lifetime: seconds, or a number with s, m, h or d; ${maxLifetime}. Default ${defaultLifetime}`,
   ),
-  Flag.filterMap(parseSeconds, () => "seconds, or 90s, 15m, 12h, 30d; at most 365d"),
-  Flag.withDefault(Duration.toSeconds("24 hours")),
+  Flag.filterMap(parseSeconds, () => `seconds, or 90s, 15m, 12h, 30d; ${maxLifetime}`),
+  Flag.withDefault(Bounds.tokenSeconds.default),
 )
 
 const mint = Command.make("mint", { sub, email, role, expiresIn }, (options) =>

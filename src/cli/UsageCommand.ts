@@ -1,6 +1,7 @@
 import { Effect } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { json } from "./Output.ts"
+import { Argument, Command } from "effect/cli"
+import * as Bounds from "../domain/Bounds.ts"
+import { integerFlag, json } from "./Output.ts"
 
 const actions = Effect.promise(() => import("./ShowUsage.ts"))
 
@@ -9,14 +10,7 @@ const show = Command.make(
   {
     json,
     user: Argument.String("user").pipe(Argument.withDescription("Id or e-mail of the user")),
-    days: Flag.Int("days").pipe(
-      Flag.withDescription("Number of days (UTC), including today, 1 to 365. Default 30"),
-      Flag.filter(
-        (days) => days >= 1 && days <= 365,
-        () => "1 to 365",
-      ),
-      Flag.withDefault(30),
-    ),
+    days: integerFlag("days", "Number of days (UTC), including today", Bounds.days),
   },
   (options) => Effect.flatMap(actions, (usage) => usage.show(options)),
 ).pipe(

@@ -1,10 +1,11 @@
 import { Effect } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
+import * as Bounds from "../domain/Bounds.ts"
 import { isEmailAddress } from "../domain/Email.ts"
 import { isSubject } from "../domain/Identity.ts"
 import { Role } from "../domain/User.ts"
 import { yes, requireYesOrTerminal } from "./Confirmation.ts"
-import { flag, json } from "./Output.ts"
+import { expectedText, flag, integerFlag, json } from "./Output.ts"
 
 const actions = Effect.promise(() => import("./ManageUsers.ts"))
 
@@ -13,7 +14,7 @@ const user = Argument.String("user").pipe(Argument.withDescription("Id or e-mail
 const subject = (name: string, description: string) =>
   Argument.String(name).pipe(
     Argument.withDescription(description),
-    Argument.filter(isSubject, () => "1 to 255 characters, not all blank"),
+    Argument.filter(isSubject, () => expectedText(Bounds.maxLength.userId)),
   )
 
 const list = Command.make(
@@ -30,22 +31,8 @@ const list = Command.make(
       Flag.withDescription("Only users with this text in their e-mail or name, ignoring case"),
       Flag.optional,
     ),
-    limit: Flag.Int("limit").pipe(
-      Flag.withDescription("Maximum number of users, 1 to 1000. Default 20"),
-      Flag.filter(
-        (limit) => limit >= 1 && limit <= 1000,
-        () => "1 to 1000",
-      ),
-      Flag.withDefault(20),
-    ),
-    skip: Flag.Int("skip").pipe(
-      Flag.withDescription("Number of users to skip. Default 0"),
-      Flag.filter(
-        (skip) => skip >= 0 && Number.isSafeInteger(skip),
-        () => "0 or more",
-      ),
-      Flag.withDefault(0),
-    ),
+    limit: integerFlag("limit", "Maximum number of users", Bounds.trustedPageSize),
+    skip: integerFlag("skip", "Number of users to skip", Bounds.skip),
   },
   (options) => Effect.flatMap(actions, (users) => users.list(options)),
 ).pipe(
@@ -83,10 +70,10 @@ const create = Command.make(
       Flag.optional,
     ),
     name: Flag.String("name").pipe(
-      Flag.withDescription("Full name, at most 255 characters"),
+      Flag.withDescription(`Full name, at most ${Bounds.maxLength.fullName} characters`),
       Flag.filter(
-        (name) => Array.from(name.trim()).length <= 255,
-        () => "at most 255 characters",
+        (name) => Array.from(name.trim()).length <= Bounds.maxLength.fullName,
+        () => `at most ${Bounds.maxLength.fullName} characters`,
       ),
       Flag.optional,
     ),

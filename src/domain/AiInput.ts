@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { Complexity } from "./Ai.ts"
+import * as Bounds from "./Bounds.ts"
 import * as Fields from "./Fields.ts"
 
 /** Text in requests to the AI gateway. The limit on the request body is reached before this one. */
@@ -13,9 +14,10 @@ const Message = Schema.Struct({
 const hasUserMessage = (messages: ReadonlyArray<typeof Message.Type>) =>
   messages.some(({ role }) => role === "user") || "must include a user message"
 
-const Messages = Fields.list(Message, { min: 1, max: 1000 }).check(
-  Schema.makeFilter(hasUserMessage),
-)
+const Messages = Fields.list(Message, {
+  min: Bounds.aiMessages.minimum,
+  max: Bounds.aiMessages.maximum,
+}).check(Schema.makeFilter(hasUserMessage))
 
 /**
  * A model's name, or `provider/model`. Vendor SDKs put it into a URL path, so empty segments and `..` are refused. The
@@ -27,12 +29,10 @@ const Model = Schema.String.annotate({ examples: ["gpt-4o"] }).check(
 )
 
 const options = {
-  temperature: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 2 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(0.7)),
+  temperature: Schema.Finite.check(Schema.isBetween(Bounds.aiTemperature)).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(Bounds.aiTemperature.default)),
   ),
-  max_tokens: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 128_000 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(1024)),
-  ),
+  max_tokens: Bounds.integer(Bounds.aiMaxTokens),
   stream: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false))),
 }
 

@@ -1,11 +1,9 @@
 import { Schema } from "effect"
+import { maxLength } from "./Bounds.ts"
 
 /** Allows letters of every script (RFC 6531 §3.3) and the characters of an unquoted local part (RFC 5322 §3.2.3). */
 const address =
   /^(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.(?!\p{M})[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*@(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-)(?:\.(?![\p{M}-])[\p{L}\p{M}\p{N}-]+(?<!-))*$/u
-
-/** Maximum lengths of the parts beside the @, in code points (RFC 5321 §4.5.3.1). */
-const maxLength = { local: 64, domain: 255 }
 
 /**
  * Accepts a plain address: one mailbox that is safe in a header. Rejects angle brackets, quotes, comments, commas,
@@ -14,12 +12,11 @@ const maxLength = { local: 64, domain: 255 }
  * and operators alike.
  */
 export const isEmailAddress = (text: string) => {
-  if (text.length > 2 * (maxLength.local + 1 + maxLength.domain) || !address.test(text))
-    return false
+  if (text.length > 2 * maxLength.email || !address.test(text)) return false
   const at = text.indexOf("@")
   return (
-    isWithin(text.slice(0, at), maxLength.local) &&
-    isWithin(text.slice(at + 1), maxLength.domain) &&
+    isWithin(text.slice(0, at), maxLength.emailLocalPart) &&
+    isWithin(text.slice(at + 1), maxLength.emailDomain) &&
     (isAscii.test(text) ||
       (!invisible.test(text) && text.normalize("NFKC") === text.normalize("NFC")))
   )
@@ -55,11 +52,14 @@ export const toOneLine = (text: string, max: number) => {
 
 /** One line, so that it cannot end its header. Created by `subjectOf`. */
 export const Subject = Schema.String.check(
-  Schema.makeFilter((text) => text === toOneLine(text, 150) || "must be one line"),
+  Schema.makeFilter(
+    (text) => text === toOneLine(text, maxLength.emailSubject) || "must be one line",
+  ),
 ).pipe(Schema.brand("Subject"))
 export type Subject = typeof Subject.Type
 
-export const subjectOf = (text: string): Subject => Subject.make(toOneLine(text, 150))
+export const subjectOf = (text: string): Subject =>
+  Subject.make(toOneLine(text, maxLength.emailSubject))
 
 /** The sender of an e-mail. `name` is one line. */
 export interface Sender {

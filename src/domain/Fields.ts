@@ -65,16 +65,13 @@ export const text = (options: {
   readonly max: number
   readonly min?: number
   readonly example: string
+  readonly description?: string
   /** The JSON Schema `format` for the OpenAPI document; not checked here. */
   readonly format?: string
 }) => {
-  const min = options.min ?? 1
-  const { max } = options
+  const { example, max, min = 1, ...rest } = options
   const limits = { minLength: min, maxLength: max }
-  const annotations = {
-    examples: [options.example],
-    ...(options.format !== undefined && { format: options.format }),
-  }
+  const annotations = { examples: [example], ...rest }
   return {
     plain: Schema.String.annotate(annotations),
     input: Schema.String.annotate(annotations)
@@ -126,7 +123,7 @@ const verbatimIssue = (value: string, min: 0 | 1, max: number) => {
 const tooLongMessage = (max: number) => `must have at most ${max} characters`
 
 /** Tests for more than `count` code points. Most texts need no counting: a code point is 1 or 2 UTF-16 units. */
-const hasMoreCodePoints = (text: string, count: number) => {
+export const hasMoreCodePoints = (text: string, count: number) => {
   let excess = text.length - count
   if (excess <= 0 || text.length > 2 * count) return excess > 0
   for (let at = 0; excess > 0 && at < text.length; at += 1) {

@@ -1,4 +1,6 @@
+import { maxLength } from "./Bounds.ts"
 import { isEmailAddress } from "./Email.ts"
+import { hasMoreCodePoints } from "./Fields.ts"
 import { isHttps, type UserId } from "./User.ts"
 
 /** The signer of a token: the configured provider, or Plinth itself (`token mint`). */
@@ -103,12 +105,9 @@ const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0")
 
 /** Tests whether a text can be a user's id, and so the `sub` of a token. */
 export const isSubject = (text: string) =>
-  text.trim() !== "" &&
-  text.length <= 510 &&
-  (text.length <= 255 || Array.from(text).length <= 255) &&
-  isStorable(text)
+  text.trim() !== "" && !hasMoreCodePoints(text, maxLength.userId) && isStorable(text)
 
-const isName = (text: string) =>
-  text.length <= 510 && isStorable(text) && (text.length <= 255 || Array.from(text).length <= 255)
+const isName = (text: string) => !hasMoreCodePoints(text, maxLength.fullName) && isStorable(text)
 
-const isAvatar = (text: string) => text.length <= 2048 && isStorable(text) && isHttps(text)
+const isAvatar = (text: string) =>
+  text.length <= maxLength.avatarUrl && isStorable(text) && isHttps(text)

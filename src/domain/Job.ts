@@ -2,6 +2,7 @@ import { Duration, Schema, SchemaAST } from "effect"
 import { Timestamp } from "./Fields.ts"
 
 export const JobId = Schema.String.annotate({
+  description: "The id of the job.",
   examples: ["0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8e"],
 }).pipe(Schema.brand("JobId"))
 export type JobId = typeof JobId.Type

@@ -1,23 +1,29 @@
-import { DateTime, Effect, Option, Result, Schema, SchemaTransformation } from "effect"
+import { DateTime, Option, Result, Schema, SchemaTransformation } from "effect"
 import { Base64Url } from "effect/encoding"
+import * as Bounds from "./Bounds.ts"
 import { text, Timestamp } from "./Fields.ts"
 
-const integer = (minimum: number, maximum: number, fallback: number) =>
-  Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(String(fallback))),
-  )
+/** The query parameters `?skip` and `?limit`. */
+export const skip = Bounds.integerText(Bounds.skip, "The number of items to skip.")
+const limitDescription = "The maximum number of items to return."
+export const limit = Bounds.integerText(Bounds.pageSize, limitDescription)
+/** `?limit` of a ranking. */
+export const topLimit = Bounds.integerText(Bounds.topUsers, limitDescription)
 
-/** `?skip` (0..) and `?limit` (1..100, default 20). */
-export const skip = integer(0, Number.MAX_SAFE_INTEGER, 0)
-export const limit = integer(1, 100, 20)
+const daysDescription = "The number of days (UTC), up to and including today."
+/** `?days`. */
+export const days = Bounds.integerText(Bounds.days, daysDescription)
+export const dailyDays = Bounds.integerText(Bounds.dailyDays, daysDescription)
 
-/** `?days`: the last days, including today. `?limit` of a ranking. */
-export const days = integer(1, 365, 30)
-export const daysOfQuarter = integer(1, 90, 30)
-export const topLimit = integer(1, 100, 10)
-
-/** `?search`: a case-insensitive substring. */
-export const search = Schema.optionalKey(text({ max: 255, min: 0, example: "engine" }).input)
+/** `?search`. */
+export const search = Schema.optionalKey(
+  text({
+    max: Bounds.maxLength.search,
+    min: 0,
+    example: "engine",
+    description: "A case-insensitive substring to search for.",
+  }).input,
+)
 
 /** The offset and size of a page. */
 export interface Window {
@@ -58,9 +64,12 @@ export const Position = Schema.Struct({ created_at: Timestamp, id: Schema.String
 export type Position = typeof Position.Type
 
 /** A position as the opaque text of `?cursor`. The empty text starts at the newest row. */
-export const Cursor = Schema.String.check(
-  Schema.isPattern(/^(?:[\w-]{8,512})?$/u, { message: "must be a next_cursor of this list" }),
-).pipe(
+export const Cursor = Schema.String.annotate({
+  description: "The `next_cursor` of the previous page; empty for the first page.",
+}).pipe(
+  Schema.check(
+    Schema.isPattern(/^(?:[\w-]{8,512})?$/u, { message: "must be a next_cursor of this list" }),
+  ),
   Schema.decodeTo(
     Position.check(
       Schema.makeFilter(

@@ -4,6 +4,7 @@ import * as Fields from "./Fields.ts"
 import { UserId } from "./User.ts"
 
 export const ProjectId = Schema.String.annotate({
+  description: "The id of the project.",
   examples: ["0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c"],
 }).pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type

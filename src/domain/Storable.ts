@@ -1,3 +1,5 @@
+import { json } from "./Bounds.ts"
+
 /**
  * Returns the reason why a text cannot be stored, or undefined. PostgreSQL rejects NUL and lone surrogates; SQLite
  * accepts both.
@@ -8,7 +10,7 @@ export const textIssue = (text: string) => {
 }
 
 /** Bounds for any JSON value: as deep as a request body may be, and of any size. */
-export const anyJson: JsonBounds = { maxDepth: 64, maxBytes: Infinity }
+export const anyJson: JsonBounds = { maxDepth: json.maxDepth, maxBytes: Infinity }
 
 export interface JsonBounds {
   /** Levels of nesting. An object that contains no objects or arrays has one level. */

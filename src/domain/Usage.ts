@@ -47,10 +47,9 @@ export type UsageMetric = keyof typeof usageMetrics
 
 export const usageMetricKeys = Object.keys(usageMetrics) as ReadonlyArray<UsageMetric>
 
-export const UsageMetric = Schema.Literals(usageMetricKeys)
-
-/** The maximum quantity of one `usage.record` call. */
-export const maxQuantity = 1_000_000_000_000
+export const UsageMetric = Schema.Literals(usageMetricKeys).annotate({
+  description: "The key of a usage metric.",
+})
 
 /**
  * A row of the ledger. Rows never change. `source` is unique, so an event that is recorded twice counts once.

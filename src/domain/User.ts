@@ -1,11 +1,13 @@
 import { Context, Schema } from "effect"
 import { Model } from "effect/schema"
+import { maxLength } from "./Bounds.ts"
 import * as Fields from "./Fields.ts"
 
 /** The `sub` of a token, 1 to 255 characters; not always a UUID. */
-export const UserId = Schema.String.annotate({ examples: ["user_2abc"] }).pipe(
-  Schema.brand("UserId"),
-)
+export const UserId = Schema.String.annotate({
+  description: "The id of the user: the `sub` of their tokens.",
+  examples: ["user_2abc"],
+}).pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 
 export const Role = Schema.Literals(["user", "admin", "superadmin"])
@@ -29,15 +31,14 @@ export const SubscriptionStatus = Schema.Literals([
 ])
 export type SubscriptionStatus = typeof SubscriptionStatus.Type
 
-const fullName = Fields.text({ max: 255, min: 0, example: "Ada Lovelace" })
+const fullName = Fields.text({ max: maxLength.fullName, min: 0, example: "Ada Lovelace" })
 
 const address = Fields.text({
-  max: 2048,
+  max: maxLength.avatarUrl,
   format: "uri",
   example: "https://example.com/ada.png",
 })
 
-/** An https URL of at most 2048 characters. */
 const avatarUrl = {
   plain: address.plain,
   input: address.input.check(

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Clock, Context, Effect, Layer } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import { bodyIdleSeconds } from "../domain/Bounds.ts"
 import {
   BadRequestError,
   PayloadTooLargeError,
@@ -18,9 +19,6 @@ type Outgoing = ReturnType<typeof NodeHttpServerRequest.toServerResponse>
 
 export type Failure = Refusal | UnsupportedMediaTypeError
 type Refusal = BadRequestError | PayloadTooLargeError | RequestTimeoutError
-
-/** The longest time without a new byte, in seconds. A body that makes progress has no time limit. */
-const idleSeconds = 30
 
 /** A body being read. */
 interface BodyRead {
@@ -64,13 +62,13 @@ export class Bodies extends Context.Service<
           if (bytesRead > reading.bytesReceived) {
             reading.bytesReceived = bytesRead
             reading.progressAt = now
-          } else if (now - reading.progressAt >= idleSeconds * 1000) reading.timeOut()
+          } else if (now - reading.progressAt >= bodyIdleSeconds * 1000) reading.timeOut()
         }
         for (const body of abandoned) {
           const { incoming, outgoing, answeredAt } = body
           if (incoming.complete || incoming.destroyed) abandoned.delete(body)
           else if (!outgoing.writableFinished) body.answeredAt = now
-          else if (now - answeredAt >= idleSeconds * 1000) incoming.socket.destroy()
+          else if (now - answeredAt >= bodyIdleSeconds * 1000) incoming.socket.destroy()
         }
       })
       yield* checkStalled.pipe(Effect.delay("1 second"), Effect.forever, Effect.forkScoped)
@@ -145,7 +143,7 @@ const read = (request: Request, maxBytes: number, readings: Set<BodyRead>) =>
     return Effect.sync(detach)
   })
 
-const stalledReason = `No more of the body arrived for ${idleSeconds} seconds`
+const stalledReason = `No more of the body arrived for ${bodyIdleSeconds} seconds`
 
 const textOf = (bytes: Buffer) => {
   const text = bytes.toString("utf8")

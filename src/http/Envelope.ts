@@ -1,5 +1,6 @@
 import { Predicate, Record, Schema, SchemaAST, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { bodyIdleSeconds } from "../domain/Bounds.ts"
 import { echo } from "../domain/Echo.ts"
 
 /**
@@ -35,7 +36,7 @@ const classes: Readonly<Record<string, { readonly code: string; readonly example
   PayloadTooLargeError: { code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
   RequestTimeoutError: {
     code: "BAD_REQUEST",
-    example: { reason: "No more of the body arrived for 30 seconds" },
+    example: { reason: `No more of the body arrived for ${bodyIdleSeconds} seconds` },
   },
   UnsupportedMediaTypeError: {
     code: "UNSUPPORTED_MEDIA_TYPE",

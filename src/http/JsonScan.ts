@@ -1,7 +1,6 @@
-/** The most levels of nesting in a JSON body. */
-const maxDepth = 64
-/** The most values: members of lists and objects, and the outermost value. A decoder visits each of them. */
-const maxValues = 100_000
+import { formatNumber, json } from "../domain/Bounds.ts"
+
+const { maxDepth, maxValues } = json
 
 /**
  * Returns the reason why a JSON text, or lines of JSON, are unsafe to parse and decode; undefined if they are safe. One
@@ -57,7 +56,7 @@ export const problemIn = (text: string): string | undefined => {
   return undefined
 }
 
-const tooMany = "The body has more than 100,000 values"
+const tooMany = `The body has more than ${formatNumber(maxValues)} values`
 
 const [tab, lineFeed, carriageReturn, space, quote, comma] = [9, 10, 13, 32, 34, 44]
 const [colon, bracket, backslash, bracketEnd, brace, braceEnd] = [58, 91, 92, 93, 123, 125]

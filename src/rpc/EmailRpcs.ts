@@ -1,13 +1,16 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../http/Envelope.ts"
+import * as Bounds from "../domain/Bounds.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { text, verbatim } from "../domain/Fields.ts"
 import { JobId } from "../domain/Job.ts"
 import { method, userId } from "./Method.ts"
 
 /** While an e-mail of the same kind and key is waiting or being sent, no other is enqueued. */
-const unique_key = Schema.optionalKey(verbatim({ max: 255, example: "invoice-2026-11" }))
+const unique_key = Schema.optionalKey(
+  verbatim({ max: Bounds.maxLength.uniqueKey, example: "invoice-2026-11" }),
+)
 
 /** The inputs of the methods. */
 export const input = {
@@ -15,12 +18,12 @@ export const input = {
   passwordReset: Schema.Struct({
     user_id: userId,
     token: verbatim({ max: 4096, example: "3f1e6a5c2b7d" }),
-    expires_in_minutes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 43_200 })),
+    expires_in_minutes: Schema.Int.check(Schema.isBetween(Bounds.resetLinkMinutes)),
     unique_key,
   }),
   notify: Schema.Struct({
     user_id: userId,
-    title: text({ max: 150, example: "Your report is ready" }).input,
+    title: text({ max: Bounds.maxLength.emailSubject, example: "Your report is ready" }).input,
     body: text({ max: 10_000, example: "It has all of November." }).input,
     path: Schema.NullOr(
       Schema.String.check(

@@ -1,6 +1,7 @@
-import { Effect, Schema } from "effect"
+import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../http/Envelope.ts"
+import * as Bounds from "../domain/Bounds.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { Limited } from "../domain/Plan.ts"
 import { UsageCurrentPeriod } from "../domain/UsageReport.ts"
@@ -15,9 +16,7 @@ export const input = {
   check: Schema.Struct({
     user_id: userId,
     what: Limited,
-    amount: Schema.Int.check(
-      Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-    ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+    amount: Bounds.integer(Bounds.entitledAmount),
   }),
 }
 

@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../http/Envelope.ts"
+import * as Bounds from "../domain/Bounds.ts"
 import { ConflictError, NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
 import { text, verbatim } from "../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../domain/Job.ts"
@@ -11,14 +12,13 @@ const unavailable = enveloped(ServiceUnavailableError)
 const readErrors = [enveloped(NotFoundError), unavailable] as const
 const writeErrors = [...readErrors, enveloped(ConflictError)] as const
 
-/** One year. */
-const maxDelaySeconds = 31_536_000
-
 /** The inputs of the methods. */
 export const input = {
   list: Schema.Struct({
     state: Schema.optionalKey(JobState),
-    name: Schema.optionalKey(text({ max: 255, example: "send_welcome_email" }).input),
+    name: Schema.optionalKey(
+      text({ max: Bounds.maxLength.jobName, example: "send_welcome_email" }).input,
+    ),
     cursor: Schema.optionalKey(Cursor),
     limit: window.limit,
   }),
@@ -27,13 +27,11 @@ export const input = {
   enqueue: Schema.Struct({
     name: Schema.String,
     payload: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-    delay_seconds: Schema.Int.check(
-      Schema.isBetween({ minimum: 0, maximum: maxDelaySeconds }),
-    ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
-    priority: Schema.Int.check(Schema.isBetween({ minimum: -1000, maximum: 1000 })).pipe(
-      Schema.withDecodingDefaultKey(Effect.succeed(0)),
+    delay_seconds: Bounds.integer(Bounds.jobDelaySeconds),
+    priority: Bounds.integer(Bounds.jobPriority),
+    unique_key: Schema.optionalKey(
+      verbatim({ max: Bounds.maxLength.uniqueKey, example: "report-2026-11" }),
     ),
-    unique_key: Schema.optionalKey(verbatim({ max: 255, example: "report-2026-11" })),
   }),
 }
 

@@ -1,20 +1,21 @@
 import { Effect, Schema, SchemaTransformation } from "effect"
 import { Rpc } from "effect/rpc"
 import { enveloped } from "../http/Envelope.ts"
+import * as Bounds from "../domain/Bounds.ts"
 import { ValidationError } from "../domain/Errors.ts"
 import { verbatim } from "../domain/Fields.ts"
 
 /** A user's id, the `sub` of their tokens. */
-export const userId = verbatim({ max: 255, example: "user_2abc" }).pipe(Schema.brand("UserId"))
+export const userId = verbatim({ max: Bounds.maxLength.userId, example: "user_2abc" }).pipe(
+  Schema.brand("UserId"),
+)
 
-/** The page of a list: rows to skip, and rows to return at most. Larger pages than in REST, for trusted callers. */
+/** The page of a list: rows to skip, and rows to return at most. */
 export const window = {
-  skip: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(0)),
+  skip: Schema.Int.check(Schema.isGreaterThanOrEqualTo(Bounds.skip.minimum)).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(Bounds.skip.default)),
   ),
-  limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(20)),
-  ),
+  limit: Bounds.integer(Bounds.trustedPageSize),
 }
 
 /**

@@ -2,8 +2,9 @@ import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../http/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../domain/Errors.ts"
+import * as Bounds from "../domain/Bounds.ts"
 import { verbatim } from "../domain/Fields.ts"
-import { maxQuantity, UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
+import { UsageMetric, usageMetricKeys, usageMetrics } from "../domain/Usage.ts"
 import {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -18,13 +19,8 @@ import { method, userId } from "./Method.ts"
 const unavailable = enveloped(ServiceUnavailableError)
 const readErrors = [enveloped(NotFoundError), unavailable] as const
 
-const integer = (minimum: number, maximum: number, fallback: number) =>
-  Schema.Int.check(Schema.isBetween({ minimum, maximum })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(fallback)),
-  )
-
 const user = { user_id: userId }
-const days = integer(1, 365, 30)
+const days = Bounds.integer(Bounds.days)
 const metric = { metric: UsageMetric }
 
 /** Metrics that callers may record. A level, such as stored bytes, is set by the service that owns it. */
@@ -35,15 +31,15 @@ export const input = {
   user: Schema.Struct(user),
   summary: Schema.Struct({ ...user, days }),
   trends: Schema.Struct({ ...user, ...metric }),
-  daily: Schema.Struct({ ...user, ...metric, days: integer(1, 90, 30) }),
+  daily: Schema.Struct({ ...user, ...metric, days: Bounds.integer(Bounds.dailyDays) }),
   breakdown: Schema.Struct({ ...user, ...metric, days }),
-  topUsers: Schema.Struct({ ...metric, limit: integer(1, 100, 10) }),
+  topUsers: Schema.Struct({ ...metric, limit: Bounds.integer(Bounds.topUsers) }),
   metrics: Schema.Struct({}),
   record: Schema.Struct({
     ...user,
     metric: Schema.Literals(flowMetrics),
     source: verbatim({ max: 200, example: "render-7f3a" }),
-    quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxQuantity })),
+    quantity: Schema.Int.check(Schema.isBetween(Bounds.usageQuantity)),
     dimension: verbatim({ min: 0, max: 200, example: "echo" }).pipe(
       Schema.withDecodingDefaultKey(Effect.succeed("")),
     ),

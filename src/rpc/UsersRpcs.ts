@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../http/Envelope.ts"
+import * as Bounds from "../domain/Bounds.ts"
 import { EmailAddress } from "../domain/Email.ts"
 import {
   AuthorizationError,
@@ -29,7 +30,9 @@ export const input = {
     search,
   }),
   one: Schema.Struct({ id: userId }),
-  getByEmail: Schema.Struct({ email: verbatim({ max: 320, example: "ada@example.com" }) }),
+  getByEmail: Schema.Struct({
+    email: verbatim({ max: Bounds.maxLength.email, example: "ada@example.com" }),
+  }),
   create: Schema.Struct({
     id: userId,
     email: Schema.NullOr(EmailAddress).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),

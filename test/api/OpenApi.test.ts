@@ -18,7 +18,7 @@ interface Operation {
   readonly operationId?: string
   readonly summary?: string
   readonly description?: string
-  readonly parameters?: ReadonlyArray<{ readonly name: string }>
+  readonly parameters?: ReadonlyArray<{ readonly name: string; readonly description?: string }>
   readonly security?: ReadonlyArray<object>
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> }
   readonly responses: Readonly<
@@ -66,6 +66,9 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
         const what = `${method} ${path}`
         assert.match(operation.summary ?? "", /\S/, what)
         assert.match(operation.description ?? "", /\S/, what)
+        for (const { description = "", name } of operation.parameters ?? []) {
+          assert.match(description, /\S/, `${what}?${name}`)
+        }
         const answers = Object.values(operation.responses)
         const media = [operation.requestBody, ...answers].flatMap((part) =>
           Object.values(part?.content ?? {}),

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { maxLength } from "../../domain/Bounds.ts"
 import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { text } from "../../domain/Fields.ts"
 import { Job, JobId, JobState, JobStats } from "../../domain/Job.ts"
@@ -16,8 +17,16 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
   .add(
     HttpApiEndpoint.get("list", "/", {
       query: {
-        state: Schema.optionalKey(JobState),
-        name: Schema.optionalKey(text({ max: 255, example: "send_welcome_email" }).input),
+        state: Schema.optionalKey(
+          JobState.annotate({ description: "Returns only jobs in this state." }),
+        ),
+        name: Schema.optionalKey(
+          text({
+            max: maxLength.jobName,
+            example: "send_welcome_email",
+            description: "Returns only jobs of this kind.",
+          }).input,
+        ),
         limit,
         cursor: Schema.optionalKey(Cursor),
       },

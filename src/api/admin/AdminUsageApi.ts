@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
-import { days, daysOfQuarter, topLimit } from "../../domain/Page.ts"
+import { dailyDays, days, topLimit } from "../../domain/Page.ts"
 import { UsageMetric } from "../../domain/Usage.ts"
 import {
   UsageBreakdown,
@@ -45,7 +45,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
     ),
     HttpApiEndpoint.get("daily", "/daily/:user_id", {
       params,
-      query: { metric, days: daysOfQuarter },
+      query: { metric, days: dailyDays },
       success: UsageDaily,
       error,
     }).annotateMerge(

@@ -26,8 +26,15 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       query: {
         skip,
         limit,
-        is_active: Schema.optionalKey(Schema.Literals(["true", "false"])),
-        role: Schema.optionalKey(Role),
+        is_active: Schema.optionalKey(
+          Schema.Literals(["true", "false"]).annotate({
+            description:
+              "Returns only active users with `true`, only deactivated users with `false`.",
+          }),
+        ),
+        role: Schema.optionalKey(
+          Role.annotate({ description: "Returns only users with this role." }),
+        ),
         search,
       },
       success: Page(AdminUser),

@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { ServiceUnavailableError } from "../../domain/Errors.ts"
-import { days, daysOfQuarter } from "../../domain/Page.ts"
+import { dailyDays, days } from "../../domain/Page.ts"
 import { UsageMetric } from "../../domain/Usage.ts"
 import {
   UsageBreakdown,
@@ -58,7 +58,7 @@ export class UsageApi extends HttpApiGroup.make("usage")
       }),
     ),
     HttpApiEndpoint.get("daily", "/daily", {
-      query: { metric, days: daysOfQuarter },
+      query: { metric, days: dailyDays },
       success: UsageDaily,
       error,
     }).annotateMerge(

@@ -1,7 +1,8 @@
 import { type HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
+import * as Bounds from "../../domain/Bounds.ts"
+import { maxIssues } from "../../domain/Issues.ts"
 import { version } from "../../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
-import { parameterDescriptions } from "./DocumentedParameters.ts"
 import { describePolicies } from "./DocumentedPolicies.ts"
 import { envelope } from "../../http/Envelope.ts"
 
@@ -13,6 +14,8 @@ import { envelope } from "../../http/Envelope.ts"
 interface JsonSchema {
   readonly [key: string]: unknown
   readonly $ref?: string
+  readonly description?: string
+  readonly contentSchema?: JsonSchema
   readonly examples?: ReadonlyArray<unknown>
 }
 
@@ -69,7 +72,7 @@ const makeTransform =
         operations[verb] = operation
         operation.security = securityOf(path)
         dropImpossibleResponses(operation)
-        describeParameters(operation)
+        liftAnnotations(operation)
         operation.responses["500"] = {
           description: "InternalError",
           content: {
@@ -116,29 +119,12 @@ const dropImpossibleResponses = ({ parameters, requestBody, responses }: Operati
   if (parameters.every((parameter) => parameter.in === "path")) delete responses["422"]
 }
 
-/** Schemas of integer query parameters, which the contract knows as text only. */
-const integerSchemas: Readonly<Record<string, JsonSchema>> = {
-  skip: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 },
-  limit: { type: "integer", minimum: 1, maximum: 100, default: 20 },
-  days: { type: "integer", minimum: 1, maximum: 365, default: 30 },
-}
-
-/** Operations whose bounds differ, by `operationId?parameter`. */
-const integerOverrides: typeof integerSchemas = {
-  "usage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
-  "adminUsage.daily?days": { type: "integer", minimum: 1, maximum: 90, default: 30 },
-  "adminUsage.topUsers?limit": { type: "integer", minimum: 1, maximum: 100, default: 10 },
-}
-
-const describeParameters = ({ operationId, parameters }: Operation) => {
+/** Moves the description of a parameter out of its schema, and shows an integer as such instead of as its text. */
+const liftAnnotations = ({ parameters }: Operation) => {
   for (const parameter of parameters) {
-    const description = parameterDescriptions[parameter.name]
+    const { contentSchema, description, ...schema } = parameter.schema
     if (description !== undefined) parameter.description = description
-    if (parameter.in !== "query") continue
-    parameter.schema =
-      integerOverrides[`${operationId}?${parameter.name}`] ??
-      integerSchemas[parameter.name] ??
-      parameter.schema
+    parameter.schema = contentSchema ?? schema
   }
 }
 
@@ -239,8 +225,7 @@ export const documentationOf = <Id extends string, Groups extends HttpApiGroup.C
     title: "Plinth API",
     version,
     summary: "The backend of a SaaS product",
-    description:
-      "A versioned REST API. Every failure has the form `{error: {code, message, details}}`, and every response has an `X-Request-ID` header. Text is trimmed, then measured in code points. Unknown fields and query parameters are ignored. A 422 lists the first 100 issues; `details.more` is the number of further ones. A body may have at most 100,000 values and 64 levels of nesting. A body that stalls for 30 seconds is refused with 408.",
+    description: `A versioned REST API. Every failure has the form \`{error: {code, message, details}}\`, and every response has an \`X-Request-ID\` header. Text is trimmed, then measured in code points. Unknown fields and query parameters are ignored. A 422 lists the first ${maxIssues} issues; \`details.more\` is the number of further ones. A body may have at most ${Bounds.formatNumber(Bounds.json.maxValues)} values and ${Bounds.json.maxDepth} levels of nesting. A body that stalls for ${Bounds.bodyIdleSeconds} seconds is refused with 408.`,
     license: { name: "MIT", identifier: "MIT" },
     servers: [{ url: "/", description: "This server" }],
     transform: makeTransform(describePolicies(api)),

@@ -1,5 +1,6 @@
 import { Context } from "effect"
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
+import { maxLength } from "../../domain/Bounds.ts"
 import { statusOf } from "../../http/Envelope.ts"
 import { CountsAgainstQuota, Idempotent, RateLimit } from "../../http/Policies.ts"
 
@@ -51,8 +52,7 @@ const idempotencyKey = {
   name: "Idempotency-Key",
   in: "header",
   required: false,
-  description:
-    "A key that you choose: 1 to 255 printable ASCII characters. Repeating the same request with the same key within 24 hours has one effect and returns the same response, with `Idempotency-Replayed: true`. While the first request is running, a repeat gets a 409. Another request with the same key gets a 422.",
-  schema: { type: "string", minLength: 1, maxLength: 255 },
+  description: `A key that you choose: 1 to ${maxLength.idempotencyKey} printable ASCII characters. Repeating the same request with the same key within 24 hours has one effect and returns the same response, with \`Idempotency-Replayed: true\`. While the first request is running, a repeat gets a 409. Another request with the same key gets a 422.`,
+  schema: { type: "string", minLength: 1, maxLength: maxLength.idempotencyKey },
   example: "0b9ad6a1-4c0f-4f5e-8d6e-3e1f6a5c2b7d",
 }

@@ -3,9 +3,12 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Claims } from "../../business/idempotency/Claims.ts"
 import * as Business from "../../business/idempotency/Idempotency.ts"
+import { maxLength } from "../../domain/Bounds.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Idempotency } from "./Idempotency.ts"
 import { Idempotent, policyOf } from "../../http/Policies.ts"
+
+const validKey = new RegExp(`^[\\x20-\\x7e]{1,${maxLength.idempotencyKey}}$`)
 
 export const layer = Layer.effect(
   Idempotency,
@@ -24,8 +27,12 @@ export const layer = Layer.effect(
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const key = request.headers["idempotency-key"]
         if (key === undefined) return handler
-        if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-          return Effect.fail(Business.invalidKey("must be 1 to 255 printable ASCII characters"))
+        if (!validKey.test(key)) {
+          return Effect.fail(
+            Business.invalidKey(
+              `must be 1 to ${maxLength.idempotencyKey} printable ASCII characters`,
+            ),
+          )
         }
         const { id: user_id } = Context.getUnsafe(fiber.context, CurrentUser)
         return Effect.flatMap(Effect.orDie(request.text), (body) => {
