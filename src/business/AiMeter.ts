@@ -1,8 +1,8 @@
 import { Effect } from "effect"
-import type { AiModel } from "../core/settings/Ai.ts"
 import { saturated } from "../core/sql/SafeSum.ts"
 import { tokensIn } from "../core/TokenCount.ts"
 import type { AiAnswer, AiMessage, AiPart, AiTokens, AiUsage, FinishReason } from "../domain/Ai.ts"
+import type { AiModel } from "../domain/AiModels.ts"
 
 /** The answer of a call so far, and its token usage. Mutable: each part of a stream is added. */
 export class AiMeter {
