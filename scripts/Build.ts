@@ -1,6 +1,5 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import http from "node:http"
-import { build, type Plugin } from "esbuild"
+import { bundle } from "./Bundle.ts"
 
 /**
  * Builds `dist/`. The entry of each process checks the Node version before it loads the program. Code that is loaded on
@@ -10,51 +9,18 @@ import { build, type Plugin } from "esbuild"
 
 const processes = ["main", "worker", "cli"]
 
-/** Imports node:http without the three exports that load all of fetch: 8 MB and 50 ms, which no server needs. */
-const slimHttp: Plugin = {
-  name: "slim-http",
-  setup({ onLoad, onResolve }) {
-    const fetching = new Set(["WebSocket", "CloseEvent", "MessageEvent"])
-    const names = Object.keys(http).filter((name) => !fetching.has(name))
-    onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) =>
-      kind === "import-statement" ? { path: "node:http", namespace: "slim" } : undefined,
-    )
-    onLoad({ filter: /./, namespace: "slim" }, () => ({
-      contents: `const http = process.getBuiltinModule("node:http")
-        export default http
-        export const { ${names.join(", ")} } = http`,
-    }))
-  },
-}
-
 rmSync("dist", { recursive: true, force: true })
 
-/** Bundles one process. A common build would split shared code into chunks that fit no process. */
-const bundle = (name: string) =>
-  build({
-    entryPoints: { [`${name}-program`]: `src/${name}.ts` },
-    outdir: "dist",
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node22.19",
-    // Modules imported on demand must be ESM: a chunk of a CommonJS module has only a default export.
-    mainFields: ["module", "main"],
-    chunkNames: `${name}-chunks/[name]-[hash]`,
-    minify: true,
-    sourcemap: "linked",
-    sourcesContent: false,
-    legalComments: "none",
-    metafile: true,
-    plugins: [slimHttp],
-    // CommonJS dependencies call require.
-    banner: {
-      js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
-    },
-  })
-
-const bundles = await Promise.all(processes.map(bundle))
+const bundles = await Promise.all(
+  processes.map((name) =>
+    bundle({
+      entryPoints: { [`${name}-program`]: `src/${name}.ts` },
+      outdir: "dist",
+      chunkNames: `${name}-chunks/[name]-[hash]`,
+      sourcemap: "linked",
+    }),
+  ),
+)
 
 // esbuild creates a chunk for every import(), even if the code that runs it is removed: 3 MB of an unused documentation
 // page. Deletes chunks that no output imports.

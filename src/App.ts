@@ -1,44 +1,24 @@
 import { Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { AiGateway } from "./business/AiGateway.ts"
-import { AiReservations } from "./business/AiReservations.ts"
-import { AiReservationsRepo } from "./business/AiReservationsRepo.ts"
-import { Audit } from "./business/Audit.ts"
-import { AuditRepo } from "./business/AuditRepo.ts"
-import { Claims } from "./business/Claims.ts"
-import { Cleanup } from "./business/Cleanup.ts"
-import { CleanupRepo } from "./business/CleanupRepo.ts"
-import { Emails } from "./business/Emails.ts"
-import { Entitlements } from "./business/Entitlements.ts"
-import { EntitlementsRepo } from "./business/EntitlementsRepo.ts"
-import { Exports } from "./business/Exports.ts"
-import { ExportsRepo } from "./business/ExportsRepo.ts"
-import { Idempotency } from "./business/Idempotency.ts"
-import { IdempotencyRepo } from "./business/IdempotencyRepo.ts"
-import { Jobs } from "./business/Jobs.ts"
-import { Projects } from "./business/Projects.ts"
-import { ProjectsRepo } from "./business/ProjectsRepo.ts"
-import { Readiness } from "./business/Readiness.ts"
-import { ReportRepo } from "./business/ReportRepo.ts"
-import { RequestQuota } from "./business/RequestQuota.ts"
-import { Usage } from "./business/Usage.ts"
-import { UsageRepo } from "./business/UsageRepo.ts"
-import { UsageReports } from "./business/UsageReports.ts"
-import { UsageReportsRepo } from "./business/UsageReportsRepo.ts"
-import { Users } from "./business/Users.ts"
-import { UsersRepo } from "./business/UsersRepo.ts"
-import { AccessLog } from "./core/telemetry/AccessLog.ts"
-import { Database } from "./core/sql/Database.ts"
-import { JobQueue } from "./core/jobs/Queue.ts"
-import { JobSchedules } from "./core/jobs/Schedules.ts"
-import * as JobStores from "./core/jobs/Stores.ts"
-import { Leases } from "./core/sql/Leases.ts"
+import * as Ai from "./business/ai/Layer.ts"
+import * as Audit from "./business/audit/Layer.ts"
+import * as Emails from "./business/emails/Layer.ts"
+import * as Idempotency from "./business/idempotency/Layer.ts"
+import * as Operations from "./business/operations/Layer.ts"
+import * as Plans from "./business/plans/Layer.ts"
+import * as Privacy from "./business/privacy/Layer.ts"
+import * as Projects from "./business/projects/Layer.ts"
+import * as Usage from "./business/usage/Layer.ts"
+import * as Users from "./business/users/Layer.ts"
+import { Tokens } from "./core/identity/Tokens.ts"
+import * as Jobs from "./core/jobs/Layer.ts"
 import { Lifecycle } from "./core/Lifecycle.ts"
-import { Metrics } from "./core/telemetry/Metrics.ts"
 import { PubSub } from "./core/shared/PubSub.ts"
 import { RateLimiter } from "./core/shared/RateLimiter.ts"
 import { Redis } from "./core/shared/Redis.ts"
-import { Tokens } from "./core/identity/Tokens.ts"
+import { Database } from "./core/sql/Database.ts"
+import { AccessLog } from "./core/telemetry/AccessLog.ts"
+import { Metrics } from "./core/telemetry/Metrics.ts"
 import { Tracing } from "./core/telemetry/Tracing.ts"
 import * as Adapters from "./services/Adapters.ts"
 
@@ -52,48 +32,24 @@ const core = Layer.mergeAll(
   PubSub.layer,
 ).pipe(Layer.provideMerge(Redis.layer))
 
-const jobs = JobQueue.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(JobStores.layer, JobSchedules.layer, Leases.layer)),
-)
-
-const repos = Layer.mergeAll(
-  UsersRepo.layer,
-  ProjectsRepo.layer,
-  AuditRepo.layer,
-  IdempotencyRepo.layer,
-  ExportsRepo.layer,
-  CleanupRepo.layer,
-  ReportRepo.layer,
-  UsageRepo.layer,
-  AiReservationsRepo.layer,
-  EntitlementsRepo.layer,
-  UsageReportsRepo.layer,
-)
-
-const business = Layer.mergeAll(
-  Projects.layer,
-  Readiness.layer,
+const features = Layer.mergeAll(
+  Ai.layer,
   Emails.layer,
-  Exports.layer,
-  Cleanup.layer,
-  Jobs.layer,
-  AiGateway.layer,
-  RequestQuota.layer,
-  UsageReports.layer,
+  Idempotency.layer,
+  Operations.layer,
+  Privacy.layer,
 ).pipe(
-  Layer.provideMerge(
-    Layer.mergeAll(Users.layer, Idempotency.layer, Claims.layer, AiReservations.layer),
-  ),
-  Layer.provideMerge(Layer.mergeAll(Audit.layer, Usage.layer, Entitlements.layer)),
+  Layer.provideMerge(Layer.mergeAll(Users.layer, Usage.layer)),
+  Layer.provideMerge(Projects.layer),
+  Layer.provideMerge(Layer.mergeAll(Audit.layer, Plans.layer)),
 )
 
 /**
  * The application without its doors (HTTP and RPC), wired once. Needs only `Settings`; each process chooses where its
  * log lines go. Each line depends only on the lines below it.
  */
-export const layer = business.pipe(
-  Layer.provideMerge(repos),
-  Layer.provideMerge(jobs),
+export const layer = features.pipe(
+  Layer.provideMerge(Jobs.layer),
   Layer.provideMerge(Adapters.email),
   Layer.provideMerge(Adapters.ai),
   Layer.provideMerge(core),

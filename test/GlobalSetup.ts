@@ -2,12 +2,12 @@ import { Effect, Layer } from "effect"
 import type { TestProject } from "vitest/node"
 import * as Migrations from "../src/core/sql/Migrations.ts"
 import { jobsFor, layerFor } from "./LayerFor.ts"
-import { type PostgresServer, startPostgres } from "./PostgresServer.ts"
+import { type PostgresServer, startPostgres } from "./fixtures/servers/PostgresServer.ts"
 import { runSql, template } from "./TestDatabase.ts"
 
 let server: PostgresServer | undefined
 
-/** One PostgreSQL for the whole run, with one migrated database that each test file copies. */
+/** Starts one PostgreSQL for the whole run, with a migrated template database that each test file copies. */
 export const setup = (project: TestProject) =>
   Effect.gen(function* () {
     server = yield* startPostgres

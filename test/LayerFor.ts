@@ -4,14 +4,14 @@ import * as JobStores from "../src/core/jobs/Stores.ts"
 import { Metrics } from "../src/core/telemetry/Metrics.ts"
 import { Settings } from "../src/core/settings/Settings.ts"
 
-/** Database and SqlClient at an address, for suites below the business. Not migrated. Also for other processes. */
+/** Database and SqlClient for a URL, for suites of the lanes below `business`. Not migrated. Child processes use it too. */
 export const layerFor = (url: string) =>
   Layer.fresh(Database.layer).pipe(
     Layer.provide(Metrics.layer),
     Layer.provide(Settings.layerFrom({ DATABASE_URL: url, SECRET_KEY: secret })),
   )
 
-/** Where jobs are kept at an address: made, when it is not there. */
+/** The job store in the database at this URL. Creates its tables when they are missing. */
 export const jobsFor = (url: string) =>
   JobStores.layer.pipe(
     Layer.provide(layerFor(url)),

@@ -11,7 +11,7 @@ import { Tokens } from "../src/core/identity/Tokens.ts"
 import { UserId } from "../src/domain/User.ts"
 import { TestDatabase } from "./TestDatabase.ts"
 
-/** What every application under test is told, beside its database. */
+/** The settings of every application under test, apart from its database. */
 export const environment: Environment = {
   HOST: "127.0.0.1",
   PORT: "0",
@@ -31,7 +31,7 @@ const withDatabase = (more: Environment) =>
     ),
   ).pipe(Layer.provideMerge(TestDatabase.layer))
 
-/** The application without its doors, on a database of its own. */
+/** The application without its doors, with its own database. */
 export const testAppWith = (more: Environment) =>
   Migrations.layer.pipe(Layer.provideMerge(App.layer), Layer.provideMerge(withDatabase(more)))
 
@@ -42,10 +42,10 @@ export const testServerWith = (more: Environment) =>
 export const TestApp = testAppWith({})
 export const TestServer = testServerWith({})
 
-/** Where the server under test is. */
+/** The base URL of the server under test. */
 export const baseUrl = Effect.map(Server.Address, ({ port }) => `http://127.0.0.1:${port}`)
 
-/** A user nobody else has. */
+/** Returns a user id that no other test has. */
 export const newUser = () => UserId.make(SecureRandom.uuidV7Unsafe())
 
 interface TokenOptions {
@@ -53,7 +53,7 @@ interface TokenOptions {
   readonly role?: "user" | "admin"
 }
 
-/** A token of our own issuer, good for an hour. */
+/** Returns a token of our own issuer, valid for an hour. */
 export const tokenFor = (sub: UserId, options: TokenOptions = {}) =>
   Effect.flatMap(Tokens, ({ sign }) =>
     Effect.map(sign({ sub, expires_in: 3600, purpose: "access", ...options }), Redacted.value),

@@ -11,18 +11,18 @@ import { layerFor } from "./LayerFor.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** The address of the run's PostgreSQL; null in the project that tests on SQLite. */
+    /** The URL of the run's PostgreSQL; null in the project that tests on SQLite. */
     readonly postgres: string | null
   }
 }
 
-/** Migrated already, and copied for each test file. */
+/** The name of the migrated database that is copied for each test file. */
 export const template = "plinth_template"
 
-/** Which database this project tests. */
+/** The kind of database that this project tests. */
 export const dialect = (): "sqlite" | "pg" => (inject("postgres") === null ? "sqlite" : "pg")
 
-/** A database that only this test file has: the DATABASE_URL of it. Migrated on PostgreSQL, empty on SQLite. */
+/** The DATABASE_URL of a database that only this test file uses. Migrated on PostgreSQL, empty on SQLite. */
 export class TestDatabase extends Context.Service<TestDatabase, string>()(
   "plinth/test/TestDatabase",
 ) {
@@ -37,12 +37,12 @@ export class TestDatabase extends Context.Service<TestDatabase, string>()(
 
 export { layerFor }
 
-/** Database and SqlClient of a fresh, migrated database. */
+/** Database and SqlClient of a new, migrated database. */
 export const layer = Layer.unwrap(
   Effect.map(TestDatabase, (url) => Migrations.layer.pipe(Layer.provideMerge(layerFor(url)))),
 ).pipe(Layer.provideMerge(TestDatabase.layer))
 
-/** One statement on a connection of its own, e.g. CREATE DATABASE. */
+/** Runs one statement on a new connection, e.g. CREATE DATABASE. */
 export const runSql = (url: string, statement: string) =>
   Effect.scoped(
     Effect.flatMap(PgClient.makeClient({ url: Redacted.make(url) }), (sql) =>

@@ -1,9 +1,9 @@
 import type { Methods } from "../src/rpc/RpcClient.ts"
 
 /**
- * Who may do what: every operation of REST, every method of RPC and every command of the CLI, for every kind of caller.
- * `owner` is whom the id in the path belongs to, or speaks of; `other` another user; `service` has RPC_TOKEN. The
- * operator has the machine, and what it has: the settings and the database. What has no row fails the suite.
+ * Permissions: every operation of REST, every method of RPC and every command of the CLI, for every kind of caller.
+ * `owner` is the user whom the id in the path names, or whose resource it names; `other` is another user; `service` has
+ * RPC_TOKEN. The operator has the machine, with its settings and database. An operation without a row fails the suite.
  */
 
 export const callers = [
@@ -16,21 +16,21 @@ export const callers = [
   "service",
 ] as const
 
-/** Ids of the owner, of one resource of each kind that he owns, and of a job, by the parameter that names each in paths. */
+/** Ids of the owner, of one resource of each kind that they own, and of a job, by the name of their path parameter. */
 export type Ids = Readonly<Record<string, string>>
 
 type Body = object | ((ids: Ids) => object)
 
 export interface Verdict {
-  /** The status each caller gets. */
+  /** The status for each kind of caller. */
   readonly statuses: Readonly<Record<(typeof callers)[number], number>>
-  /** A body the operation takes. */
+  /** A valid body. */
   readonly body?: Body
-  /** What it must be asked. */
+  /** The required query. */
   readonly query?: string
 }
 
-/** What a user can own: how one is made, each after those above it. */
+/** The resources that a user can own, and the request that creates each, in the order of creation. */
 export const owned: Readonly<Record<string, { readonly path: string; readonly body: Body }>> = {
   project_id: { path: "/api/v1/app/projects", body: { name: "Engine" } },
 }
@@ -49,13 +49,13 @@ const everyone = (status: number): Verdict => ({
   },
 })
 
-/** Each caller does it to himself. */
+/** Operations of active users on their own data. */
 const activeUsers = (status: number, body?: Body): Verdict => ({
   statuses: { ...everyone(status).statuses, anonymous: 401, deactivated: 403, service: 401 },
   ...(body !== undefined && { body }),
 })
 
-/** To everybody else it does not exist, admins included. */
+/** Operations that answer 404 to all other users, admins included. */
 const ownerOnly = (status: number, body?: Body): Verdict => ({
   statuses: { ...activeUsers(404).statuses, owner: status },
   ...(body !== undefined && { body }),
@@ -66,7 +66,7 @@ const adminsOnly = (status: number, body?: Body): Verdict => ({
   ...(body !== undefined && { body }),
 })
 
-/** By group and endpoint, which is the operation's id. */
+/** The verdicts by operation id: group and endpoint. */
 export const verdicts: Readonly<Record<string, Verdict>> = {
   "health.live": everyone(200),
   "health.ready": everyone(200),
@@ -104,7 +104,7 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   "adminJobs.list": adminsOnly(200),
   "adminJobs.stats": adminsOnly(200),
   "adminJobs.get": adminsOnly(200),
-  // The job waits: there is nothing to retry.
+  // The job is waiting: only a failed or cancelled job can be retried.
   "adminJobs.retry": adminsOnly(409),
   "adminJobs.cancel": adminsOnly(200),
 
@@ -116,7 +116,7 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
   "adminUsage.metrics": adminsOnly(200),
 }
 
-/** A method of RPC: what it takes, and what a service gets for it. Nobody else gets in. */
+/** A method of RPC: a valid input, and its outcome for a service. All other callers are refused. */
 export interface MethodVerdict {
   readonly input: Body
   /** "success", or the code of a failure. */
@@ -125,7 +125,7 @@ export interface MethodVerdict {
 
 const served = (input: Body = {}, outcome = "success"): MethodVerdict => ({ input, outcome })
 
-/** Of the owner, by this name in the input. */
+/** An input that names the owner in this field. */
 const about = (name: string, more: object = {}) =>
   served((ids) => ({ [name]: ids["user_id"], ...more }))
 
@@ -170,7 +170,7 @@ export const methods: Readonly<Record<Methods["_tag"], MethodVerdict>> = {
   "jobs.stats": served(),
   "jobs.get": ownJob(),
   "jobs.enqueue": served({ name: "cleanup_old_data", delay_seconds: 3600 }),
-  // The job waits: there is nothing to retry.
+  // The job is waiting: only a failed or cancelled job can be retried.
   "jobs.retry": ownJob("CONFLICT"),
   "jobs.cancel": ownJob(),
 
@@ -183,13 +183,13 @@ export const methods: Readonly<Record<Methods["_tag"], MethodVerdict>> = {
   "ai.stream": about("user_id", { messages }),
 }
 
-/** A command: its words after its name, and how it exits for the operator. */
+/** A command: the words after its name, and its exit code for the operator. */
 export interface CommandVerdict {
   readonly words: (ids: Ids) => string
   readonly code: number
   /**
-   * Whether it does the same to a service elsewhere, at PLINTH_URL, with one of its RPC_TOKEN, and for nobody else: exit
-   * code 1. A command of the machine does not look at PLINTH_URL.
+   * True: the command works the same on a remote service at PLINTH_URL with a token of its RPC_TOKEN; without one it exits
+   * with code 1. False: the command ignores PLINTH_URL.
    */
   readonly remote: boolean
 }
@@ -210,17 +210,17 @@ const ofUser = (more = "") => anywhere(({ user_id }) => `${user_id} ${more}`.tri
 const ofJob = (more = "", code = 0) => anywhere(({ job_id }) => `${job_id} ${more}`.trim(), code)
 
 export const commands: Readonly<Record<string, CommandVerdict>> = {
-  // These two until they are told to stop.
+  // These two run until they are stopped.
   serve: machine(),
   worker: machine(),
   migrate: machine(),
   "migrate status": machine(),
   "migrate down": machine("--yes"),
-  // None of that name has run.
+  // No migration of that name has run.
   "migrate rename": machine("0010_tasks 1001_tasks", 1),
   doctor: machine(),
   openapi: machine(),
-  // Nobody is there.
+  // No server listens there.
   smoke: machine("http://127.0.0.1:9 --wait 0", 1),
   "token mint": machine("--sub ada"),
 
@@ -237,7 +237,7 @@ export const commands: Readonly<Record<string, CommandVerdict>> = {
   "jobs show": ofJob(),
   "jobs stats": anywhere(() => ""),
   "jobs enqueue": anywhere(() => "cleanup_old_data --delay 3600"),
-  // The job waits: there is nothing to retry.
+  // The job is waiting: only a failed or cancelled job can be retried.
   "jobs retry": ofJob("", 1),
   "jobs cancel": ofJob("--yes"),
 

@@ -78,7 +78,7 @@ export const providerOfModel = (model: string): AiProviderName | null =>
 
 /** Models that metrics label by name, beside those in the settings. All others are `other`, to bound the labels. */
 export const knownModels = (): ReadonlyArray<string> =>
-  Object.values(aiModels).flatMap(({ defaults, others }) => [...Object.values(defaults), ...others])
+  Object.values(aiModels).flatMap(({ defaults, others }) => Object.values(defaults).concat(others))
 
 /** Tests for OpenAI's reasoning models, which accept neither `temperature` nor `max_tokens`. */
 export const isReasoningModel = (model: string) => /^(?:o\d|gpt-(?:[5-9]|\d\d))/.test(model)

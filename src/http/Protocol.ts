@@ -17,7 +17,7 @@ import {
   HttpServerRequest,
   HttpServerResponse,
 } from "effect/http"
-import { Usage } from "../business/Usage.ts"
+import { Usage } from "../business/usage/Usage.ts"
 import { AccessLog } from "../core/telemetry/AccessLog.ts"
 import { Bodies } from "./Bodies.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"

@@ -1,14 +1,14 @@
 import { Effect } from "effect"
-import { AiReservations } from "../business/AiReservations.ts"
-import { Cleanup } from "../business/Cleanup.ts"
-import { Exports } from "../business/Exports.ts"
+import { AiReservations } from "../business/ai/AiReservations.ts"
+import { Cleanup } from "../business/privacy/Cleanup.ts"
+import { Exports } from "../business/privacy/Exports.ts"
 import { handler } from "../core/jobs/Execution.ts"
 import {
   CleanupOldData,
   ExportUserData,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 
 /** Handlers of jobs that export or remove stored data. */
 export const handlers = Effect.gen(function* () {

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { Emails } from "../business/Emails.ts"
+import { Emails } from "../business/emails/Emails.ts"
 import { handler } from "../core/jobs/Execution.ts"
 import {
   GenerateDailyReport,
@@ -7,7 +7,7 @@ import {
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 
 /**
  * Handlers of jobs that send e-mails. A job's id is the idempotency key of its e-mail: a provider that supports such

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import type { Usage } from "../business/Usage.ts"
+import type { Usage } from "../business/usage/Usage.ts"
 import { JobFailed, type JobHandler } from "../core/jobs/Execution.ts"
 import { UserId } from "../domain/User.ts"
 

@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect"
-import { Usage } from "../business/Usage.ts"
+import { Usage } from "../business/usage/Usage.ts"
 import { JobQueue } from "../core/jobs/Queue.ts"
 import * as JobRunner from "../core/jobs/Runner.ts"
 import { Settings } from "../core/settings/Settings.ts"
@@ -8,7 +8,7 @@ import {
   GenerateDailyReport,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/Job.ts"
+} from "../domain/JobKinds.ts"
 import * as Data from "./Data.ts"
 import * as Emails from "./Emails.ts"
 import { metered } from "./Metered.ts"

@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
-import { AiGateway } from "../business/AiGateway.ts"
-import { Users } from "../business/Users.ts"
+import { AiGateway } from "../business/ai/AiGateway.ts"
+import { Users } from "../business/users/Users.ts"
 import { input } from "./AiRpcs.ts"
 import { decoded, decodedStream } from "./Decoded.ts"
 import { subscriberOf } from "./Subscriber.ts"

@@ -1,7 +1,11 @@
 import { Effect } from "effect"
-import { Emails } from "../business/Emails.ts"
+import { Emails } from "../business/emails/Emails.ts"
 import type { Enqueued } from "../core/jobs/Queue.ts"
-import { SendNotificationEmail, SendPasswordResetEmail, SendWelcomeEmail } from "../domain/Job.ts"
+import {
+  SendNotificationEmail,
+  SendPasswordResetEmail,
+  SendWelcomeEmail,
+} from "../domain/JobKinds.ts"
 import { decoded } from "./Decoded.ts"
 import { input } from "./EmailRpcs.ts"
 

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { UsageReports } from "../business/UsageReports.ts"
-import { Users } from "../business/Users.ts"
+import { UsageReports } from "../business/usage/UsageReports.ts"
+import { Users } from "../business/users/Users.ts"
 import { decoded } from "./Decoded.ts"
 import { input } from "./EntitlementsRpcs.ts"
 

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { Jobs } from "../business/Jobs.ts"
+import { Jobs } from "../business/operations/Jobs.ts"
 import { decoded } from "./Decoded.ts"
 import { input } from "./JobsRpcs.ts"
 

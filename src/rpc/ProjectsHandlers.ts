@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { Projects } from "../business/Projects.ts"
-import { Users } from "../business/Users.ts"
+import { Projects } from "../business/projects/Projects.ts"
+import { Users } from "../business/users/Users.ts"
 import { decoded } from "./Decoded.ts"
 import { input } from "./ProjectsRpcs.ts"
 import { subscriberOf } from "./Subscriber.ts"

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { Users } from "../business/Users.ts"
+import type { Users } from "../business/users/Users.ts"
 import { AuthorizationError } from "../domain/Errors.ts"
 import type { UserId } from "../domain/User.ts"
 

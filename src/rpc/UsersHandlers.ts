@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { Users } from "../business/Users.ts"
+import { Users } from "../business/users/Users.ts"
 import { decoded } from "./Decoded.ts"
 import { input } from "./UsersRpcs.ts"
 

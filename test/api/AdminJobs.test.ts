@@ -1,30 +1,26 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Logger } from "effect"
-import { AuditRepo } from "../../src/business/AuditRepo.ts"
-import { Users } from "../../src/business/Users.ts"
+import { AuditRepo } from "../../src/business/audit/AuditRepo.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { type EnqueueOptions, JobQueue } from "../../src/core/jobs/Queue.ts"
 import { handler } from "../../src/core/jobs/Execution.ts"
 import * as JobRunner from "../../src/core/jobs/Runner.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
+import { type Job, JobId, JobState, type JobStats, type JobType } from "../../src/domain/Job.ts"
 import {
   CleanupOldData,
   ExportUserData,
   GenerateDailyReport,
-  type Job,
-  JobId,
-  JobState,
-  type JobStats,
-  type JobType,
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { type Caller, server } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
-import { Refused } from "../fixtures/Jobs.ts"
+import { type Caller, server } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
+import { Refused } from "../fixtures/data/Jobs.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/admin/jobs"
@@ -40,7 +36,7 @@ interface List {
 const enqueue = <Payload>(type: JobType<Payload>, payload: Payload, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(type, payload, options))
 
-/** Without an address: no mail to him is among the jobs. */
+/** Creates an admin without an e-mail address, so that the jobs include no mail to them. */
 const newAdmin = Effect.gen(function* () {
   const users = yield* Users
   const id = newUser()
@@ -57,7 +53,7 @@ const list = ({ token }: Caller, query: string) =>
 const statsOf = ({ token }: Pick<Caller, "token">) =>
   Effect.map(send({ path: `${path}/stats`, token }), (answer) => bodyOf<JobStats>(answer))
 
-/** Does exports, refuses welcomes, and never ends with a report; what it has no handler for waits. */
+/** A runner that completes exports, fails welcomes and never ends a report. Jobs without a handler keep waiting. */
 const running = Effect.flatMap(
   Effect.all([
     handler(ExportUserData, () => Effect.succeed({ path: "exports/1", token: "canary" })),
@@ -67,10 +63,10 @@ const running = Effect.flatMap(
   JobRunner.start,
 ).pipe(Effect.provide(Logger.layer([])))
 
-/** Fifty of each kind, one after the other, but for the reports. A kind ends in one state; one cleanup is for later. */
+/** Enqueues 50 jobs for each of five states, interleaved, 5 reports and one delayed cleanup. Returns the newest first. */
 const manyJobs = Effect.gen(function* () {
   const { cancel } = yield* JobQueue
-  const made: Array<Pick<Job, "id" | "name" | "state">> = []
+  const jobs: Array<Pick<Job, "id" | "name" | "state">> = []
   const note = { user_id, title: "a", body: "b", path: null }
   for (let n = 0; n < 50; n++) {
     const kinds = [
@@ -82,22 +78,22 @@ const manyJobs = Effect.gen(function* () {
     ] as const
     for (const [{ id }, { identifier: name }, state] of kinds) {
       if (state === "cancelled") yield* cancel(id)
-      made.unshift({ id, name, state })
+      jobs.unshift({ id, name, state })
     }
     if (n % 10 > 0) continue
     const { id } = yield* enqueue(GenerateDailyReport, {})
-    made.unshift({ id, name: GenerateDailyReport.identifier, state: "active" })
+    jobs.unshift({ id, name: GenerateDailyReport.identifier, state: "active" })
   }
   const { id } = yield* enqueue(CleanupOldData, {}, later)
-  made.unshift({ id, name: CleanupOldData.identifier, state: "delayed" })
-  return made
+  jobs.unshift({ id, name: CleanupOldData.identifier, state: "delayed" })
+  return jobs
 })
 
-layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list of jobs", (it) => {
-  it.effect("has each job once, by every filter, also while it grows", () =>
+layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("The list of jobs", (it) => {
+  it.effect("contains each job once, with every filter, also while it grows", () =>
     Effect.gen(function* () {
       const admin = yield* newAdmin
-      const made = yield* manyJobs
+      const jobs = yield* manyJobs
       yield* running
       const counts = { waiting: 50, delayed: 51, active: 5 }
       const ended = { completed: 50, failed: 50, cancelled: 50 }
@@ -108,7 +104,7 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list 
       const filters: ReadonlyArray<Partial<Pick<Job, "name" | "state">>> = [
         {},
         ...JobState.literals.map((state) => ({ state })),
-        ...Array.from(new Set(made.map(({ name }) => name)), (name) => ({ name })),
+        ...Array.from(new Set(jobs.map(({ name }) => name)), (name) => ({ name })),
         { state: "delayed", name: "send_notification_email" },
         { state: "failed", name: "export_user_data" },
         { name: "unknown" },
@@ -119,7 +115,7 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list 
           ...(state === undefined ? [] : [`state=${state}`]),
           ...(name === undefined ? [] : [`name=${name}`]),
         ].join("&")
-        const expected = made
+        const expected = jobs
           .filter((job) => (state ?? job.state) === job.state && (name ?? job.name) === job.name)
           .map(({ id }) => id)
         const walked: Array<JobId> = []
@@ -129,9 +125,9 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list 
           assert.deepStrictEqual(Object.keys(page).toSorted(), ["items", "limit", "next_cursor"])
           walked.push(...page.items.map(({ id }) => id))
           cursor = page.next_cursor
-          // Newer than the first page: no part of this walk.
+          // Newer than the first page, so not part of this walk.
           const { id } = yield* enqueue(CleanupOldData, {})
-          made.unshift({ id, name: CleanupOldData.identifier, state: "waiting" })
+          jobs.unshift({ id, name: CleanupOldData.identifier, state: "waiting" })
         }
         assert.deepStrictEqual(walked, expected, query)
       }
@@ -140,7 +136,7 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("the list 
 })
 
 layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
-  it.effect("pages without being asked to, and ends exactly with the last job", () =>
+  it.effect("uses pages of 20 by default, and ends exactly with the last job", () =>
     Effect.gen(function* () {
       const admin = yield* newAdmin
       const [first, second] = [
@@ -160,7 +156,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
     }),
   )
 
-  it.effect("refuses what it cannot filter by, and knows nothing after a foreign cursor", () =>
+  it.effect("refuses invalid filters, and lists no job after a foreign cursor", () =>
     Effect.gen(function* () {
       const admin = yield* newAdmin
       yield* enqueue(CleanupOldData, {}, later)
@@ -182,7 +178,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
     }),
   )
 
-  it.effect("shows exactly the fields of the contract", () =>
+  it.effect("returns exactly the fields of the contract", () =>
     Effect.gen(function* () {
       const admin = yield* newAdmin
       const { id } = yield* enqueue(ExportUserData, { user_id }, { ...later, uniqueKey: "ada" })
@@ -208,7 +204,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
     }),
   )
 
-  it.effect("keeps a job that is cancelled in the list, and retries it under its id", () =>
+  it.effect("lists a cancelled job, and retries it under the same id", () =>
     Effect.gen(function* () {
       const admin = yield* newAdmin
       const { token } = admin
@@ -248,7 +244,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
     }),
   )
 
-  it.effect("does not retry a job beside another of its unique key", () =>
+  it.effect("does not retry a job while another one has its unique key", () =>
     Effect.gen(function* () {
       const { token } = yield* newAdmin
       const options = { ...later, uniqueKey: "one" }
@@ -261,7 +257,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
     }),
   )
 
-  it.effect("answers each unknown id with 404, and takes stats for none", () =>
+  it.effect("answers each unknown id with 404, and does not read `stats` as an id", () =>
     Effect.gen(function* () {
       const { token } = yield* newAdmin
       const { id } = yield* enqueue(CleanupOldData, {}, later)
@@ -289,7 +285,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
     }),
   )
 
-  it.effect("never shows what is secret by its name, whatever is done to the job", () =>
+  it.effect("never shows a field with a secret name, on reads, cancels, retries and lists", () =>
     Effect.gen(function* () {
       const admin = yield* newAdmin
       const { token } = admin
@@ -307,7 +303,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
       const ids = [
         (yield* enqueue(SendPasswordResetEmail, reset, later)).id,
         (yield* enqueue(SendNotificationEmail, note, later)).id,
-        // As another version may have written it.
+        // Another version may have written such a payload.
         yield* insert("cleanup_old_data", [
           { client_secret: { of: ["canary", { it: "canary" }] }, kept: 1 },
         ]),

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/admin/users"
@@ -22,8 +22,8 @@ interface List {
 
 const idsOf = ({ items }: List) => items.map(({ id }) => id)
 
-layer(server(), { excludeTestServices: true })("the list of users", (it) => {
-  it.effect("is newest first, in windows, filtered and searched", () =>
+layer(server(), { excludeTestServices: true })("The list of users", (it) => {
+  it.effect("is sorted newest first, in pages, and can be filtered and searched", () =>
     Effect.gen(function* () {
       const admin = yield* newCaller("admin")
       const [ada, bob] = [yield* newCaller(), yield* newCaller()]
@@ -54,7 +54,7 @@ layer(server(), { excludeTestServices: true })("the list of users", (it) => {
     }),
   )
 
-  it.effect("refuses what it cannot filter by", () =>
+  it.effect("refuses invalid filters", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller("admin")
       for (const [name, value] of [
@@ -75,7 +75,7 @@ layer(server(), { excludeTestServices: true })("the list of users", (it) => {
 })
 
 layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
-  it.effect("shows exactly the fields of the contract", () =>
+  it.effect("returns exactly the fields of the contract", () =>
     Effect.gen(function* () {
       const admin = yield* newCaller("admin")
       const id = newUser()
@@ -121,7 +121,7 @@ layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
     }),
   )
 
-  it.effect("changes role, activity and name, and holds at once", () =>
+  it.effect("changes role, activity and name with immediate effect", () =>
     Effect.gen(function* () {
       const admin = yield* newCaller("admin")
       const user = yield* newCaller()
@@ -163,7 +163,7 @@ layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
     }),
   )
 
-  it.effect("names every issue at once", () =>
+  it.effect("reports all issues of a body together", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller("admin")
       const json = { role: "canary", is_active: "canary", full_name: 1 }
@@ -179,7 +179,7 @@ layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
     }),
   )
 
-  it.effect("lets nobody take from himself what he is", () =>
+  it.effect("does not let admins demote or deactivate themselves", () =>
     Effect.gen(function* () {
       yield* newCaller("superadmin")
       for (const role of ["admin", "superadmin"] as const) {
@@ -202,7 +202,7 @@ layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
     }),
   )
 
-  it.effect("keeps superadmins from admins", () =>
+  it.effect("does not let admins change superadmins", () =>
     Effect.gen(function* () {
       const admin = yield* newCaller("admin")
       const [superadmin, user] = [yield* newCaller("superadmin"), yield* newCaller()]
@@ -228,8 +228,8 @@ layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
   )
 })
 
-layer(server(), { excludeTestServices: true })("the last admin", (it) => {
-  it.effect("cannot close his account, until there is another", () =>
+layer(server(), { excludeTestServices: true })("The last admin", (it) => {
+  it.effect("cannot close their account until another admin exists", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller("admin")
       const close = send({ method: "DELETE", path: me, token })

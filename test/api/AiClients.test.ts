@@ -2,13 +2,13 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Server from "../../src/http/Server.ts"
-import { asking } from "../fixtures/AiSocket.ts"
-import { key, vendors } from "../fixtures/AiVendors.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import * as StreamServer from "../fixtures/StreamServer.ts"
+import { asking } from "../fixtures/vendors/AiSocket.ts"
+import { key, vendors } from "../fixtures/vendors/AiVendors.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import * as StreamServer from "../fixtures/servers/StreamServer.ts"
 
-/** What all three vendors ask here. */
+/** The server that stands in for all three vendors. */
 class Upstream extends Context.Service<Upstream, Effect.Success<typeof StreamServer.make>>()(
   "plinth/test/api/AiClients.test/Upstream",
 ) {
@@ -38,7 +38,7 @@ const rowsOf = Effect.fnUntraced(function* (user: string) {
   }
 })
 
-const nothingYet = [
+const beforeFirstPart = [
   { answer: "nothing", stream: false, parts: [] },
   { answer: "nothing of a stream", stream: true, parts: [] },
   {
@@ -48,9 +48,9 @@ const nothingYet = [
   },
 ]
 
-layer(application, { excludeTestServices: true })("A client that goes away", (it) => {
-  it.effect.each(nothingYet)(
-    "while the provider has sent $answer ends the call within a second, and pays nothing",
+layer(application, { excludeTestServices: true })("A client that disconnects", (it) => {
+  it.effect.each(beforeFirstPart)(
+    "ends the call within a second and is not charged when the provider has sent $answer",
     ({ parts, stream }) =>
       Effect.gen(function* () {
         const { state } = yield* Upstream
@@ -61,7 +61,7 @@ layer(application, { excludeTestServices: true })("A client that goes away", (it
         let received = ""
         socket.on("data", (data) => (received += data.toString()))
         yield* eventually(Effect.sync(() => state.requests.length === 1))
-        // So that what was sent is there.
+        // Lets the client receive whatever the server has sent.
         yield* Effect.sleep("300 millis")
         assert.strictEqual(received, "")
         assert.lengthOf((yield* rowsOf(id)).reserved, 1)
@@ -75,7 +75,7 @@ layer(application, { excludeTestServices: true })("A client that goes away", (it
           1,
         )
         assert.deepStrictEqual(yield* rowsOf(id), { reserved: [], events: [], days: [] })
-        // Nobody else is asked in his place.
+        // No other provider is called instead.
         assert.lengthOf(state.requests, 1)
       }),
   )

@@ -19,7 +19,7 @@ const end: AiEvent = {
 
 const delta = (text: string): AiEvent => ({ _tag: "delta", text })
 
-/** The data of events without a name, by a parser that is not ours. */
+/** Returns the data of events without a name, read by a third-party parser. */
 const read = (bytes: ReadonlyArray<Uint8Array>) =>
   Effect.map(
     Effect.promise(() =>
@@ -30,7 +30,7 @@ const read = (bytes: ReadonlyArray<Uint8Array>) =>
 
 layer(Layer.empty)("The events of a stream", (it) => {
   it.effect.prop(
-    "read as they were written, wherever their lines end and their pieces begin",
+    "can be read back, wherever lines end and chunks begin",
     [Schema.Array(Schema.Literals(["a", "\n", "\r", "\r\n", " ", "data: x", ": y", ""]))],
     ([texts]) =>
       Effect.gen(function* () {
@@ -43,7 +43,7 @@ layer(Layer.empty)("The events of a stream", (it) => {
       }),
   )
 
-  it.effect("have comments between them while there is nothing to tell, which parsers skip", () =>
+  it.effect("have keep-alive comments between them during a pause, which parsers skip", () =>
     Effect.gen(function* () {
       const answered = yield* Deferred.make<void>()
       const chunks: Array<Uint8Array> = []
@@ -66,7 +66,7 @@ layer(Layer.empty)("The events of a stream", (it) => {
       }
       yield* Deferred.succeed(answered, undefined)
       yield* Fiber.join(writing)
-      // The last thing is never a comment.
+      // The last chunk is never a comment.
       assert.include(Buffer.from(chunks.at(-1) ?? []).toString(), "[DONE]")
       assert.deepStrictEqual(yield* read(chunks), ["one", "two", "[DONE]"])
       yield* TestClock.adjust("1 minute")

@@ -2,10 +2,10 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Server from "../../src/http/Server.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { application, keysOf, Providers } from "../fixtures/Gateway.ts"
-import { failureOf, type Request, send } from "../fixtures/Http.ts"
-import { sendTo } from "../fixtures/Remote.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { application, keysOf, Providers } from "../fixtures/servers/Gateway.ts"
+import { failureOf, type Request, send } from "../fixtures/http/Http.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
 
 const usage = { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }
 
@@ -22,8 +22,8 @@ const eventsOf = (user: string) =>
     (sql) => sql`SELECT id FROM usage_events WHERE user_id = ${user} AND metric = 'ai_requests'`,
   )
 
-layer(application, { excludeTestServices: true })("A call of a model with a key", (it) => {
-  it.effect("that comes again gets the same answer, and is asked and charged once", () =>
+layer(application, { excludeTestServices: true })("An AI call with an Idempotency-Key", (it) => {
+  it.effect("is sent and charged once when repeated, with the same answer", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       mock.onMessage("again", { content: "Once.", usage })
@@ -38,7 +38,7 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 
-  it.effect("that comes 50 times at once is asked and settled once", () =>
+  it.effect("is sent and settled once for 50 concurrent requests", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       const sql = yield* SqlClient.SqlClient
@@ -70,30 +70,28 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 
-  it.effect(
-    "whose process died is asked again when the lease is over, with the key from before",
-    () =>
-      Effect.gen(function* () {
-        const mock = yield* Providers
-        const sql = yield* SqlClient.SqlClient
-        mock.onMessage("died", { content: "Once.", usage })
-        const { id, token } = yield* newCaller()
-        yield* send(ask(token, "died"))
-        const left = (until: string) => sql`
+  it.effect("is sent again with the same vendor key once the lease of a dead process expires", () =>
+    Effect.gen(function* () {
+      const mock = yield* Providers
+      const sql = yield* SqlClient.SqlClient
+      mock.onMessage("died", { content: "Once.", usage })
+      const { id, token } = yield* newCaller()
+      yield* send(ask(token, "died"))
+      const expireAt = (until: string) => sql`
         UPDATE idempotency_keys SET status = 0, body = NULL, leased_until = ${until}
         WHERE user_id = ${id}`
-        yield* left("2999-01-01T00:00:00.000Z")
-        assert.strictEqual((yield* send(ask(token, "died"))).status, 409)
-        yield* left("2020-01-01T00:00:00.000Z")
-        assert.strictEqual((yield* send(ask(token, "died"))).status, 200)
-        const [first, second, ...more] = yield* keysOf("died")
-        assert.isString(first)
-        assert.strictEqual(second, first)
-        assert.lengthOf(more, 0)
-      }),
+      yield* expireAt("2999-01-01T00:00:00.000Z")
+      assert.strictEqual((yield* send(ask(token, "died"))).status, 409)
+      yield* expireAt("2020-01-01T00:00:00.000Z")
+      assert.strictEqual((yield* send(ask(token, "died"))).status, 200)
+      const [first, second, ...more] = yield* keysOf("died")
+      assert.isString(first)
+      assert.strictEqual(second, first)
+      assert.lengthOf(more, 0)
+    }),
   )
 
-  it.effect("of long ago, whose process died, leaves its key to another call, but not its id", () =>
+  it.effect("of a dead process frees its key for another call after 24 hours", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       const sql = yield* SqlClient.SqlClient
@@ -111,7 +109,7 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 
-  it.effect("that fails leaves the key free", () =>
+  it.effect("leaves the key free when it fails", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       mock.onMessage("fails", {
@@ -127,7 +125,7 @@ layer(application, { excludeTestServices: true })("A call of a model with a key"
     }),
   )
 
-  it.effect("cannot be another call, nor streamed", () =>
+  it.effect("is refused with another body, and for streams", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       mock.onMessage("one", { content: "One.", usage })

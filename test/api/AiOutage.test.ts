@@ -1,14 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { application, Providers } from "../fixtures/Gateway.ts"
-import { send } from "../fixtures/Http.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { application, Providers } from "../fixtures/servers/Gateway.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 layer(application, { excludeTestServices: true, timeout: "60 seconds" })(
-  "When all providers are down",
+  "An outage of all AI providers",
   (it) => {
-    it.effect("nobody is asked any more, callers are told when to come again, and it heals", () =>
+    it.effect("stops calls to providers, answers 503 with Retry-After, and ends by itself", () =>
       Effect.gen(function* () {
         const mock = yield* Providers
         mock.onMessage("hello", { content: "Hi." })
@@ -19,7 +19,7 @@ layer(application, { excludeTestServices: true, timeout: "60 seconds" })(
           token,
           json: { prompt: "hello", model: "gpt-4o" },
         })
-        // A call of each, at most twice.
+        // Each provider is called at most twice.
         assert.strictEqual((yield* ask).status, 502)
         assert.isAtMost(mock.getRequests().length, 6)
         yield* eventually(Effect.map(ask, ({ status }) => status === 503))

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Doors from "../../src/Doors.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { appWithProviders, FakeProvider } from "../fixtures/FakeAi.ts"
-import { Http, send } from "../fixtures/Http.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { appWithProviders, FakeProvider } from "../fixtures/vendors/FakeAi.ts"
+import { Http, send } from "../fixtures/http/Http.ts"
 
 const openai = new FakeProvider("openai")
 const anthropic = new FakeProvider("anthropic")
@@ -21,8 +21,8 @@ const server = Http.layer.pipe(
 
 const tokens = { prompt: 1, completion: 1 }
 
-/** What the provider was asked for this. */
-const askedFor = Effect.fnUntraced(function* ({ calls }: FakeProvider, path: string, json: object) {
+/** Returns the call that the provider received for this request. */
+const callFor = Effect.fnUntraced(function* ({ calls }: FakeProvider, path: string, json: object) {
   const { token } = yield* newCaller()
   const before = calls.length
   const { status } = yield* send({ path: `/api/v1/app/ai/${path}`, token, json })
@@ -32,8 +32,8 @@ const askedFor = Effect.fnUntraced(function* ({ calls }: FakeProvider, path: str
   return call
 })
 
-layer(server, { excludeTestServices: true })("A model is asked", (it) => {
-  it.effect("what stands in a conversation", () =>
+layer(server, { excludeTestServices: true })("An AI endpoint", (it) => {
+  it.effect("passes the messages of a conversation to the model", () =>
     Effect.gen(function* () {
       const messages = [
         { role: "system", content: "Be brief." },
@@ -43,7 +43,7 @@ layer(server, { excludeTestServices: true })("A model is asked", (it) => {
       ] as const
       const settings = { temperature: 0.25, max_tokens: 77 }
       const given = { ...settings, messages, model: "gpt-4o-mini" }
-      assert.deepStrictEqual(yield* askedFor(openai, "completions", given), {
+      assert.deepStrictEqual(yield* callFor(openai, "completions", given), {
         ...settings,
         messages,
         model: "gpt-4o-mini",
@@ -52,28 +52,28 @@ layer(server, { excludeTestServices: true })("A model is asked", (it) => {
     }),
   )
 
-  it.effect("a prompt, after what the system says", () =>
+  it.effect("passes a prompt to the model, after the system message", () =>
     Effect.gen(function* () {
-      const call = yield* askedFor(openai, "chat", { prompt: "Why?", system: "Be brief." })
+      const call = yield* callFor(openai, "chat", { prompt: "Why?", system: "Be brief." })
       assert.deepStrictEqual(call?.messages, [
         { role: "system", content: "Be brief." },
         { role: "user", content: "Why?" },
       ])
       assert.strictEqual(call?.model, "gpt-4o")
-      const alone = yield* askedFor(openai, "chat", { prompt: "Why?" })
+      const alone = yield* callFor(openai, "chat", { prompt: "Why?" })
       assert.deepStrictEqual(alone?.messages, [{ role: "user", content: "Why?" }])
     }),
   )
 
-  it.effect("by the complexity of the prompt", () =>
+  it.effect("chooses the model for the given complexity", () =>
     Effect.gen(function* () {
       const given = { prompt: "Why?", complexity: "complex" }
-      const call = yield* askedFor(anthropic, "chat/routed", given)
+      const call = yield* callFor(anthropic, "chat/routed", given)
       assert.strictEqual(call?.model, "claude-opus-5")
     }),
   )
 
-  it.effect("for a stream that no proxy keeps to itself", () =>
+  it.effect("marks a stream so that proxies do not buffer it", () =>
     Effect.gen(function* () {
       openai.script = { parts: 2, ending: "stop", tokens }
       const { token } = yield* newCaller()

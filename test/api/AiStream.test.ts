@@ -2,13 +2,13 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Doors from "../../src/Doors.ts"
-import { AiGateway } from "../../src/business/AiGateway.ts"
+import { AiGateway } from "../../src/business/ai/AiGateway.ts"
 import * as Server from "../../src/http/Server.ts"
-import { Http } from "../fixtures/Http.ts"
-import { asking } from "../fixtures/AiSocket.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { appWithProviders, FakeProvider, part } from "../fixtures/FakeAi.ts"
+import { Http } from "../fixtures/http/Http.ts"
+import { asking } from "../fixtures/vendors/AiSocket.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { appWithProviders, FakeProvider, part } from "../fixtures/vendors/FakeAi.ts"
 
 const provider = new FakeProvider("openai")
 
@@ -42,10 +42,13 @@ const reservedBy = (user: string) =>
 const unknown = { prompt: null, completion: null }
 
 layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
-  it.effect("of a provider that falls silent ends there within a second of its client", () =>
+  it.effect("ends at a silent provider within a second after its client disconnects", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
-      Object.assign(provider, { given: 0, script: { parts: 4, ending: "hang", tokens: unknown } })
+      Object.assign(provider, {
+        sentParts: 0,
+        script: { parts: 4, ending: "hang", tokens: unknown },
+      })
       const socket = yield* streaming(token)
       let received = ""
       socket.on("data", (data) => (received += data.toString()))
@@ -56,12 +59,12 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
         Effect.sync(() => !provider.isOpen),
         1,
       )
-      // One for the prompt.
+      // One token for the prompt.
       yield* eventually(Effect.map(tokensOf(id), ([tokens]) => tokens === 1 + 4))
     }),
   )
 
-  it.effect("that has not begun ends within a second of its client, too, and costs nothing", () =>
+  it.effect("costs nothing when its client disconnects before the first part", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
       Object.assign(provider, { calls: [], script: { parts: 0, ending: "hang", tokens: unknown } })
@@ -78,14 +81,14 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
     }),
   )
 
-  it.effect("is made no faster than its clients read it", () =>
+  it.effect("is read from the provider no faster than clients read it", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const clients = 100
       const parts = 2000
       const text = "wave ".repeat(13_000)
       Object.assign(provider, {
-        given: 0,
+        sentParts: 0,
         script: { parts, text, ending: "stop", tokens: { prompt: 1, completion: 1 } },
       })
       yield* Effect.all(
@@ -97,17 +100,17 @@ layer(server, { excludeTestServices: true })("A streamed answer", (it) => {
       let before = -1
       yield* eventually(
         Effect.suspend(() => {
-          const isStill = provider.given > 0 && provider.given === before
-          before = provider.given
+          const isStill = provider.sentParts > 0 && provider.sentParts === before
+          before = provider.sentParts
           return Effect.as(Effect.sleep("300 millis"), isStill)
         }),
       )
-      // What fits into the buffers of their sockets, and no more: a quarter of 130 MB each would not.
-      assert.isBelow(provider.given, (clients * parts) / 4)
+      // Only what fits into the socket buffers: a quarter of the 130 MB of each client would not.
+      assert.isBelow(provider.sentParts, (clients * parts) / 4)
     }),
   )
 
-  it.effect("settles when nobody reads it at all", () =>
+  it.effect("settles when it is never read", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       const { id } = yield* newCaller()

@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { _iterSSEMessages } from "openai/core/streaming"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { application, Providers } from "../fixtures/Gateway.ts"
-import { send } from "../fixtures/Http.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import { application, Providers } from "../fixtures/servers/Gateway.ts"
+import { send } from "../fixtures/http/Http.ts"
 
-/** Providers by others behind the whole application: what clients get, and what the ledger says of it. */
+/** Third-party mock providers behind the whole application: answers to clients, and entries in the ledger. */
 
 const models = [
   ["openai", "gpt-4o"],
@@ -20,20 +20,20 @@ const ask = (caller: Caller, body: object, path = "chat") =>
 
 const Spent = Schema.Struct({ ai_tokens: Schema.Int, ai_requests: Schema.Int })
 
-/** What the caller is told to have used. */
+/** Returns the usage that the API reports to the caller. */
 const spentBy = (caller: Caller) =>
   Effect.map(send({ path: "/api/v1/app/usage/current-period", token: caller.token }), ({ json }) =>
     Schema.decodeUnknownSync(Spent)(json),
   )
 
-/** By a parser that is not ours. */
+/** Reads events with a third-party parser. */
 const eventsOf = (text: string) =>
   Effect.promise(() => Array.fromAsync(_iterSSEMessages(new Response(text), new AbortController())))
 
 layer(application, { excludeTestServices: true })(
-  "the gateway, before providers by others",
+  "The AI gateway with third-party mock providers",
   (it) => {
-    it.effect.each(models)("%s answers, and is metered as it says", ([provider, model]) =>
+    it.effect.each(models)("returns the answer of %s, and meters its usage", ([provider, model]) =>
       Effect.gen(function* () {
         const mock = yield* Providers
         mock.onMessage(`whole ${provider}`, { content: "Hello there, Ada.", usage })
@@ -52,7 +52,7 @@ layer(application, { excludeTestServices: true })(
       }),
     )
 
-    it.effect.each(models)("%s streams, line ends and all", ([provider, model]) =>
+    it.effect.each(models)("streams the answer of %s, line breaks included", ([provider, model]) =>
       Effect.gen(function* () {
         const mock = yield* Providers
         const content = "One\ntwo\n\n  three: data: [DONE]\n"
@@ -64,13 +64,13 @@ layer(application, { excludeTestServices: true })(
         const texts = events.filter(({ event }) => event === null).map(({ data }) => data)
         assert.strictEqual(texts.pop(), "[DONE]")
         assert.strictEqual(texts.join(""), content)
-        const told = events.find(({ event }) => event === "usage")
-        assert.include(JSON.parse(told?.data ?? "{}"), { ...usage, provider })
+        const last = events.find(({ event }) => event === "usage")
+        assert.include(JSON.parse(last?.data ?? "{}"), { ...usage, provider })
         assert.deepStrictEqual(yield* spentBy(caller), { ai_tokens: 12, ai_requests: 1 })
       }),
     )
 
-    it.effect("a stream that is cut ends in an error, and costs what was delivered", () =>
+    it.effect("ends an interrupted stream with an error, and charges the delivered part", () =>
       Effect.gen(function* () {
         const mock = yield* Providers
         const content = "word ".repeat(60)
@@ -88,7 +88,7 @@ layer(application, { excludeTestServices: true })(
       }),
     )
 
-    it.effect("a provider that fails makes room for the next, and is not paid", () =>
+    it.effect("falls back when a provider fails, and does not charge its call", () =>
       Effect.gen(function* () {
         const mock = yield* Providers
         const failing = { error: { message: "canary: no", type: "server_error" }, status: 500 }
@@ -101,7 +101,7 @@ layer(application, { excludeTestServices: true })(
       }),
     )
 
-    it.effect("what no model can answer is told without a word of the provider's", () =>
+    it.effect("reports a refused prompt without the provider's own words", () =>
       Effect.gen(function* () {
         const mock = yield* Providers
         mock.onMessage("policy", {
@@ -123,7 +123,7 @@ layer(application, { excludeTestServices: true })(
     )
 
     it.effect.each(["google/", "google/a..b", "google//a", "/a", "a/", "a?b"])(
-      "%s names no model, and closes its provider for nobody",
+      "refuses the model name %s, and does not open the provider's breaker",
       (model) =>
         Effect.gen(function* () {
           const mock = yield* Providers
@@ -138,7 +138,7 @@ layer(application, { excludeTestServices: true })(
         }),
     )
 
-    it.effect("a bad request asks nobody", () =>
+    it.effect("calls no provider for an invalid request", () =>
       Effect.gen(function* () {
         const mock = yield* Providers
         const before = mock.getRequests().length

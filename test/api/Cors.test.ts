@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { failureOf, send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { failureOf, send } from "../fixtures/http/Http.ts"
 
 const projects = "/api/v1/app/projects"
 const origin = "https://app.example.com"
@@ -23,7 +23,7 @@ const preflight = (path: string, method: string, from = origin) =>
   })
 
 layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
-  it.effect("lets the listed origins read every answer, failures too", () =>
+  it.effect("lets listed origins read every answer, including failures", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const Origin of [origin, "http://localhost:3000"]) {
@@ -45,7 +45,7 @@ layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
     }),
   )
 
-  it.effect("tells no other origin anything, and refuses it nothing but that", () =>
+  it.effect("sends no CORS headers to other origins, but answers them", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const Origin of [
@@ -65,7 +65,7 @@ layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
     }),
   )
 
-  it.effect("answers a preflight with the methods of the path, for ten minutes", () =>
+  it.effect("answers a preflight with the methods of the path, cacheable for ten minutes", () =>
     Effect.gen(function* () {
       for (const [path, methods] of [
         [projects, "GET, HEAD, POST"],
@@ -93,7 +93,7 @@ layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
     }),
   )
 
-  it.effect("refuses the preflight of another origin, method or path in the envelope", () =>
+  it.effect("refuses preflights of other origins, methods and paths with the error envelope", () =>
     Effect.gen(function* () {
       const foreign = yield* preflight(projects, "GET", "https://evil.example")
       assert.strictEqual(foreign.status, 403)
@@ -105,7 +105,7 @@ layer(server(settings), { excludeTestServices: true })("CORS", (it) => {
       const unknown = yield* preflight("/nothing", "GET")
       assert.strictEqual(unknown.status, 404)
       assert.strictEqual(failureOf(unknown).details["resource"], "Route")
-      // A browser may show the page of a listed origin why.
+      // A page of a listed origin may read the reason.
       assert.strictEqual(unknown.headers["access-control-allow-origin"], origin)
     }),
   )

@@ -2,9 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Lifecycle } from "../../src/core/Lifecycle.ts"
 import * as Worker from "../../src/jobs/Worker.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 const health = "/api/v1/public/health"
 const ready = "/api/v1/public/health/ready"
@@ -18,11 +18,11 @@ interface Ready {
   readonly timestamp: string
 }
 
-/** With somebody who does jobs. */
+/** A server with a job worker in the process. */
 const working = Worker.layer.pipe(Layer.provideMerge(server()))
 
 layer(working, { excludeTestServices: true })("Probes and metrics", (it) => {
-  it.effect("liveness says that the process answers", () =>
+  it.effect("report the process as live", () =>
     Effect.gen(function* () {
       const answer = yield* send({ path: health })
       assert.strictEqual(answer.status, 200)
@@ -32,9 +32,9 @@ layer(working, { excludeTestServices: true })("Probes and metrics", (it) => {
     }),
   )
 
-  it.effect("readiness says what is there", () =>
+  it.effect("report the status of each component", () =>
     Effect.gen(function* () {
-      // When it has looked for jobs.
+      // Healthy once the runner has polled for jobs.
       yield* eventually(Effect.map(send({ path: ready }), ({ text }) => !text.includes("unheal")))
       const answer = yield* send({ path: ready })
       assert.strictEqual(answer.status, 200)
@@ -50,7 +50,7 @@ layer(working, { excludeTestServices: true })("Probes and metrics", (it) => {
     }),
   )
 
-  it.effect("metrics are text, and count requests by pattern, probes and scrapes not", () =>
+  it.effect("count requests by route pattern, without probes and scrapes", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       yield* send({ path: "/api/v1/app/projects/some?token=canary", token })
@@ -73,7 +73,7 @@ layer(working, { excludeTestServices: true })("Probes and metrics", (it) => {
     }),
   )
 
-  it.effect("while it drains, is not ready, and ends every connection", () =>
+  it.effect("report a draining process as not ready, and close every connection", () =>
     Effect.gen(function* () {
       const lifecycle = yield* Lifecycle
       yield* Effect.acquireRelease(
@@ -91,8 +91,8 @@ layer(working, { excludeTestServices: true })("Probes and metrics", (it) => {
   )
 })
 
-layer(server(), { excludeTestServices: true })("Where nobody does jobs", (it) => {
-  it.effect("the service is degraded, and ready all the same", () =>
+layer(server(), { excludeTestServices: true })("Readiness without a job worker", (it) => {
+  it.effect("is degraded, but still 200", () =>
     Effect.gen(function* () {
       const answer = yield* send({ path: ready })
       assert.strictEqual(answer.status, 200)
@@ -106,8 +106,8 @@ layer(server(), { excludeTestServices: true })("Where nobody does jobs", (it) =>
 
 const METRICS_TOKEN = "metrics-token-of-this-test"
 
-layer(server({ METRICS_TOKEN }), { excludeTestServices: true })("With METRICS_TOKEN", (it) => {
-  it.effect("metrics need it", () =>
+layer(server({ METRICS_TOKEN }), { excludeTestServices: true })("METRICS_TOKEN", (it) => {
+  it.effect("is required to read metrics", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* send({ path: metrics, token: METRICS_TOKEN })).status, 200)
       const { token } = yield* newCaller("superadmin")

@@ -1,12 +1,12 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Cleanup } from "../../src/business/Cleanup.ts"
+import { Cleanup } from "../../src/business/privacy/Cleanup.ts"
 import { ago } from "../../src/domain/Fields.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/Http.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { TwoServers } from "../fixtures/TwoServers.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/http/Http.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { TwoServers } from "../fixtures/processes/TwoServers.ts"
 import { dialect, runSql } from "../TestDatabase.ts"
 
 const path = "/api/v1/app/projects"
@@ -30,7 +30,7 @@ const projectsOf = (token: string) =>
   )
 
 layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key", (it) => {
-  it.effect("that comes again has one effect and the same answer", () =>
+  it.effect("has one effect and the same answer when repeated", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const first = yield* send(create(token, "k"))
@@ -47,7 +47,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
     }),
   )
 
-  it.effect("that is another request is refused, and has no effect", () =>
+  it.effect("is refused without effect when the key was used for another request", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const body = '{"name":"Once"}'
@@ -66,7 +66,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
     }),
   )
 
-  it.effect("shares its key with no other user", () =>
+  it.effect("does not share its key with other users", () =>
     Effect.gen(function* () {
       const [one, other] = [yield* newCaller(), yield* newCaller()]
       const first = bodyOf<Project>(yield* send(create(one.token, "k")))
@@ -77,7 +77,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
     }),
   )
 
-  it.effect("that fails leaves the key free", () =>
+  it.effect("leaves the key free when it fails", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       assert.strictEqual((yield* send(create(token, "k", { name: " " }))).status, 422)
@@ -88,7 +88,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
     }),
   )
 
-  it.effect("must have 1 to 255 printable characters of it", () =>
+  it.effect("is refused unless the key is 1 to 255 printable ASCII characters", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const key of ["", "k".repeat(256), "sch\u00f6n", "a\tb"]) {
@@ -106,7 +106,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
     }),
   )
 
-  it.effect("that comes fifty times at once makes one row, and others do not feel it", () =>
+  it.effect("creates one row for 50 concurrent requests, without blocking other requests", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const [answers, others] = yield* Effect.all(
@@ -130,7 +130,7 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
     }),
   )
 
-  it.effect("is forgotten after 24 hours, and not before", () =>
+  it.effect("frees its key after 24 hours, and not before", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { removeIdempotencyKeys } = yield* Cleanup
@@ -141,25 +141,25 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
           (then) => sql`UPDATE idempotency_keys SET created_at = ${then} WHERE user_id = ${id}`,
         )
       }
-      const kept = () => sql`SELECT key FROM idempotency_keys WHERE user_id = ${id}`
+      const storedKeys = () => sql`SELECT key FROM idempotency_keys WHERE user_id = ${id}`
       yield* send(create(token, "k"))
       yield* age(23.9)
       yield* removeIdempotencyKeys
       assert.strictEqual((yield* send(create(token, "k"))).headers["idempotency-replayed"], "true")
 
       yield* age(24.1)
-      const anew = yield* send(create(token, "k", { name: "Anew" }))
-      assert.strictEqual(anew.status, 201)
-      assert.isUndefined(anew.headers["idempotency-replayed"])
+      const second = yield* send(create(token, "k", { name: "Second" }))
+      assert.strictEqual(second.status, 201)
+      assert.isUndefined(second.headers["idempotency-replayed"])
       assert.lengthOf(yield* projectsOf(token), 2)
 
       yield* age(24.1)
       yield* removeIdempotencyKeys
-      assert.lengthOf(yield* kept(), 0)
+      assert.lengthOf(yield* storedKeys(), 0)
     }),
   )
 
-  it.effect("means nothing where nothing is created", () =>
+  it.effect("ignores the key on requests that create nothing", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const headers = { "Idempotency-Key": "k" }
@@ -179,13 +179,13 @@ layer(server(), { excludeTestServices: true })("A POST with an Idempotency-Key",
   )
 })
 
-// On SQLite the second would wait for the first in the thread that they share here.
-describe.skipIf(dialect() === "sqlite")("Over two processes", () => {
+// Skipped on SQLite: both servers share this thread, so the second request would wait for the first.
+describe.skipIf(dialect() === "sqlite")("Two processes", () => {
   layer(TwoServers.layer(), { excludeTestServices: true })(
-    "a POST with an Idempotency-Key",
+    "A POST with an Idempotency-Key",
     (it) => {
       it.effect(
-        "is refused while the first still runs, and replayed after; nobody else waits",
+        "is refused while the first request runs, then replayed; other requests do not wait",
         () =>
           Effect.gen(function* () {
             const { a, b, database, newCaller } = yield* TwoServers
@@ -232,7 +232,7 @@ describe.skipIf(dialect() === "sqlite")("Over two processes", () => {
           }),
       )
 
-      it.effect("that cannot be committed is no 2xx, and leaves the key free", () =>
+      it.effect("fails and leaves the key free when the commit fails", () =>
         Effect.gen(function* () {
           const { a, database, newCaller } = yield* TwoServers
           const { send } = Context.get(a, Http)
@@ -247,9 +247,9 @@ describe.skipIf(dialect() === "sqlite")("Over two processes", () => {
           )
           assert.isAtLeast((yield* send(create(token, "no"))).status, 500)
           yield* runSql(database, "DROP TRIGGER refuse ON idempotency_keys")
-          const anew = yield* send(create(token, "no"))
-          assert.strictEqual(anew.status, 201)
-          assert.isUndefined(anew.headers["idempotency-replayed"])
+          const retried = yield* send(create(token, "no"))
+          assert.strictEqual(retried.status, 201)
+          assert.isUndefined(retried.headers["idempotency-replayed"])
         }),
       )
     },

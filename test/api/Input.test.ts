@@ -11,19 +11,19 @@ import {
   tuple,
 } from "fast-check"
 import { UserId } from "../../src/domain/User.ts"
-import type { Caller } from "../fixtures/Callers.ts"
-import { EveryDatabase } from "../fixtures/EveryDatabase.ts"
-import { bodies } from "../fixtures/Generators.ts"
-import { assertBounded, hostileJson } from "../fixtures/HostileJson.ts"
-import type { Request } from "../fixtures/Http.ts"
-import { naughtyStrings, percentEncoded } from "../fixtures/NaughtyStrings.ts"
+import type { Caller } from "../fixtures/http/Callers.ts"
+import { EveryDatabase } from "../fixtures/http/EveryDatabase.ts"
+import { bodies } from "../fixtures/data/Generators.ts"
+import { assertBounded, hostileJson } from "../fixtures/data/HostileJson.ts"
+import type { Request } from "../fixtures/http/Http.ts"
+import { naughtyStrings, percentEncoded } from "../fixtures/data/NaughtyStrings.ts"
 import { dialect } from "../TestDatabase.ts"
 
 const projects = "/api/v1/app/projects"
 const me = "/api/v1/app/users/me"
 const users = "/api/v1/admin/users"
 
-/** Node sends these; others are not HTTP. */
+/** True for values that Node can send as a header. */
 const isHeader = (text: string) => /^[\t\u0020-\u007e\u0080-\u00ff]*$/.test(text)
 
 interface Tokens {
@@ -31,7 +31,7 @@ interface Tokens {
   readonly admin: string
 }
 
-/** Through every field that may reach the database. */
+/** Requests with this text in each field that may reach the database. */
 const stored = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> => {
   const value = percentEncoded(text)
   const headers = isHeader(text) ? { "Idempotency-Key": text, "X-Request-ID": text } : {}
@@ -45,8 +45,8 @@ const stored = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> =
   ]
 }
 
-/** Through every field whose form is judged before. */
-const judged = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> => {
+/** Requests with this text in each field that is validated before any statement. */
+const validated = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> => {
   const value = percentEncoded(text)
   return [
     { method: "PATCH", path: me, token: user, json: { avatar_url: text } },
@@ -58,18 +58,18 @@ const judged = (text: string, { admin, user }: Tokens): ReadonlyArray<Request> =
   ]
 }
 
-/** The project `postgres` has both databases; what none of them sees is for the other project. */
-const [what, requestsWith] =
-  dialect() === "pg" ? (["kept", stored] as const) : (["judged", judged] as const)
+/** The project `postgres` tests both databases. The project `sqlite` tests the fields that reach no database. */
+const [fields, requestsWith] =
+  dialect() === "pg" ? (["stored", stored] as const) : (["validated", validated] as const)
 
 layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) => {
   it.effect(
-    `in any field that is ${what} is never our failure, and the same on every database`,
+    `in ${fields} fields never causes a 5xx, and has the same result on every database`,
     () =>
       Effect.gen(function* () {
         const { newCaller, send } = yield* EveryDatabase
         const { token: admin } = yield* newCaller("admin")
-        // A user for each few, or the searches would go through more and more.
+        // One user for every 16 texts keeps the searched tables small.
         for (const texts of Array.chunksOf(naughtyStrings, 16)) {
           const { token: user } = yield* newCaller("user")
           for (const text of texts) {
@@ -86,7 +86,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
   )
 
   it.effect(
-    "in a token is never our failure, and the same on every database",
+    "in a token never causes a 5xx, and has the same result on every database",
     () =>
       Effect.gen(function* () {
         const { send, tokenFor } = yield* EveryDatabase
@@ -101,7 +101,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
 
   for (const { method, path, valid } of bodies) {
     it.effect(
-      `of any JSON is never a failure of ${method} ${path}`,
+      `in any JSON body never causes a 5xx of ${method} ${path}`,
       () =>
         Effect.gen(function* () {
           const { newCaller, send } = yield* EveryDatabase
@@ -119,7 +119,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
     )
 
     it.effect(
-      `however much is wrong with it, gets an answer of bounded size from ${method} ${path}`,
+      `with any number of issues gets an answer of bounded size from ${method} ${path}`,
       () =>
         Effect.gen(function* () {
           const { newCaller, send } = yield* EveryDatabase
@@ -140,18 +140,18 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
       60_000,
     )
 
-    // What models are asked is kept nowhere.
+    // Prompts are not stored.
     if (path.startsWith("/api/v1/app/ai/")) continue
 
     it.effect(
-      `that ${method} ${path} takes comes back as it went in, trimmed`,
+      `that ${method} ${path} accepts is returned unchanged, apart from trimming`,
       () =>
         Effect.gen(function* () {
           const { newCaller, newProject, send } = yield* EveryDatabase
           const caller = yield* newCaller("superadmin")
           const { token } = caller
           const at = yield* target(path, caller)
-          // Of a resource that this test cannot make on every database.
+          // The path needs a resource that this test cannot create on every database.
           if (at.includes("{")) return
           const project_id = yield* newProject(caller.id)
           const inProject = valid.map((json) =>
@@ -160,9 +160,9 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
           yield* holds(inProject, (json) =>
             Effect.map(send({ method, path: at, token, json }), ({ status, text }) => {
               assert.include([200, 201], status, text)
-              const kept = JSON.parse(text) as Readonly<Record<string, unknown>>
+              const returned = JSON.parse(text) as Readonly<Record<string, unknown>>
               for (const [name, value] of Object.entries(json)) {
-                assert.deepStrictEqual(kept[name], trimmed(value), name)
+                assert.deepStrictEqual(returned[name], trimmed(value), name)
               }
             }),
           )
@@ -177,20 +177,20 @@ const trimmed = (value: unknown): unknown => {
   return typeof value === "string" ? value.trim() : value
 }
 
-/** The path with ids of what exists on every database. */
+/** Returns the path with ids that exist on every database. */
 const target = Effect.fnUntraced(function* (path: string, caller: Caller) {
   const { newCaller, newProject } = yield* EveryDatabase
   const { id } = yield* newCaller("user")
   return path.replace("{id}", id).replace("{project_id}", yield* newProject(caller.id))
 })
 
-/** A good body with one member replaced by anything, or with one more. */
+/** Valid bodies with one member replaced by any value, or with an extra member. */
 const mutated = (valid: Arbitrary<Readonly<Record<string, unknown>>>) =>
   tuple(valid, oneof(string({ unit: "binary" }), constantFrom("name", "role")), jsonValue()).map(
     ([body, name, value]) => Object.assign({}, body, { [name]: value }),
   )
 
-/** A good body with some of its members replaced by what much can be wrong with. */
+/** Valid bodies with some members replaced by hostile values. */
 const overwritten = (valid: Arbitrary<Readonly<Record<string, unknown>>>) =>
   tuple(valid, hostileJson, hostileJson).map(([body, ...values]) =>
     Object.fromEntries(

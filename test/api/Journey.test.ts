@@ -4,8 +4,8 @@ import { HttpApiClient } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
 import { baseUrl, clientFor, newUser, TestServer } from "../TestApp.ts"
 
-layer(TestServer, { excludeTestServices: true })("The API through its own client", (it) => {
-  it.effect("signs in, owns projects, and is told typed errors", () =>
+layer(TestServer, { excludeTestServices: true })("The API client", (it) => {
+  it.effect("signs users in, manages projects, and returns typed errors", () =>
     Effect.gen(function* () {
       const [ada, bob] = [newUser(), newUser()]
       const client = yield* clientFor(ada, { email: "Ada@Example.com" })
@@ -40,8 +40,8 @@ layer(TestServer, { excludeTestServices: true })("The API through its own client
       assert.strictEqual(hidden._tag, "NotFoundError")
 
       yield* client.projects.remove({ params })
-      const gone = yield* Effect.flip(client.projects.get({ params }))
-      assert.strictEqual(gone._tag, "NotFoundError")
+      const removed = yield* Effect.flip(client.projects.get({ params }))
+      assert.strictEqual(removed._tag, "NotFoundError")
 
       const refused = yield* Effect.flip(client.adminUsers.list({ query: { skip: 0, limit: 20 } }))
       assert.strictEqual(refused._tag, "AuthorizationError")

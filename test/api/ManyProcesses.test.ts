@@ -1,11 +1,12 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer } from "effect"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
-import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
-import { untilBack } from "../fixtures/Processes.ts"
-import { type Process, TwoServers } from "../fixtures/TwoServers.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { bodyOf, Http, type Request } from "../fixtures/http/Http.ts"
+import { untilBack } from "../fixtures/processes/Processes.ts"
+import { type Process, TwoServers } from "../fixtures/processes/TwoServers.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 /** Two servers on one database and one Redis. */
 const servers = Layer.unwrap(
@@ -38,7 +39,7 @@ const connections = (process: Process) =>
     Number(/^redis_connections (\d+)$/m.exec(text)?.[1]),
   )
 
-/** So many requests, eight at a time to each process, and what came of them. */
+/** Sends `count` requests to each process, eight at a time, and returns the statuses. */
 const load = (processes: ReadonlyArray<Process>, request: Request, count: number) =>
   Effect.map(
     Effect.forEach(
@@ -49,21 +50,21 @@ const load = (processes: ReadonlyArray<Process>, request: Request, count: number
     (all) => all.flat(),
   )
 
-const of = (statuses: ReadonlyArray<number>, status: number) =>
+const countOf = (statuses: ReadonlyArray<number>, status: number) =>
   statuses.filter((one) => one === status).length
 
 describe.skipIf(!hasProgram("redis"))("Two processes on one Redis", () => {
   layer(servers, { excludeTestServices: true })((it) => {
-    it.effect("let exactly the limit through, of twice as many requests to both", () =>
+    it.effect("admit exactly the limit, of twice as many requests to both", () =>
       Effect.gen(function* () {
         const { a, b, newCaller } = yield* TwoServers
         const { token } = yield* newCaller("admin")
         const statuses = yield* load([a, b], { path: projects, token }, 200)
-        assert.deepStrictEqual([of(statuses, 200), of(statuses, 429)], [200, 200])
+        assert.deepStrictEqual([countOf(statuses, 200), countOf(statuses, 429)], [200, 200])
       }),
     )
 
-    it.effect("both know at once that a user is deactivated", () =>
+    it.effect("both refuse a deactivated user immediately", () =>
       Effect.gen(function* () {
         const { a, b, newCaller } = yield* TwoServers
         const [admin, user] = [yield* newCaller("admin"), yield* newCaller("admin")]
@@ -72,7 +73,7 @@ describe.skipIf(!hasProgram("redis"))("Two processes on one Redis", () => {
         }
         const path = `/api/v1/admin/users/${user.id}/deactivate`
         assert.strictEqual(yield* statusOf(a, { method: "POST", path, token: admin.token }), 200)
-        // A message away: without it, the other process would hold the user for two seconds.
+        // Without the invalidation message, the other process would cache the user for two seconds.
         yield* sleep(200)
         for (const process of [a, b]) {
           assert.strictEqual(yield* statusOf(process, { path: me, token: user.token }), 403)
@@ -80,39 +81,39 @@ describe.skipIf(!hasProgram("redis"))("Two processes on one Redis", () => {
       }),
     )
 
-    it.effect("go on when it is killed under load, each counting for itself, and heal", () =>
+    it.effect("continue with local limits when Redis is killed under load, and recover", () =>
       Effect.gen(function* () {
         const [{ a, b, newCaller }, redis] = [yield* TwoServers, yield* RedisServer]
         const { token } = yield* newCaller("admin")
         assert.deepStrictEqual(yield* readiness(a), [200, "healthy", "healthy"])
         assert.strictEqual(yield* connections(a), 2)
 
-        const under = yield* Effect.forkChild(load([a, b], { path: me, token }, 150))
+        const loading = yield* Effect.forkChild(load([a, b], { path: me, token }, 150))
         yield* sleep(50)
         yield* redis.kill
-        const statuses = yield* Fiber.join(under)
-        assert.strictEqual(of(statuses, 200) + of(statuses, 429), 300)
+        const statuses = yield* Fiber.join(loading)
+        assert.strictEqual(countOf(statuses, 200) + countOf(statuses, 429), 300)
         assert.deepStrictEqual(yield* readiness(a), [200, "degraded", "unhealthy"])
         assert.strictEqual(yield* connections(a), 0)
 
         const alone = yield* load([a, b], { path: projects, token }, 250)
-        assert.deepStrictEqual([of(alone, 200), of(alone, 429)], [400, 100])
+        assert.deepStrictEqual([countOf(alone, 200), countOf(alone, 429)], [400, 100])
 
         yield* redis.start
         yield* Effect.forEach([a, b], (process) => Effect.provide(untilBack, process))
         assert.deepStrictEqual(yield* readiness(b), [200, "healthy", "healthy"])
         const together = yield* load([a, b], { path: projects, token }, 200)
-        assert.strictEqual(of(together, 200), 200)
+        assert.strictEqual(countOf(together, 200), 200)
       }),
     )
 
-    it.effect("answer while it hangs, and are degraded", () =>
+    it.effect("answer and report degraded while Redis hangs", () =>
       Effect.gen(function* () {
         const [{ a, b, newCaller }, redis] = [yield* TwoServers, yield* RedisServer]
         const { token } = yield* newCaller("admin")
         yield* redis.freeze
         const statuses = yield* load([a, b], { path: me, token }, 100)
-        assert.strictEqual(of(statuses, 200), 200)
+        assert.strictEqual(countOf(statuses, 200), 200)
         assert.deepStrictEqual(yield* readiness(a), [200, "degraded", "unhealthy"])
         yield* redis.thaw
         yield* Effect.forEach([a, b], (process) => Effect.provide(untilBack, process))

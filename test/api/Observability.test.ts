@@ -3,10 +3,10 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Jwt from "../../src/core/identity/Jwt.ts"
 import type { Claims } from "../../src/domain/Identity.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { halfSent } from "../fixtures/HalfSent.ts"
-import { type Request, send } from "../fixtures/Http.ts"
-import { added, series } from "../fixtures/Series.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { halfSent } from "../fixtures/http/HalfSent.ts"
+import { type Request, send } from "../fixtures/http/Http.ts"
+import { added, series } from "../fixtures/http/Series.ts"
 import { environment, newUser } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 
@@ -15,20 +15,20 @@ const scrape = "/api/v1/public/metrics"
 const issuer = "https://issuer.example.com"
 const audience = "plinth-app"
 
-/** HS256 by SECRET_KEY, which is the provider's key here, too. */
+/** Signs with HS256 and SECRET_KEY, which is also the provider's key here. */
 const signed = (claims: Claims, key = environment["SECRET_KEY"] ?? "") =>
   Jwt.sign(claims, createSecretKey(key, "utf8"))
 
-/** What the provider would say of this user; `iat` in seconds. */
+/** The claims of the provider for this user; `iat` in seconds. */
 const claimsOf = (sub: string, more: Claims = {}): Claims => {
   const iat = Math.floor(performance.timeOrigin / 1000)
   return { iss: issuer, aud: audience, sub, iat, exp: iat + 3600, ...more }
 }
 
 layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestServices: true })(
-  "What a scrape shows",
+  "Metrics",
   (it) => {
-    it.effect("each answer is counted once, by method, pattern and status, and timed", () =>
+    it.effect("count and time each answer once, by method, route pattern and status", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         yield* send({ path: projects, token })
@@ -62,12 +62,12 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("the process looks a user up once, and then knows him", () =>
+    it.effect("count one cache miss for a new user, and hits after that", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const asked = send({ path: projects, token })
         const names = ["cache_hits_total", "cache_misses_total"]
-        // His first token is a login, which is written.
+        // The first token of a user is a login, which is written.
         assert.deepStrictEqual(yield* added(asked, ...names), {
           'cache_misses_total{cache_type="users"}': 1,
         })
@@ -77,7 +77,7 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("probes and scrapes are not counted", () =>
+    it.effect("do not count probes and scrapes", () =>
       Effect.gen(function* () {
         const probes = ["/api/v1/public/health", "/api/v1/public/health/ready", scrape]
         const all = Effect.forEach(probes, (path) => send({ path }))
@@ -85,18 +85,18 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
           yield* added(all, "http_requests_total", "http_request_duration_seconds_count"),
           {},
         )
-        const silent = Array.from((yield* series).keys()).filter((key) => key.includes("/public/"))
-        assert.deepStrictEqual(silent, [])
+        const counted = Array.from((yield* series).keys()).filter((key) => key.includes("/public/"))
+        assert.deepStrictEqual(counted, [])
       }),
     )
 
-    it.effect("a request is in progress from its head to its answer", () =>
+    it.effect("count a request as in progress from its head to its answer", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const key = `http_requests_in_progress{method="POST",endpoint="${projects}"}`
         const inProgress = Effect.map(series, (all) => all.get(key) ?? 0)
         const upload = yield* halfSent(projects, token)
-        // Its head is on the way still; once it is there, it stays until we send the rest.
+        // Waits for the head to arrive. The request is then in progress until the rest is sent.
         while ((yield* inProgress) === 0) yield* Effect.sleep("5 millis")
         assert.strictEqual(yield* inProgress, 1)
         assert.strictEqual(yield* upload.finish, 201)
@@ -104,21 +104,21 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("a request whose client hangs up is in progress no more, and counted as 499", () =>
+    it.effect("count a request whose client disconnects as 499, and no longer as in progress", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const labels = `method="POST",endpoint="${projects}"`
-        const gone = `http_requests_total{${labels},status_code="499"}`
+        const disconnected = `http_requests_total{${labels},status_code="499"}`
         const inProgress = `http_requests_in_progress{${labels}}`
         const upload = yield* halfSent(projects, token)
         while ((yield* series).get(inProgress) !== 1) yield* Effect.sleep("5 millis")
         yield* upload.hangUp
         while ((yield* series).get(inProgress) !== 0) yield* Effect.sleep("5 millis")
-        assert.strictEqual((yield* series).get(gone), 1)
+        assert.strictEqual((yield* series).get(disconnected), 1)
       }),
     )
 
-    it.effect("statements are counted and timed by operation and table", () =>
+    it.effect("count and time statements by operation and table", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         yield* send({ path: projects, token })
@@ -136,7 +136,7 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("a statement that meets a duplicate is an error of the database", () =>
+    it.effect("count a unique violation as a database error", () =>
       Effect.gen(function* () {
         const [taken, id] = [yield* newCaller(), newUser()]
         const first = { email: `first-${id}@example.com` }
@@ -148,7 +148,7 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("sign-ups and logins are counted once for each token", () =>
+    it.effect("count sign-ups and logins once per token", () =>
       Effect.gen(function* () {
         const id = newUser()
         const use = (claims: Claims) =>
@@ -163,17 +163,17 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
         assert.deepStrictEqual(yield* use({ email, iat: iat - 9 }), {})
         assert.deepStrictEqual(yield* use({ email, iat: iat - 8 }), event("login", "custom"))
         assert.deepStrictEqual(yield* use({ email, iat: iat - 8 }), {})
-        // Refused for his e-mail, he has not signed up.
+        // A newcomer refused for a taken e-mail address has not signed up.
         const newcomer = signed(claimsOf(newUser(), { email }))
         const attempt = send({ path: projects, token: newcomer })
         assert.deepStrictEqual(yield* added(attempt, "auth_events_total"), {})
-        // Our own issuer has a name of its own.
+        // Our own issuer is its own provider label.
         const own = { email, iss: "plinth", purpose: "access", iat: iat - 7 }
         assert.deepStrictEqual(yield* use(own), event("login", "plinth"))
       }),
     )
 
-    it.effect("refused credentials are counted by reason", () =>
+    it.effect("count refused credentials by reason", () =>
       Effect.gen(function* () {
         const id = newUser()
         const { iat } = claimsOf(id) as { readonly iat: number }
@@ -203,7 +203,7 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("a pool is shown where there is one", () =>
+    it.effect("report the connection pool on PostgreSQL only", () =>
       Effect.gen(function* () {
         yield* send({ path: "/api/v1/public/health/ready" })
         const all = yield* series
@@ -221,7 +221,7 @@ layer(server({ OAUTH_ISSUER: issuer, OAUTH_AUDIENCE: audience }), { excludeTestS
       }),
     )
 
-    it.effect("values of requests are no labels, whatever they are", () =>
+    it.effect("never use values of requests as labels", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         yield* send({ path: `${projects}/canary-id?q=canary`, token })

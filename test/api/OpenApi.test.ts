@@ -6,9 +6,9 @@ import { documentationOf } from "../../src/api/documentation/Documentation.ts"
 import { enveloped } from "../../src/http/Envelope.ts"
 import { exemptFromQuota } from "../../src/http/Policies.ts"
 import { QuotaExceededError } from "../../src/domain/Errors.ts"
-import { server } from "../fixtures/Callers.ts"
-import { document as known } from "../fixtures/Conformance.ts"
-import { send } from "../fixtures/Http.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { document as known } from "../fixtures/http/Conformance.ts"
+import { send } from "../fixtures/http/Http.ts"
 
 interface Media {
   readonly example?: unknown
@@ -49,7 +49,7 @@ const operationsOf = ({ paths }: Document) =>
   )
 
 layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
-  it.effect("is served as the contract makes it, in version 3.1", () =>
+  it.effect("is served as openapi.json, in version 3.1", () =>
     Effect.gen(function* () {
       const document = yield* served
       assert.match(document.openapi, /^3\.1\.\d+$/)
@@ -57,7 +57,7 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("says of every operation what it is for, with an example of every body", () =>
+  it.effect("has a summary, a description and an example of every body for each operation", () =>
     Effect.gen(function* () {
       const operations = operationsOf(yield* served)
       const ids = operations.map(({ operation }) => operation.operationId)
@@ -79,7 +79,7 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("tells every failure that the machinery can give", () =>
+  it.effect("lists every failure that the middleware can answer", () =>
     Effect.gen(function* () {
       for (const { method, operation, path } of operationsOf(yield* served)) {
         const signedIn = ["401", "403", "409", "429", "503"]
@@ -100,7 +100,7 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("tells which operations a spent plan closes", () =>
+  it.effect("lists 402 for exactly the operations that a spent plan closes", () =>
     Effect.gen(function* () {
       for (const { operation, path } of operationsOf(yield* served)) {
         const isClosed =
@@ -126,7 +126,7 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("tells the limits, and nothing of them where there are none", () =>
+  it.effect("describes rate limits for exactly the operations that have one", () =>
     Effect.gen(function* () {
       const limits = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
       for (const { operation, path } of operationsOf(yield* served)) {
@@ -142,11 +142,11 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("takes an Idempotency-Key on every POST that creates or charges", () =>
+  it.effect("has an Idempotency-Key on every POST that creates or charges, and on no other", () =>
     Effect.gen(function* () {
       for (const { method, operation, path } of operationsOf(yield* served)) {
-        const { 200: charged, 201: made, 202: created = made } = operation.responses
-        const answered = created ?? (path.startsWith("/api/v1/app/ai/") ? charged : undefined)
+        const { 200: charged, 201: created, 202: accepted = created } = operation.responses
+        const answered = accepted ?? (path.startsWith("/api/v1/app/ai/") ? charged : undefined)
         const creates = method === "post" && answered !== undefined
         const names = (operation.parameters ?? []).map(({ name }) => name)
         assert.strictEqual(names.includes("Idempotency-Key"), creates, `${method} ${path}`)
@@ -156,7 +156,7 @@ layer(server(), { excludeTestServices: true })("The OpenAPI document", (it) => {
     }),
   )
 
-  it.effect("has a page of its own, which names no other host", () =>
+  it.effect("has a documentation page that loads nothing from other hosts", () =>
     Effect.gen(function* () {
       const { headers, status, text } = yield* send({ path: "/docs" })
       assert.strictEqual(status, 200)

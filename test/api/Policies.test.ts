@@ -23,16 +23,16 @@ import * as PoliciesHttp from "../../src/api/middleware/PoliciesHttp.ts"
 import * as Protocol from "../../src/http/Protocol.ts"
 import * as QuotaHttp from "../../src/api/middleware/QuotaHttp.ts"
 import { Address } from "../../src/http/Server.ts"
-import { Usage } from "../../src/business/Usage.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { now } from "../../src/domain/Fields.ts"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { failureOf, Http, send } from "../fixtures/Http.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import { failureOf, Http, send } from "../fixtures/http/Http.ts"
 import { testAppWith } from "../TestApp.ts"
 
 const success = Schema.Struct({ ok: Schema.Boolean })
 
-/** Annotated in each way. */
+/** Endpoints with each annotation. */
 const SampleGroup = HttpApiGroup.make("sample").add(
   HttpApiEndpoint.get("chat", "/chat", { success }).annotate(RateLimit, "ai"),
   HttpApiEndpoint.get("complete", "/complete", { success }).annotate(RateLimit, "ai"),
@@ -49,13 +49,13 @@ const SampleGroup = HttpApiGroup.make("sample").add(
   HttpApiEndpoint.get("down", "/down", { success, error: enveloped(ServiceUnavailableError) }),
 )
 
-/** A group whose author annotated nothing, in the audience of admins; and one that says it is for everybody. */
+/** A group in the admin audience, with an endpoint without annotations and one that requires only the role `user`. */
 const ForgetfulGroup = HttpApiGroup.make("forgetful").add(
   HttpApiEndpoint.get("forgetful", "/forgetful", { success }),
   HttpApiEndpoint.get("everybody", "/everybody", { success }).annotate(RequiredRole, "user"),
 )
 
-/** Endpoints that our own contract does not have, in its audiences, behind the same edge and middlewares. */
+/** Endpoints that our own contract lacks, in its audiences, behind the same edge and middleware. */
 class Sample extends HttpApi.make("sample")
   .addHttpApi(
     publicApi(
@@ -155,12 +155,12 @@ const server = Layer.mergeAll(
       PLAN_LIMITS: '{"free":{"api_requests":1000}}',
     }),
   ),
-  // What is broken on purpose is not news.
+  // The failures are intended: nothing to log.
   Layer.provide(Logger.layer([])),
 )
 
 layer(server, { excludeTestServices: true })("An endpoint of any contract", (it) => {
-  it.effect("that goes away tells since when, until when, and what comes after", () =>
+  it.effect("announces its deprecation, sunset and successor in headers", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const { headers } = yield* send({ path: "/app/old", token })
@@ -172,7 +172,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("is for the role it asks for, and above", () =>
+  it.effect("admits the required role and higher ones", () =>
     Effect.gen(function* () {
       for (const [role, status] of [
         ["user", 403],
@@ -186,7 +186,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("of the admins is for admins also where its group forgot to say so", () =>
+  it.effect("in the admin audience requires an admin unless it is annotated otherwise", () =>
     Effect.gen(function* () {
       const [user, admin] = [yield* newCaller(), yield* newCaller("admin")]
       assert.strictEqual(yield* statusFor("/admin/forgetful", user), 403)
@@ -195,7 +195,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("is closed by a spent plan unless it, or its group, is named as an exception", () =>
+  it.effect("is closed by a spent plan unless it or its group is exempt", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const { id } = caller
@@ -219,7 +219,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("that is a POST says what a repetition does, else the server does not start", () =>
+  it.effect("with POST must declare how it handles repetition, or the server does not start", () =>
     Effect.gen(function* () {
       class Undecided extends HttpApi.make("undecided").addHttpApi(
         appApi(HttpApiGroup.make("pay").add(HttpApiEndpoint.post("pay", "/pay", { success }))),
@@ -243,7 +243,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("that is broken answers 500 without a word of it", () =>
+  it.effect("with a defect answers 500 without its message", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const path of ["/app/broken", "/app/thrown"]) {
@@ -258,7 +258,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("whose database is down answers 503 with Retry-After, and not why", () =>
+  it.effect("answers 503 with Retry-After and without the cause when the database is down", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const answer = yield* send({ path: "/app/down", token })
@@ -268,23 +268,25 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("of the ai limit shares it with the others, apart from the default", () =>
-    Effect.gen(function* () {
-      const { token } = yield* newCaller()
-      const answers = yield* Effect.forEach(
-        ["/app/chat", "/app/complete", "/app/chat", "/app/complete"],
-        (path) => send({ path, token }),
-      )
-      assert.deepStrictEqual(
-        answers.map(({ status }) => status),
-        [200, 200, 200, 429],
-      )
-      assert.strictEqual(answers[0]?.headers["ratelimit-policy"], '"ai";q=3;w=60')
-      assert.strictEqual((yield* send({ path: "/app/new", token })).status, 200)
-    }),
+  it.effect(
+    "shares the `ai` limit with the others of that limit, apart from the default limit",
+    () =>
+      Effect.gen(function* () {
+        const { token } = yield* newCaller()
+        const answers = yield* Effect.forEach(
+          ["/app/chat", "/app/complete", "/app/chat", "/app/complete"],
+          (path) => send({ path, token }),
+        )
+        assert.deepStrictEqual(
+          answers.map(({ status }) => status),
+          [200, 200, 200, 429],
+        )
+        assert.strictEqual(answers[0]?.headers["ratelimit-policy"], '"ai";q=3;w=60')
+        assert.strictEqual((yield* send({ path: "/app/new", token })).status, 200)
+      }),
   )
 
-  it.effect("without users counts by the address that the outermost trusted proxy saw", () =>
+  it.effect("without sign-in is limited by the address that the outermost trusted proxy saw", () =>
     Effect.gen(function* () {
       const first = yield* Effect.forEach(Array.from({ length: 21 }), (_, n) =>
         from(`203.0.113.${n}, 198.51.100.7, 10.0.0.1`),

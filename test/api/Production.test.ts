@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { send } from "../fixtures/http/Http.ts"
 
-/** Without a Redis that answers: it starts all the same. */
+/** Redis is unreachable: the server must start nevertheless. */
 const production = {
   ENVIRONMENT: "production",
   OAUTH_ISSUER: "https://issuer.example.com",
@@ -19,9 +19,9 @@ const hsts = "strict-transport-security"
 
 // Runs on PostgreSQL alone: production refuses SQLite.
 layer(server({ ...production, SECRET_KEY }), { excludeTestServices: true })(
-  "In production",
+  "A server in production",
   (it) => {
-    it.effect("every answer has HSTS", () =>
+    it.effect("sends HSTS with every answer", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         for (const request of [
@@ -35,7 +35,7 @@ layer(server({ ...production, SECRET_KEY }), { excludeTestServices: true })(
       }),
     )
 
-    it.effect("there is no documentation, nor a word of it", () =>
+    it.effect("answers 404 for the documentation", () =>
       Effect.gen(function* () {
         for (const path of ["/docs", "/api/v1/openapi.json"]) {
           assert.strictEqual((yield* send({ path })).status, 404)
@@ -44,7 +44,7 @@ layer(server({ ...production, SECRET_KEY }), { excludeTestServices: true })(
       }),
     )
 
-    it.effect("metrics are closed without METRICS_TOKEN", () =>
+    it.effect("refuses metrics while METRICS_TOKEN is not set", () =>
       Effect.gen(function* () {
         const path = "/api/v1/public/metrics"
         assert.strictEqual((yield* send({ path })).status, 401)

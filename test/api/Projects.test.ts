@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 
 const path = "/api/v1/app/projects"
 
@@ -44,7 +44,7 @@ const encoded = (text: string) => Buffer.from(text).toString("base64url")
 const namesOf = ({ items }: List) => items.map(({ name }) => name)
 
 layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
-  it.effect("keeps a project as it was sent, trimmed, and nothing else of the body", () =>
+  it.effect("stores the fields of a project trimmed, and ignores other fields", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const project = yield* create(caller, {
@@ -69,7 +69,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     }),
   )
 
-  it.effect("takes no description for null", () =>
+  it.effect("stores a missing description as null", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       assert.isNull((yield* create(caller, { name: "a" })).description)
@@ -105,7 +105,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     )
   }
 
-  it.effect("names every issue of a body at once, and never a value", () =>
+  it.effect("reports all issues of a body together, without its values", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const json = { name: { canary: "canary-1" }, description: ["canary-2"] }
@@ -119,7 +119,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     }),
   )
 
-  it.effect("does not repeat a refused text of any length", () =>
+  it.effect("does not quote a refused text of any length", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const name of ["canary\u0000", "canary\ud800", "canary".repeat(100)]) {
@@ -130,7 +130,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     }),
   )
 
-  it.effect("says that a body without a name lacks it", () =>
+  it.effect("reports a missing name as missing", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const answer = yield* send({ path, token, json: {} })
@@ -139,7 +139,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     }),
   )
 
-  it.effect("changes what PATCH names, clears what is null, and keeps the rest", () =>
+  it.effect("changes the fields in PATCH, clears null fields, and keeps the rest", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const { token } = caller
@@ -171,7 +171,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     }),
   )
 
-  it.effect("forgets what is deleted, at once and in every way", () =>
+  it.effect("hides a deleted project immediately in every operation", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const { token } = caller
@@ -215,7 +215,7 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
     "constructor",
   ]
   for (const id of ids) {
-    it.effect(`knows no project ${id.slice(0, 40)}`, () =>
+    it.effect(`answers 404 for the id ${id.slice(0, 40)}`, () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         for (const method of ["GET", "DELETE"]) {
@@ -229,15 +229,15 @@ layer(server(), { excludeTestServices: true })("/app/projects", (it) => {
   }
 })
 
-/** Newest first. */
+/** Creates a user with projects of these names, the last being the newest. */
 const withProjects = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
   const caller = yield* newCaller()
   for (const name of names) yield* create(caller, { name })
   return caller
 })
 
-layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
-  it.effect("is newest first, in windows, with the size of the whole", () =>
+layer(server(), { excludeTestServices: true })("The list of projects", (it) => {
+  it.effect("is sorted newest first, in pages, with the total", () =>
     Effect.gen(function* () {
       const caller = yield* withProjects("a", "b", "c", "d", "e")
       yield* withProjects("of another")
@@ -260,7 +260,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("takes the bounds of skip and limit, and nothing beyond", () =>
+  it.effect("accepts skip and limit up to their bounds", () =>
     Effect.gen(function* () {
       const caller = yield* withProjects("a")
       for (const query of ["limit=1", "limit=100", "skip=0", "skip=9007199254740991", "sort=x&x"]) {
@@ -278,7 +278,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("names every bad query parameter at once", () =>
+  it.effect("reports all invalid query parameters together", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const { issues } = yield* issuesOf(caller, "limit=0&skip=-1&search=%00")
@@ -287,7 +287,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("walked by cursor is the same list, also while it grows", () =>
+  it.effect("has the same order by cursor, also while it grows", () =>
     Effect.gen(function* () {
       const names = ["a", "b", "c", "d", "e", "f", "g"]
       const caller = yield* withProjects(...names)
@@ -304,7 +304,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("ends exactly with its last row", () =>
+  it.effect("ends exactly with the last row", () =>
     Effect.gen(function* () {
       const caller = yield* withProjects("a", "b")
       assert.isNull((yield* list(caller, "limit=2&cursor=")).next_cursor)
@@ -313,7 +313,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("refuses a cursor that it did not give", () =>
+  it.effect("refuses a cursor that it did not issue", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       for (const cursor of [
@@ -334,7 +334,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("of a cursor shows nobody what belongs to others", () =>
+  it.effect("does not show the projects of a cursor's owner to others", () =>
     Effect.gen(function* () {
       const caller = yield* withProjects("a", "b")
       const { next_cursor } = yield* list(caller, "limit=1&cursor=")
@@ -361,7 +361,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     ["absent"],
     ["description of", "described"],
   ]
-  it.effect("is searched by name and description, without regard to case, by Unicode", () =>
+  it.effect("is searched by name and description, ignoring case by the rules of Unicode", () =>
     Effect.gen(function* () {
       const caller = yield* withProjects(
         "Engine",
@@ -390,7 +390,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("refuses a search that no database can run", () =>
+  it.effect("refuses a search text that a database cannot take", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       for (const search of ["%00", "a".repeat(256), encodeURIComponent("😀".repeat(256))]) {
@@ -401,7 +401,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("does not need names to be unique", () =>
+  it.effect("may contain several projects of one name", () =>
     Effect.gen(function* () {
       const caller = yield* withProjects("same", "same")
       const { items } = yield* list(caller)
@@ -409,7 +409,7 @@ layer(server(), { excludeTestServices: true })("the list of projects", (it) => {
     }),
   )
 
-  it.effect("of a stranger is empty", () =>
+  it.effect("is empty for a new user", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       yield* withProjects("a")

@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Usage } from "../../src/business/Usage.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
 import { now } from "../../src/domain/Fields.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 
 const create = ({ token }: Caller) =>
   send({ path: "/api/v1/app/projects", token, json: { name: "Engine" } })
@@ -16,9 +16,9 @@ const totalOf = ({ token }: Caller) =>
   )
 
 layer(server({ PLAN_LIMITS: '{"free":{"projects":3}}' }), { excludeTestServices: true })(
-  "A plan with room for three projects",
+  "A plan of three projects",
   (it) => {
-    it.effect("takes three of twelve that come at once, and says which limit it is", () =>
+    it.effect("admits three of twelve concurrent creations, and names the limit to the rest", () =>
       Effect.gen(function* () {
         const caller = yield* newCaller()
         const answers = yield* Effect.all(
@@ -40,7 +40,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":3}}' }), { excludeTestServices:
       }),
     )
 
-    it.effect("takes another one when one is deleted, and another user's", () =>
+    it.effect("admits another project after a deletion, and counts per user", () =>
       Effect.gen(function* () {
         const caller = yield* newCaller()
         const [first] = yield* Effect.all([create(caller), create(caller), create(caller)])
@@ -57,7 +57,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":3}}' }), { excludeTestServices:
 layer(server({ PLAN_LIMITS: '{"free":{"api_requests":5}}' }), { excludeTestServices: true })(
   "A plan of five requests a month",
   (it) => {
-    it.effect("is closed when they are spent, but for what its owner sees and changes it by", () =>
+    it.effect("closes all but the account and usage endpoints when they are spent", () =>
       Effect.gen(function* () {
         const caller = yield* newCaller()
         const ask = (path: string) => send({ path: `/api/v1/app/${path}`, token: caller.token })
@@ -76,7 +76,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"api_requests":5}}' }), { excludeTestServi
             occurred_at: at,
           },
         ])
-        // It is believed for some seconds that something is left.
+        // The process trusts its last usage reading for some seconds.
         yield* eventually(Effect.map(ask("projects"), ({ status }) => status === 402))
         assert.include(failureOf(yield* ask("ai/status")), { code: "QUOTA_EXCEEDED" })
         assert.strictEqual((yield* ask("users/me")).status, 200)

@@ -5,10 +5,10 @@ import { assert, inject, layer } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Address } from "../../src/http/Server.ts"
-import { Collector } from "../fixtures/Collector.ts"
-import { Http, raw, send } from "../fixtures/Http.ts"
-import { patience, start } from "../fixtures/Plinth.ts"
-import { frame, post } from "../fixtures/Rpc.ts"
+import { Collector } from "../fixtures/servers/Collector.ts"
+import { Http, raw, send } from "../fixtures/http/Http.ts"
+import { patience, start } from "../fixtures/processes/Plinth.ts"
+import { frame, post } from "../fixtures/http/Rpc.ts"
 import { runSql, TestDatabase } from "../TestDatabase.ts"
 
 const SECRET_KEY = `canary-key-${SecureRandom.uuidV4Unsafe()}`
@@ -16,7 +16,7 @@ const METRICS_TOKEN = "canary-metrics-token"
 const RPC_TOKEN = `canary-rpc-token-${SecureRandom.uuidV4Unsafe()}`
 const password = "canary-password"
 
-/** The address of this file's database, with a password that must not be told. */
+/** The URL of this file's database, with a password that must not appear in any output. */
 const databaseUrl = Effect.gen(function* () {
   const url = yield* TestDatabase
   const postgres = inject("postgres")
@@ -29,7 +29,7 @@ const databaseUrl = Effect.gen(function* () {
   return withPassword.href
 })
 
-/** So that a request fails with whatever the database says of it. */
+/** Makes requests fail with an error of the database. */
 const breakDatabase = Effect.flatMap(TestDatabase, (url) =>
   url.startsWith("sqlite:")
     ? Effect.sync(() => new DatabaseSync(url.slice(7)).exec("DROP TABLE projects"))
@@ -38,46 +38,46 @@ const breakDatabase = Effect.flatMap(TestDatabase, (url) =>
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
-/** A token as the configured provider signs it. */
+/** Returns a token as the configured provider signs it. */
 const newToken = Effect.map(Clock.currentTimeMillis, (now) => {
   const iat = Math.floor(now / 1000)
   const signed = `${part({ alg: "HS256" })}.${part({ sub: "somebody", iat, exp: iat + 600 })}`
   return `${signed}.${createHmac("sha256", SECRET_KEY).update(signed).digest("base64url")}`
 })
 
-/** All that a process has said so far. */
+/** Collects the output of a process. */
 const listenTo = (child: ChildProcess) => {
-  const heard = { text: "" }
+  const output = { text: "" }
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk: Buffer) => (heard.text += chunk.toString()))
+    stream?.on("data", (chunk: Buffer) => (output.text += chunk.toString()))
   }
-  return heard
+  return output
 }
 
-const portOf = (heard: { readonly text: string }): Effect.Effect<number> => {
-  const port = /localhost:(\d+)"/.exec(heard.text)?.[1]
+const portOf = (output: { readonly text: string }): Effect.Effect<number> => {
+  const port = /localhost:(\d+)"/.exec(output.text)?.[1]
   return port === undefined
     ? Effect.andThen(
         Effect.sleep("10 millis"),
-        Effect.suspend(() => portOf(heard)),
+        Effect.suspend(() => portOf(output)),
       )
     : Effect.succeed(Number(port))
 }
 
-const ended = (child: ChildProcess) =>
+const exitOf = (child: ChildProcess) =>
   Effect.callback<number | null>((resume) => {
     child.once("close", (code) => resume(Effect.succeed(code)))
     child.kill("SIGTERM")
   })
 
-const bare = (target: string) =>
+const requestFor = (target: string) =>
   `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
 
 layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: true })(
-  "Everything a server says",
+  "All output of a server",
   (it) => {
     it.effect(
-      "has no secret in it, whatever fails",
+      "contains no secret, whatever fails",
       () =>
         Effect.gen(function* () {
           const collector = yield* Collector
@@ -96,8 +96,8 @@ layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: t
             },
             "serve",
           )
-          const heard = listenTo(child)
-          const port = yield* portOf(heard)
+          const output = listenTo(child)
+          const port = yield* portOf(output)
           const token = yield* newToken
           const projects = "/api/v1/app/projects"
           const requests = Effect.gen(function* () {
@@ -126,9 +126,9 @@ layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: t
               yield* send({ method: "OPTIONS", path: `${projects};canary?canary`, token }),
               yield* send({ path: `${projects}#canary`, token }),
               yield* send({ path: "/rpc;canary", json: {}, token: RPC_TOKEN }),
-              yield* raw(bare("http://canary:canary@canary/api;canary?canary#canary")),
-              yield* raw(bare("ftp://canary:canary@canary/canary")),
-              yield* raw(bare("http://canary:canary@[canary/canary")),
+              yield* raw(requestFor("http://canary:canary@canary/api;canary?canary#canary")),
+              yield* raw(requestFor("ftp://canary:canary@canary/canary")),
+              yield* raw(requestFor("http://canary:canary@[canary/canary")),
             ]
             for (const { status, text } of unroutable) {
               assert.strictEqual(status, 404)
@@ -157,8 +157,8 @@ layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: t
             [200, 422, 400, 401, 401, 200, 401, 200, 401, 500, 500, 200],
           )
 
-          assert.strictEqual(yield* ended(child), 0)
-          const lines = heard.text.split("\n")
+          assert.strictEqual(yield* exitOf(child), 0)
+          const lines = output.text.split("\n")
           assert.strictEqual(
             lines.filter((line) => line.includes('"message":"request"')).length,
             17,
@@ -171,7 +171,7 @@ layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: t
           const spans = collector.text()
           assert.include(spans, projects)
           assert.notInclude(spans, "canary")
-          for (const part of token.split(".")) assert.notInclude(heard.text + spans, part)
+          for (const part of token.split(".")) assert.notInclude(output.text + spans, part)
         }),
       patience,
     )

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Array as Arrays, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { Usage } from "../../src/business/Usage.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
 import { now, Timestamp } from "../../src/domain/Fields.ts"
 import * as Period from "../../src/domain/Period.ts"
 import { limitedKeys } from "../../src/domain/Plan.ts"
@@ -15,11 +15,11 @@ import {
   UsageTrends,
 } from "../../src/domain/UsageReport.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
-import { type Caller, newCaller, server } from "../fixtures/Callers.ts"
-import { document } from "../fixtures/Conformance.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
-import { client, rpcToken } from "../fixtures/Rpc.ts"
+import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
+import { document } from "../fixtures/http/Conformance.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
+import { client, rpcToken } from "../fixtures/http/Rpc.ts"
 
 const path = "/api/v1/app/usage"
 const admin = "/api/v1/admin/usage"
@@ -30,7 +30,7 @@ const get = <A>({ token }: Caller, where: string) =>
     return bodyOf<A>(answer)
   })
 
-let told = 0
+let records = 0
 
 const use = Effect.fnUntraced(function* (
   { id }: Caller,
@@ -40,10 +40,10 @@ const use = Effect.fnUntraced(function* (
 ) {
   const { record } = yield* Usage
   const occurred_at = day === undefined ? yield* now : Timestamp.make(`${day}T12:00:00.000Z`)
-  told += 1
+  records += 1
   yield* record([
     {
-      source: `test:${told}`,
+      source: `test:${records}`,
       user_id: id,
       metric,
       quantity,
@@ -70,8 +70,8 @@ interface Breakdown {
 const schemas: Readonly<Record<string, { readonly required?: ReadonlyArray<string> }>> =
   document.components.schemas
 
-/** A sum of a day, as the tables may hold it. */
-interface Held {
+/** A daily sum, as the tables may store it. */
+interface DailySum {
   readonly metric: UsageMetric
   readonly ago: number
   readonly dimension: string
@@ -83,14 +83,14 @@ const max = Number.MAX_SAFE_INTEGER
 const bounded = (total: bigint) =>
   Number(total > BigInt(max) ? BigInt(max) : total < -BigInt(max) ? -BigInt(max) : total)
 
-const totalOf = (rows: ReadonlyArray<Held>, within: (row: Held) => boolean) =>
+const totalOf = (rows: ReadonlyArray<DailySum>, within: (row: DailySum) => boolean) =>
   bounded(rows.filter(within).reduce((total, { quantity }) => total + BigInt(quantity), 0n))
 
-/** Past the door that checks what is recorded: an earlier version took all of these. */
-const hold = Effect.fnUntraced(function* ({ id }: Caller, rows: ReadonlyArray<Held>) {
+/** Inserts rows without the checks of recording: earlier versions accepted all of these. */
+const insertSums = Effect.fnUntraced(function* ({ id }: Caller, rows: ReadonlyArray<DailySum>) {
   const sql = yield* SqlClient.SqlClient
   const day = yield* today
-  const rowOf = ({ ago, ...row }: Held): Record<string, unknown> => ({
+  const rowOf = ({ ago, ...row }: DailySum): Record<string, unknown> => ({
     ...row,
     user_id: id,
     day: Period.addDays(day, -ago),
@@ -112,12 +112,12 @@ const holdings = Schema.Array(
   }),
 ).check(Schema.isMaxLength(12))
 
-/** One row for each key of the table. */
-const distinct = (rows: ReadonlyArray<Held>) => [
+/** Keeps one row per key of the table. */
+const distinct = (rows: ReadonlyArray<DailySum>) => [
   ...new Map(rows.map((row) => [[row.metric, row.ago, row.dimension].join(), row])).values(),
 ]
 
-/** What every reader of the sums answers: 200 and schema-valid, or a spent quota. */
+/** Calls every reader of the sums. Each must answer 200 and valid by its schema, or 402 for a spent quota. */
 const answersOf = Effect.fnUntraced(function* (caller: Caller, boss: Caller, metric: UsageMetric) {
   const asked = <S extends Schema.Codec<unknown, unknown>>(schema: S, report: string) =>
     Effect.gen(function* () {
@@ -170,7 +170,7 @@ const answersOf = Effect.fnUntraced(function* (caller: Caller, boss: Caller, met
 layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
   excludeTestServices: true,
 })("/app/usage and /admin/usage", (it) => {
-  it.effect("tell of the month what is used and what remains", () =>
+  it.effect("report the used and the remaining amounts of the month", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       yield* use(caller, "ai_tokens", 40_000, { dimension: "echo" })
@@ -189,7 +189,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
     }),
   )
 
-  it.effect("tell of every metric that is declared, in answers and in the contract", () =>
+  it.effect("report every declared metric, in answers and in the contract", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const keys = [...usageMetricKeys].toSorted()
@@ -222,7 +222,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
     }),
   )
 
-  it.effect("tell an admin the same as the user, and of nobody unknown", () =>
+  it.effect("report the same to admins and to the user, and 404 for unknown users", () =>
     Effect.gen(function* () {
       const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
       const day = Period.addDays(yield* today, -3)
@@ -238,11 +238,11 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
         const [name = "", query] = report.split("?")
         const mine = yield* get<object>(caller, `${path}/${report}`)
         const theirs = yield* get<object>(boss, `${admin}/${name}/${caller.id}?${query}`)
-        // The requests of this test itself may be written in between.
+        // The requests of this test itself may be recorded in between.
         assert.deepStrictEqual(withoutRequests(theirs), withoutRequests(mine), report)
         const { token } = boss
-        const nobody = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
-        assert.strictEqual(nobody.status, 404, report)
+        const unknown = yield* send({ path: `${admin}/${name}/nobody?${query}`, token })
+        assert.strictEqual(unknown.status, 404, report)
       }
       const daily = yield* get<Daily>(caller, `${path}/daily?metric=ai_requests&days=4`)
       assert.deepStrictEqual(
@@ -261,7 +261,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
     }),
   )
 
-  it.effect("lead with who used most", () =>
+  it.effect("list the users with the highest usage first", () =>
     Effect.gen(function* () {
       const [one, two, boss] = [yield* newCaller(), yield* newCaller(), yield* newCaller("admin")]
       yield* use(one, "file_downloads", 3)
@@ -276,50 +276,50 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
   )
 
   it.effect.prop(
-    "tell the exact sums of whatever is in the tables, up to the largest number that an answer holds",
+    "report exact sums of any stored values, capped at the largest safe integer",
     [holdings, Schema.Literals(["ai_tokens", "storage_bytes"])],
     ([drafts, metric]) =>
       Effect.gen(function* () {
         const rows = distinct(drafts)
         const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
-        yield* hold(caller, rows)
-        const told = yield* answersOf(caller, boss, metric)
-        const { days } = told
+        yield* insertSums(caller, rows)
+        const reports = yield* answersOf(caller, boss, metric)
+        const { days } = reports
         const day = yield* today
         const month = Period.monthOf(day)
-        const inMonth = (row: Held) => Period.contains(month, Period.addDays(day, -row.ago))
-        const isIt = (row: Held) => row.metric === metric
-        const inDays = totalOf(rows, (row) => isIt(row) && row.ago < days)
-        const ofMonth = totalOf(rows, (row) => isIt(row) && inMonth(row))
-        const ever = totalOf(rows, isIt)
+        const inMonth = (row: DailySum) => Period.contains(month, Period.addDays(day, -row.ago))
+        const isOfMetric = (row: DailySum) => row.metric === metric
+        const inDays = totalOf(rows, (row) => isOfMetric(row) && row.ago < days)
+        const ofMonth = totalOf(rows, (row) => isOfMetric(row) && inMonth(row))
+        const ever = totalOf(rows, isOfMetric)
         const current = metric === "storage_bytes" ? ever : ofMonth
 
-        assert.strictEqual(told.current[metric], current)
-        assert.strictEqual(told.summary.metrics[metric].total, inDays)
-        assert.strictEqual(told.breakdown.total, inDays)
-        assert.strictEqual(told.daily.total, inDays)
+        assert.strictEqual(reports.current[metric], current)
+        assert.strictEqual(reports.summary.metrics[metric].total, inDays)
+        assert.strictEqual(reports.breakdown.total, inDays)
+        assert.strictEqual(reports.daily.total, inDays)
         for (const dimension of ["echo", "gpt-4o"]) {
           const some = totalOf(
             rows,
-            (row) => isIt(row) && row.ago < days && row.dimension === dimension,
+            (row) => isOfMetric(row) && row.ago < days && row.dimension === dimension,
           )
-          assert.strictEqual(told.breakdown.breakdown[dimension] ?? 0, some)
+          assert.strictEqual(reports.breakdown.breakdown[dimension] ?? 0, some)
         }
-        assert.strictEqual(told.trends.current_period, ofMonth)
-        const mine = told.users.find(({ user_id }) => user_id === caller.id)?.value ?? 0
+        assert.strictEqual(reports.trends.current_period, ofMonth)
+        const mine = reports.users.find(({ user_id }) => user_id === caller.id)?.value ?? 0
         assert.strictEqual(mine, Math.max(0, current))
-        const inOrder = told.users.toSorted(
+        const inOrder = reports.users.toSorted(
           (one, other) => other.value - one.value || (one.user_id < other.user_id ? -1 : 1),
         )
-        assert.deepStrictEqual(told.users, inOrder)
+        assert.deepStrictEqual(reports.users, inOrder)
       }),
     { arbitrary: { runs: 8 } },
   )
 
-  it.effect("tell of more rows than the databases can add up", () =>
+  it.effect("report sums that overflow in the database", () =>
     Effect.gen(function* () {
       const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
-      yield* hold(
+      yield* insertSums(
         caller,
         Array.from({ length: 1100 }, (_, n) => ({
           metric: "ai_tokens" as const,
@@ -331,14 +331,14 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
       for (const dimension of ["/one", "/other"]) {
         yield* use(caller, "api_requests", max, { dimension })
       }
-      const told = yield* answersOf(caller, boss, "ai_tokens")
-      assert.strictEqual(told.current.ai_tokens, max)
-      assert.strictEqual(told.breakdown.total, max)
-      assert.strictEqual(told.users[0]?.value, max)
+      const reports = yield* answersOf(caller, boss, "ai_tokens")
+      assert.strictEqual(reports.current.ai_tokens, max)
+      assert.strictEqual(reports.breakdown.total, max)
+      assert.strictEqual(reports.users[0]?.value, max)
     }),
   )
 
-  it.effect("go on where an earlier version left a sum that no answer holds", () =>
+  it.effect("work with sums of earlier versions that exceed a safe integer", () =>
     Effect.gen(function* () {
       const [caller, boss] = [yield* newCaller(), yield* newCaller("admin")]
       const sql = yield* SqlClient.SqlClient
@@ -351,10 +351,10 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
         yield* use(caller, "ai_tokens", max, { dimension })
         yield* use(caller, "ai_tokens", max, { dimension })
       }
-      const told = yield* answersOf(caller, boss, "ai_tokens")
-      assert.deepStrictEqual(told.breakdown.breakdown, { echo: max, "gpt-4o": max })
-      assert.strictEqual(told.breakdown.total, max)
-      // What was written last is a number again.
+      const reports = yield* answersOf(caller, boss, "ai_tokens")
+      assert.deepStrictEqual(reports.breakdown.breakdown, { echo: max, "gpt-4o": max })
+      assert.strictEqual(reports.breakdown.total, max)
+      // New writes bring the sums back to safe integers.
       const rows = yield* sql<{ readonly quantity: number }>`
           SELECT quantity FROM usage_daily WHERE user_id = ${caller.id} AND metric = 'ai_tokens'
         `
@@ -369,16 +369,16 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
           (${caller.id}, 'storage_bytes', ${day}, 'one', ${-max}),
           (${caller.id}, 'storage_bytes', ${day}, 'other', ${-max})
       `
-      const kept = yield* answersOf(caller, boss, "storage_bytes")
-      assert.strictEqual(kept.current.storage_bytes, -max)
+      const storage = yield* answersOf(caller, boss, "storage_bytes")
+      assert.strictEqual(storage.current.storage_bytes, -max)
       assert.notInclude(
-        kept.users.map(({ user_id }) => user_id),
+        storage.users.map(({ user_id }) => user_id),
         caller.id,
       )
     }),
   )
 
-  it.effect("take the days and metrics that there are", () =>
+  it.effect("accept only valid days and declared metrics", () =>
     Effect.gen(function* () {
       const boss = yield* newCaller("admin")
       const metric = "metric=ai_tokens"
@@ -411,7 +411,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
     }),
   )
 
-  it.effect("count the requests of a user that were answered, and no others", () =>
+  it.effect("count exactly the answered requests of a user", () =>
     Effect.gen(function* () {
       const caller = yield* newCaller()
       const { token } = caller
@@ -429,7 +429,7 @@ layer(server({ PLAN_LIMITS: '{"free":{"projects":1}}', RPC_TOKEN: rpcToken }), {
         15,
       )
       const { breakdown } = yield* asked
-      // Whether the questions are among them depends on when counts are written.
+      // The requests for the breakdown may be included, depending on when counts are written.
       assert.includeMembers([projects, `${path}/breakdown`], Object.keys(breakdown))
     }),
   )

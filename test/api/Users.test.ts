@@ -3,8 +3,8 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Jwt from "../../src/core/identity/Jwt.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { bodyOf, failureOf, send } from "../fixtures/Http.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 import { environment, newUser, tokenFor } from "../TestApp.ts"
 
 const path = "/api/v1/app/users/me"
@@ -18,7 +18,7 @@ interface User {
 }
 
 layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
-  it.effect("is made on the first request, with exactly the fields of the contract", () =>
+  it.effect("is created by the first request, with exactly the fields of the contract", () =>
     Effect.gen(function* () {
       const id = newUser()
       const token = yield* tokenFor(id, { email: "Ada@Example.com" })
@@ -40,7 +40,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     }),
   )
 
-  it.effect("needs no e-mail, and takes any sub", () =>
+  it.effect("accepts any sub, also without an e-mail address", () =>
     Effect.gen(function* () {
       for (const sub of ["auth0|123", "😀", "a".repeat(255), "../../admin", "' OR 1=1 --", "%00"]) {
         const token = yield* tokenFor(UserId.make(sub))
@@ -51,7 +51,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     }),
   )
 
-  it.effect("refuses a new sub whose e-mail belongs to another", () =>
+  it.effect("refuses a new sub whose e-mail address belongs to another user", () =>
     Effect.gen(function* () {
       yield* send({ path, token: yield* tokenFor(newUser(), { email: "Owned@example.com" }) })
       const token = yield* tokenFor(newUser(), { email: "oWNED@EXAMPLE.com" })
@@ -62,7 +62,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     }),
   )
 
-  it.effect("lets no token share or block the e-mail of another, however it spells it", () =>
+  it.effect("does not let a token take another user's e-mail address, in any spelling", () =>
     Effect.gen(function* () {
       const email = `${newUser()}@example.com`
       for (const claims of [
@@ -89,7 +89,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     }),
   )
 
-  it.effect("changes what PATCH names, clears what is null, and keeps the rest", () =>
+  it.effect("changes the fields in PATCH, clears null fields, and keeps the rest", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const patch = (json: object) => send({ method: "PATCH", path, token, json })
@@ -114,7 +114,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     }),
   )
 
-  it.effect("cannot be given what the server decides", () =>
+  it.effect("ignores fields that the server sets", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const before = (yield* send({ path, token })).json
@@ -177,7 +177,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     )
   }
 
-  it.effect("once closed is a 403 everywhere, with any token", () =>
+  it.effect("answers 403 for a closed account everywhere, with any token", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newCaller()
       const removed = yield* send({ method: "DELETE", path, token })
@@ -201,12 +201,12 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     ["another scheme", "Basic YWRhOmFkYQ==", "missing_token"],
     ["no token", "Bearer", "missing_token"],
     ["two tokens", "Bearer a b", "missing_token"],
-    ["no JWT", "Bearer canary", "invalid_token"],
+    ["a token that is not a JWT", "Bearer canary", "invalid_token"],
     ["a bad signature", `Bearer ${["canary", "canary", "canary"].join(".")}`, "invalid_token"],
     ["a long text", `Bearer ${"a".repeat(8000)}`, "invalid_token"],
   ]
   for (const [what, authorization, reason] of refused) {
-    it.effect(`answers ${what} for a token with 401`, () =>
+    it.effect(`answers 401 to ${what}`, () =>
       Effect.gen(function* () {
         const answer = yield* send({ path, headers: { authorization } })
         assert.strictEqual(answer.status, 401)
@@ -216,7 +216,7 @@ layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
     )
   }
 
-  it.effect("takes the scheme in any case", () =>
+  it.effect("accepts the scheme in any letter case", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const scheme of ["bearer", "BEARER", "Bearer "]) {

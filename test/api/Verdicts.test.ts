@@ -3,11 +3,11 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { server } from "../fixtures/Callers.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { send } from "../fixtures/Http.ts"
-import { newOwner, tokenOf } from "../fixtures/Owners.ts"
-import { rpcToken } from "../fixtures/Rpc.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { send } from "../fixtures/http/Http.ts"
+import { newOwner, tokenOf } from "../fixtures/http/Owners.ts"
+import { rpcToken } from "../fixtures/http/Rpc.ts"
 import { bodyFor, callers, type Ids, owned, type Verdict, verdicts } from "../Verdicts.ts"
 
 interface Operation {
@@ -35,7 +35,7 @@ const rowOf = (operation: Operation): Verdict => {
 }
 
 describe("test/Verdicts.ts", () => {
-  it("has one row for every operation of the contract, and no other", () => {
+  it("has exactly one row per operation of the contract", () => {
     assert.deepStrictEqual(
       Object.keys(verdicts).toSorted(),
       operations.map(({ id }) => id).toSorted(),
@@ -52,10 +52,10 @@ const call = ({ id, method, path }: Operation, ids: Ids, token: string | undefin
   })
 
 layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
-  "every caller gets its verdict",
+  "The permissions of REST",
   (it) => {
     for (const operation of operations) {
-      it.effect(`from ${operation.method} ${operation.path}`, () =>
+      it.effect(`are those of test/Verdicts.ts for ${operation.method} ${operation.path}`, () =>
         Effect.gen(function* () {
           const found: Record<string, number> = {}
           for (const caller of callers) {
@@ -71,7 +71,7 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
     for (const operation of operations) {
       const name = ownedIn(operation.path)
       if (name === undefined) continue
-      it.effect(`${operation.id} shows nothing of what belongs to others`, () =>
+      it.effect(`hide resources of other users in ${operation.id}`, () =>
         Effect.gen(function* () {
           const { ids, owner } = yield* newOwner
           const missing = { ...ids, [name]: SecureRandom.uuidV7Unsafe() }
@@ -86,7 +86,7 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
     }
 
     for (const operation of operations.filter(({ path }) => path.includes("/admin/"))) {
-      it.effect(`${operation.id} tells a user nothing of whom it speaks of`, () =>
+      it.effect(`hide from users whether the target of ${operation.id} exists`, () =>
         Effect.gen(function* () {
           const { ids, owner } = yield* newOwner
           const unknown = SecureRandom.uuidV7Unsafe()
@@ -102,10 +102,10 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
   },
 )
 
-/** The owned resource that a path speaks of. */
+/** Returns the parameter of the owned resource in a path. */
 const ownedIn = (path: string) => Object.keys(owned).find((name) => path.includes(`:${name}`))
 
-/** All of an answer but what differs from one to the next. */
+/** Returns an answer without the parts that differ between equal requests. */
 const shape = ({ headers, status, text }: Answer, id = "") => {
   const varying = /^(?:date|x-request-id|ratelimit|x-ratelimit-(?:reset|remaining))$/
   const rest = Object.entries(headers).filter(([name]) => !varying.test(name))

@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { spawn } from "node:child_process"
 import { Agent, request } from "node:http"
 import { createInterface } from "node:readline"
@@ -10,9 +10,9 @@ import { tokenOf, writer } from "./Seed.ts"
 import { promptOf, thinking } from "./Thinking.ts"
 
 /**
- * The gateway beside the vendor's own SDK, on the same provider: what it adds to a call, beside what any server in
- * between adds; what a chunk of a stream costs, how many go through one process, and whether memory grows with the
- * number of streams.
+ * Compares the gateway with the vendor's own SDK on the same provider: the time it adds to a call,
+ * beside a bare hop; the CPU per streamed chunk; the chunks per second of one process; and whether
+ * memory grows with the number of streams.
  */
 
 const rounds = 5
@@ -70,10 +70,10 @@ const compareCalls = async ({ gateway, hop, sdk }: Contestants & { readonly hop:
   })
   const direct = { call: (prompt: string) => sdk.chat.completions.create(bodyOf(prompt)) }
   const latencies = await alternating([through(gateway), through(hop), direct], rounds, median)
-  const [ours = [], theirs = [], bare = []] = latencies
+  const [ours = [], theirs = [], sdkTimes = []] = latencies
   const added = (times: ReadonlyArray<number>) =>
-    times.map((time, at) => time - (bare[at] ?? Number.NaN))
-  report("ai: call by the SDK, p50", bare, "ms", 2)
+    times.map((time, at) => time - (sdkTimes[at] ?? Number.NaN))
+  report("ai: call by the SDK, p50", sdkTimes, "ms", 2)
   report("ai: added by the gateway, p50", added(ours), "ms", 2)
   report("ai: added by a bare hop, p50", added(theirs), "ms", 2)
   agent.destroy()
@@ -125,9 +125,12 @@ const compareStreams = async ({ gateway, sdk }: Contestants) => {
   agent.destroy()
 }
 
-/** Of `calls` calls, `parallel` at once, what they take beside the thinking, in ms. */
+/**
+ * Returns the median time of `calls` calls, `parallel` at a time, without the model's own time, in
+ * ms.
+ */
 const median = async ({ call }: { readonly call: (prompt: string) => Promise<unknown> }) => {
-  // One iterator for all: each takes the next when it has an answer.
+  // All callers share one iterator: each takes the next item after its answer.
   const waits = Array.from({ length: calls }, (_, at) => thinking[(at * 20) % thinking.length] ?? 0)
   const rest = waits.values()
   const caller = () =>
@@ -140,7 +143,7 @@ const median = async ({ call }: { readonly call: (prompt: string) => Promise<unk
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
 }
 
-/** After so many streams, in tenths. */
+/** Prints the memory after each tenth of the streams. */
 const measureMemory = async (gateway: Server) => {
   const agent = new Agent({ keepAlive: true })
   const sizes = await inTurn(Array.from({ length: 10 }), async () => {
@@ -165,7 +168,7 @@ const bodyOf = (content: string) => ({
 
 const d = 100
 
-/** The number of events, more or less; 1 where it is not a stream. */
+/** Returns the approximate number of events, or 1 if the answer is not a stream. */
 const ask = ({ agent, port, prompt, stream }: Call) =>
   new Promise<number>((resolve, reject) => {
     const body = JSON.stringify({ prompt, model: "gpt-4o", max_tokens: 4096, stream })
@@ -186,7 +189,7 @@ const ask = ({ agent, port, prompt, stream }: Call) =>
         let events = 0
         let end = ""
         incoming.on("data", (chunk: Buffer) => {
-          // The texts have no d, so that `data` alone has one.
+          // The texts contain no d, so that only `data` has one.
           for (const byte of chunk) if (byte === d) events += 1
           end = chunk.toString("latin1").slice(-200)
         })

@@ -1,7 +1,10 @@
 import { LLMock } from "@copilotkit/aimock"
 import { promptOf, thinking } from "./Thinking.ts"
 
-/** Providers by others, in a process of their own: tells its address, and ends with whoever started it. */
+/**
+ * Runs third-party mock providers in their own process: prints their URL, and exits with its
+ * parent.
+ */
 
 const mock = new LLMock({ port: 0, chunkSize: 5, latency: 0, logLevel: "silent" })
 const usage = (completion_tokens: number) => ({

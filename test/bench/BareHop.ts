@@ -1,8 +1,11 @@
-// @effect-diagnostics asyncFunction:off processEnv:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off processEnv:off -- benchmarks are plain async code
 import { createServer, type IncomingMessage } from "node:http"
 import OpenAI from "openai"
 
-/** What a hop costs by itself: node:http around the vendor's SDK. Nobody is known, nothing is checked or kept. */
+/**
+ * The cost of a hop by itself: node:http around the vendor's SDK, without authentication,
+ * validation or storage.
+ */
 
 const sdk = new OpenAI({
   apiKey: "bench",

@@ -1,31 +1,32 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { PgBoss } from "pg-boss"
 
-/** pg-boss by itself, as its documentation has it, on its own driver and with as many connections as ours. */
-export interface Bare {
-  /** Sends jobs, as many at once as are told. */
+/** pg-boss by itself, used as documented, with its own driver and as many connections as ours. */
+export interface BareQueue {
+  /** Sends `count` jobs, `concurrency` at a time. */
   readonly send: (count: number, concurrency: number) => Promise<void>
-  /** Until so many have been done. */
+  /** Works until `count` jobs are done. */
   readonly work: (count: number) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
 /**
- * `single`: ten workers of one job each, which look for the next as soon as they have ended one, so that no job waits
- * for another, as none of ours does. `batches`: one worker, which takes ten and settles them together when the last has ended.
+ * `single`: ten workers of one job each, which fetch the next job immediately after one has ended,
+ * so that no job waits for another, as in ours. `batches`: one worker, which fetches ten and
+ * settles them together after the last.
  */
-export type Way = "single" | "batches"
+export type WorkMode = "single" | "batches"
 
 const queue = "bench"
 
-export const startBare = async (connectionString: string, way: Way): Promise<Bare> => {
+export const startBare = async (connectionString: string, mode: WorkMode): Promise<BareQueue> => {
   const boss = new PgBoss({ connectionString, max: 10, useListenNotify: true, schedule: false })
   boss.on("error", (error) => process.stderr.write(`${error.message}\n`))
   await boss.start()
   await boss.createQueue(queue, { notify: true, heartbeatSeconds: 10, retryLimit: 2 })
 
   const send = async (count: number, concurrency: number) => {
-    // One iterator for all: each sender takes the next when it has sent.
+    // All senders share one iterator: each takes the next item after sending.
     const numbers = Array.from({ length: count }, (_, n) => n).values()
     const sender = () => Array.fromAsync(numbers, (n) => boss.send(queue, { n }))
     await Promise.all(Array.from({ length: concurrency }, sender))
@@ -57,7 +58,7 @@ export const startBare = async (connectionString: string, way: Way): Promise<Bar
       left -= jobs
       if (left <= 0) all.resolve()
     }
-    await (way === "single" ? single(done) : batches(done))
+    await (mode === "single" ? single(done) : batches(done))
     await all.promise
     await boss.offWork(queue)
   }

@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { Effect } from "effect"
 import postgres from "postgres"
-import { type PostgresServer, startPostgres } from "../PostgresServer.ts"
+import { type PostgresServer, startPostgres } from "../fixtures/servers/PostgresServer.ts"
 import { measureHostileBodies } from "./HostileBodies.ts"
 import { measureLargeBody } from "./LargeBody.ts"
 import { ask, load, textOf } from "./Load.ts"
@@ -20,9 +20,10 @@ import { alternating, inTurn } from "./Rounds.ts"
 import { reader, secret, seed, tokenOf, writer } from "./Seed.ts"
 
 /**
- * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written Fastify server that
- * does the same work, in alternating rounds, on SQLite and PostgreSQL; start and memory of the built server; then
- * hostile bodies, jobs, the AI gateway and RPC. `npm run bench -- bodies`, `-- jobs`, `-- ai`, `-- rpc`: those alone. Linux.
+ * `npm run bench [-- rounds requests]`: CPU per request of the built server and of a hand-written
+ * Fastify server that does the same work, in alternating rounds, on SQLite and PostgreSQL; start
+ * and memory of the built server; then hostile bodies, jobs, the AI gateway and RPC. `npm run bench
+ * -- bodies`, `-- jobs`, `-- ai` and `-- rpc` run only these. Linux.
  */
 
 const words = process.argv.slice(2)
@@ -89,7 +90,7 @@ const onSqlite = async (database: string, measure: typeof measureHostileBodies) 
   )
 }
 
-/** On databases of its own, of this name. */
+/** Runs on new databases of this name. */
 const onBoth = async (server: PostgresServer, database: string, measure: typeof measureRpc) => {
   const sql = postgres(server.url("postgres"), { max: 1 })
   await sql.unsafe(`CREATE DATABASE ${database}`)
@@ -144,10 +145,10 @@ const compare = async (database: string, create: (name: string) => Promise<strin
   }
 }
 
-/** What cannot be the same in two answers. */
+/** Headers that differ between any two answers. */
 const fresh = /^(?:x-request-id|x-ratelimit-reset|date|etag)$/
 
-/** Status, headers and body of both, or a comparison would mean nothing. */
+/** Fails unless both answer with the same status, headers and body, which makes them comparable. */
 const sameAnswers = async (ours: Server, theirs: Server, text: string) => {
   const answers = await Promise.all([ours, theirs].map(({ port }) => ask({ port, text })))
   const [a, b] = answers.map(({ status, headers, body: sent }) =>
@@ -159,14 +160,14 @@ const sameAnswers = async (ours: Server, theirs: Server, text: string) => {
           .map(([name, value]) => `${name}: ${value.replace("; charset=utf-8", "")}`)
           .filter((field) => !field.startsWith("content-length"))
           .toSorted(),
-        // Ids and times of what was just made are each server's own.
+        // Each server generates its own ids and times.
         body: status === 201 ? Object.keys(JSON.parse(sent) as object) : sent,
       },
       null,
       1,
     ),
   )
-  if (a !== b) throw new Error(`the servers do not answer alike:\n${a}\n${b}`)
+  if (a !== b) throw new Error(`the servers' answers differ:\n${a}\n${b}`)
 }
 
 const alternate = async (
@@ -188,7 +189,7 @@ const alternate = async (
   report(`${database} ${name} ratio`, ratios, "", 3)
 }
 
-/** With the list, on the database of the comparison. */
+/** Measures the list request on the database of the comparison. */
 const measureProcesses = async (DATABASE_URL: string) => {
   const [list] = works
   if (list === undefined) return
@@ -206,7 +207,7 @@ const measureProcesses = async (DATABASE_URL: string) => {
 const measureStart = async () => {
   const database = join(directory, "start.db")
   await seed(`sqlite:${database}`)
-  // The first, which does not count, fills the compile cache.
+  // The first start is discarded: it fills the compile cache.
   const [starts = []] = await alternating([`sqlite:${database}`], 10, async (url) => {
     const server = await plinth(url)
     const seen = { time: server.started, memory: server.memory().now }
@@ -226,7 +227,7 @@ const measureStart = async () => {
   )
 }
 
-/** What of a start is Node's own on this machine. */
+/** Node's own share of a start on this machine. */
 const nodeAlone = () =>
   Array.from({ length: 10 }, () => {
     const begun = performance.now()

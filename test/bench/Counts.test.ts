@@ -4,8 +4,9 @@ import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 
 /**
- * Other than times, these are the same on every machine of one Node: a request that costs more than what is recorded
- * has become slower. Whoever makes one cheaper, or has a reason, writes the new figures into `recorded.json`.
+ * Unlike times, these counts are the same on every machine with the same Node: a request that
+ * exceeds its record has become slower. If you make one cheaper, or have a reason for a higher
+ * cost, update `recorded.json`.
  */
 
 type Counts = Readonly<
@@ -16,7 +17,7 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
 const recorded = JSON.parse(readFileSync(here("recorded.json"), "utf8")) as Counts
 
-/** What one Node allocates, another may not. */
+/** Node versions allocate differently. */
 const measured = process.versions.node.startsWith("24.")
 
 const count = () => {
@@ -30,7 +31,7 @@ const count = () => {
 }
 
 test.runIf(measured)(
-  "a request costs no more steps and heap than is recorded",
+  "a request needs no more steps and heap than recorded",
   () => {
     const counted = count()
     for (const work of ["list", "create", "rpcList"] as const) {
@@ -40,7 +41,7 @@ test.runIf(measured)(
       )
     }
     expect(counted.list.steps).toBeLessThanOrEqual(75)
-    // The same list, over RPC.
+    // The same list as over REST.
     expect(counted.rpcList.bytes).toBeLessThan(counted.list.bytes)
   },
   60_000,

@@ -7,18 +7,18 @@ import * as Migrations from "../../src/core/sql/Migrations.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { StepCounter } from "../fixtures/StepCounter.ts"
+import { StepCounter } from "../fixtures/data/StepCounter.ts"
 import { callOf, load, type Request, textOf } from "./Load.ts"
 
 /**
- * What one request costs, exactly: steps that fibers take, and bytes of heap. Run with `--expose-gc
- * --min-semi-space-size=256 --max-semi-space-size=256`, so that nothing is collected while counting. Prints one line
- * `counts {…}` among the log lines, which are part of the cost.
+ * The exact cost of one request: steps of its fibers, and bytes of heap. Run with `--expose-gc
+ * --min-semi-space-size=256 --max-semi-space-size=256`, so that nothing is collected while
+ * counting. Prints one line `counts {…}` among the log lines, which are part of the cost.
  */
 
 const counter = new StepCounter()
 const rounds = 200
-/** The first batches still change while the code is compiled. */
+/** The first batches vary while the code is being compiled. */
 const warmUp = 3000
 const batches = 7
 
@@ -43,7 +43,7 @@ const application = Doors.layer.pipe(
   Layer.provide(Settings.layerFrom(environment)),
 )
 
-/** The steps of awaiting a promise, and of all that happens meanwhile. */
+/** Counts the steps of awaiting a promise, including everything that runs meanwhile. */
 const awaited = Effect.fnUntraced(function* (work: () => Promise<unknown>) {
   const before = counter.steps
   yield* Effect.promise(work)
@@ -61,12 +61,12 @@ const program = Effect.gen(function* () {
   const body = JSON.stringify({ name: "A project", description: "Of the bench" })
   const create = { port, text: textOf("POST", path, { token, body }), status: 201 }
 
-  /** The client is no fiber: what awaiting it costs is counted with a promise of nothing, and taken off. */
+  /** The client is no fiber: awaiting it is measured with an empty promise and subtracted. */
   const measure = Effect.fnUntraced(function* (request: Request) {
     const send = (count: number) => awaited(() => load(request, count, 1))
     yield* send(warmUp)
     const idle = yield* awaited(() => Promise.resolve())
-    // The least: now and then one asks the database for the user anew.
+    // Takes the minimum: some requests read the user from the database again.
     const steps = yield* Effect.forEach(Array.from({ length: 20 }), () => send(1))
     const bytes: Array<number> = []
     for (let n = 0; n < batches; n += 1) {

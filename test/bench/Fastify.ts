@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off globalDate:off globalTimers:off -- what Effect is measured against
+// @effect-diagnostics asyncFunction:off globalDate:off globalTimers:off -- the baseline is plain async code
 import { createHmac, createSecretKey, randomUUIDv7, timingSafeEqual } from "node:crypto"
 import { fastify, type FastifyReply, type FastifyRequest } from "fastify"
 import { AccessLog, Counters } from "./FastifyTelemetry.ts"
@@ -6,9 +6,9 @@ import { FastifyLimit } from "./FastifyLimit.ts"
 import { openStore, type User } from "./FastifyStore.ts"
 
 /**
- * What Plinth is measured against: the same list and create, written by hand for Fastify without a layer too many.
- * Where two ways were equally natural, the faster one is here. `FASTIFY_USER_CACHE_MS=0` asks the database for the user
- * at every request.
+ * The baseline for Plinth: the same list and create, hand-written for Fastify with no unnecessary
+ * layer. Between two equally natural solutions, it uses the faster one. `FASTIFY_USER_CACHE_MS=0`
+ * reads the user on every request.
  */
 
 interface Settings {
@@ -26,7 +26,7 @@ declare module "fastify" {
   }
 }
 
-// A server of its own, that has no Settings.
+// A separate server without Settings.
 const settings = process.env as NodeJS.ProcessEnv & Settings
 const counters = new Counters()
 const store = await openStore(settings.DATABASE_URL, counters)
@@ -57,7 +57,7 @@ const decode = (part: string): Record<string, unknown> | undefined => {
 
 const isTime = (value: unknown): value is number => typeof value === "number" && value >= 0
 
-/** The rules of Plinth's `Tokens.verify` for its own issuer. */
+/** Applies the rules of Plinth's `Tokens.verify` for its own issuer. */
 const verify = (authorization: string | undefined) => {
   const token =
     authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1]
@@ -90,7 +90,7 @@ const refuse = (reply: FastifyReply, status: number, code: string, message: stri
   return false
 }
 
-/** Whether the request may go on; when not, it has been answered. */
+/** Returns whether the request may continue; if not, it has been answered. */
 const authenticate = async (request: FastifyRequest, reply: FastifyReply) => {
   const identity = verify(request.headers.authorization)
   if (identity === undefined) {
@@ -170,7 +170,7 @@ app.addHook("onRequest", (request, reply, done) => {
   counters.started(request.method, endpoint(request))
   reply.headers(headers)
   reply.header("x-request-id", request.id)
-  // Synchronous when the user is known: a hook that is a promise costs a turn of the queue.
+  // Synchronous when the user is cached: an asynchronous hook costs a microtask turn.
   const identity = lifetime > 0 ? verify(request.headers.authorization) : undefined
   const known = identity && users.get(identity.sub)
   if (identity && known && Date.now() - known.read_at < lifetime) {

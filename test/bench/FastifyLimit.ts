@@ -3,7 +3,7 @@ interface Window {
   closes_at: number
 }
 
-/** The limit of each caller and route, with its headers, as Plinth has it in memory. */
+/** Plinth's in-memory limit per caller and route, with its headers. */
 export class FastifyLimit {
   private readonly windows = new Map<string, Window>()
   private readonly limit: number

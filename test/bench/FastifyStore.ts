@@ -1,9 +1,9 @@
-// @effect-diagnostics asyncFunction:off globalDate:off globalTimers:off -- what Effect is measured against
+// @effect-diagnostics asyncFunction:off globalDate:off globalTimers:off -- the baseline is plain async code
 import { DatabaseSync } from "node:sqlite"
 import postgres from "postgres"
 import type { Counters } from "./FastifyTelemetry.ts"
 
-/** The statements of Plinth's list, create and user look-up, over node:sqlite and postgres.js. */
+/** Plinth's statements for list, create and user look-up, on node:sqlite and postgres.js. */
 
 export interface User {
   readonly id: string
@@ -67,7 +67,7 @@ const sqlite = (filename: string, counters: Counters): Store => {
   const insertion = database.prepare(
     `INSERT INTO projects (${columns}) VALUES (?, ?, ?, ?, ?, ?) RETURNING ${columns}`,
   )
-  // Arrays, of which objects are made below, take half the time of node:sqlite's objects.
+  // Reading arrays and building objects below takes half the time of node:sqlite's objects.
   page.setReturnArrays(true)
   return {
     synchronous: true,
@@ -116,7 +116,7 @@ const postgresql = async (url: string, counters: Counters): Promise<Store> => {
     max: 10,
     connection: { TimeZone: "UTC" },
     types: {
-      // Text to text: a Date in between would cost more than the rest of the row.
+      // Converts text to text: a Date in between would cost more than the rest of the row.
       timestamp: {
         to: 1184,
         from: [1184],

@@ -1,7 +1,7 @@
-// @effect-diagnostics asyncFunction:off globalDate:off globalTimers:off -- what Effect is measured against
+// @effect-diagnostics asyncFunction:off globalDate:off globalTimers:off -- the baseline is plain async code
 import type { FastifyRequest } from "fastify"
 
-/** Counters and histograms in plain arrays, as a service without a metrics library would keep them. */
+/** Counters and histograms in plain arrays, as in a service without a metrics library. */
 
 const httpBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const databaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
@@ -43,7 +43,7 @@ export class Counters {
     observe(this.requestTimes, key, httpBuckets, seconds)
   }
 
-  /** `subject` is operation and table. */
+  /** `subject` is the operation and the table. */
   query(subject: string, started: number) {
     observe(this.queries, subject, databaseBuckets, (performance.now() - started) / 1000)
   }

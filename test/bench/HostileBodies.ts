@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { callOf, load, type Request, textOf } from "./Load.ts"
 import type { Server } from "./Processes.ts"
 import { inTurn } from "./Rounds.ts"
@@ -8,7 +8,7 @@ const rpcToken = "a-token-of-the-bench-0123456789-abcdef"
 const size = 1_000_000
 const requests = 40
 
-/** A part over and over, up to 1 MB. */
+/** Repeats a part up to 1 MB. */
 const filled = (start: string, part: (n: number) => string, end: string) => {
   const parts: Array<string> = []
   for (let left = size - start.length - end.length; left > 0; left -= parts.at(-1)?.length ?? 0) {
@@ -21,7 +21,7 @@ const ai = "/api/v1/app/ai/completions"
 const projects = "/api/v1/app/projects"
 const text = "a".repeat(size - 20_000)
 
-/** What it is, where it goes, the body and the status of the answer. */
+/** Name, path, body and expected status. */
 const bodies = [
   ["340,000 wrong items", ai, filled('{"messages":[', () => "1", "]}"), 400],
   ["60,000 wrong items", ai, filled('{"messages":[', () => '"aaaaaaaaaaaaaa"', "]}"), 422],
@@ -60,8 +60,9 @@ const bodies = [
 ] as const
 
 /**
- * How long a hostile body of 1 MB blocks the one thread of a server, as a multiple of `JSON.parse` of that body: its CPU,
- * without what receiving 1 MB of blanks takes, which is done in many turns of the loop.
+ * Prints how long a hostile body of 1 MB blocks the server's thread, as a multiple of `JSON.parse`
+ * of that body. Subtracts the CPU time for receiving 1 MB of blanks, which is spread over many
+ * turns of the event loop.
  */
 export const measureHostileBodies = async (
   start: (env: Readonly<Record<string, string>>) => Promise<Server>,
@@ -83,7 +84,7 @@ export const measureHostileBodies = async (
           : textOf("POST", path, { token, body }),
       status,
     }
-    server.forget()
+    server.resetPeak()
     const memory = server.memory().now
     const used = (await cpuMillis(server, request)) - receiving
     const grown = server.memory().peak - memory

@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { resolve } from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout } from "node:timers/promises"
@@ -9,18 +9,18 @@ import { handler } from "../../src/core/jobs/Execution.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import * as JobRunner from "../../src/core/jobs/Runner.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
-import { faultJobs } from "../fixtures/FaultJobs.ts"
-import { jobProcess } from "../fixtures/JobProcess.ts"
-import type { PostgresServer } from "../PostgresServer.ts"
-import { startBare, type Way } from "./BarePgBoss.ts"
+import { faultJobs } from "../fixtures/processes/FaultJobs.ts"
+import { jobProcess } from "../fixtures/processes/JobProcess.ts"
+import type { PostgresServer } from "../fixtures/servers/PostgresServer.ts"
+import { startBare, type WorkMode } from "./BarePgBoss.ts"
 import { cpuOf } from "./Processes.ts"
 import { report } from "./Report.ts"
 import { alternating, inTurn } from "./Rounds.ts"
 import { secret } from "./Seed.ts"
 
 /**
- * Jobs on PostgreSQL: how many are enqueued and run in a second, beside bare pg-boss in alternating rounds; how long one
- * waits for its begin when there is little to do; and what a worker costs that has nothing to do.
+ * Measures jobs on PostgreSQL: jobs enqueued and run per second, beside bare pg-boss in alternating
+ * rounds; the wait before a job starts under low load; and the cost of an idle worker.
  */
 
 const rounds = 3
@@ -82,16 +82,16 @@ const ratesOf = (begun: number, enqueued: number, ended: number): Rates => ({
   both: (jobs / (ended - begun)) * 1000,
 })
 
-const bareRound = async (url: string, way: Way) => {
-  const bare = await startBare(url, way)
+const bareRound = async (url: string, mode: WorkMode) => {
+  const pgBoss = await startBare(url, mode)
   try {
     const begun = performance.now()
-    await bare.send(jobs, senders)
+    await pgBoss.send(jobs, senders)
     const enqueued = performance.now()
-    await bare.work(jobs)
+    await pgBoss.work(jobs)
     return ratesOf(begun, enqueued, performance.now())
   } finally {
-    await bare.stop()
+    await pgBoss.stop()
   }
 }
 
@@ -128,7 +128,9 @@ const ourRound = (url: string, type: typeof Ten | typeof Many) =>
     return ratesOf(begun, enqueued, performance.now())
   }).pipe(Effect.scoped, Effect.provide(ours(url, type === Ten ? 10 : 32)), Effect.runPromise)
 
-/** From the end of the call that committed it to the begin of its handler, of 20 a second. */
+/**
+ * Measures the time from the commit of a job to the start of its handler, at 20 jobs per second.
+ */
 const measurePickUp = (url: string) =>
   Effect.gen(function* () {
     const queue = yield* JobQueue
@@ -154,21 +156,25 @@ const idleSeconds = 20
 
 const measureIdle = async (DATABASE_URL: string, admin: postgres.Sql) => {
   const kinds = faultJobs.map(({ identifier }) => identifier)
-  const child = spawn(process.execPath, [resolve("test/fixtures/FaultWorker.ts"), ...kinds], {
-    env: { DATABASE_URL, SECRET_KEY: secret },
-    stdio: ["ignore", "pipe", "inherit"],
-  })
+  const child = spawn(
+    process.execPath,
+    [resolve("test/fixtures/processes/FaultWorker.ts"), ...kinds],
+    {
+      env: { DATABASE_URL, SECRET_KEY: secret },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  )
   try {
-    // It tells that it is ready.
+    // Waits for the ready event.
     for await (const _ of createInterface({ input: child.stdout })) break
     await setTimeout(3000)
     const cpu = cpuOf(child.pid)
     const transactions = await transactionsOf(admin)
     await setTimeout(idleSeconds * 1000)
     const used = cpuOf(child.pid) - cpu
-    const made = (await transactionsOf(admin)) - transactions
+    const transactionCount = (await transactionsOf(admin)) - transactions
     report("jobs: idle worker, CPU", [(used / idleSeconds) * 100], "%", 2)
-    report("jobs: idle worker, transactions", [made / idleSeconds], "/s")
+    report("jobs: idle worker, transactions", [transactionCount / idleSeconds], "/s")
   } finally {
     child.kill("SIGKILL")
   }

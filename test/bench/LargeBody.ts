@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { connect } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { load, textOf } from "./Load.ts"
@@ -9,7 +9,7 @@ import { tokenOf, writer } from "./Seed.ts"
 const path = "/api/v1/app/projects"
 const hundredMegabytes = 100_000_000
 
-/** What 100 MB do that nobody wants: the answer, and how the memory of the server grows. */
+/** Prints the answer to an unwanted body of 100 MB, and the growth of the server's memory. */
 export const measureLargeBody = async (start: () => Promise<Server>) => {
   const server = await start()
   const token = tokenOf(writer)
@@ -17,7 +17,7 @@ export const measureLargeBody = async (start: () => Promise<Server>) => {
   const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`
   const framings = [`Content-Length: ${hundredMegabytes}`, "Transfer-Encoding: chunked"]
   await inTurn(framings, async (framing) => {
-    server.forget()
+    server.resetPeak()
     const before = server.memory().now
     const status = await pour(server.port, `${head}${framing}\r\n\r\n`, framing.startsWith("T"))
     const grown = server.memory().peak - before
@@ -26,7 +26,7 @@ export const measureLargeBody = async (start: () => Promise<Server>) => {
   await server.stop()
 }
 
-/** Sends 100 MB as fast as they are taken, whatever the answer; its status line. */
+/** Sends 100 MB as fast as the server reads, ignoring the answer; returns its status line. */
 const pour = (port: number, head: string, chunked: boolean) =>
   new Promise<string>((resolve) => {
     const socket = connect({ port, host: "127.0.0.1" })

@@ -1,12 +1,12 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { connect, type Socket } from "node:net"
 
-/** A client so light that it does not stand in the server's way: one request text, counted answers. */
+/** A client cheap enough not to slow down the server: one request text, counted answers. */
 
 export interface Request {
   readonly port: number
   readonly text: string
-  /** What every answer must be. */
+  /** The expected status of every answer. */
   readonly status: number
 }
 
@@ -24,7 +24,7 @@ export const textOf = (
   return `${lines.join("\r\n")}\r\n\r\n${body ?? ""}`
 }
 
-/** A call of a method over RPC. */
+/** Returns an RPC request as text. */
 export const callOf = (token: string, tag: string, payload: object) =>
   textOf("POST", "/rpc", {
     token,
@@ -32,7 +32,9 @@ export const callOf = (token: string, tag: string, payload: object) =>
     type: "application/x-ndjson",
   })
 
-/** Sends the request `count` times over `connections` that are kept open, each waiting for its answer. */
+/**
+ * Sends the request `count` times over `connections` kept-alive connections, one at a time on each.
+ */
 export const load = async (request: Request, count: number, connections = 32) => {
   const state = { left: count }
   await Promise.all(
@@ -40,7 +42,7 @@ export const load = async (request: Request, count: number, connections = 32) =>
   )
 }
 
-/** One answer: status, headers (names in lower case, in their order) and body. */
+/** Sends one request; returns status, headers (names in lower case, in order) and body. */
 export const ask = async (request: Omit<Request, "status">) => {
   let answer = ""
   await pump({ ...request, status: 0 }, { left: 1 }, (text) => (answer = text))

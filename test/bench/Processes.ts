@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -6,17 +6,17 @@ import { connect, createServer } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { textOf } from "./Load.ts"
 
-/** A server in a process of its own. Reads /proc, so Linux only. */
+/** A server in its own process. Reads /proc, so Linux only. */
 export interface Server {
   readonly name: string
   readonly port: number
-  /** Milliseconds from its start to its first answer of any status. */
+  /** Milliseconds from the start to the first answer of any status. */
   readonly started: number
   /** CPU seconds so far. */
   readonly cpu: () => number
-  /** Resident memory in MiB, now and at its highest since `forget`. */
+  /** Resident memory in MiB: current, and the peak since `resetPeak`. */
   readonly memory: () => { readonly now: number; readonly peak: number }
-  readonly forget: () => void
+  readonly resetPeak: () => void
   readonly stop: () => Promise<void>
 }
 
@@ -28,7 +28,7 @@ interface Options {
 
 const ticksPerSecond = 100
 
-/** Its output goes to a file, as it would in production, so that the log is really written. */
+/** Redirects the output to a file, as in production, so that the log is really written. */
 export const start = async ({ name, entry, env }: Options): Promise<Server> => {
   const port = await freePort()
   const output = openSync("/dev/null", "w")
@@ -54,26 +54,26 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
         Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
       return { now: mib("VmRSS"), peak: mib("VmHWM") }
     },
-    forget: () => writeFileSync(`${proc}/clear_refs`, "5"),
+    resetPeak: () => writeFileSync(`${proc}/clear_refs`, "5"),
     stop: async () => {
-      const gone = once(child, "exit")
+      const exited = once(child, "exit")
       child.kill("SIGTERM")
-      const late = await Promise.race([gone.then(() => false), setTimeout(5000, true)])
+      const late = await Promise.race([exited.then(() => false), setTimeout(5000, true)])
       if (late) child.kill("SIGKILL")
-      await gone
+      await exited
       rmSync(errors)
     },
   }
 }
 
-/** CPU seconds of a process so far. */
+/** Returns the CPU seconds of a process so far. */
 export const cpuOf = (pid: number | undefined) => {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
 const answered = async (child: ChildProcess, port: number): Promise<void> => {
-  if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
+  if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}`)
   if (await answers(port)) return
   await setTimeout(1)
   await answered(child, port)

@@ -1,4 +1,4 @@
-/** The median of what was measured, and its range. */
+/** Prints the median and the range of the values. */
 export const report = (name: string, values: ReadonlyArray<number>, unit: string, digits = 1) => {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (index: number) => (sorted[index] ?? Number.NaN).toFixed(digits)

@@ -1,10 +1,13 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 
-/** One after the other: nothing else is done while one thing is measured. */
+/** Runs one item at a time, so that measurements do not overlap. */
 export const inTurn = <A, B>(items: Iterable<A>, run: (item: A) => Promise<B>) =>
   Array.fromAsync(items, run)
 
-/** What each contestant made of each round, all of them in every round, after one round that warms up and does not count. */
+/**
+ * Returns the results of each contestant: all run in every round, after a warm-up round that is
+ * discarded.
+ */
 export const alternating = async <A, B>(
   contestants: ReadonlyArray<A>,
   rounds: number,

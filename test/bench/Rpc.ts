@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { spawn } from "node:child_process"
 import { Agent, request } from "node:http"
 import { createInterface } from "node:readline"
@@ -9,8 +9,8 @@ import { alternating, inTurn } from "./Rounds.ts"
 import { reader, tokenOf, writer } from "./Seed.ts"
 
 /**
- * The same method by REST and by RPC, of one server in one run: what a call costs it, and how long one waits for it.
- * Then whether its memory grows with the items of streams.
+ * Compares the same method over REST and RPC on one server in one run: CPU and latency per call.
+ * Then prints whether its memory grows with the items of streams.
  */
 
 const rpcToken = "a-token-of-the-bench-0123456789-abcdef"
@@ -101,7 +101,7 @@ const compare = async (name: string, server: Server, doors: ReadonlyArray<Door>)
   report(`${name} RPC / REST, time`, ratios("time"), "", 3)
 }
 
-/** After each tenth of them. */
+/** Prints the memory after each tenth of the streams. */
 const measureStreams = async (database: string, { memory, port }: Server) => {
   const agent = new Agent({ keepAlive: true })
   const counts: Array<number> = []
@@ -119,10 +119,10 @@ const measureStreams = async (database: string, { memory, port }: Server) => {
   )
 }
 
-/** How many a stream has. */
+/** Returns the number of items in a stream. */
 const itemsOf = (agent: Agent, port: number) =>
   new Promise<number>((resolve, reject) => {
-    const asked = {
+    const payload = {
       user_id: reader,
       model: "gpt-4o",
       messages: [{ role: "user", content: "long" }],
@@ -144,5 +144,5 @@ const itemsOf = (agent: Agent, port: number) =>
       },
     )
     call.on("error", reject)
-    call.end(JSON.stringify({ _tag: "Request", id: "1", tag: "ai.stream", payload: asked }))
+    call.end(JSON.stringify({ _tag: "Request", id: "1", tag: "ai.stream", payload }))
   })

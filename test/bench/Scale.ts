@@ -1,7 +1,7 @@
-// @effect-diagnostics asyncFunction:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { Effect, Layer } from "effect"
 import { Redis } from "ioredis"
-import { RedisServer } from "../RedisServer.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 import { load, type Request } from "./Load.ts"
 import type { Server } from "./Processes.ts"
 import { inTurn } from "./Rounds.ts"
@@ -12,8 +12,8 @@ const rounds = 5
 const requests = 6000
 
 /**
- * What Redis costs a request, and what a second process brings: requests per second, CPU of the servers per request,
- * and round trips to Redis for each.
+ * Measures the cost of Redis per request and the gain of a second process: requests per second, CPU
+ * of the servers per request, and round trips to Redis per request.
  */
 export const measureScale = (start: Start, request: Omit<Request, "port">) =>
   Effect.gen(function* () {
@@ -61,6 +61,6 @@ const measured = async (
 const total = (servers: ReadonlyArray<Server>) =>
   servers.reduce((sum, server) => sum + server.cpu(), 0)
 
-/** Scripts that were sent; what they run in Redis is no round trip. */
+/** Counts scripts that were sent; commands inside a script are no round trips. */
 const scripts = async (redis: Redis) =>
   Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0)

@@ -1,10 +1,10 @@
-// @effect-diagnostics asyncFunction:off globalDate:off -- what measures Effect is not written in it
+// @effect-diagnostics asyncFunction:off globalDate:off -- benchmarks are plain async code
 import { execFileSync } from "node:child_process"
 import { createHmac } from "node:crypto"
 import { DatabaseSync } from "node:sqlite"
 import postgres from "postgres"
 
-/** The same rows for both servers: one who reads, with 20 projects, and one who creates. */
+/** The same rows for both servers: a user who reads, with 20 projects, and a user who creates. */
 
 export const secret = "a-key-of-the-bench-0123456789-abcdefghij"
 const time = "2026-01-01T00:00:00.000Z"
@@ -12,7 +12,7 @@ const issuedAt = Math.floor(Date.parse(time) / 1000)
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
-/** A token of our own issuer whose login is in the database already. */
+/** Returns a token of our own issuer whose login is already recorded. */
 export const tokenOf = (sub: string) => {
   const header = encode({ alg: "HS256", typ: "JWT" })
   const claims = {

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Latch } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { AuditRepo } from "../../src/business/AuditRepo.ts"
-import { Cleanup } from "../../src/business/Cleanup.ts"
-import { Exports } from "../../src/business/Exports.ts"
+import { AuditRepo } from "../../src/business/audit/AuditRepo.ts"
+import { Cleanup } from "../../src/business/privacy/Cleanup.ts"
+import { Exports } from "../../src/business/privacy/Exports.ts"
 import {
   closedAccounts,
   exportedTables,
@@ -11,16 +11,16 @@ import {
   tables,
 } from "../../src/business/PersonalData.ts"
 import { personalColumns, type PersonalTable } from "../../src/business/PersonalTable.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import { AuditLogId } from "../../src/domain/AuditLog.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
-import { ExportUserData } from "../../src/domain/Job.ts"
+import { ExportUserData } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { seed } from "../fixtures/Canaries.ts"
-import { type Column, columns, contents, foreignKeys } from "../fixtures/Schema.ts"
+import { seed } from "../fixtures/data/Canaries.ts"
+import { type Column, columns, contents, foreignKeys } from "../fixtures/data/Schema.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 
@@ -36,7 +36,7 @@ const columnsOf = (table: PersonalTable): ReadonlyArray<string> => [
 const here = tables.filter(([, table]) => !("only" in table) || table.only === dialect())
 const known = new Map(here.map(([name, table]) => [name, columnsOf(table)]))
 
-/** What the table and a schema do not agree on, with what to do. */
+/** The differences between the table and a schema, each with its remedy. */
 const disagreements = (schema: ReadonlyArray<Column>) => {
   const inSchema = new Set(schema.map(({ column, table }) => `${table}.${column}`))
   const missing = schema.flatMap(({ column, table }) => {
@@ -51,18 +51,18 @@ const disagreements = (schema: ReadonlyArray<Column>) => {
   const superfluous = [...known].flatMap(([table, columns]) =>
     columns
       .filter((column) => !inSchema.has(`${table}.${column}`))
-      .map((column) => `${table}.${column}: it is not in the database, take it out of ${file}`),
+      .map((column) => `${table}.${column}: it is not in the database, remove it from ${file}`),
   )
   return [...new Set([...missing, ...superfluous])].toSorted()
 }
 
-const close = Effect.fnUntraced(function* (id: UserId) {
+const closeAccount = Effect.fnUntraced(function* (id: UserId) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`UPDATE users SET is_active = ${false}, closed_at = ${yield* ago("721 hours")} WHERE id = ${id}`
 })
 
 layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalData", (it) => {
-  it.effect("has a place for every column of the schema, and for no other", () =>
+  it.effect("lists every column of the schema and no other", () =>
     Effect.gen(function* () {
       const schema = yield* columns
       assert.deepStrictEqual(disagreements(schema), [])
@@ -84,7 +84,7 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
-  it.effect("names a column or a table that has no place, and says what to add", () =>
+  it.effect("reports a column or table that is not listed, with what to add", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`ALTER TABLE projects ADD COLUMN client_email TEXT`
@@ -97,12 +97,12 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
       yield* sql`ALTER TABLE projects DROP COLUMN client_email`
       const without = (yield* columns).filter(({ column }) => column !== "avatar_url")
       assert.deepStrictEqual(disagreements(without), [
-        `users.avatar_url: it is not in the database, take it out of ${file}`,
+        `users.avatar_url: it is not in the database, remove it from ${file}`,
       ])
     }),
   )
 
-  it.effect("knows ids by their foreign keys, and tables after those that they refer to", () =>
+  it.effect("lists the foreign keys of users as their ids, and parents before their children", () =>
     Effect.gen(function* () {
       const order = tables.map(([name]) => name)
       const keys = yield* foreignKeys
@@ -117,7 +117,7 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
-  it.effect("has every id of a user, so that relinking leaves the old one nowhere", () =>
+  it.effect("lists every id of a user, so that relinking leaves the old id nowhere", () =>
     Effect.gen(function* () {
       const { ids } = yield* seed
       const { relink } = yield* Users
@@ -125,13 +125,13 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
       const before = (yield* contents).placesOf(ids.A)
       yield* relink(ids.A, to)
       const { placesOf } = yield* contents
-      // The record of the relinking itself.
+      // The audit row of the relinking itself.
       assert.deepStrictEqual(placesOf(ids.A), ["audit_logs.details"])
       assert.includeMembers(placesOf(to), before)
     }),
   )
 
-  it.effect("leaves a unique key to the job that has it already", () =>
+  it.effect("does not overwrite the unique key of a job that the new id already has", () =>
     Effect.gen(function* () {
       const { enqueue, forget, get, list, relink } = yield* JobQueue
       const [from, to] = [newUser(), newUser()]
@@ -145,7 +145,7 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
-  it.effect("has all that is exported, to the user whose it is alone", () =>
+  it.effect("exports all of a user's data, to that user alone", () =>
     Effect.gen(function* () {
       const { canaries, ids } = yield* seed
       const { get, make } = yield* Exports
@@ -165,71 +165,69 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
-  it.effect(
-    "gives the address of an action to the admin who acted as a user, not to the user",
-    () =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const { insert } = yield* AuditRepo
-        const users = yield* Users
-        const { get, make } = yield* Exports
-        const [user, admin] = [newUser(), newUser()]
-        for (const id of [user, admin]) {
-          yield* users.create({ id, email: null, full_name: null, role: "user" })
-        }
-        yield* insert({
-          id: AuditLogId.make(newUser()),
-          actor_id: user,
-          actor_email: "user@example.com",
-          actor_role: "user",
-          impersonator_id: admin,
-          action: "user.updated",
-          description: "Name changed",
-          resource_type: "User",
-          resource_id: user,
-          details: {},
-          ip_address: "192.0.2.1",
-          request_id: null,
-          created_at: yield* now,
-        })
-        yield* make(user)
-        yield* make(admin)
-        assert.include(yield* get(user), "user@example.com")
-        assert.notInclude(yield* get(user), "192.0.2.1")
-        assert.include(yield* get(admin), "192.0.2.1")
-        assert.notInclude(yield* get(admin), "user@example.com")
+  it.effect("exports the IP address of an impersonated action to the admin, not to the user", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { insert } = yield* AuditRepo
+      const users = yield* Users
+      const { get, make } = yield* Exports
+      const [user, admin] = [newUser(), newUser()]
+      for (const id of [user, admin]) {
+        yield* users.create({ id, email: null, full_name: null, role: "user" })
+      }
+      yield* insert({
+        id: AuditLogId.make(newUser()),
+        actor_id: user,
+        actor_email: "user@example.com",
+        actor_role: "user",
+        impersonator_id: admin,
+        action: "user.updated",
+        description: "Name changed",
+        resource_type: "User",
+        resource_id: user,
+        details: {},
+        ip_address: "192.0.2.1",
+        request_id: null,
+        created_at: yield* now,
+      })
+      yield* make(user)
+      yield* make(admin)
+      assert.include(yield* get(user), "user@example.com")
+      assert.notInclude(yield* get(user), "192.0.2.1")
+      assert.include(yield* get(admin), "192.0.2.1")
+      assert.notInclude(yield* get(admin), "user@example.com")
 
-        const kept = sql`SELECT actor_email, ip_address FROM audit_logs WHERE impersonator_id = ${admin}`
-        yield* close(user)
-        yield* (yield* Cleanup).run
-        assert.deepStrictEqual(yield* kept, [{ actor_email: null, ip_address: "192.0.2.1" }])
-        yield* close(admin)
-        yield* (yield* Cleanup).run
-        assert.deepStrictEqual(yield* kept, [{ actor_email: null, ip_address: null }])
-      }),
+      const auditRow = sql`SELECT actor_email, ip_address FROM audit_logs WHERE impersonator_id = ${admin}`
+      yield* closeAccount(user)
+      yield* (yield* Cleanup).run
+      assert.deepStrictEqual(yield* auditRow, [{ actor_email: null, ip_address: "192.0.2.1" }])
+      yield* closeAccount(admin)
+      yield* (yield* Cleanup).run
+      assert.deepStrictEqual(yield* auditRow, [{ actor_email: null, ip_address: null }])
+    }),
   )
 
-  it.effect("has all that goes with a closed account, and what stays", () =>
+  it.effect("erases all personal data of a closed account, and no more", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { canaries, ids } = yield* seed
       const { run } = yield* Cleanup
       const before = yield* contents
       for (const text of canaries.A) assert.isNotEmpty(before.placesOf(text), text)
-      yield* close(ids.A)
+      yield* closeAccount(ids.A)
       assert.deepInclude(yield* run, { closed_accounts: 1 })
 
       const { placesOf } = yield* contents
       for (const text of canaries.A) assert.deepStrictEqual(placesOf(text), [], text)
       for (const text of canaries.B) assert.deepStrictEqual(placesOf(text), before.placesOf(text))
-      // Also where a row of B names A.
-      const kept = here.flatMap(([name, table]) => {
+      // Includes ids of A in rows that belong to B.
+      const remaining = here.flatMap(([name, table]) => {
         if (table.erasure !== "rows" && table.erasure !== "columns") return []
         const [owner, ...others] = table.userIds
         const left = table.erasure === "rows" ? others : [owner, ...others]
         return left.map((column) => `${name}.${column}`)
       })
-      assert.deepStrictEqual(placesOf(ids.A), kept.toSorted())
+      assert.deepStrictEqual(placesOf(ids.A), remaining.toSorted())
       const [row] = yield* sql`SELECT * FROM users WHERE id = ${ids.A}`
       for (const column of ["last_login_at", "last_token_iat", "stripe_customer_id", "closed_at"]) {
         assert.propertyVal(row, column, null)
@@ -238,9 +236,9 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
     }),
   )
 
-  // A transaction on SQLite has the database for itself.
+  // On SQLite a transaction excludes all others.
   it.effect.skipIf(dialect() === "sqlite")(
-    "keeps what is restored while clean-up waits for it: a row, and an account",
+    "keeps a row or an account that is restored while the clean-up waits for it",
     () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -272,7 +270,7 @@ layer(TestApp, { excludeTestServices: true, timeout: "60 seconds" })("PersonalDa
           yield* runWhile(sql`UPDATE projects SET deleted_at = NULL WHERE owner_id = ${ids.A}`),
           { projects: 0 },
         )
-        yield* close(ids.A)
+        yield* closeAccount(ids.A)
         assert.deepInclude(
           yield* runWhile(
             sql`UPDATE users SET is_active = ${true}, closed_at = NULL WHERE id = ${ids.A}`,

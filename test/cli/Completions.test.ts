@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { outcomeOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { outcomeOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 
-/** Asks for what may come at the end of each of these lines, as bash does at the Tab key. */
+/** A script that prints the completions of each of these lines, as bash requests them for Tab. */
 const asking = (lines: ReadonlyArray<string>) => `
   ask() {
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=\${#COMP_LINE}; COMPREPLY=()
@@ -23,9 +23,9 @@ const replies: Readonly<Record<string, string>> = {
   "plinth jobs list --state d": "delayed",
 }
 
-describe("completions of plinth", () => {
+describe("Completions of plinth", () => {
   it.effect(
-    "know commands, flags and choices",
+    "include commands, flags and choices",
     () =>
       Effect.gen(function* () {
         const { stdout: script } = yield* plinth({}, "--completions", "bash")

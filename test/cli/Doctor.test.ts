@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
-import * as TokenIssuer from "../fixtures/TokenIssuer.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import * as TokenIssuer from "../fixtures/servers/TokenIssuer.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const decode = Schema.decodeUnknownSync(
@@ -22,7 +22,7 @@ const decode = Schema.decodeUnknownSync(
 
 layer(TestDatabase.layer)("plinth doctor", (it) => {
   it.effect(
-    "tells what is live and why",
+    "reports which parts are live and why",
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase.TestDatabase
@@ -56,7 +56,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
   )
 
   it.effect(
-    "fails for what a server needs and cannot have, and keeps the password",
+    "fails for unreachable services, without showing the password",
     () =>
       Effect.gen(function* () {
         const url = yield* TestDatabase.TestDatabase
@@ -73,7 +73,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         assert.strictEqual(code, 1)
         assert.match(stdout, /^Database +broken .*DATABASE_URL: the database cannot be opened/m)
         assert.match(stdout, /^Tokens +broken .*cannot fetch keys/m)
-        // Log lines are no findings.
+        // Log lines are not findings.
         assert.notInclude(stdout, "signing keys")
         assert.match(
           stderr,
@@ -85,7 +85,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
   )
 
   it.effect(
-    "warns of what production lacks",
+    "warns of settings that production needs",
     () =>
       Effect.gen(function* () {
         const environment = {

@@ -4,12 +4,12 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Environment } from "../../src/core/settings/Settings.ts"
-import { patience, plinth } from "../fixtures/Plinth.ts"
-import { takenPort } from "../FreePort.ts"
+import { patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { takenPort } from "../fixtures/servers/FreePort.ts"
 
 const broken = "DATABASE_URL: the database cannot be opened"
 
-/** A file with this text. */
+/** Creates a file with this text, and returns its path. */
 const file = (text: string) =>
   Effect.map(
     Effect.acquireRelease(
@@ -23,15 +23,15 @@ const file = (text: string) =>
     },
   )
 
-const told = (environment: Environment, line: string) =>
+const run = (environment: Environment, line: string) =>
   Effect.map(plinth(environment, ...line.split(" ")), ({ code, stderr, stdout }) => {
     assert.deepStrictEqual([code, stdout], [1, ""])
     return stderr
   })
 
-describe("plinth says what is wrong, and what to do", () => {
+describe("plinth", () => {
   it.live(
-    "of a database",
+    "explains a database that cannot be opened",
     () =>
       Effect.gen(function* () {
         const text = `sqlite:${yield* file("no database, but a text of some length")}`
@@ -41,7 +41,7 @@ describe("plinth says what is wrong, and what to do", () => {
             ["sqlite:/dev/null/plinth.db", "migrate"],
             [`sqlite:${tmpdir()}`, "jobs stats"],
           ] as const,
-          ([DATABASE_URL, line]) => told({ DATABASE_URL }, line),
+          ([DATABASE_URL, line]) => run({ DATABASE_URL }, line),
           { concurrency: 2 },
         )
         assert.deepStrictEqual(lines, [
@@ -54,12 +54,12 @@ describe("plinth says what is wrong, and what to do", () => {
   )
 
   it.live(
-    "of settings, all at once",
+    "reports all invalid settings together",
     () =>
       Effect.gen(function* () {
         const bad = { DATABASE_URL: "mysql://db", PORT: "http", RPC_TOKEN: "short" }
         for (const line of ["users list", "serve", "migrate status"]) {
-          assert.deepStrictEqual((yield* told(bad, line)).match(/^plinth: \w+: must /gm), [
+          assert.deepStrictEqual((yield* run(bad, line)).match(/^plinth: \w+: must /gm), [
             "plinth: PORT: must ",
             "plinth: DATABASE_URL: must ",
             "plinth: RPC_TOKEN: must ",
@@ -70,11 +70,11 @@ describe("plinth says what is wrong, and what to do", () => {
   )
 
   it.live(
-    "of a port that is taken",
+    "explains a port that is in use",
     () =>
       Effect.gen(function* () {
         const port = yield* takenPort
-        const stderr = yield* told(
+        const stderr = yield* run(
           { PORT: String(port), HOST: "127.0.0.1", LOG_LEVEL: "ERROR" },
           "serve",
         )

@@ -1,17 +1,17 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Jobs } from "../../src/business/Jobs.ts"
+import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import type { Job } from "../../src/domain/Job.ts"
-import { canary, jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { canary, jsonOf, patience, plinth, unbundledPlinth } from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { dialect, TestDatabase } from "../TestDatabase.ts"
 
-/** Runs a command of one line against this file's database, which an application has open. */
+/** Runs a command line against this file's database, which an application also uses. */
 const run = (line: string) =>
   Effect.flatMap(TestDatabase, (DATABASE_URL) => plinth({ DATABASE_URL }, ...line.split(" ")))
 
-/** What the command printed, given `--json`. */
+/** Returns the output of the command with `--json`. */
 const json = <A = Job>(line: string) =>
   Effect.map(run(`${line} --json`), (outcome) => jsonOf(outcome) as A)
 
@@ -21,7 +21,7 @@ const failed = (...lines: ReadonlyArray<string>) => ({
   stdout: "",
 })
 
-/** Node says so and ends when a program loads this package. */
+/** NODE_OPTIONS that end a program which loads this package. */
 const without = (name: string) => {
   const script = `import{registerHooks}from"node:module";registerHooks({resolve:(it,context,next)=>{if(it==="${name}")throw"loaded";return(next(it,context))}})`
   return `--disable-warning=ExperimentalWarning --import=data:text/javascript,${encodeURIComponent(script)}`
@@ -29,7 +29,7 @@ const without = (name: string) => {
 
 layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
   it.effect(
-    "enqueues, lists, shows, counts, cancels and retries what the API shows",
+    "enqueues, lists, shows, counts, cancels and retries jobs like the API",
     () =>
       Effect.gen(function* () {
         const jobs = yield* Jobs
@@ -84,7 +84,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
   )
 
   it.effect(
-    "says in one line why it will not, and enqueues no second job of a key",
+    "explains a refusal in one line, and enqueues no second job of a key",
     () =>
       Effect.gen(function* () {
         const jobs = yield* Jobs
@@ -121,7 +121,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
   )
 
   it.effect(
-    "shows nothing secret of a payload, nor what a terminal would obey",
+    "shows no secrets and no control characters of a payload",
     () =>
       Effect.gen(function* () {
         const payload = JSON.stringify({
@@ -139,19 +139,19 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
           assert.include(stdout, `"token":"<redacted>"`)
           assert.notInclude(stdout, "\u001B")
         }
-        // `plinth` looks for the canary.
+        // `plinth` fails the test when the canary is in the output.
         assert.include((yield* run("jobs list --json")).stdout, "<redacted>")
       }),
     patience,
   )
 
   it.effect(
-    "loads pg-boss for PostgreSQL alone",
+    "loads pg-boss only for PostgreSQL",
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase
         const environment = { DATABASE_URL, NODE_OPTIONS: without("pg-boss") }
-        const { code } = yield* plinth(environment, "jobs", "list")
+        const { code } = yield* unbundledPlinth(environment, "jobs", "list")
         assert.strictEqual(code, dialect() === "sqlite" ? 0 : 1)
       }),
     patience,

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { migrations } from "../../migrations/index.ts"
 import { results } from "../../src/cli/Results.ts"
 import * as Migrations from "../../src/core/sql/Migrations.ts"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const names = Object.keys(migrations)
@@ -21,7 +21,7 @@ const decode = Schema.decodeUnknownSync(results["migrate status"])
 
 layer(TestDatabase.layer)("plinth migrate", (it) => {
   it.effect(
-    "run twice at once works once, and both end well",
+    "migrates once when run twice concurrently, and both runs succeed",
     () =>
       Effect.gen(function* () {
         yield* Effect.repeat(Migrations.rollback(), { until: (name) => name === null })
@@ -30,17 +30,17 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
           concurrency: "unbounded",
         })
 
-        const ended = { code: 0, stderr: "" }
+        const success = { code: 0, stderr: "" }
         assert.sameDeepMembers(runs, [
-          { ...ended, stdout: `${names.map((name) => `Ran ${name}`).join("\n")}\n` },
-          { ...ended, stdout: "Nothing to migrate\n" },
+          { ...success, stdout: `${names.map((name) => `Ran ${name}`).join("\n")}\n` },
+          { ...success, stdout: "Nothing to migrate\n" },
         ])
       }),
     patience,
   )
 
   it.effect(
-    "tells what is pending, which users commands run on SQLite and ask for on PostgreSQL",
+    "lists pending migrations, which `users` commands run on SQLite and require on PostgreSQL",
     () =>
       Effect.gen(function* () {
         yield* Migrations.run()
@@ -67,7 +67,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
   )
 
   it.effect(
-    "refuses to run, and to start, on what it cannot tell apart, until that is renamed",
+    "refuses a database that ran another migration of that number, until it is renamed",
     () =>
       Effect.gen(function* () {
         yield* Migrations.run()
@@ -98,7 +98,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
   )
 
   it.effect(
-    "tells which are a newer release's, and runs and takes back nothing then",
+    "lists migrations of a newer release, and then neither migrates nor rolls back",
     () =>
       Effect.gen(function* () {
         yield* Migrations.run()

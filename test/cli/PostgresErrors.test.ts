@@ -1,14 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { inject } from "vitest"
-import { patience, plinth } from "../fixtures/Plinth.ts"
+import { patience, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 const broken = "plinth: DATABASE_URL: the database cannot be opened"
 
-layer(TestDatabase.layer, { excludeTestServices: true })("plinth says of PostgreSQL", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("plinth on PostgreSQL", (it) => {
   it.effect(
-    "that a password is refused, that there is no such database, or that migrations wait",
+    "reports a wrong password, a missing database and pending migrations",
     () =>
       Effect.gen(function* () {
         const url = new URL(yield* TestDatabase)

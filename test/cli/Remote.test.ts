@@ -1,14 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Jobs } from "../../src/business/Jobs.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { jsonOf, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
-import { rpcToken } from "../fixtures/Rpc.ts"
+import { Jobs } from "../../src/business/operations/Jobs.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { jsonOf, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import { rpcToken } from "../fixtures/http/Rpc.ts"
 import { baseUrl, testServerWith } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** Of a service elsewhere: its address and its token are all that the command knows. */
+/** The settings for a remote service: only its URL and its token. */
 const remote = (more: Readonly<Record<string, string>> = {}) =>
   Effect.map(baseUrl, (PLINTH_URL) => ({
     SECRET_KEY: "",
@@ -29,13 +29,13 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
   "plinth at PLINTH_URL",
   (it) => {
     it.effect(
-      "does there what it does on a database, and says in the audit log who it was",
+      "works as on a database, with its caller in the audit log",
       () =>
         Effect.gen(function* () {
           const created = yield* json("users create ada --email ada@example.com")
           assert.include(created, { id: "ada", role: "user" })
-          const shut = yield* json("users deactivate ada@example.com --yes")
-          assert.include(shut, { id: "ada", is_active: false })
+          const deactivated = yield* json("users deactivate ada@example.com --yes")
+          assert.include(deactivated, { id: "ada", is_active: false })
           const DATABASE_URL = yield* TestDatabase
           for (const line of ["users show ada", "users list", "usage show ada", "jobs stats"]) {
             const [here, there] = yield* Effect.all(
@@ -63,7 +63,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
     )
 
     it.effect(
-      "steers jobs, and says why it will not",
+      "manages jobs, and explains why it refuses a command",
       () =>
         Effect.gen(function* () {
           const job = yield* json("jobs enqueue cleanup_old_data --delay 3600")
@@ -82,7 +82,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
     )
 
     it.effect(
-      "says what is wrong with the address or the token",
+      "explains a wrong URL or token",
       () =>
         Effect.gen(function* () {
           const outcomes = yield* Effect.all(
@@ -132,16 +132,19 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
   },
 )
 
-layer(testServerWith({}), { excludeTestServices: true })("plinth at a service", (it) => {
-  it.effect(
-    "without RPC_TOKEN says what is missing",
-    () =>
-      Effect.gen(function* () {
-        assert.deepStrictEqual(
-          yield* run("jobs stats"),
-          failed("PLINTH_URL has no /rpc: is RPC_TOKEN set there?"),
-        )
-      }),
-    patience,
-  )
-})
+layer(testServerWith({}), { excludeTestServices: true })(
+  "plinth at a service without RPC_TOKEN",
+  (it) => {
+    it.effect(
+      "reports the missing setting",
+      () =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual(
+            yield* run("jobs stats"),
+            failed("PLINTH_URL has no /rpc: is RPC_TOKEN set there?"),
+          )
+        }),
+      patience,
+    )
+  },
+)

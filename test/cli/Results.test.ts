@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { results } from "../../src/cli/Results.ts"
-import { schemaOf } from "../fixtures/Printed.ts"
+import { schemaOf } from "../fixtures/processes/Printed.ts"
 
-/** The commands that print the same, and the schema of it. */
+/** The commands that share a schema, and that schema. */
 const shared = Object.entries(
   Object.groupBy(Object.entries(results), ([, result]) => schemaOf(result)),
 )
@@ -13,8 +13,8 @@ const snapshot = Object.fromEntries(
   ]),
 )
 
-describe("what plinth prints with --json", () => {
-  // That it is so, test/cli/Verdicts.test.ts sees. vitest -u writes it anew, for the commit that changes it.
-  it("stays as it is committed", () =>
+describe("The JSON output of plinth", () => {
+  // test/cli/Verdicts.test.ts checks the output against the schemas. vitest -u updates the file in a commit that changes them.
+  it("has the committed schemas", () =>
     expect(`${JSON.stringify(snapshot, null, 2)}\n`).toMatchFileSnapshot("./Results.json.snap"))
 })

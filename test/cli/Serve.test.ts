@@ -1,12 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
-import { outcomeOf, patience, start } from "../fixtures/Plinth.ts"
+import { outcomeOf, patience, start } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 layer(TestDatabase.layer)("plinth serve", (it) => {
   it.effect(
-    "serves until it is told to stop, and ends with 0",
+    "serves until it is stopped, and exits with code 0",
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase

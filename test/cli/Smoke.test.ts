@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from "node:http"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { canary, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { canary, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
 const decode = Schema.decodeUnknownSync(
@@ -16,7 +16,7 @@ const decode = Schema.decodeUnknownSync(
   ),
 )
 
-/** Every check by its name: its status, and its detail when it has failed. */
+/** Returns the status of each check by its name, with the detail of a failure. */
 const verdicts = (stdout: string) =>
   Object.fromEntries(
     decode(stdout).checks.map(({ check, detail, status }) => [
@@ -25,7 +25,7 @@ const verdicts = (stdout: string) =>
     ]),
   )
 
-/** Something that is not Plinth, at a port of its own. */
+/** A server that is not Plinth, on its own port. */
 const other = (answer: RequestListener) =>
   Effect.map(
     Effect.acquireRelease(
@@ -48,11 +48,11 @@ const other = (answer: RequestListener) =>
 
 layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   it.effect(
-    "is content with a service, for nobody and for a user, and keeps the token",
+    "passes for a working service, with and without a token, and does not show the token",
     () =>
       Effect.gen(function* () {
         const [url, token] = [yield* baseUrl, yield* tokenFor(newUser())]
-        // No settings at all: this is a machine that only sees the service.
+        // Without settings, as on a machine that can only reach the service.
         const { code, stderr, stdout } = yield* plinth(
           { SECRET_KEY: "", PORT: "nonsense", PLINTH_TOKEN: token },
           "smoke",
@@ -76,7 +76,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   )
 
   it.effect(
-    "leaves the user out without a token, and fails for one that is refused",
+    "skips the check of the user without a token, and fails for a refused token",
     () =>
       Effect.gen(function* () {
         const url = yield* baseUrl
@@ -95,7 +95,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   )
 
   it.effect(
-    "fails everything for a server that answers something else",
+    "fails every check for a server that is not Plinth",
     () =>
       Effect.gen(function* () {
         const url = yield* other((_, response) => {
@@ -118,12 +118,12 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   )
 
   it.effect(
-    "follows no redirection, so that a token goes nowhere else",
+    "follows no redirect, so that the token is not sent to another server",
     () =>
       Effect.gen(function* () {
-        const heard: Array<string> = []
+        const received: Array<string> = []
         const thief = yield* other((request, response) => {
-          heard.push(request.url ?? "")
+          received.push(request.url ?? "")
           response.end()
         })
         const url = yield* other((_, response) => {
@@ -139,26 +139,26 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
 
         assert.strictEqual(code, 1)
         assert.match(stdout, /^health +failed +answered 308 instead of 200$/m)
-        assert.deepStrictEqual(heard, [])
+        assert.deepStrictEqual(received, [])
       }),
     patience,
   )
 
   it.effect(
-    "ends when nobody is there, and when somebody never answers",
+    "ends when the connection is refused, and when a server never answers",
     () =>
       Effect.gen(function* () {
-        const silent = yield* other(() => undefined)
-        const [gone, hanging] = yield* Effect.all(
+        const unresponsive = yield* other(() => undefined)
+        const [refused, hanging] = yield* Effect.all(
           [
             plinth({}, "smoke", "http://127.0.0.1:1234", "--wait", "1", "--json"),
-            plinth({}, "smoke", silent, "--wait", "0", "--json"),
+            plinth({}, "smoke", unresponsive, "--wait", "0", "--json"),
           ],
           { concurrency: 2 },
         )
 
-        assert.deepStrictEqual([gone.code, hanging.code], [1, 1])
-        assert.include(verdicts(gone.stdout), {
+        assert.deepStrictEqual([refused.code, hanging.code], [1, 1])
+        assert.include(verdicts(refused.stdout), {
           health: "failed: no answer: ECONNREFUSED",
           ready: "failed: no answer: ECONNREFUSED",
         })
@@ -171,7 +171,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   )
 
   it.effect(
-    "waits for a service that is coming up, and tells which part is down",
+    "waits for a starting service, and reports which component is down",
     () =>
       Effect.gen(function* () {
         let asked = 0
@@ -201,7 +201,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   )
 
   it.effect(
-    "refuses what is no service's URL",
+    "refuses arguments that are not the URL of a service",
     () =>
       Effect.gen(function* () {
         const outcomes = yield* Effect.forEach(

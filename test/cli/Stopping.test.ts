@@ -1,19 +1,18 @@
 import { spawn } from "node:child_process"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { resolve } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
-import { Users } from "../../src/business/Users.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { Users } from "../../src/business/users/Users.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { cli, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** A line of bash, in which `plinth` is the real one. */
+/** Runs a line of bash in which `plinth` is the command line under test. */
 const bash = (line: string, DATABASE_URL = "") => {
-  const command = `plinth() { "${process.execPath}" "${resolve("src/cli.ts")}" "$@"; }`
+  const command = `plinth() { "${process.execPath}" "${cli}" "$@"; }`
   const environment = {
     PATH: "/usr/bin:/bin",
     NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
@@ -32,7 +31,7 @@ const bash = (line: string, DATABASE_URL = "") => {
 
 layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
   it.effect(
-    "ends quietly, and as done, when nobody reads on",
+    "exits with success and without a message when its reader stops",
     () =>
       Effect.gen(function* () {
         const url = yield* TestDatabase
@@ -50,26 +49,26 @@ layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
   )
 
   it.effect(
-    "calls a bug by its name in one line, and shows where it is to who asks",
+    "reports a defect in one line, and shows its stack with DEBUG",
     () =>
       Effect.gen(function* () {
         const [users, sql] = [yield* Users, yield* SqlClient.SqlClient]
         const DATABASE_URL = yield* TestDatabase
         yield* users.create({ id: newUser(), email: null, full_name: null, role: "user" })
         yield* sql`UPDATE users SET role = 'king'`
-        const [told, shown] = yield* Effect.all(
+        const [brief, detailed] = yield* Effect.all(
           [
             plinth({ DATABASE_URL }, "users", "list"),
             plinth({ DATABASE_URL, DEBUG: "true" }, "users", "list"),
           ],
           { concurrency: 2 },
         )
-        assert.strictEqual(told.code, 1)
+        assert.strictEqual(brief.code, 1)
         assert.match(
-          told.stderr,
+          brief.stderr,
           /^plinth: this is a bug: .+\nplinth: Set DEBUG=true to print the stack trace\n$/,
         )
-        assert.match(shown.stderr, /^plinth: +at /m)
+        assert.match(detailed.stderr, /^plinth: +at /m)
       }),
     patience,
   )
@@ -77,7 +76,7 @@ layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
 
 describe("plinth", () => {
   it.live(
-    "writes all of it to a reader that is slow",
+    "writes its whole output to a slow reader",
     () =>
       Effect.gen(function* () {
         const { stdout } = yield* bash("plinth openapi | (sleep 1; wc -c); wc -c < openapi.json")
@@ -89,7 +88,7 @@ describe("plinth", () => {
   )
 
   it.live(
-    "fails when what it prints is lost",
+    "fails when its output cannot be written",
     () =>
       Effect.gen(function* () {
         const { stderr, stdout } = yield* bash('plinth openapi > /dev/full; echo "$?"')
@@ -103,10 +102,10 @@ describe("plinth", () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const)(
-    "that is told to stop by %s says that it was not done",
+    "reports that it was interrupted when stopped by %s",
     ([signal, code]) =>
       Effect.gen(function* () {
-        const service = yield* silent
+        const service = yield* unresponsive
         const child = yield* start({}, "smoke", service.url, "--wait", "60")
         const ended = yield* Effect.forkChild(outcomeOf(child), { startImmediately: true })
         yield* eventually(Effect.sync(() => service.asked()))
@@ -117,8 +116,8 @@ describe("plinth", () => {
   )
 })
 
-/** A service that is asked, and does not answer. */
-const silent = Effect.acquireRelease(
+/** A service that receives requests and never answers. */
+const unresponsive = Effect.acquireRelease(
   Effect.callback<{ readonly server: Server; readonly url: string; readonly asked: () => boolean }>(
     (resume) => {
       let asked = false

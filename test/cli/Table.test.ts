@@ -26,17 +26,17 @@ const tables = fc.integer({ min: 1, max: 6 }).chain((columns) =>
 )
 
 describe("A table", () => {
-  it("is never wider than its room", () => {
+  it("is never wider than the given width", () => {
     fc.assert(
-      fc.property(tables, fc.integer({ min: 2, max: 120 }), ({ columns, rows }, room) => {
-        for (const line of tableWithin(room, columns, rows).split("\n")) {
-          assert.isAtMost(stringWidth(line), room)
+      fc.property(tables, fc.integer({ min: 2, max: 120 }), ({ columns, rows }, width) => {
+        for (const line of tableWithin(width, columns, rows).split("\n")) {
+          assert.isAtMost(stringWidth(line), width)
         }
       }),
     )
   })
 
-  it("has the whole of each cell where there is room, on one line, without what a terminal obeys", () => {
+  it("shows each cell completely on one line when there is space, without control characters", () => {
     fc.assert(
       fc.property(tables, ({ columns, rows }) => {
         const [, ...lines] = tableWithin(Infinity, columns, rows).split("\n")
@@ -48,7 +48,7 @@ describe("A table", () => {
     )
   })
 
-  it("begins each column below its name", () => {
+  it("aligns each column with its heading", () => {
     fc.assert(
       fc.property(tables, ({ columns, rows }) => {
         const [, ...lines] = tableWithin(

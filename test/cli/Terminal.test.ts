@@ -2,10 +2,10 @@ import { stripVTControlCharacters } from "node:util"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import stringWidth from "string-width"
-import { Users } from "../../src/business/Users.ts"
-import { patience, plinth } from "../fixtures/Plinth.ts"
-import { atTerminal, ctrl } from "../fixtures/Terminal.ts"
-import { hasProgram } from "../Programs.ts"
+import { Users } from "../../src/business/users/Users.ts"
+import { patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { atTerminal, ctrl } from "../fixtures/processes/Terminal.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
@@ -13,19 +13,19 @@ const environment = Effect.map(TestDatabase, (DATABASE_URL) => ({ DATABASE_URL }
 
 const escape = "\u001B"
 
-/** Nothing bold, nothing coloured; what takes long may be said, and wiped. */
+/** True for text without bold and colour. A progress line, and clearing it, is allowed. */
 const hasNoColor = (text: string) => {
   for (const code of ["[1m", "[3"]) assert.notInclude(text, escape + code)
 }
 
-/** Wide characters, one that is drawn of several, and one that stands above another. */
+/** Names with wide characters, a character of several code points, and combining characters. */
 const names = [
   "計算機計算機計算機計算機",
   "👩🏽 Ada 🚀🚀🚀 Lovelace",
   "Lovelace e\u0301e\u0301e\u0301",
 ]
 
-const made = Effect.gen(function* () {
+const newUsers = Effect.gen(function* () {
   const users = yield* Users
   for (const full_name of names) {
     const id = newUser()
@@ -34,13 +34,13 @@ const made = Effect.gen(function* () {
   return yield* users.create({ id: newUser(), email: null, full_name: "Ada", role: "user" })
 })
 
-describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
+describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
   layer(TestApp, { excludeTestServices: true })((it) => {
     it.effect(
-      "shows tables in colour and within its width, and gives a pipe every character and no colour",
+      "shows tables in colour and within the width; writes to a pipe in full, without colour",
       () =>
         Effect.gen(function* () {
-          yield* made
+          yield* newUsers
           const at = yield* environment
           const [shown, piped] = [
             yield* atTerminal({ environment: at, columns: 90 }, "users", "list"),
@@ -58,10 +58,10 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
-      "shows a block for each row where a table has no room",
+      "shows one block per row when a table does not fit",
       () =>
         Effect.gen(function* () {
-          yield* made
+          yield* newUsers
           const at = { environment: yield* environment, columns: 30 }
           const { shown } = yield* atTerminal(at, "users", "list", "--limit", "2")
           assert.match(stripVTControlCharacters(shown), /^full_name {3}Ada\nrole {8}user$/m)
@@ -72,7 +72,7 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect.each([{ NO_COLOR: "1" }, { TERM: "dumb" }])(
-      "has no colour with %o",
+      "uses no colour with %o",
       (more) =>
         Effect.gen(function* () {
           const at = { environment: { ...(yield* environment), ...more } }
@@ -91,7 +91,7 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
-      "has none in JSON, and some in a pipe that asks for them",
+      "uses no colour in JSON, and uses it in a pipe with FORCE_COLOR",
       () =>
         Effect.gen(function* () {
           const at = yield* environment
@@ -104,7 +104,7 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
-      "breaks help between words",
+      "wraps help between words",
       () =>
         Effect.gen(function* () {
           const at = { environment: yield* environment, columns: 60 }
@@ -121,11 +121,11 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
-      "asks before it shuts somebody out, and takes nothing but yes for an answer",
+      "asks for confirmation before it deactivates a user, and accepts only yes",
       () =>
         Effect.gen(function* () {
           const users = yield* Users
-          const { id } = yield* made
+          const { id } = yield* newUsers
           const at = { environment: yield* environment }
           const answer = (keys: string) =>
             atTerminal(
@@ -147,15 +147,15 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
-      "says what takes long while it does, and wipes that; in a pipe nothing",
+      "shows progress and clears it; shows none in a pipe",
       () =>
         Effect.gen(function* () {
           const words = ["smoke", "http://127.0.0.1:9", "--wait", "2"]
           const { code, shown } = yield* atTerminal({ environment: {} }, ...words)
           assert.strictEqual(code, 1)
-          const wiped = `Checking http://127.0.0.1:9, 1 s\r${escape}[K`
-          assert.include(shown, wiped)
-          assert.notInclude(shown.slice(shown.indexOf(wiped) + wiped.length), "Checking")
+          const cleared = `Checking http://127.0.0.1:9, 1 s\r${escape}[K`
+          assert.include(shown, cleared)
+          assert.notInclude(shown.slice(shown.indexOf(cleared) + cleared.length), "Checking")
           const piped = yield* plinth({}, ...words)
           assert.notInclude(piped.stdout + piped.stderr, "Checking")
         }),
@@ -163,7 +163,7 @@ describe.skipIf(!hasProgram("script"))("plinth at a terminal", () => {
     )
 
     it.effect(
-      "paints counts anew until Ctrl-C",
+      "redraws counts until Ctrl-C",
       () =>
         Effect.gen(function* () {
           const at = { environment: yield* environment }

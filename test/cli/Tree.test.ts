@@ -22,7 +22,7 @@ const commands = within(
   "plinth",
 )
 
-/** What is shown to who calls it with these words, when it does nothing of its own. */
+/** Returns the output for these words, with a handler that does nothing. */
 const shownBy = Effect.fnUntraced(function* (
   command: Command.Command.Any,
   words: ReadonlyArray<string>,
@@ -45,7 +45,7 @@ const helpOf = Effect.fnUntraced(function* (command: Command.Command.Any) {
   return event.helpDoc
 })
 
-/** The commands of a line of a shell, as words. xargs gives what it reads as one more. */
+/** Returns the commands in a line of shell, as words. xargs appends one argument. */
 const callsIn = (line: string) =>
   Array.from(
     line.replace(/\bxargs .*/, "$& 1").matchAll(/\bplinth (.+?)(?= \||\)| > |$)/g),
@@ -53,14 +53,14 @@ const callsIn = (line: string) =>
       Array.from(words.matchAll(/'([^']*)'|\S+/g), ([word, quoted]) => quoted ?? word),
   )
 
-/** The one that is meant, and what it is given. */
+/** Returns the command that these words call, and its arguments. */
 const called = (words: ReadonlyArray<string>) => {
   const last = commands.findLast(({ name }) => `plinth ${words.join(" ")} `.startsWith(`${name} `))
   assert(last !== undefined)
   return { ...last, given: words.slice(last.name.split(" ").length - 1) }
 }
 
-/** They print no result, or always the same kind of text. */
+/** Commands that print no result, or always the same kind of text. */
 const withoutJson = new Set([
   "plinth serve",
   "plinth worker",
@@ -68,9 +68,9 @@ const withoutJson = new Set([
   "plinth token mint",
 ])
 
-describe("help of plinth", () => {
+describe("The help of plinth", () => {
   it.effect.each(commands)(
-    "says what $name is for, and what each flag and argument means",
+    "describes $name and each of its flags and arguments",
     ({ command, name }) =>
       Effect.gen(function* () {
         const doc = yield* helpOf(command)
@@ -89,7 +89,7 @@ describe("help of plinth", () => {
       }),
   )
 
-  it.effect.each(commands)("has an example of $name, which is understood", ({ command, name }) =>
+  it.effect.each(commands)("has examples of $name that can be parsed", ({ command, name }) =>
     Effect.gen(function* () {
       const { examples = [] } = yield* helpOf(command)
       assert.isNotEmpty(examples)
@@ -102,7 +102,7 @@ describe("help of plinth", () => {
         for (const call of calls) {
           const { flags } = yield* helpOf(call.command)
           const asks = flags.some((flag) => flag.name === "yes") && !call.given.includes("--yes")
-          // Nobody is asked here, as whoever follows the example is.
+          // A person who runs the example is asked for confirmation; here --yes replaces it.
           const words = asks ? [...call.given, "--yes"] : call.given
           assert.deepStrictEqual(yield* shownBy(call.command, words), [], line)
         }

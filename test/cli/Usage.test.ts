@@ -6,14 +6,14 @@ import { Api } from "../../src/api/Api.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
-import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/Plinth.ts"
+import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/processes/Plinth.ts"
 
 const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),
   Layer.provide(Settings.layerFrom({ SECRET_KEY: canary })),
 )
 
-/** All at once, two at a time. */
+/** Runs all command lines, two at a time. */
 const each = (lines: ReadonlyArray<string>, environment = {}) =>
   Effect.forEach(lines, (line) => plinth(environment, ...line.split(" ")), { concurrency: 2 })
 
@@ -21,7 +21,7 @@ const firstLine = ({ stderr }: Outcome) => stderr.split("\n")[0]
 
 describe("plinth", () => {
   it.effect(
-    "explains itself on stdout when asked, and on stderr when not",
+    "prints requested help on stdout, and help after an error on stderr",
     () =>
       Effect.gen(function* () {
         const [help, version, incomplete, completions] = yield* Effect.all(
@@ -46,7 +46,7 @@ describe("plinth", () => {
   )
 
   it.effect(
-    "refuses what it does not understand with one line on stderr and exit code 2",
+    "refuses invalid arguments with one line on stderr and exit code 2",
     () =>
       Effect.gen(function* () {
         const outcomes = yield* each([
@@ -82,7 +82,7 @@ describe("plinth", () => {
   )
 
   it.effect(
-    "refuses to destroy without --yes where nobody can be asked, before it opens anything",
+    "refuses destructive commands without --yes or a terminal, before it opens the database",
     () =>
       Effect.gen(function* () {
         const outcomes = yield* each(
@@ -99,7 +99,7 @@ describe("plinth", () => {
   )
 
   it.effect(
-    "names every bad variable and no value",
+    "names every invalid variable, without its value",
     () =>
       Effect.gen(function* () {
         const environment = { PORT: "canary-port", SECRET_KEY: "canary-key", LOG_LEVEL: "canary" }
@@ -133,7 +133,7 @@ describe("plinth", () => {
   )
 
   it.live(
-    "mints a token that the API accepts, alone on stdout",
+    "mints a token that the API accepts, and prints nothing else on stdout",
     () =>
       Effect.gen(function* () {
         const line = "token mint --sub ada --email ada@example.com --role admin --expires-in 15m"

@@ -1,22 +1,22 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Usage } from "../../src/business/Usage.ts"
-import { UsageReports } from "../../src/business/UsageReports.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
+import { UsageReports } from "../../src/business/usage/UsageReports.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { now } from "../../src/domain/Fields.ts"
 import type { UsageEvent } from "../../src/domain/Usage.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** Runs a command of one line against this file's database, which an application has open. */
+/** Runs a command line against this file's database, which an application also uses. */
 const run = (line: string) =>
   Effect.flatMap(TestDatabase, (DATABASE_URL) => plinth({ DATABASE_URL }, ...line.split(" ")))
 
 layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
   it.effect(
-    "shows what the API shows, to people and to machines",
+    "shows the report of the API, as a table and as JSON",
     () =>
       Effect.gen(function* () {
         const users = yield* Users
@@ -36,7 +36,7 @@ layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
         })
         yield* record([tokens("echo", 30), tokens("gpt-4o", 40)])
 
-        const [machines, people, nobody, unclear] = yield* Effect.all(
+        const [json, table, unknown, invalid] = yield* Effect.all(
           [
             run("usage show ada@example.com --days 7 --json"),
             run("usage show ada --days 7"),
@@ -45,14 +45,14 @@ layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
           ],
           { concurrency: 2 },
         )
-        assert.deepStrictEqual<unknown>(jsonOf(machines), yield* summary(id, 7))
-        assert.strictEqual(people.code, 0)
-        assert.match(people.stdout, /^metric +total +previous +growth +per day +top dimension\n/)
-        assert.match(people.stdout, /^ai_tokens +70 +0 +100 % +10 +gpt-4o$/m)
-        assert.match(people.stdout, /^email_sent +0 +0 +0 % +0 +-$/m)
-        assert.deepInclude(nobody, { code: 1, stdout: "" })
-        assert.strictEqual(nobody.stderr, "plinth: no user has the id or e-mail grace\n")
-        assert.deepInclude(unclear, { code: 2, stdout: "" })
+        assert.deepStrictEqual<unknown>(jsonOf(json), yield* summary(id, 7))
+        assert.strictEqual(table.code, 0)
+        assert.match(table.stdout, /^metric +total +previous +growth +per day +top dimension\n/)
+        assert.match(table.stdout, /^ai_tokens +70 +0 +100 % +10 +gpt-4o$/m)
+        assert.match(table.stdout, /^email_sent +0 +0 +0 % +0 +-$/m)
+        assert.deepInclude(unknown, { code: 1, stdout: "" })
+        assert.strictEqual(unknown.stderr, "plinth: no user has the id or e-mail grace\n")
+        assert.deepInclude(invalid, { code: 2, stdout: "" })
       }),
     patience,
   )

@@ -1,23 +1,23 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/User.ts"
-import * as Business from "../fixtures/Business.ts"
-import { jsonOf, patience, plinth } from "../fixtures/Plinth.ts"
+import * as Business from "../fixtures/data/Business.ts"
+import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** Runs a command of one line against this file's database. */
+/** Runs a command line against this file's database. */
 const run = (line: string) =>
   Effect.flatMap(TestDatabase, (DATABASE_URL) => plinth({ DATABASE_URL }, ...line.split(" ")))
 
-/** What the command printed, given `--json`. */
+/** Returns the output of the command with `--json`. */
 const json = (line: string) => Effect.map(run(`${line} --json`), jsonOf)
 
 const failure = (line: string) =>
   Effect.map(run(line), ({ code, stderr, stdout }) => ({ code, stderr, stdout }))
 
-/** A superadmin, and no other admin than him. */
+/** Creates a superadmin and demotes all other admins. */
 const onlyAdmin = Effect.fnUntraced(function* (id: string) {
   const [users, sql] = [yield* Users, yield* SqlClient.SqlClient]
   yield* sql`UPDATE users SET role = 'user'`
@@ -28,7 +28,7 @@ const failed = (message: string) => ({ code: 1, stderr: `plinth: ${message}\n`, 
 
 layer(Business.layer)("plinth users", (it) => {
   it.effect(
-    "makes the first admin, finds him by id and e-mail, and lists what the API would",
+    "creates the first admin, finds them by id and e-mail, and lists users like the API",
     () =>
       Effect.gen(function* () {
         const created = yield* json("users create ada --email Ada@example.com --name Ada")
@@ -52,7 +52,7 @@ layer(Business.layer)("plinth users", (it) => {
   )
 
   it.effect(
-    "says in one line why it will not",
+    "explains a refusal in one line",
     () =>
       Effect.gen(function* () {
         yield* onlyAdmin("root")
@@ -85,12 +85,12 @@ layer(Business.layer)("plinth users", (it) => {
   )
 
   it.effect(
-    "shuts out, lets in, demotes and relinks as the operator, and records it",
+    "deactivates, activates, demotes and relinks users, with the operator in the audit log",
     () =>
       Effect.gen(function* () {
         yield* onlyAdmin("another")
         yield* json("users create 1 --role admin")
-        // A switch before an id that looks like its value does not take it.
+        // A flag before an id that looks like a value of the flag does not consume the id.
         assert.include(yield* json("users deactivate --yes 1"), { id: "1", is_active: false })
         assert.include(yield* json("users activate 1"), { id: "1", is_active: true })
         assert.include(yield* json("users demote 1"), { id: "1", role: "user" })
@@ -115,7 +115,7 @@ layer(Business.layer)("plinth users", (it) => {
   )
 
   it.effect(
-    "shows no control character of a name to the terminal",
+    "prints no control character of a name",
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase

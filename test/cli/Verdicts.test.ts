@@ -2,12 +2,12 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Command } from "effect/cli"
 import { plinthOf } from "../../src/cli/Plinth.ts"
-import { server } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { newOwner, tokenOf } from "../fixtures/Owners.ts"
-import { type Outcome, outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
-import { misprints, printsJson } from "../fixtures/Printed.ts"
-import { rpcToken } from "../fixtures/Rpc.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { newOwner, tokenOf } from "../fixtures/http/Owners.ts"
+import { type Outcome, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import { schemaProblems, printsJson } from "../fixtures/processes/Printed.ts"
+import { rpcToken } from "../fixtures/http/Rpc.ts"
 import { baseUrl } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 import { commands } from "../Verdicts.ts"
@@ -17,18 +17,18 @@ const tree = plinthOf({ serve: Effect.never, work: Effect.never, operator: Effec
 const below = ({ subcommands }: Command.Command.Any) =>
   subcommands.flatMap(({ commands }) => commands)
 
-/** Each with the words that call it; of a group, those in it. */
+/** Returns the full name of each command below this one. */
 const namesIn = (command: Command.Command.Any, path = ""): ReadonlyArray<string> =>
   below(command).flatMap((one) => {
     const name = `${path}${one.name}`
     return below(one).length === 0 ? [name] : namesIn(one, `${name} `)
   })
 
-/** A group that does something, too. */
+/** Groups that are commands themselves. */
 const groups = ["migrate"]
 
 describe("test/Verdicts.ts", () => {
-  it("has one row for every command, and no other", () => {
+  it("has exactly one row per command", () => {
     assert.deepStrictEqual(
       Object.keys(commands).toSorted(),
       [...namesIn(tree), ...groups].toSorted(),
@@ -44,19 +44,19 @@ const firstOfFamily = new Set(["users list", "jobs list", "usage show"])
 const lineOf = (name: string, words: string) =>
   `${name} ${words} ${printsJson(name) ? "--json" : ""}`.trim().split(/ +/)
 
-/** What fails may have printed nothing. */
+/** Returns the violations of the output schema. A failed command may have printed nothing. */
 const misprintsOf = (name: string, { code, stdout }: Outcome) =>
-  printsJson(name) && (code === 0 || stdout !== "") ? misprints(name, stdout) : ""
+  printsJson(name) && (code === 0 || stdout !== "") ? schemaProblems(name, stdout) : ""
 
-/** Nobody is there: what is done at PLINTH_URL fails. */
-const nobody = { PLINTH_URL: "http://127.0.0.1:9", PLINTH_TOKEN: rpcToken }
+/** Settings of an unreachable service: every call to PLINTH_URL fails. */
+const unreachable = { PLINTH_URL: "http://127.0.0.1:9", PLINTH_TOKEN: rpcToken }
 
 layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
-  "every caller gets his verdict",
+  "The permissions of the CLI",
   (it) => {
     for (const [name, { code, words }] of rows.filter(([, row]) => row.remote)) {
       it.effect(
-        `from plinth ${name}`,
+        `are those of test/Verdicts.ts for plinth ${name}`,
         () =>
           Effect.gen(function* () {
             const [DATABASE_URL, PLINTH_URL] = [yield* TestDatabase, yield* baseUrl]
@@ -74,7 +74,7 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
               assert.strictEqual(outcome.code, code, `${caller}: ${outcome.stderr}`)
               assert.strictEqual(misprintsOf(name, outcome), "", caller)
             }
-            // The gate is the same for what is behind it.
+            // All commands pass the same gate: one of each family is enough.
             if (!firstOfFamily.has(name)) return
             const { code: refused, stderr } = yield* as("superadmin")
             assert.strictEqual(refused, 1)
@@ -86,13 +86,13 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
   },
 )
 
-describe("the operator at the machine", () => {
+describe("The operator at the machine", () => {
   for (const [name, { code, words }] of rows.filter(([, row]) => !row.remote)) {
     it.effect(
-      `gets his verdict from plinth ${name}, wherever PLINTH_URL is`,
+      `gets the exit code of test/Verdicts.ts from plinth ${name}, whatever PLINTH_URL is`,
       () =>
         Effect.gen(function* () {
-          const outcome = yield* plinth(nobody, ...lineOf(name, words({})))
+          const outcome = yield* plinth(unreachable, ...lineOf(name, words({})))
           assert.strictEqual(outcome.code, code, outcome.stderr)
           assert.strictEqual(misprintsOf(name, outcome), "")
         }),
@@ -101,13 +101,13 @@ describe("the operator at the machine", () => {
   }
 
   it.effect.each(untilStopped)(
-    "has plinth %s run until it is told to stop",
+    "runs plinth %s until it is stopped",
     (name) =>
       Effect.gen(function* () {
-        const child = yield* start({ ...nobody, PORT: "0", WORKER_PORT: "0" }, name)
-        let said = ""
-        child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()))
-        yield* eventually(Effect.sync(() => /listening|working/.test(said)))
+        const child = yield* start({ ...unreachable, PORT: "0", WORKER_PORT: "0" }, name)
+        let output = ""
+        child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
+        yield* eventually(Effect.sync(() => /listening|working/.test(output)))
         child.kill("SIGTERM")
         assert.strictEqual((yield* outcomeOf(child)).code, commands[name]?.code)
       }),

@@ -1,4 +1,4 @@
-/** What a generated client says of a call: the body that the document promises, or the code of the failure. */
+/** The result of a call with a generated client: the body that the document promises, or the code of the failure. */
 export interface Answer<A> {
   readonly status: number | undefined
   readonly data: A | undefined
@@ -25,11 +25,11 @@ interface ByCursor {
   readonly next_cursor: string | null
 }
 
-/** What the journey calls, each with the types that the generator made of the document. */
+/** The operations that the journey calls, each with the types generated from the document. */
 export interface Plinth {
   readonly me: () => Promise<Answer<User>>
   readonly rename: (full_name: string) => Promise<Answer<User>>
-  /** With a key, however often it is sent, once. */
+  /** Creates one project per key, however often the request is sent. */
   readonly create: (name: string, key: string) => Promise<Answer<Project>>
   readonly get: (project_id: string) => Promise<Answer<Project>>
   readonly remove: (project_id: string) => Promise<Answer<unknown>>

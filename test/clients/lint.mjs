@@ -28,7 +28,7 @@ if (said.length > 0) {
   process.exitCode = 1
 }
 
-/** What the tool printed, or what kept it from printing that. */
+/** Returns the printed report, or throws with the output when there is none. */
 function parse({ stdout, stderr }) {
   try {
     return JSON.parse(stdout.trim())

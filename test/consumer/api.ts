@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { PlinthApi } from "plinth/api"
 import { ProjectId } from "plinth/domain"
 
-/** What a front end does, with a token that may be another one at each request. */
+/** Calls the API as a front end does. The token is read for each request. */
 const journey = Effect.gen(function* () {
   const api = yield* PlinthApi
   const me = yield* api.users.me()

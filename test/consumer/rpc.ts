@@ -2,7 +2,7 @@ import { Effect, Stream } from "effect"
 import { UserId } from "plinth/domain"
 import { PlinthRpc, withDeadline } from "plinth/rpc"
 
-/** What another service does. */
+/** Calls the API as another service does. */
 const journey = (owner_id: UserId) =>
   Effect.gen(function* () {
     const rpc = yield* PlinthRpc

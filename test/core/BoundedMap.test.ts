@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { BoundedMap } from "../../src/core/BoundedMap.ts"
 
-describe("A bounded map", () => {
-  it("holds the keys that were set last, whatever is set and deleted", () => {
+describe("BoundedMap", () => {
+  it("holds the keys set last, after any sequence of sets and deletes", () => {
     const key = fc.integer({ min: 0, max: 9 })
     const step = fc.record({ key, isSet: fc.boolean() })
     fc.assert(

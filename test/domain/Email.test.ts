@@ -9,14 +9,14 @@ import {
   Subject,
   subjectOf,
 } from "../../src/domain/Email.ts"
-import { naughtyStrings } from "../fixtures/NaughtyStrings.ts"
+import { naughtyStrings } from "../fixtures/data/NaughtyStrings.ts"
 
 const isAddress = Schema.is(EmailAddress)
 
-/** Of every kind of text: also what is not Unicode. */
+/** Any text, including ill-formed Unicode. */
 const anyText = string({ unit: "binary", maxLength: 300 })
 
-describe("an address", () => {
+describe("EmailAddress", () => {
   it.each([
     "ada@example.com",
     "ada.lovelace+plinth@mail.example.co.uk",
@@ -30,7 +30,7 @@ describe("an address", () => {
     "مثال@مثال.السعودية",
     `${"𐐨".repeat(64)}@example.com`,
     `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(63)}.${"e".repeat(63)}`,
-  ])("%s", (text) => assert.isTrue(isAddress(text)))
+  ])("accepts %s", (text) => assert.isTrue(isAddress(text)))
 
   it.each([
     "",
@@ -71,18 +71,18 @@ describe("an address", () => {
     "ada@example..com",
     "ada@example.com.",
     "ada\ud800@example.com",
-    // Invisible: format characters, and letters and marks that show nothing.
+    // Invisible: format characters, and letters and marks without a glyph.
     ...[
       0xad, 0x34f, 0x115f, 0x17b4, 0x200c, 0x200d, 0x2060, 0x3164, 0xfe0f, 0xfeff, 0xe0001, 0xe0100,
     ].map((code) => `ada${String.fromCodePoint(code)}@example.com`),
-    // Compatibility forms of what there is already.
+    // Compatibility forms of ordinary characters.
     "\uff41da@example.com",
     "\ufb01ona@example.com",
     "ad\u00aa@example.com",
     "ada@\uff45xample.com",
     "ada@example\uff0ecom",
     "ada\uff20example.com",
-    // A mark belongs to a letter before it.
+    // A combining mark needs a letter before it.
     "\u0301ada@example.com",
     "ada@\u0301example.com",
     "ada.\u0301a@example.com",
@@ -93,9 +93,9 @@ describe("an address", () => {
     `${"𐐨".repeat(65)}@example.com`,
     `ada@${"b".repeat(256)}`,
     `a@${"b".repeat(320)}`,
-  ])("is not %j", (text) => assert.isFalse(isAddress(text)))
+  ])("refuses %j", (text) => assert.isFalse(isAddress(text)))
 
-  it("holds nothing that steers a header, whatever is accepted", () => {
+  it("never contains a character that could add a header or recipient", () => {
     const steering = /[\p{Cc}\p{Z}<>()[\]\\,;:"]|@.*@/u
     check(property(anyText, (text) => !isAddress(`${text}@example.com`) || !steering.test(text)))
     for (const text of naughtyStrings.filter(isAddress)) assert.notMatch(text, steering)
@@ -113,22 +113,22 @@ const staysLegible = (text: string) =>
   !unsafe.test(toDisplayText(text).replaceAll("\n", "")) &&
   toDisplayText(toDisplayText(text)) === toDisplayText(text)
 
-describe("text of anybody's", () => {
-  it("is one legible line as a subject, and cannot begin another header", () => {
+describe("Untrusted text", () => {
+  it("becomes one legible line as a subject, and cannot start another header", () => {
     check(property(anyText, staysLegible))
     for (const text of naughtyStrings) assert.isTrue(staysLegible(text), JSON.stringify(text))
     assert.strictEqual(subjectOf("Hi\r\nBcc: mallory@example.com\0"), "Hi Bcc: mallory@example.com")
     assert.isFalse(Schema.is(Subject)("Hi\r\nBcc: mallory@example.com"))
   })
 
-  it("keeps what it says", () => {
+  it("keeps its legible characters", () => {
     assert.strictEqual(toDisplayText("a\r\nb\rc\nd\u2028e"), "a\nb\nc\nd\ne")
     assert.strictEqual(subjectOf("  Ada’s  “engine” 🛠️ \n"), "Ada’s “engine” 🛠️")
     assert.strictEqual(toOneLine("😀".repeat(30), 20), `${"😀".repeat(19)}…`)
   })
 })
 
-describe("a mailbox", () => {
+describe("mailboxOf", () => {
   const address = EmailAddress.make("no-reply@example.com")
 
   it.each([
@@ -139,11 +139,11 @@ describe("a mailbox", () => {
     ['x" <a@b.c>, "', String.raw`"x\" <a@b.c>, \"" <no-reply@example.com>`],
     ["x\\", String.raw`"x\\" <no-reply@example.com>`],
     ["x\r\nBcc: a@b.c", '"x Bcc: a@b.c" <no-reply@example.com>'],
-  ])("of %j", (name, expected) => {
+  ])("formats %j", (name, expected) => {
     assert.strictEqual(mailboxOf({ address, name }), expected)
   })
 
-  it("is one mailbox, whatever the name", () => {
+  it("returns one mailbox, whatever the name", () => {
     const one = /^(?:[\w !#$%&'*+/=?^`{|}~-]+|"(?:[^"\\]|\\.)*") <no-reply@example\.com>$/u
     const holds = (name: string) =>
       one.test(mailboxOf({ address, name })) && !unsafe.test(mailboxOf({ address, name }))

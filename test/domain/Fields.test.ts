@@ -29,23 +29,23 @@ const refused: ReadonlyArray<readonly [what: string, input: object, ...issues: A
   ["a lone surrogate in a key", { answers: { "\ud800": 1 } }, noUnicode],
   ["a lone surrogate in a text", { answers: { a: "\udc00x" } }, noUnicode],
   [
-    "a number that no number of JavaScript is",
+    "a number beyond 64 bits",
     { answers: { a: [Number("-1e400")] } },
     "answers: must not have a number beyond 64 bits",
   ],
-  ["a level too many", { answers: deep(5) }, tooDeep],
-  ["levels without end", { answers: deep(50_000) }, tooDeep],
-  ["characters that are too many bytes", { answers: { a: "ü".repeat(197) } }, tooLarge],
-  ["escapes that are too many bytes", { answers: { a: "\u0001".repeat(66) } }, tooLarge],
-  ["values that are too many bytes", { answers: { a: Array.makeBy(100_000, () => 0) } }, tooLarge],
-  ["JSON that is a list", { answers: [] }, "answers: Expected object | null"],
-  ["JSON that is a text", { answers: "{}" }, "answers: Expected object | null"],
-  ["a list that is none", { labels: "a" }, "labels: Expected array"],
-  ["no list", { labels: null }, "labels: Expected array"],
-  ["a list that is too long, once", { labels: ["a", " ", 7, "\0"] }, tooMany],
+  ["one level too many", { answers: deep(5) }, tooDeep],
+  ["50,000 levels", { answers: deep(50_000) }, tooDeep],
+  ["too many bytes of characters", { answers: { a: "ü".repeat(197) } }, tooLarge],
+  ["too many bytes of escapes", { answers: { a: "\u0001".repeat(66) } }, tooLarge],
+  ["too many bytes of values", { answers: { a: Array.makeBy(100_000, () => 0) } }, tooLarge],
+  ["a list instead of JSON", { answers: [] }, "answers: Expected object | null"],
+  ["a text instead of JSON", { answers: "{}" }, "answers: Expected object | null"],
+  ["a text instead of a list", { labels: "a" }, "labels: Expected array"],
+  ["null instead of a list", { labels: null }, "labels: Expected array"],
+  ["a list that is too long, with one issue only", { labels: ["a", " ", 7, "\0"] }, tooMany],
   ["a list that is far too long", { labels: Array.makeBy(340_000, () => 0) }, tooMany],
   [
-    "texts of a list, each",
+    "each invalid text of a list",
     { labels: ["\ud800", " ", 7] },
     "labels.0: must be well-formed Unicode",
     "labels.1: must not be blank",
@@ -53,8 +53,8 @@ const refused: ReadonlyArray<readonly [what: string, input: object, ...issues: A
   ],
 ]
 
-describe("Input of JSON and of lists", () => {
-  it.effect.each(refused)("is refused: %s", ([, input, ...issues]) =>
+describe("JSON and list fields", () => {
+  it.effect.each(refused)("refuse %s", ([, input, ...issues]) =>
     Effect.map(Effect.flip(decode(input)), ({ issue }) => {
       assert.deepStrictEqual(
         Issues.of(issue).reported.map(({ message, path }) => `${path}: ${message}`),
@@ -63,10 +63,10 @@ describe("Input of JSON and of lists", () => {
     }),
   )
 
-  it.effect("is taken up to its bounds, trimmed, and left out", () =>
+  it.effect("accept input up to their bounds, trim it, and may be omitted", () =>
     Effect.gen(function* () {
-      const most = { a: "ü".repeat(196) }
-      assert.deepStrictEqual((yield* decode({ answers: most })).answers, most)
+      const largest = { a: "ü".repeat(196) }
+      assert.deepStrictEqual((yield* decode({ answers: largest })).answers, largest)
       assert.deepStrictEqual((yield* decode({ answers: deep(4) })).answers, deep(4))
       assert.deepStrictEqual((yield* decode({ labels: [" a", "b\n", "a"] })).labels, [
         "a",
@@ -79,7 +79,7 @@ describe("Input of JSON and of lists", () => {
     }),
   )
 
-  it("is documented with its bounds", () => {
+  it("document their bounds", () => {
     const { properties } = Schema.toJsonSchemaDocument(Survey.jsonCreate).schema
     assert.deepStrictEqual(properties, {
       answers: {

@@ -7,7 +7,7 @@ import { Issues, limitIssues } from "../../src/domain/Issues.ts"
 
 const bytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2
 
-/** The failure of decoding this. */
+/** Decodes the input, which must fail, and returns the error. */
 const refusalOf = (schema: Schema.Codec<unknown, unknown>, input: unknown) => {
   const result = Schema.decodeUnknownResult(schema)(input, { errors: "all" })
   assert(Result.isFailure(result))
@@ -17,8 +17,8 @@ const refusalOf = (schema: Schema.Codec<unknown, unknown>, input: unknown) => {
 const Pair = Schema.Struct({ a: Schema.Int, b: Schema.NullOr(Schema.String) })
 const Anything = Schema.Record(Schema.String, Schema.Int)
 
-describe("What is wrong with an input", () => {
-  it("is told up to the hundredth, and the others as a number", () => {
+describe("Issues", () => {
+  it("lists the first 100 and counts the others", () => {
     for (const [wrong, more] of [
       [50, undefined],
       [51, 2],
@@ -35,7 +35,7 @@ describe("What is wrong with an input", () => {
     }
   })
 
-  it("is at a path of bounded length, whatever keys a client thought of", () => {
+  it("bounds the length of a path, whatever keys the client sent", () => {
     for (const key of ["k".repeat(1_000_000), "\u0001".repeat(5000), "\ud800".repeat(5000)]) {
       const error = refusalOf(Anything, { [key]: "", short: "" })
       const [first, second] = error.issues
@@ -45,7 +45,7 @@ describe("What is wrong with an input", () => {
   })
 })
 
-describe("A list of a client's", () => {
+describe("Fields.list", () => {
   let visits = 0
   const Counted = Schema.Struct({
     a: Schema.Int.check(
@@ -56,7 +56,7 @@ describe("A list of a client's", () => {
     ),
   })
 
-  it("that is too long is one issue, and none of its items is looked at", () => {
+  it("reports a wrong length as one issue, without decoding any item", () => {
     const list = Fields.list(Counted, { min: 1, max: 1000 })
     for (const [length, message] of [
       [0, "must have at least 1 item"],
@@ -77,7 +77,7 @@ describe("A list of a client's", () => {
     assert.strictEqual(visits, 1000)
   })
 
-  it.effect("decodes to itself, and its schema says how long it may be", () =>
+  it.effect("decodes like an array, and documents its bounds", () =>
     Effect.gen(function* () {
       const list = Fields.list(Schema.FiniteFromString, { min: 1, max: 3 })
       assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(list)(["1", "2"]), [1, 2])
@@ -93,20 +93,20 @@ describe("A list of a client's", () => {
 })
 
 describe("Text", () => {
-  it("that is repeated has no more bytes of JSON than it may, and is whole where it fits", () => {
+  it("is echoed within a limit of JSON bytes, and unchanged if it fits", () => {
     check(
-      property(string({ unit: "binary" }), integer({ min: 1, max: 40 }), (text, most) => {
-        const repeated = echo(text, most)
-        assert.isAtMost(bytes(repeated), most + 3)
+      property(string({ unit: "binary" }), integer({ min: 1, max: 40 }), (text, maxBytes) => {
+        const repeated = echo(text, maxBytes)
+        assert.isAtMost(bytes(repeated), maxBytes + 3)
         const isPlain = text.isWellFormed() && !/\p{Cc}/u.test(text)
-        if (isPlain && bytes(text) <= most) assert.strictEqual(repeated, text)
-        if (isPlain && bytes(text) > most) assert.isTrue(text.startsWith(repeated.slice(0, -1)))
+        if (isPlain && bytes(text) <= maxBytes) assert.strictEqual(repeated, text)
+        if (isPlain && bytes(text) > maxBytes) assert.isTrue(text.startsWith(repeated.slice(0, -1)))
       }),
       { numRuns: 300 },
     )
   })
 
-  it("is measured in code points, without counting where the length is enough", () => {
+  it("is measured in code points, without counting when the length is obvious", () => {
     const { input } = Fields.text({ min: 2, max: 4, example: "abc" })
     const decode = Schema.decodeUnknownOption(input)
     const texts = string({ unit: "binary", maxLength: 10 }).filter((text) => !text.includes("\0"))

@@ -1,15 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Period from "../../src/domain/Period.ts"
-import { calendar, dayAt as at, positionOf } from "../fixtures/Calendar.ts"
+import { calendar, dayAt as at, positionOf } from "../fixtures/data/Calendar.ts"
 
-/** Far enough from both ends. */
+/** Far enough from both ends of the calendar. */
 const index = Schema.Int.check(Schema.isBetween({ minimum: 1500, maximum: calendar.length - 1500 }))
 const length = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 365 }))
 
 describe("Period", () => {
   it.effect.prop(
-    "of the last days has that many, ends with its day, and begins where the one before ends",
+    "lastDays has the given length, ends with the given day, and follows the period before",
     [index, length],
     ([index, length]) =>
       Effect.sync(() => {
@@ -28,7 +28,7 @@ describe("Period", () => {
     { arbitrary: { runs: 500 } },
   )
 
-  it("of a month has the days of that month and no others, for every day there is", () => {
+  it("monthOf contains exactly the days of its month, for every day", () => {
     for (const day of calendar.slice(40, -40)) {
       const month = Period.monthOf(day)
       assert.isTrue(Period.contains(month, day))
@@ -42,7 +42,7 @@ describe("Period", () => {
     }
   })
 
-  it("contains its first day, and not its end", () => {
+  it("contains its first day, but not its end", () => {
     const february = Period.monthOf("2024-02-29")
     assert.deepStrictEqual(february, { from: "2024-02-01", to: "2024-03-01" })
     assert.strictEqual(Period.daysIn(february), 29)

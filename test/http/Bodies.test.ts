@@ -8,9 +8,9 @@ import * as Server from "../../src/http/Server.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { BadRequestError } from "../../src/domain/Errors.ts"
 import { Call } from "../../src/rpc/Call.ts"
-import { answerOf, headOf } from "../fixtures/Answer.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { rpcToken } from "../fixtures/Rpc.ts"
+import { answerOf, headOf } from "../fixtures/http/Answer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { rpcToken } from "../fixtures/http/Rpc.ts"
 import { newUser, testServerWith, tokenFor } from "../TestApp.ts"
 
 const projects = "/api/v1/app/projects"
@@ -21,26 +21,26 @@ const head = (line: string, token: string, ...more: ReadonlyArray<string>) =>
 
 const json = ["Content-Type: application/json", `Content-Length: ${body.length}`]
 
-/** A connection of its own, and what came back on it. */
+/** Opens a new connection and collects what the server sends. */
 const connection = Effect.gen(function* () {
   const { port } = yield* Server.Address
   const socket = yield* Effect.acquireRelease(
     Effect.sync(() => connect({ host: "127.0.0.1", port })),
     (used) => Effect.sync(() => used.destroy()),
   )
-  const seen = { text: "", isClosed: false }
+  const received = { text: "", isClosed: false }
   socket.setEncoding("utf8")
-  socket.on("data", (part) => (seen.text += String(part)))
-  socket.on("close", () => (seen.isClosed = true))
+  socket.on("data", (part) => (received.text += String(part)))
+  socket.on("close", () => (received.isClosed = true))
   socket.on("error", () => undefined)
   const send = (text: string) => Effect.sync(() => socket.write(text))
-  const shows = (pattern: RegExp) => eventually(Effect.sync(() => pattern.test(seen.text)))
-  const closes = eventually(Effect.sync(() => seen.isClosed))
-  return { closes, seen, send, shows }
+  const receives = (pattern: RegExp) => eventually(Effect.sync(() => pattern.test(received.text)))
+  const closes = eventually(Effect.sync(() => received.isClosed))
+  return { closes, seen: received, send, shows: receives }
 })
 
-/** Whatever was written before on other connections has reached the server. */
-const settled = Effect.scoped(
+/** Waits until the server has received everything sent before on other connections. */
+const allReceived = Effect.scoped(
   Effect.gen(function* () {
     const { send, shows } = yield* connection
     yield* send("GET /api/v1/public/health HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -48,20 +48,20 @@ const settled = Effect.scoped(
   }),
 )
 
-const pass = (seconds: number) =>
-  Effect.andThen(settled, Effect.andThen(TestClock.adjust(`${seconds} seconds`), settled))
+const advance = (seconds: number) =>
+  Effect.andThen(allReceived, Effect.andThen(TestClock.adjust(`${seconds} seconds`), allReceived))
 
-/** The last answer in these bytes. */
+/** Parses the last response in these bytes. */
 const answerIn = (text: string) => {
   const [head = "", content = ""] = text.slice(text.lastIndexOf("HTTP/1.1 ")).split("\r\n\r\n")
   const { headers, status } = headOf(head)
   return answerOf(status, headers, content)
 }
 
-/** A client that waits to be asked is asked when the server begins to read. */
-const asked = /^HTTP\/1.1 100 /
+/** With `Expect: 100-continue`, the server sends 100 when it starts to read the body. */
+const continueSent = /^HTTP\/1.1 100 /
 
-layer(testServerWith({ RPC_TOKEN: rpcToken }))("A body", (it) => {
+layer(testServerWith({ RPC_TOKEN: rpcToken }))("Request body", (it) => {
   const doors = [
     ["REST", Effect.map(tokenFor(newUser()), (token) => head(`POST ${projects}`, token, ...json))],
     [
@@ -72,14 +72,14 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("A body", (it) => {
     ],
   ] as const
   for (const [door, request] of doors) {
-    it.effect(`that stops coming for 30 s is 408 over ${door}, counted, and closes`, () =>
+    it.effect(`stalled for 30 s gets 408 over ${door}, is counted, and closes the connection`, () =>
       Effect.gen(function* () {
         const { closes, seen, send } = yield* connection
         yield* send(`${yield* request}{"name"`)
-        yield* pass(2)
-        yield* pass(27)
+        yield* advance(2)
+        yield* advance(27)
         assert.strictEqual(seen.text, "")
-        yield* pass(3)
+        yield* advance(3)
         yield* closes
         const { headers, json: envelope, status } = answerIn(seen.text)
         assert.strictEqual(status, 408)
@@ -92,53 +92,53 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("A body", (it) => {
     )
   }
 
-  it.effect("that never begins is 408, too, when the server has asked for it", () =>
+  it.effect("that never starts gets 408, even after 100 Continue", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const { closes, seen, send, shows } = yield* connection
       yield* send(head(`POST ${projects}`, token, ...json, "Expect: 100-continue"))
-      yield* shows(asked)
-      yield* pass(2)
-      yield* pass(30)
+      yield* shows(continueSent)
+      yield* advance(2)
+      yield* advance(30)
       yield* closes
       assert.strictEqual(answerIn(seen.text).status, 408)
     }),
   )
 
-  it.effect("that moves is waited for, however long it takes", () =>
+  it.effect("that makes progress has no overall time limit", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const { seen, send, shows } = yield* connection
       yield* send(head(`POST ${projects}`, token, ...json))
       for (const byte of body) {
         yield* send(byte)
-        yield* pass(29)
+        yield* advance(29)
       }
       yield* shows(/^HTTP\/1.1 201 /)
       assert.include(seen.text, "In many parts")
     }),
   )
 
-  it.effect("that stops coming is 408 after 30 s, also when the system's time steps back", () =>
+  it.effect("stalled for 30 s gets 408, even if the system clock steps back", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const { closes, seen, send } = yield* connection
       yield* send(`${head(`POST ${projects}`, token, ...json)}{"name"`)
-      yield* pass(2)
+      yield* advance(2)
       yield* TestClock.setTime((yield* Clock.currentTimeMillis) - 60_000)
-      yield* pass(62)
+      yield* advance(62)
       yield* closes
       assert.strictEqual(answerIn(seen.text).status, 408)
     }),
   )
 
-  it.effect("is not cut by Node, which would after 5 minutes in all", () =>
+  it.effect("is exempt from Node's limit of 5 minutes per request", () =>
     Effect.gen(function* () {
       const servers = new Set<NodeServer>()
       const note = (message: unknown) =>
         servers.add((message as { readonly server: NodeServer }).server)
       diagnostics.subscribe("http.server.request.start", note)
-      yield* settled
+      yield* allReceived
       diagnostics.unsubscribe("http.server.request.start", note)
       assert.deepStrictEqual(
         Array.from(servers, ({ headersTimeout, requestTimeout }) => ({
@@ -150,7 +150,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("A body", (it) => {
     }),
   )
 
-  it.effect("that nobody reads may come for 30 s after the answer", () =>
+  it.effect("that no handler reads may arrive for 30 s after the response", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const late = yield* connection
@@ -159,10 +159,10 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("A body", (it) => {
       const inTime = yield* connection
       yield* inTime.send(`${head("POST /none", token, ...json)}{`)
       yield* inTime.shows(/^HTTP\/1.1 404 /)
-      yield* pass(20)
+      yield* advance(20)
       yield* late.send(" ")
       yield* inTime.send(body.slice(1))
-      yield* pass(12)
+      yield* advance(12)
       yield* late.closes
       yield* inTime.send(head(`GET ${projects}`, token))
       yield* inTime.shows(/HTTP\/1.1 200 /)

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { networkOf } from "../../src/http/Network.ts"
-import { server } from "../fixtures/Callers.ts"
-import { send } from "../fixtures/Http.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { send } from "../fixtures/http/Http.ts"
 
-/** What the process writes to stdout while the effect runs. */
+/** Returns the output of this process to stdout while the effect runs. */
 const outputOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const chunks: Array<string> = []
@@ -23,7 +23,7 @@ const outputOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return chunks.join("")
   })
 
-/** The access lines of these requests to a server of its own, which writes them when it ends. */
+/** Sends these requests to a new server, and returns its access lines, which it flushes when it stops. */
 const linesOf = (TRUSTED_PROXIES: string, forwarded: ReadonlyArray<string | undefined>) =>
   Effect.gen(function* () {
     const requests = Effect.forEach(forwarded, (value) =>
@@ -52,8 +52,8 @@ const linesOf = (TRUSTED_PROXIES: string, forwarded: ReadonlyArray<string | unde
 
 const own = "127.0.0.1"
 
-describe("client_ip in the access line", () => {
-  it.live("is the other end of the connection, whatever a header says", () =>
+describe("client_ip in the access log", () => {
+  it.live("is the peer address of the connection, whatever the headers contain", () =>
     Effect.gen(function* () {
       const lines = yield* linesOf("0", [undefined, "203.0.113.7"])
       assert.deepStrictEqual(
@@ -79,7 +79,7 @@ describe("client_ip in the access line", () => {
     }),
   )
 
-  it.live("is what our outermost proxy saw, counted from the right", () =>
+  it.live("is the address that the outermost trusted proxy saw, counted from the right", () =>
     Effect.gen(function* () {
       const forwarded = [
         undefined,
@@ -120,7 +120,7 @@ describe("client_ip in the access line", () => {
   )
 })
 
-describe("What a limit takes for one client", () => {
+describe("The network of a client address", () => {
   it.each([
     ["203.0.113.7", "203.0.113.7"],
     ["::ffff:203.0.113.7", "203.0.113.7"],
@@ -129,7 +129,7 @@ describe("What a limit takes for one client", () => {
     ["2001:db8::6", "2001:db8:0:0::/64"],
     ["::1", "0:0:0:0::/64"],
     ["unknown", "unknown"],
-  ])("of %s is %s", (address, network) => {
+  ])("%s belongs to %s", (address, network) => {
     assert.strictEqual(networkOf(address), network)
   })
 })

@@ -13,7 +13,7 @@ import { problemIn } from "../../src/http/JsonScan.ts"
 const tooMany = "The body has more than 100,000 values"
 const proto = "The body has a __proto__ key"
 
-/** What `JSON.parse` says of it: slow, and right. */
+/** Finds `__proto__` keys with `JSON.parse`: slow, but certainly right. */
 const hasProto = (text: string) => {
   let found = false
   JSON.parse(text, (key, value: unknown) => {
@@ -23,7 +23,7 @@ const hasProto = (text: string) => {
   return found
 }
 
-/** Names that are `__proto__`, or nearly; each letter as it is or by its code, in either case. */
+/** Names equal or similar to `__proto__`, with each letter plain or as an escape in either case. */
 const names = tuple(
   constantFrom(
     "__proto__",
@@ -43,7 +43,7 @@ const names = tuple(
   }).join(""),
 )
 
-/** An object with such a name as a key or a value, among other JSON. */
+/** JSON with such a name as a key or a value, among other values. */
 const texts = tuple(names, boolean(), jsonValue(), constantFrom("", " ", "\n\t ")).map(
   ([name, isKey, other, blank]) => {
     const pair = isKey ? `"${name}"${blank}:${blank}1` : `"value":${blank}"${name}"${blank}`
@@ -51,8 +51,8 @@ const texts = tuple(names, boolean(), jsonValue(), constantFrom("", " ", "\n\t "
   },
 )
 
-describe("The scan of a body", () => {
-  it("finds __proto__ as a key, however it is spelt, and nowhere else", () => {
+describe("problemIn", () => {
+  it("finds __proto__ as a key, however it is escaped, and nowhere else", () => {
     check(
       property(texts, (text) => {
         assert.strictEqual(problemIn(text), hasProto(text) ? proto : undefined, text)
@@ -61,7 +61,7 @@ describe("The scan of a body", () => {
     )
   })
 
-  it("refuses no JSON that has nothing of it", () => {
+  it("accepts any other JSON", () => {
     check(
       property(jsonValue({ maxDepth: 60 }), (value) => {
         const text = JSON.stringify(value, null, 1)
@@ -70,7 +70,7 @@ describe("The scan of a body", () => {
     )
   })
 
-  /** Texts of so many values. */
+  /** Texts with the given number of values. */
   const shapes: Readonly<Record<string, (values: number) => string>> = {
     "a list": (values) => `[${Array.from({ length: values - 1 }, () => "1").join(",")}]`,
     "an object": (values) =>
@@ -89,7 +89,7 @@ describe("The scan of a body", () => {
     })
   }
 
-  it("ends at a quote that is open, and at an end without a beginning", () => {
+  it("terminates on unclosed quotes and unmatched brackets", () => {
     for (const text of ['{"a', '"\\', "]]]", '"\\"', "", "{]"]) assert.isUndefined(problemIn(text))
   })
 })

@@ -2,15 +2,15 @@ import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Redacted } from "effect"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { failureOf, type Request, send } from "../fixtures/Http.ts"
-import { sleep } from "../RedisServer.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { failureOf, type Request, send } from "../fixtures/http/Http.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
 import { newUser } from "../TestApp.ts"
 
 const projects = "/api/v1/app/projects"
 
-/** One after the other. */
+/** Sends the request `count` times in sequence, and returns the statuses. */
 const statuses = (count: number, request: Request) =>
   Effect.map(Effect.replicateEffect(send(request), count), (answers) =>
     answers.map(({ status }) => status),
@@ -23,7 +23,7 @@ const limitOf = ({ headers }: Answer) => [
   headers["ratelimit-policy"],
 ]
 
-/** The sum of the series whose line begins so. */
+/** Returns the sum of the series whose lines begin with this text. */
 const counted = (series: string) =>
   Effect.map(
     Effect.flatMap(Metrics, ({ render }) => render),
@@ -37,7 +37,7 @@ const counted = (series: string) =>
 layer(server({ RATE_LIMIT_DEFAULT: "3/minute" }), { excludeTestServices: true })(
   "The limit of a user",
   (it) => {
-    it.effect("counts the routes of each user apart, whatever their parameters are", () =>
+    it.effect("counts per user and route pattern, whatever the parameters are", () =>
       Effect.gen(function* () {
         const [caller, other] = [yield* newCaller(), yield* newCaller()]
         const { token } = caller
@@ -53,7 +53,7 @@ layer(server({ RATE_LIMIT_DEFAULT: "3/minute" }), { excludeTestServices: true })
       }),
     )
 
-    it.effect("is told in the headers of every answer it counts", () =>
+    it.effect("is described in the headers of every counted answer", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const now = (yield* Clock.currentTimeMillis) / 1000
@@ -72,7 +72,7 @@ layer(server({ RATE_LIMIT_DEFAULT: "3/minute" }), { excludeTestServices: true })
       }),
     )
 
-    it.effect("refuses in the envelope, with the seconds until it does not", () =>
+    it.effect("refuses with the error envelope and the seconds to wait", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         yield* statuses(3, { path: projects, token })
@@ -89,7 +89,7 @@ layer(server({ RATE_LIMIT_DEFAULT: "3/minute" }), { excludeTestServices: true })
       }),
     )
 
-    it.effect("leaves probes, metrics and documents alone", () =>
+    it.effect("does not count probes, metrics and documents", () =>
       Effect.gen(function* () {
         for (const path of [
           "/api/v1/public/health",
@@ -109,7 +109,7 @@ layer(server({ RATE_LIMIT_DEFAULT: "3/minute" }), { excludeTestServices: true })
 layer(server({ RATE_LIMIT_DEFAULT: "4/second" }), { excludeTestServices: true })(
   "A refused caller",
   (it) => {
-    it.effect("who waits as long as he was told is let in", () =>
+    it.effect("is admitted after waiting for Retry-After seconds", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const answers = yield* Effect.replicateEffect(send({ path: projects, token }), 40, {
@@ -124,7 +124,7 @@ layer(server({ RATE_LIMIT_DEFAULT: "4/second" }), { excludeTestServices: true })
   },
 )
 
-/** Tokens that are refused, each for a reason of its own. */
+/** Tokens that are refused, each for a different reason. */
 const forged = [
   "x",
   "a.b.c",
@@ -141,7 +141,7 @@ const bad = (address: string, token = forged[3]) => ({
 layer(server({ RATE_LIMIT_AUTH: "4/minute", TRUSTED_PROXIES: "1" }), { excludeTestServices: true })(
   "The limit of failed tokens",
   (it) => {
-    it.effect("answers 429 past it, counts by address, and spares who has a good token", () =>
+    it.effect("answers 429 beyond it, counts per address, and admits valid tokens", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const first = yield* Effect.forEach(forged, (one) => send(bad("198.51.100.1", one)))
@@ -158,7 +158,7 @@ layer(server({ RATE_LIMIT_AUTH: "4/minute", TRUSTED_PROXIES: "1" }), { excludeTe
       }),
     )
 
-    it.effect("cannot be dodged by what a client writes in front of its address", () =>
+    it.effect("cannot be evaded with forged addresses in X-Forwarded-For", () =>
       Effect.gen(function* () {
         const answers = yield* Effect.forEach([1, 2, 3, 4, 5, 6], (n) =>
           send(bad(`203.0.113.${n}, 198.51.100.3`)),
@@ -170,7 +170,7 @@ layer(server({ RATE_LIMIT_AUTH: "4/minute", TRUSTED_PROXIES: "1" }), { excludeTe
       }),
     )
 
-    it.effect("counts neither who sends none, nor one that is only too old", () =>
+    it.effect("counts neither missing nor merely expired tokens", () =>
       Effect.gen(function* () {
         const { sign } = yield* Tokens
         const old = yield* sign({ sub: newUser(), expires_in: -1, purpose: "access" })
@@ -182,7 +182,7 @@ layer(server({ RATE_LIMIT_AUTH: "4/minute", TRUSTED_PROXIES: "1" }), { excludeTe
       }),
     )
 
-    it.effect("costs no look into the database", () =>
+    it.effect("does not query the database", () =>
       Effect.gen(function* () {
         const before = yield* counted("db_queries_total")
         yield* statuses(8, bad("198.51.100.5"))
@@ -193,9 +193,9 @@ layer(server({ RATE_LIMIT_AUTH: "4/minute", TRUSTED_PROXIES: "1" }), { excludeTe
 )
 
 layer(server({ RATE_LIMIT_AUTH: "2/minute" }), { excludeTestServices: true })(
-  "Without a trusted proxy",
+  "The limit without a trusted proxy",
   (it) => {
-    it.effect("no header makes another client", () =>
+    it.effect("ignores X-Forwarded-For", () =>
       Effect.gen(function* () {
         const answers = yield* Effect.forEach([1, 2, 3], (n) => send(bad(`203.0.113.${n}`)))
         assert.deepStrictEqual(

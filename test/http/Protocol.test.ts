@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import { Users } from "../../src/business/Users.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { bodyOf, failureOf, Http, raw, send } from "../fixtures/Http.ts"
+import { bodyOf, failureOf, Http, raw, send } from "../fixtures/http/Http.ts"
 
 const projects = "/api/v1/app/projects"
 const health = "/api/v1/public/health"
@@ -80,7 +80,7 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     )
   }
 
-  it.effect("takes a semicolon in an id when it is encoded, and in a query in any way", () =>
+  it.effect("accepts a semicolon encoded in an id, and in any form in a query", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller("admin")
       const users = yield* Users
@@ -96,7 +96,7 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
   )
 
   const broken: ReadonlyArray<readonly [what: string, bytes: string, status: number]> = [
-    ["what is not HTTP", "hello\r\n\r\n", 400],
+    ["bytes that are not HTTP", "hello\r\n\r\n", 400],
     ["TLS", "\u0016\u0003\u0001\u0002\r\n\r\n", 400],
     ["an unknown verb", head("FOO /", host), 400],
     ["a version from the future", "GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400],
@@ -115,11 +115,11 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     ["a header over the limit", head("GET /", host, `X-A: ${"a".repeat(20_000)}`), 431],
     ["a URL over the limit", head(`GET /${"a".repeat(20_000)}`, host), 431],
     ["a missing Host", head(`GET ${health}`, close), 400],
-    ["an Expect nobody can meet", head(`GET ${health}`, host, "Expect: tea", close), 417],
+    ["an unsupported Expect", head(`GET ${health}`, host, "Expect: tea", close), 417],
     ["CONNECT", head("CONNECT example.com:443", host), 405],
     ["the asterisk", head("OPTIONS *", host, close), 404],
     ["a parameter of an absolute target", head(`GET http://a${health};a=1`, host, close), 404],
-    ["a target that is no path", head(`GET ftp://a${health}`, host, close), 404],
+    ["a target that is not a path", head(`GET ftp://a${health}`, host, close), 404],
   ]
   for (const [what, bytes, status] of broken) {
     it.effect(`answers ${what} with ${status} in the envelope`, () =>
@@ -131,14 +131,14 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     )
   }
 
-  it.effect("asks no Host of HTTP/1.0, which the health checks of load balancers speak", () =>
+  it.effect("does not require Host in HTTP/1.0, which health checks of load balancers use", () =>
     Effect.gen(function* () {
       const answer = yield* raw(`GET ${health} HTTP/1.0\r\n\r\n`)
       assert.strictEqual(answer.status, 200)
     }),
   )
 
-  it.effect("answers requests sent at once in their order", () =>
+  it.effect("answers pipelined requests in order", () =>
     Effect.gen(function* () {
       const { raw } = yield* Http
       const answers = yield* raw(
@@ -157,7 +157,7 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     }),
   )
 
-  it.effect("answers a body that ends early, and goes on", () =>
+  it.effect("answers when a body ends early, and continues to serve", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const answer = yield* raw(
@@ -176,7 +176,7 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     }),
   )
 
-  const ids: ReadonlyArray<readonly [given: string, kept: boolean]> = [
+  const ids: ReadonlyArray<readonly [given: string, isValid: boolean]> = [
     ["aZ09._-", true],
     ["a".repeat(128), true],
     ["a".repeat(129), false],
@@ -185,19 +185,19 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     ["", false],
     ["<script>", false],
   ]
-  for (const [given, kept] of ids) {
-    it.effect(`${kept ? "keeps" : "replaces"} the request id ${given.slice(0, 20)}`, () =>
+  for (const [given, isValid] of ids) {
+    it.effect(`${isValid ? "keeps" : "replaces"} the request id ${given.slice(0, 20)}`, () =>
       Effect.gen(function* () {
         for (const path of [health, "/nothing"]) {
           const { headers } = yield* send({ path, headers: { "X-Request-ID": given } })
-          if (kept) assert.strictEqual(headers["x-request-id"], given)
+          if (isValid) assert.strictEqual(headers["x-request-id"], given)
           else assert.match(headers["x-request-id"] ?? "", /^[\da-f]{8}-[\da-f]{4}-7[\da-f-]{21}$/)
         }
       }),
     )
   }
 
-  it.effect("answers HEAD as GET, without the body", () =>
+  it.effect("answers HEAD like GET, without the body", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const path of [health, projects, "/api/v1/app/users/me", `${projects}/some`, "/none"]) {
@@ -211,7 +211,7 @@ layer(server(), { excludeTestServices: true })("The edge", (it) => {
     }),
   )
 
-  it.effect("has no HSTS outside production", () =>
+  it.effect("sends no HSTS outside production", () =>
     Effect.gen(function* () {
       const { headers } = yield* send({ path: health })
       assert.isUndefined(headers["strict-transport-security"])
@@ -234,8 +234,8 @@ const post = (token: string, ...more: ReadonlyArray<string>) =>
 
 const chunked = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
 
-layer(server(), { excludeTestServices: true })("A body", (it) => {
-  it.effect("of exactly the limit is read; one byte more is 413", () =>
+layer(server(), { excludeTestServices: true })("A request body", (it) => {
+  it.effect("of exactly the limit is accepted; one byte more is 413", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const text = JSON.stringify({ name: "Engine" })
@@ -248,7 +248,7 @@ layer(server(), { excludeTestServices: true })("A body", (it) => {
     }),
   )
 
-  it.effect("without a length is read to the limit, and cut there", () =>
+  it.effect("without a length is read up to the limit, then refused", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const start = JSON.stringify({ name: "Engine" })
@@ -262,7 +262,7 @@ layer(server(), { excludeTestServices: true })("A body", (it) => {
     }),
   )
 
-  it.effect("that is announced too large is refused before it is sent", () =>
+  it.effect("with a Content-Length above the limit is refused before it is sent", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const length = `Content-Length: ${limit + 1}`
@@ -273,7 +273,7 @@ layer(server(), { excludeTestServices: true })("A body", (it) => {
     }),
   )
 
-  it.effect("is asked for when the client waits to be asked", () =>
+  it.effect("is requested with 100 Continue when the client expects it", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const body = JSON.stringify({ name: "Engine" })
@@ -287,7 +287,7 @@ layer(server(), { excludeTestServices: true })("A body", (it) => {
     }),
   )
 
-  it.effect("is not asked for when the answer is known without it", () =>
+  it.effect("is not requested when the answer does not depend on it", () =>
     Effect.gen(function* () {
       const answer = yield* raw(
         head(`POST ${projects}`, host, "Content-Length: 10", "Expect: 100-continue", close),
@@ -345,7 +345,7 @@ layer(server(), { excludeTestServices: true })("A body", (it) => {
     ["100,000 values", `{"name":"a","x":[${"1,".repeat(99_996)}1]}`, 201],
     ["brackets in text", `{"name":"a","x":"${"[{".repeat(100)}"}`, 201],
     ["__proto__ as a value", '{"name":"__proto__"}', 201],
-    ["a number without end", '{"name":"a","x":1e400}', 201],
+    ["a number that overflows", '{"name":"a","x":1e400}', 201],
     ["a name given twice, the last counts", '{"name":1,"name":"a"}', 201],
     ["null", "null", 422],
     ["a list", "[]", 422],

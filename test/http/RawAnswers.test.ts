@@ -6,14 +6,14 @@ import { Effect, Layer } from "effect"
 import { RawAnswers } from "../../src/http/RawAnswers.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
-import { canary } from "../fixtures/Plinth.ts"
+import { canary } from "../fixtures/processes/Plinth.ts"
 
 const answers = RawAnswers.layer.pipe(
   Layer.provide(Metrics.layer),
   Layer.provide(Settings.layerFrom({ SECRET_KEY: canary })),
 )
 
-/** What a client receives that sends `first`, and `second` once a part of a response has arrived. */
+/** Sends `first`, then `second` once a part of a response has arrived. Returns everything received. */
 const received = (first: string, second: string) =>
   Effect.gen(function* () {
     const { onClientError } = yield* RawAnswers
@@ -37,14 +37,14 @@ const received = (first: string, second: string) =>
   })
 
 layer(answers, { excludeTestServices: true })("A connection with bytes that are not HTTP", (it) => {
-  it.effect("is answered in the envelope when no response has begun", () =>
+  it.effect("gets the error envelope when no response has begun", () =>
     Effect.gen(function* () {
       const text = yield* received("not HTTP\r\n\r\n", "")
       assert.match(text, /^HTTP\/1\.1 400 Bad Request\r\n[^]*"code":"BAD_REQUEST"/)
     }),
   )
 
-  it.effect("is closed in the middle of a response, which gets no second one inside", () =>
+  it.effect("is closed during a response, without a second response inside it", () =>
     Effect.gen(function* () {
       const text = yield* received("GET / HTTP/1.1\r\nHost: plinth\r\n\r\n", "not HTTP\r\n\r\n")
       assert.match(text, /the first part\r\n$/)

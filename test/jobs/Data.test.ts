@@ -1,24 +1,24 @@
 import { assert, layer } from "@effect/vitest"
 import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Usage } from "../../src/business/Usage.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
+import { JobId } from "../../src/domain/Job.ts"
 import {
   CleanupOldData,
   ExportUserData,
-  JobId,
   SendNotificationEmail,
   SendPasswordResetEmail,
   SweepIdempotencyKeys,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { bodyOf, send } from "../fixtures/Http.ts"
-import { MailServer, publicUrl, serverWithMail } from "../fixtures/MailServer.ts"
-import { contents } from "../fixtures/Schema.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { bodyOf, send } from "../fixtures/http/Http.ts"
+import { MailServer, publicUrl, serverWithMail } from "../fixtures/servers/MailServer.ts"
+import { contents } from "../fixtures/data/Schema.ts"
 import { newUser } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 
@@ -33,7 +33,7 @@ const create = ({ token }: Caller, name: string) =>
     (answer) => bodyOf<{ id: string }>(answer).id,
   )
 
-/** Columns of all tables that hold text, whatever they are called. */
+/** All text columns of all tables. */
 const columns = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return dialect() === "pg"
@@ -51,8 +51,8 @@ const columns = Effect.gen(function* () {
 
 const usageTables: ReadonlyArray<string> = ["usage_events", "usage_daily"]
 
-/** How many rows of each table have the id in any column. */
-const held = Effect.fnUntraced(function* (id: UserId) {
+/** Counts the rows per table that contain the id in any column, without jobs, exports and usage. */
+const rowCounts = Effect.fnUntraced(function* (id: UserId) {
   const sql = yield* SqlClient.SqlClient
   const counts = new Map<string, number>()
   for (const table of new Set((yield* columns).map(({ table }) => table))) {
@@ -63,9 +63,9 @@ const held = Effect.fnUntraced(function* (id: UserId) {
     if (found.length > 0) counts.set(table, found.length)
   }
   counts.delete("user_exports")
-  // Found by their payload.
+  // Exported by their payload.
   counts.delete("jobs")
-  // Goes on meanwhile: the export is usage too.
+  // The export itself adds usage.
   for (const table of usageTables) counts.delete(table)
   return counts
 })
@@ -75,15 +75,15 @@ const enqueueReset = (user_id: UserId, token: string) =>
     enqueue(SendPasswordResetEmail, { user_id, token, expires_in_minutes: 5 }, { delay: "1 hour" }),
   )
 
-/** Runs one to its end, and gives its result. */
-const done = Effect.fnUntraced(function* (id: JobId) {
+/** Waits until a job has completed, and returns its result. */
+const resultOf = Effect.fnUntraced(function* (id: JobId) {
   const queue = yield* JobQueue
   yield* eventually(Effect.map(queue.get(id), ({ state }) => state === "completed"))
   return (yield* queue.get(id)).result
 })
 
-layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Data", (it) => {
-  it.effect("that is held on a user is exported whole, for him alone, and announced", () =>
+layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("User data", (it) => {
+  it.effect("of a user is exported completely, for them alone, and announced by e-mail", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [caller, other, admin] = [
@@ -115,7 +115,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       const asked = yield* send({ method: "POST", path, token: caller.token })
       assert.strictEqual(asked.status, 202)
       const { job_id } = bodyOf<{ job_id: string }>(asked)
-      yield* done(JobId.make(job_id))
+      yield* resultOf(JobId.make(job_id))
       const file = yield* send({ path, token: caller.token })
       assert.strictEqual(file.status, 200)
       assert.strictEqual(file.headers["content-disposition"], 'attachment; filename="export.json"')
@@ -131,7 +131,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
             rows.length > 0 && !usageTables.includes(table) ? [[table, rows.length] as const] : [],
           ),
         ),
-        yield* held(caller.id),
+        yield* rowCounts(caller.id),
       )
       for (const table of usageTables) {
         assert.deepInclude(
@@ -152,7 +152,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         ["export_user_data", "send_welcome_email"],
       )
       assert.notInclude(file.text, other.id)
-      // What the admin did to him is told, but not the admin's own data, nor what opens the account.
+      // Includes what the admin did to the user, but no data of the admin and no credentials.
       assert.deepInclude(tables["audit_logs"]?.at(-1), {
         action: "user.updated",
         actor_id: admin.id,
@@ -175,17 +175,17 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         ),
       )
 
-      // The next one takes its place.
+      // The next export replaces it.
       yield* create(caller, "newest")
       const again = yield* send({ method: "POST", path, token: caller.token })
-      yield* done(JobId.make(bodyOf<{ job_id: string }>(again).job_id))
+      yield* resultOf(JobId.make(bodyOf<{ job_id: string }>(again).job_id))
       assert.include((yield* send({ path, token: caller.token })).text, `"newest"`)
       const rows = yield* sql`SELECT user_id FROM user_exports WHERE user_id = ${caller.id}`
       assert.strictEqual(rows.length, 1)
     }),
   )
 
-  it.effect("of nobody is not exported, and the job says why at once", () =>
+  it.effect("of an unknown user is not exported: the job fails at once with the reason", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const { id } = yield* queue.enqueue(ExportUserData, { user_id: newUser() })
@@ -197,7 +197,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
     }),
   )
 
-  it.effect("past its retention goes, and what is not stays", () =>
+  it.effect("is deleted after its retention period, and not before", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
@@ -210,29 +210,29 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         newCaller(),
       ])
       const [day, week, month] = [
-        { gone: yield* ago("25 hours"), kept: yield* ago("23 hours") },
-        { gone: yield* ago("169 hours"), kept: yield* ago("167 hours") },
-        { gone: yield* ago("721 hours"), kept: yield* ago("719 hours") },
+        { expired: yield* ago("25 hours"), recent: yield* ago("23 hours") },
+        { expired: yield* ago("169 hours"), recent: yield* ago("167 hours") },
+        { expired: yield* ago("721 hours"), recent: yield* ago("719 hours") },
       ]
       const [old, fresh] = [yield* create(caller, "old"), yield* create(caller, "fresh")]
       for (const id of [old, fresh]) {
         yield* send({ method: "DELETE", path: `${projects}/${id}`, token: caller.token })
       }
-      yield* sql`UPDATE projects SET deleted_at = ${month.gone} WHERE id = ${old}`
-      yield* sql`UPDATE projects SET deleted_at = ${month.kept} WHERE id = ${fresh}`
-      yield* sql`UPDATE idempotency_keys SET created_at = ${day.gone} WHERE key = 'old'`
-      yield* sql`UPDATE idempotency_keys SET created_at = ${day.kept} WHERE key = 'fresh'`
+      yield* sql`UPDATE projects SET deleted_at = ${month.expired} WHERE id = ${old}`
+      yield* sql`UPDATE projects SET deleted_at = ${month.recent} WHERE id = ${fresh}`
+      yield* sql`UPDATE idempotency_keys SET created_at = ${day.expired} WHERE key = 'old'`
+      yield* sql`UPDATE idempotency_keys SET created_at = ${day.recent} WHERE key = 'fresh'`
       yield* sql`DELETE FROM user_exports`
       yield* sql`INSERT INTO user_exports ${sql.insert([
-        { user_id: caller.id, content: "{}", created_at: week.gone },
-        { user_id: banned.id, content: "{}", created_at: week.kept },
-        { user_id: closed.id, content: "{}", created_at: week.kept },
+        { user_id: caller.id, content: "{}", created_at: week.expired },
+        { user_id: banned.id, content: "{}", created_at: week.recent },
+        { user_id: closed.id, content: "{}", created_at: week.recent },
       ])}`
-      // Closed by themselves, one let in again since; who is shut out by an operator may be, too.
+      // Three closed their accounts; an operator reactivated one of them, and deactivated that one and `banned`.
       for (const [{ id, token }, time] of [
-        [closed, month.gone],
-        [closing, month.kept],
-        [returned, month.gone],
+        [closed, month.expired],
+        [closing, month.recent],
+        [returned, month.expired],
       ] as const) {
         yield* send({ method: "DELETE", path: "/api/v1/app/users/me", token })
         yield* sql`UPDATE users SET closed_at = ${time} WHERE id = ${id}`
@@ -241,7 +241,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       for (const { id } of [returned, banned]) yield* users.deactivate("operator", id)
 
       const { id } = yield* queue.enqueue(CleanupOldData, {})
-      assert.deepStrictEqual(yield* done(id), {
+      assert.deepStrictEqual(yield* resultOf(id), {
         idempotency_keys: 1,
         projects: 1,
         user_exports: 1,
@@ -271,7 +271,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         403,
       )
       const again = yield* queue.enqueue(CleanupOldData, {})
-      assert.deepStrictEqual(yield* done(again.id), {
+      assert.deepStrictEqual(yield* resultOf(again.id), {
         idempotency_keys: 0,
         projects: 0,
         user_exports: 0,
@@ -280,7 +280,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
     }),
   )
 
-  it.effect("that a user wrote is nowhere after the erasure, also after a relink", () =>
+  it.effect("that a user wrote is in no table after the erasure, also after a relink", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
@@ -294,7 +294,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       })
       const json = { name: nonce, description: nonce }
       yield* send({ path: projects, token, json, headers: { "idempotency-key": nonce } })
-      // More than one statement deletes.
+      // More rows than one statement deletes.
       const created_at = yield* now
       const many = Array.makeBy(501, (): Record<string, unknown> => {
         return { ...json, id: newUser(), owner_id: id, created_at, updated_at: created_at }
@@ -305,7 +305,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         delay: "1 hour",
       })
       yield* queue.cancel(cancelled)
-      yield* done((yield* queue.enqueue(ExportUserData, { user_id: id })).id)
+      yield* resultOf((yield* queue.enqueue(ExportUserData, { user_id: id })).id)
       yield* (yield* Users).relink(id, to)
       const before = yield* contents
       assert.includeMembers(before.placesOf(nonce), [
@@ -319,53 +319,53 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       yield* sql`UPDATE users SET is_active = ${false}, closed_at = ${yield* ago("721 hours")}
                  WHERE id = ${to}`
 
-      yield* done((yield* queue.enqueue(CleanupOldData, {})).id)
+      yield* resultOf((yield* queue.enqueue(CleanupOldData, {})).id)
       const { placesOf } = yield* contents
       assert.deepStrictEqual([placesOf(nonce), placesOf(`${id}@example.com`)], [[], []])
-      // Which sign-in became which is part of the record.
+      // The audit log keeps which id a user was relinked to.
       assert.deepStrictEqual(placesOf(id), ["audit_logs.details"])
     }),
   )
 
-  it.effect("that a table of an adopter holds on to keeps nothing else, and the job says why", () =>
+  it.effect("referenced by another table does not block the rest, and the job names it", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
-      const [caller, closed, held] = [yield* newCaller(), yield* newCaller(), yield* newCaller()]
+      const [caller, closed, blocked] = [yield* newCaller(), yield* newCaller(), yield* newCaller()]
       const past = yield* ago("721 hours")
       const projectsOfCaller = []
       for (const name of ["noted", "first", "second"]) {
         projectsOfCaller.push(yield* create(caller, name))
       }
       yield* sql`UPDATE projects SET deleted_at = ${past} WHERE owner_id = ${caller.id}`
-      yield* create(closed, "gone")
-      const heldProject = yield* create(held, "noted, too")
+      yield* create(closed, "unnoted")
+      const blockedProject = yield* create(blocked, "noted, too")
       yield* sql`UPDATE users SET is_active = ${false}, closed_at = ${past}
-                 WHERE ${sql.in("id", [closed.id, held.id])}`
+                 WHERE ${sql.in("id", [closed.id, blocked.id])}`
       yield* sql`INSERT INTO user_exports ${sql.insert({ user_id: caller.id, content: "{}", created_at: past })}`
-      // Without ON DELETE CASCADE.
+      // A product's table, without ON DELETE CASCADE.
       yield* sql`CREATE TABLE notes (project_id TEXT NOT NULL REFERENCES projects (id))`
       yield* sql`INSERT INTO notes ${sql.insert([
         { project_id: projectsOfCaller[0] },
-        { project_id: heldProject },
+        { project_id: blockedProject },
       ])}`
 
       const { id } = yield* queue.enqueue(CleanupOldData, {})
       yield* eventually(Effect.map(queue.get(id), ({ error }) => error !== null))
-      const said =
+      const reason =
         dialect() === "pg"
           ? `update or delete on table "projects" violates foreign key constraint "notes_project_id_fkey" on table "notes"`
           : "FOREIGN KEY constraint failed"
       assert.strictEqual(
         (yield* queue.get(id)).error,
         [
-          `CleanupFailed: projects: RowsFailed: 1 row failed, 2 done: ${said}`,
-          `closed_accounts: RowsFailed: 1 row failed, 1 done: ${said}`,
+          `CleanupFailed: projects: RowsFailed: 1 row failed, 2 done: ${reason}`,
+          `closed_accounts: RowsFailed: 1 row failed, 1 done: ${reason}`,
           "done: idempotency_keys 0, user_exports 1",
         ].join("; "),
       )
       const left = yield* sql<{ name: string }>`
-        SELECT name FROM projects WHERE ${sql.in("owner_id", [caller.id, closed.id, held.id])}
+        SELECT name FROM projects WHERE ${sql.in("owner_id", [caller.id, closed.id, blocked.id])}
         ORDER BY name
       `
       assert.deepStrictEqual(
@@ -373,19 +373,19 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
         ["noted", "noted, too"],
       )
       const emails = yield* sql<{ email: string | null }>`
-        SELECT email FROM users WHERE ${sql.in("id", [closed.id, held.id])}
+        SELECT email FROM users WHERE ${sql.in("id", [closed.id, blocked.id])}
       `
       assert.sameMembers(
         emails.map(({ email }) => email),
-        [null, `${held.id}@example.com`],
+        [null, `${blocked.id}@example.com`],
       )
-      // An account is erased whole or not at all.
-      const keys = yield* sql`SELECT key FROM idempotency_keys WHERE user_id = ${held.id}`
+      // An account is erased completely or not at all.
+      const keys = yield* sql`SELECT key FROM idempotency_keys WHERE user_id = ${blocked.id}`
       assert.lengthOf(keys, 1)
 
-      // The next attempt does the rest.
+      // The next attempt deletes the rest.
       yield* sql`DROP TABLE notes`
-      assert.deepStrictEqual(yield* done(id), {
+      assert.deepStrictEqual(yield* resultOf(id), {
         projects: 1,
         idempotency_keys: 0,
         user_exports: 0,
@@ -394,7 +394,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
     }),
   )
 
-  it.effect("of expired idempotency keys is swept, and the others answer again", () =>
+  it.effect("of expired idempotency keys is swept; other keys still replay their answers", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
@@ -403,7 +403,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Dat
       yield* sql`UPDATE idempotency_keys SET created_at = ${yield* ago("25 hours")} WHERE key = 'swept'`
       yield* sql`UPDATE idempotency_keys SET created_at = ${yield* ago("23 hours")} WHERE key = 'held'`
       const { id } = yield* queue.enqueue(SweepIdempotencyKeys, {})
-      assert.strictEqual(yield* done(id), 1)
+      assert.strictEqual(yield* resultOf(id), 1)
       assert.notStrictEqual(yield* create(caller, "swept"), first)
       assert.strictEqual(yield* create(caller, "held"), second)
     }),

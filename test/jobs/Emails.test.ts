@@ -1,22 +1,21 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Projects } from "../../src/business/Projects.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Projects } from "../../src/business/projects/Projects.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
+import type { Job, JobId } from "../../src/domain/Job.ts"
 import {
   GenerateDailyReport,
-  type Job,
-  type JobId,
   SendNotificationEmail,
   SendPasswordResetEmail,
-} from "../../src/domain/Job.ts"
+} from "../../src/domain/JobKinds.ts"
 import { ago } from "../../src/domain/Fields.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { identity } from "../fixtures/Business.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { admin, appWithMail, MailServer, publicUrl } from "../fixtures/MailServer.ts"
+import { identity } from "../fixtures/data/Business.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { admin, appWithMail, MailServer, publicUrl } from "../fixtures/servers/MailServer.ts"
 import { newUser } from "../TestApp.ts"
 
 const signIn = (id: UserId, email: string | null = `${id}@example.com`, iat = 1000) =>
@@ -24,7 +23,7 @@ const signIn = (id: UserId, email: string | null = `${id}@example.com`, iat = 10
     users.resolve(identity(id, { email, full_name: "Ada Lovelace", issued_at: iat })),
   )
 
-/** What the provider took for this address. */
+/** Returns the e-mails that the provider accepted for this address. */
 const mailsTo = (address: string) =>
   Effect.map(MailServer, ({ mails }) => mails.filter(({ to }) => to.includes(address)))
 
@@ -47,7 +46,7 @@ const onlyJobOf = Effect.fnUntraced(function* (user: UserId) {
   return job
 })
 
-/** The provider does this with every request, until the scope closes. */
+/** Makes the provider behave like this on every request, until the scope closes. */
 const answering = (behaviour: MailServer["Service"]["state"]["behaviour"]) =>
   Effect.flatMap(MailServer, ({ state }) =>
     Effect.acquireRelease(
@@ -56,8 +55,8 @@ const answering = (behaviour: MailServer["Service"]["state"]["behaviour"]) =>
     ),
   )
 
-layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails", (it) => {
-  it.effect("welcome whoever signs in for the first time, once", () =>
+layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("E-mails", (it) => {
+  it.effect("welcome a user once, at their first sign-in", () =>
     Effect.gen(function* () {
       const id = newUser()
       const address = `${id}@example.com`
@@ -76,7 +75,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("welcome nobody whose sign-in did not happen, or who has no address", () =>
+  it.effect("welcome no user whose sign-in was rolled back, or who has no address", () =>
     Effect.gen(function* () {
       const [rolledBack, nameless] = [newUser(), newUser()]
       const { transaction } = yield* Database
@@ -89,7 +88,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("welcome whom an operator made when he comes, and not before", () =>
+  it.effect("welcome a user created by an operator at their first sign-in, not before", () =>
     Effect.gen(function* () {
       const id = newUser()
       const users = yield* Users
@@ -103,11 +102,11 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("are not sent twice by a job that runs again", () =>
+  it.effect("are not sent twice when a job is retried", () =>
     Effect.gen(function* () {
       const { state } = yield* MailServer
       const id = newUser()
-      // Taken, but nobody heard so: as for a worker that was killed then.
+      // The provider accepts the e-mail and cuts the answer, as when the worker dies at that moment.
       yield* Effect.scoped(
         Effect.gen(function* () {
           yield* answering("cut_after")
@@ -121,7 +120,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("have been sent when they went out before a name in them was changed", () =>
+  it.effect("count as sent when the name in them changes between two attempts", () =>
     Effect.gen(function* () {
       const { state } = yield* MailServer
       const queue = yield* JobQueue
@@ -145,7 +144,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("that are refused fail at once, and say why without an address", () =>
+  it.effect("that are refused fail at once, with a reason that contains no address", () =>
     Effect.gen(function* () {
       const id = newUser()
       const job = yield* Effect.scoped(
@@ -170,14 +169,14 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
       assert.strictEqual(attempts, 1)
       assert.match(error ?? "", /^EmailRejectedError: /)
       assert.notInclude(error, id)
-      // An operator mends it and says so.
+      // An operator fixes the cause and retries the job.
       yield* queue.retry(job)
       yield* becomes(job, "completed")
       assert.strictEqual((yield* mailsTo(`${id}@example.com`)).length, 1)
     }),
   )
 
-  it.effect("come again when the provider takes some again, as it says", () =>
+  it.effect("are retried after the provider's Retry-After", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const id = newUser()
@@ -200,36 +199,36 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("go to no address that a header cannot hold, nor to who has none or is shut out", () =>
+  it.effect("are not sent to invalid addresses, nor to users without address or deactivated", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const { state } = yield* MailServer
-      const [hostile, gone, nameless] = [newUser(), newUser(), newUser()]
+      const [hostile, deactivated, nameless] = [newUser(), newUser(), newUser()]
       const asked = state.requests.length
       yield* signIn(hostile, `"a,b"@example.com`)
       const bad = yield* onlyJobOf(hostile)
       yield* becomes(bad.id, "failed")
       assert.lengthOf(state.requests, asked)
 
-      yield* signIn(gone)
-      yield* becomes((yield* onlyJobOf(gone)).id, "completed")
+      yield* signIn(deactivated)
+      yield* becomes((yield* onlyJobOf(deactivated)).id, "completed")
       const users = yield* Users
-      yield* users.deactivate("operator", gone)
+      yield* users.deactivate("operator", deactivated)
       yield* signIn(nameless, null)
       const news = { title: "News", body: "None", path: null }
       for (const [user_id, skipped] of [
-        [gone, "deactivated"],
+        [deactivated, "deactivated"],
         [nameless, "no_address"],
       ] as const) {
         const { id } = yield* queue.enqueue(SendNotificationEmail, { user_id, ...news })
         yield* becomes(id, "completed")
         assert.deepStrictEqual((yield* queue.get(id)).result, { skipped })
       }
-      assert.strictEqual((yield* mailsTo(`${gone}@example.com`)).length, 1)
+      assert.strictEqual((yield* mailsTo(`${deactivated}@example.com`)).length, 1)
     }),
   )
 
-  it.effect("follow a user whom an operator gives another sign-in", () =>
+  it.effect("follow a user whom an operator relinks to another id", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const users = yield* Users
@@ -255,7 +254,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("report what came and what there is, without what was deleted", () =>
+  it.effect("report new and existing users and projects, without deleted ones", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const projects = yield* Projects
@@ -291,7 +290,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Mails"
     }),
   )
 
-  it.effect("notify, reset passwords and report, with links under PUBLIC_URL alone", () =>
+  it.effect("notify, reset passwords and report, with links only to PUBLIC_URL", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const { state } = yield* MailServer

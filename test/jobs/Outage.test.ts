@@ -1,23 +1,23 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { Users } from "../../src/business/Users.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { identity } from "../fixtures/Business.ts"
-import { appWithMail, MailServer } from "../fixtures/MailServer.ts"
+import { identity } from "../fixtures/data/Business.ts"
+import { appWithMail, MailServer } from "../fixtures/servers/MailServer.ts"
 import { newUser } from "../TestApp.ts"
 
-/** Time goes on, slowly enough for a provider that answers in real time. On PostgreSQL it is the server's. */
+/** Advances the test clock, slowly enough for a provider in real time. PostgreSQL has a clock of its own. */
 const seconds = (count: number) =>
   TestClock.withLive(Effect.sleep("4 millis")).pipe(
     Effect.andThen(TestClock.adjust("2 seconds")),
     Effect.repeat({ times: count / 2 - 1 }),
   )
 
-layer(appWithMail, { timeout: "60 seconds" })("A provider that is down for ten minutes", (it) => {
+layer(appWithMail, { timeout: "60 seconds" })("A mail provider down for ten minutes", (it) => {
   for (const behaviour of ["cut", { status: 503 }] as const) {
     const how = typeof behaviour === "string" ? "cuts connections" : "answers 503"
-    it.effect(`and ${how} gets each mail once when it is back`, () =>
+    it.effect(`and ${how} gets each e-mail exactly once when it recovers`, () =>
       Effect.gen(function* () {
         const { mails, state } = yield* MailServer
         const users = yield* Users
@@ -32,7 +32,7 @@ layer(appWithMail, { timeout: "60 seconds" })("A provider that is down for ten m
           assert.include(["delayed", "waiting", "active"], job?.state)
           assert.match(job?.error ?? "", /^EmailUnavailableError: /)
         }
-        // By the breaker and by backoff: not a storm.
+        // The breaker and the backoff limit the requests.
         assert.isBelow(state.requests.length - before, 60)
         assert.strictEqual(mails.length, after)
 

@@ -2,13 +2,13 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { GenerateDailyReport } from "../../src/domain/Job.ts"
+import { GenerateDailyReport } from "../../src/domain/JobKinds.ts"
 import * as Worker from "../../src/jobs/Worker.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { appWithMail } from "../fixtures/MailServer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { appWithMail } from "../fixtures/servers/MailServer.ts"
 import { TestApp } from "../TestApp.ts"
 
-/** Seconds, minutes, hours, days, months and weekdays of each; the laws of `JobQueue` prove that they fire then. */
+/** The seconds, minutes, hours, days, months and weekdays of each. The laws of `JobQueue` prove that they fire then. */
 const schedules = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ name: string; cron: string }>`SELECT name, cron FROM job_schedules`
@@ -22,20 +22,22 @@ const cleaning = {
 }
 
 layer(appWithMail, { excludeTestServices: true })("A worker", (it) => {
-  it.effect("reports at nine, cleans up on Sundays and sweeps every few minutes", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* schedules, {
-        ...cleaning,
-        generate_daily_report: "0 0 9 * * *",
-      })
-    }),
+  it.effect(
+    "schedules the report at nine, the cleanup on Sundays, and sweeps every few minutes",
+    () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* schedules, {
+          ...cleaning,
+          generate_daily_report: "0 0 9 * * *",
+        })
+      }),
   )
 })
 
 const withoutAdmin = Worker.layer.pipe(Layer.provideMerge(TestApp), Layer.provide(Logger.layer([])))
 
 layer(withoutAdmin, { excludeTestServices: true })("A worker without ADMIN_EMAIL", (it) => {
-  it.effect("reports to nobody, and says what is missing when it is told to", () =>
+  it.effect("schedules no report, and fails one that is enqueued with the missing setting", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* schedules, cleaning)
 

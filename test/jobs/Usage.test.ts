@@ -1,22 +1,17 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Emails } from "../../src/business/Emails.ts"
-import { Usage } from "../../src/business/Usage.ts"
-import { Users } from "../../src/business/Users.ts"
+import { Emails } from "../../src/business/emails/Emails.ts"
+import { Usage } from "../../src/business/usage/Usage.ts"
+import { Users } from "../../src/business/users/Users.ts"
 import { handler } from "../../src/core/jobs/Execution.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import {
-  CleanupOldData,
-  ExportUserData,
-  type Job,
-  JobId,
-  SendNotificationEmail,
-} from "../../src/domain/Job.ts"
+import { type Job, JobId } from "../../src/domain/Job.ts"
+import { CleanupOldData, ExportUserData, SendNotificationEmail } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
 import { metered } from "../../src/jobs/Metered.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { appWithMail, MailServer } from "../fixtures/MailServer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { appWithMail, MailServer } from "../fixtures/servers/MailServer.ts"
 import { newUser } from "../TestApp.ts"
 
 const newPerson = Effect.gen(function* () {
@@ -31,7 +26,7 @@ const becomes = Effect.fnUntraced(function* (id: JobId, state: Job["state"]) {
   yield* eventually(Effect.map(queue.get(id), (job) => job.state === state))
 })
 
-/** Metric, dimension and quantity of all that the user used. */
+/** Returns metric, dimension and quantity of all usage of the user. */
 const used = Effect.fnUntraced(function* (user: UserId) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ metric: string; dimension: string; quantity: number }>`
@@ -46,12 +41,12 @@ const notify = (user_id: UserId) =>
     enqueue(SendNotificationEmail, { user_id, title: "Hello", body: "There", path: null }),
   )
 
-layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Jobs are usage", (it) => {
-  it.effect("of the user they are about, once, and so are the mails they send", () =>
+layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Usage of jobs", (it) => {
+  it.effect("is recorded once for the user in the payload, with the e-mails that were sent", () =>
     Effect.gen(function* () {
       const { state } = yield* MailServer
       const user = yield* newPerson
-      // Its first attempt fails, when the mail has gone out.
+      // The first attempt fails after the e-mail was sent.
       state.first.push("cut_after", "cut_after", "cut_after", "cut_after")
       const first = yield* notify(user)
       yield* becomes(first.id, "completed")
@@ -66,7 +61,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Jobs a
     }),
   )
 
-  it.effect("once, however often one is done that its worker could not settle", () =>
+  it.effect("is recorded once for a job that runs again because it could not be settled", () =>
     Effect.gen(function* () {
       const user = yield* newPerson
       const done = yield* handler(ExportUserData, () => Effect.succeed("done"))
@@ -80,7 +75,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Jobs a
     }),
   )
 
-  it.effect("also where no mail went out, which is none then", () =>
+  it.effect("is recorded without an e-mail when none was sent", () =>
     Effect.gen(function* () {
       const users = yield* Users
       const user = yield* newPerson
@@ -91,17 +86,17 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Jobs a
     }),
   )
 
-  it.effect("of nobody where they are about nobody, or did not complete", () =>
+  it.effect("is not recorded for jobs without a user, or that did not complete", () =>
     Effect.gen(function* () {
       const { enqueue } = yield* JobQueue
       const sql = yield* SqlClient.SqlClient
-      const about = yield* enqueue(CleanupOldData, {})
-      yield* becomes(about.id, "completed")
-      const nobody = newUser()
-      const failed = yield* enqueue(ExportUserData, { user_id: nobody })
+      const cleanup = yield* enqueue(CleanupOldData, {})
+      yield* becomes(cleanup.id, "completed")
+      const unknown = newUser()
+      const failed = yield* enqueue(ExportUserData, { user_id: unknown })
       yield* becomes(failed.id, "failed")
       const rows = yield* sql`
-        SELECT source FROM usage_events WHERE source IN (${`job:${about.id}`}, ${`job:${failed.id}`})
+        SELECT source FROM usage_events WHERE source IN (${`job:${cleanup.id}`}, ${`job:${failed.id}`})
       `
       assert.deepStrictEqual(rows, [])
     }),

@@ -3,9 +3,10 @@ import { Deferred, Effect, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Cache } from "../../src/core/shared/Cache.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
-import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { alone, anotherProcess, shared, untilBack } from "../fixtures/processes/Processes.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 const Thing = Schema.Struct({ name: Schema.String, size: Schema.NullOr(Schema.Int) })
 const thing = { name: "größer 💥", size: null }
@@ -15,12 +16,12 @@ const things = (name: string, ttl = 60_000) =>
     cache.of<typeof Thing.Type, "failed">({ name, schema: Thing, ttl }),
   )
 
-/** What holds for every layer. `wait` lets so many milliseconds pass on its clock. */
+/** Runs the laws of every layer. `wait` advances the layer's clock by the given milliseconds. */
 const laws = (
   it: Vitest.MethodsNonLive<Cache | Metrics>,
   wait: (millis: number) => Effect.Effect<void>,
 ) => {
-  it.effect("gives back what was set, until it is removed", () =>
+  it.effect("returns what was set, until it is removed", () =>
     Effect.gen(function* () {
       const cache = yield* things("set")
       assert.deepStrictEqual(yield* cache.get("a"), Option.none())
@@ -32,7 +33,7 @@ const laws = (
     }),
   )
 
-  it.effect("forgets after the time of the kind", () =>
+  it.effect("expires an entry after the kind's lifetime", () =>
     Effect.gen(function* () {
       const cache = yield* things("ttl", 100)
       yield* cache.set("a", thing)
@@ -41,7 +42,7 @@ const laws = (
     }),
   )
 
-  it.effect("keeps kinds apart", () =>
+  it.effect("separates kinds", () =>
     Effect.gen(function* () {
       const [one, other] = [yield* things("one"), yield* things("another")]
       yield* one.set("a", thing)
@@ -49,7 +50,7 @@ const laws = (
     }),
   )
 
-  it.effect("takes what does not fit the schema for nothing, and loads it anew", () =>
+  it.effect("treats a value that does not fit the schema as a miss, and loads it again", () =>
     Effect.gen(function* () {
       const older = yield* Effect.flatMap(Cache, (cache) =>
         cache.of({ name: "corrupt", schema: Schema.Unknown, ttl: 60_000 }),
@@ -64,7 +65,7 @@ const laws = (
     }),
   )
 
-  it.effect("loads once for 200 who miss at once", () =>
+  it.effect("loads once for 200 concurrent misses", () =>
     Effect.gen(function* () {
       const cache = yield* things("stampede")
       let loads = 0
@@ -82,7 +83,7 @@ const laws = (
     }),
   )
 
-  it.effect("keeps no failure, and tells it to all who wait for it", () =>
+  it.effect("caches no failure, and returns it to every waiting caller", () =>
     Effect.gen(function* () {
       const cache = yield* things("failure")
       const failures = yield* Effect.forEach(
@@ -95,7 +96,7 @@ const laws = (
     }),
   )
 
-  it.effect("goes on loading for others when the first is interrupted", () =>
+  it.effect("continues loading for the others when the first caller is interrupted", () =>
     Effect.gen(function* () {
       const cache = yield* things("interrupted")
       const [started, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -128,10 +129,10 @@ const laws = (
   )
 }
 
-layer(alone)("The cache of one process", (it) => {
+layer(alone)("Cache of one process", (it) => {
   laws(it, (millis) => TestClock.adjust(millis))
 
-  it.effect("forgets in time when the system's clock steps back", () =>
+  it.effect("expires on time when the system clock steps back", () =>
     Effect.gen(function* () {
       const cache = yield* things("stepped", 1000)
       yield* cache.set("a", thing)
@@ -143,7 +144,7 @@ layer(alone)("The cache of one process", (it) => {
     }),
   )
 
-  it.effect("is bounded: what was set longest ago goes", () =>
+  it.effect("evicts the entry set longest ago beyond 10,000", () =>
     Effect.gen(function* () {
       const cache = yield* things("bounded")
       yield* Effect.forEach(
@@ -157,10 +158,10 @@ layer(alone)("The cache of one process", (it) => {
 })
 
 describe.skipIf(!hasProgram("redis"))("Redis", () => {
-  layer(shared, { excludeTestServices: true })("The cache that processes share", (it) => {
+  layer(shared, { excludeTestServices: true })("Cache shared through Redis", (it) => {
     laws(it, sleep)
 
-    it.effect("is one", () =>
+    it.effect("is the same in every process", () =>
       Effect.gen(function* () {
         const other = yield* anotherProcess
         const [here, there] = [
@@ -174,7 +175,7 @@ describe.skipIf(!hasProgram("redis"))("Redis", () => {
       }),
     )
 
-    it.effect("holds nothing while Redis is away, and fails nobody", () =>
+    it.effect("holds nothing while Redis is unreachable, and fails no call", () =>
       Effect.gen(function* () {
         const redis = yield* RedisServer
         const cache = yield* things("away")

@@ -11,7 +11,7 @@ import { steady } from "../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
 import { type Job, JobId } from "../../src/domain/Job.ts"
 import { RequestInfo } from "../../src/domain/RequestInfo.ts"
-import { eventually } from "../fixtures/Eventually.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
 import {
   anotherProcess,
   Broken,
@@ -22,8 +22,8 @@ import {
   Single,
   Task,
   Tasks,
-} from "../fixtures/Jobs.ts"
-import { sleep } from "../RedisServer.ts"
+} from "../fixtures/data/Jobs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
 
 const enqueue = (task: string, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(Task, { task }, options))
@@ -33,7 +33,7 @@ const single = (task: string, options?: EnqueueOptions) =>
 
 const jobOf = ({ id }: { readonly id: JobId }) => Effect.flatMap(JobQueue, (queue) => queue.get(id))
 
-const becomes = (job: { readonly id: JobId }, state: Job["state"]) =>
+const untilState = (job: { readonly id: JobId }, state: Job["state"]) =>
   eventually(Effect.map(jobOf(job), (found) => found.state === state))
 
 const transaction = <A, E, R>(self: Effect.Effect<A, E, R>) =>
@@ -42,29 +42,29 @@ const transaction = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 const aborted = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.exit(transaction(Effect.andThen(self, Effect.fail("aborted" as const))))
 
-/** Begun so often. */
-const begins = (tasks: Tasks, task: string, times = 1) =>
+/** Waits until the task has begun this often. */
+const untilBegun = (tasks: Tasks, task: string, times = 1) =>
   eventually(Effect.sync(() => tasks.timesOf(task).length >= times))
 
-/** Long enough for a job that must not begin to begin. */
-const aWhile = sleep(1500)
+/** Long enough for any job that may begin to begin. */
+const longEnough = sleep(1500)
 
 const forever = () => Effect.never
 
-layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it) => {
-  it.effect("exist if and only if their transaction committed, savepoints included", () =>
+layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("JobQueue", (it) => {
+  it.effect("enqueues a job if and only if its transaction commits, savepoints included", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       yield* running(tasks)
       yield* aborted(enqueue("rolled back"))
-      const kept = yield* transaction(
+      const committed = yield* transaction(
         Effect.gen(function* () {
           yield* aborted(enqueue("savepoint rolled back"))
           return yield* enqueue("committed")
         }),
       )
-      yield* becomes(kept, "completed")
-      yield* aWhile
+      yield* untilState(committed, "completed")
+      yield* longEnough
       assert.deepStrictEqual(
         tasks.begun.map(({ task }) => task),
         ["committed"],
@@ -72,7 +72,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("are enqueued by one statement of the caller's transaction", () =>
+  it.effect("enqueues by one statement of the caller's transaction", () =>
     Effect.gen(function* () {
       const counted = Effect.fnUntraced(function* (options: EnqueueOptions) {
         const spans: Array<Tracer.NativeSpan> = []
@@ -97,7 +97,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("are invisible before the commit, then begin once", () =>
+  it.effect("hides a job until the commit, and then starts it once", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       yield* running(tasks)
@@ -106,7 +106,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const job = yield* transaction(
         Effect.gen(function* () {
           const enqueued = yield* enqueue("hidden")
-          yield* aWhile
+          yield* longEnough
           assert.deepStrictEqual(tasks.begun, [])
           const there = Effect.flatMap(JobQueue, ({ list }) => list({ limit: 100 }))
           const seen = yield* Effect.provide(there, other)
@@ -117,7 +117,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
           return enqueued
         }),
       )
-      yield* becomes(job, "completed")
+      yield* untilState(job, "completed")
       const { attempts, created_at, error, finished_at, name, payload, started_at, ...rest } =
         yield* queue.get(job.id)
       assert.deepStrictEqual(
@@ -130,7 +130,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("of any transactions, in any order, those begin that were committed", () =>
+  it.effect("starts exactly the jobs whose transaction committed, in any interleaving", () =>
     Effect.gen(function* () {
       const context = yield* Effect.context<Services>()
       const transactions = fc.array(
@@ -175,7 +175,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("that are delayed begin when it is time, and are listed until then", () =>
+  it.effect("starts a delayed job on time, and lists it until then", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       yield* running(tasks)
@@ -185,21 +185,21 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       assert.strictEqual((yield* jobOf(job)).state, "delayed")
       const [newest] = yield* queue.list({ state: "delayed", limit: 1 })
       assert.strictEqual(newest?.id, job.id)
-      yield* becomes(job, "completed")
+      yield* untilState(job, "completed")
       const [begun = 0] = tasks.timesOf("later")
       assert.isAtLeast(begun - start, 1490)
     }),
   )
 
-  it.effect("go by priority, then by their age", () =>
+  it.effect("orders jobs by priority, then by age", () =>
     Effect.gen(function* () {
       const priorities = { low: -1, first: 0, second: 0, high: 5 }
-      // Taken one by one, and all at once.
+      // Claims them one at a time, and all in one batch.
       for (const add of [single, enqueue]) {
         const tasks = new Tasks()
         for (const [task, priority] of Object.entries(priorities)) yield* add(task, { priority })
         const { stop } = yield* running(tasks)
-        yield* begins(tasks, "low")
+        yield* untilBegun(tasks, "low")
         assert.deepStrictEqual(
           tasks.begun.map(({ task }) => task),
           ["high", "first", "second", "low"],
@@ -209,7 +209,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("of one unique key: one waits or runs, however many enqueue at once", () =>
+  it.effect("allows one waiting or active job per unique key, with 50 concurrent enqueues", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const options = { uniqueKey: "only", delay: "1 second" } as const
@@ -227,18 +227,18 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const release = yield* Deferred.make<void>()
       tasks.when("unique", () => Deferred.await(release))
       yield* running(tasks)
-      yield* begins(tasks, "unique")
+      yield* untilBegun(tasks, "unique")
       assert.isFalse((yield* enqueue("unique", { uniqueKey: "only" })).created)
       yield* Deferred.succeed(release, undefined)
-      yield* becomes(job, "completed")
+      yield* untilState(job, "completed")
       const next = yield* enqueue("unique", { uniqueKey: "only" })
       assert.isTrue(next.created)
-      yield* becomes(next, "completed")
+      yield* untilState(next, "completed")
       assert.strictEqual(tasks.timesOf("unique").length, 2)
     }),
   )
 
-  it.effect("that fail are tried again, later each time, and not all at once", () =>
+  it.effect("retries failed jobs after growing delays with jitter", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const names = ["a", "b", "c", "d"]
@@ -247,7 +247,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       }
       const all = yield* Effect.forEach(names, (name) => enqueue(name))
       yield* running(tasks)
-      for (const job of all) yield* becomes(job, "failed")
+      for (const job of all) yield* untilState(job, "failed")
 
       const gaps = names.map((name) => {
         const times = tasks.timesOf(name)
@@ -272,18 +272,18 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("whose error no other attempt can mend fail at once", () =>
+  it.effect("fails a job immediately on an error that no retry can fix", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       tasks.when("refused", () => Effect.fail(new Refused({ message: "no such user" })))
       yield* running(tasks)
       const job = yield* enqueue("refused")
-      yield* becomes(job, "failed")
+      yield* untilState(job, "failed")
       assert.deepInclude(yield* jobOf(job), { attempts: 1, error: "Refused: no such user" })
     }),
   )
 
-  it.effect("that take too long are interrupted, and make room", () =>
+  it.effect("interrupts a job that exceeds its time limit, and starts the next one", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       let interrupted = 0
@@ -293,7 +293,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const endless = yield* single("endless")
       const next = yield* single("next")
       yield* running(tasks)
-      yield* becomes(next, "completed")
+      yield* untilState(next, "completed")
       assert.strictEqual(interrupted, 1)
       assert.deepInclude(yield* jobOf(endless), {
         state: "failed",
@@ -302,18 +302,18 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("that die are tried again, and have no text of the defect but its message", () =>
+  it.effect("retries a job that died, and stores only the redacted message of the defect", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       tasks.when("bug", () => Effect.die(new Error("a bug with password=hunter2secret")))
       yield* running(tasks)
       const job = yield* single("bug")
-      yield* becomes(job, "failed")
+      yield* untilState(job, "failed")
       assert.strictEqual((yield* jobOf(job)).error, "Error: a bug with password=<redacted>")
     }),
   )
 
-  it.effect("whose result cannot be kept fail, and hold up no others", () =>
+  it.effect("fails a job whose result cannot be stored, without blocking others", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const circle: { self?: unknown } = {}
@@ -326,16 +326,16 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       yield* running(tasks)
       const bad = yield* Effect.forEach(results.keys(), (at) => enqueue(`unusable ${at}`))
       const good = yield* enqueue("usable")
-      yield* becomes(good, "completed")
+      yield* untilState(good, "completed")
       assert.deepStrictEqual((yield* jobOf(good)).result, { text: "\\u0000 ü\n" })
       for (const job of bad) {
-        yield* becomes(job, "failed")
+        yield* untilState(job, "failed")
         assert.match((yield* jobOf(job)).error ?? "", /^UnusableResult: /)
       }
     }),
   )
 
-  it.effect("with a payload that PostgreSQL cannot keep are refused on every database", () =>
+  it.effect("refuses a payload that PostgreSQL cannot store, on every database", () =>
     Effect.gen(function* () {
       for (const task of ["a\0b", "\ud800"]) {
         const exit = yield* Effect.exit(enqueue(task))
@@ -345,20 +345,20 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("whose error is too long to be kept have its beginning", () =>
+  it.effect("truncates an error message that is too long to store", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
-      // Cut in the middle of a character.
+      // The limit falls in the middle of the last character.
       const message = `${"x".repeat(1990)}😀`
       tasks.when("long", () => Effect.fail(new Refused({ message })))
       yield* running(tasks)
       const job = yield* enqueue("long")
-      yield* becomes(job, "failed")
+      yield* untilState(job, "failed")
       assert.match((yield* jobOf(job)).error ?? "", /^Refused: x{1990}\ufffd$/)
     }),
   )
 
-  it.effect("that failed run again under the same id when an operator says so", () =>
+  it.effect("runs a failed job again, under the same id, when an operator retries it", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const queue = yield* JobQueue
@@ -368,14 +368,14 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       )
       yield* running(tasks)
       const job = yield* single("again", { uniqueKey: "again" })
-      yield* becomes(job, "failed")
+      yield* untilState(job, "failed")
       assert.strictEqual((yield* Effect.flip(queue.cancel(job.id)))._tag, "ConflictError")
 
       broken = false
       const retried = yield* queue.retry(job.id)
       assert.deepInclude(retried, { id: job.id, state: "waiting", finished_at: null })
       assert.deepInclude(retried, { attempts: 1, max_attempts: 2 })
-      yield* becomes(job, "completed")
+      yield* untilState(job, "completed")
       assert.deepInclude(yield* jobOf(job), { attempts: 2, error: null, result: { done: 7 } })
       assert.strictEqual((yield* Effect.flip(queue.retry(job.id)))._tag, "ConflictError")
       assert.strictEqual((yield* Effect.flip(queue.retry(uuidV7())))._tag, "NotFoundError")
@@ -383,7 +383,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("that failed cannot run again beside another of their unique key", () =>
+  it.effect("refuses to retry a failed job while another has its unique key", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const first = yield* enqueue("twice", { uniqueKey: "twice", delay: "1 hour" })
@@ -399,7 +399,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("are cancelled while they wait, are delayed or run, and stay listed", () =>
+  it.effect("cancels a waiting, delayed or active job, which stays listed", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const queue = yield* JobQueue
@@ -416,23 +416,23 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       )
       yield* running(tasks)
       const active = yield* enqueue("active")
-      yield* begins(tasks, "active")
-      // From another process, which cannot tell this one: the lease is not renewed.
+      yield* untilBegun(tasks, "active")
+      // The other process cannot notify this one: the lease simply is not renewed.
       yield* Effect.provide(
         Effect.flatMap(JobQueue, ({ cancel }) => cancel(active.id)),
         yield* anotherProcess,
       )
-      // Before its lease ends.
+      // Allows less time than the lease lasts.
       yield* eventually(
         Effect.sync(() => interrupted === 1),
         6,
       )
       const here = yield* enqueue("active")
-      yield* begins(tasks, "active", 2)
+      yield* untilBegun(tasks, "active", 2)
       yield* queue.cancel(here.id)
       yield* eventually(Effect.sync(() => interrupted === 2))
 
-      yield* aWhile
+      yield* longEnough
       const all = [waiting, delayed, active, here].map(({ id }) => id)
       assert.includeMembers(
         (yield* queue.list({ state: "cancelled", limit: 100 })).map(({ id }) => id),
@@ -445,7 +445,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("whose payload cannot be read fail with the reason, and others go on", () =>
+  it.effect("fails a job whose payload is malformed with the reason, without blocking others", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const store = yield* JobStore
@@ -457,9 +457,9 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       }
       const bad = [yield* insert({ task: 7 }), yield* insert("nonsense"), yield* insert(null)]
       yield* running(tasks)
-      yield* becomes(yield* enqueue("good"), "completed")
+      yield* untilState(yield* enqueue("good"), "completed")
       for (const job of bad) {
-        yield* becomes(job, "failed")
+        yield* untilState(job, "failed")
         const { attempts, error } = yield* jobOf(job)
         assert.strictEqual(attempts, 1)
         assert.match(error ?? "", /^MalformedPayload: its payload is invalid \(payload/)
@@ -468,36 +468,38 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("carry the request and the trace that enqueued them, and tell their progress", () =>
-    Effect.gen(function* () {
-      const tasks = new Tasks()
-      const seen: Array<unknown> = []
-      const release = yield* Deferred.make<void>()
-      tasks.when("traced", ({ progress }) =>
-        Effect.gen(function* () {
-          const { request_id } = yield* RequestInfo
-          const { traceId } = yield* Effect.orDie(Effect.currentSpan)
-          seen.push([request_id, traceId])
-          yield* progress(42)
-          yield* Deferred.await(release)
-          return null
-        }),
-      )
-      yield* running(tasks)
-      const request = { request_id: "request-1", ip_address: null, user_id: null, caller: null }
-      const [job, traceId] = yield* Effect.gen(function* () {
-        const span = yield* Effect.orDie(Effect.currentSpan)
-        return [yield* enqueue("traced"), span.traceId] as const
-      }).pipe(Effect.withSpan("request"), Effect.provideService(RequestInfo, request))
-      yield* eventually(Effect.map(jobOf(job), ({ progress }) => progress === 42))
-      yield* Deferred.succeed(release, undefined)
-      yield* becomes(job, "completed")
-      assert.deepStrictEqual(seen, [["request-1", traceId]])
-      assert.strictEqual((yield* jobOf(job)).progress, null)
-    }),
+  it.effect(
+    "runs a job with the request id and trace that enqueued it, and shows its progress",
+    () =>
+      Effect.gen(function* () {
+        const tasks = new Tasks()
+        const seen: Array<unknown> = []
+        const release = yield* Deferred.make<void>()
+        tasks.when("traced", ({ progress }) =>
+          Effect.gen(function* () {
+            const { request_id } = yield* RequestInfo
+            const { traceId } = yield* Effect.orDie(Effect.currentSpan)
+            seen.push([request_id, traceId])
+            yield* progress(42)
+            yield* Deferred.await(release)
+            return null
+          }),
+        )
+        yield* running(tasks)
+        const request = { request_id: "request-1", ip_address: null, user_id: null, caller: null }
+        const [job, traceId] = yield* Effect.gen(function* () {
+          const span = yield* Effect.orDie(Effect.currentSpan)
+          return [yield* enqueue("traced"), span.traceId] as const
+        }).pipe(Effect.withSpan("request"), Effect.provideService(RequestInfo, request))
+        yield* eventually(Effect.map(jobOf(job), ({ progress }) => progress === 42))
+        yield* Deferred.succeed(release, undefined)
+        yield* untilState(job, "completed")
+        assert.deepStrictEqual(seen, [["request-1", traceId]])
+        assert.strictEqual((yield* jobOf(job)).progress, null)
+      }),
   )
 
-  it.effect("are listed newest first, page by page, and counted", () =>
+  it.effect("lists jobs newest first, in pages, and counts them", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const before = yield* queue.stats
@@ -529,7 +531,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("of a schedule are enqueued once a tick, by however many processes", () =>
+  it.effect("enqueues a scheduled job once per tick, with several processes", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const processes = yield* Effect.all([anotherProcess, anotherProcess, anotherProcess])
@@ -539,20 +541,18 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       for (const process of processes) {
         yield* Effect.provide(Effect.andThen(schedule, running(tasks)), process)
       }
-      yield* begins(tasks, "tick", 6)
-      const made = tasks.begun
-        .filter(({ task }) => task === "tick")
-        .map(({ context }) => context.id)
-      const times = (yield* Effect.forEach(made, (id) => jobOf({ id }))).map(
+      yield* untilBegun(tasks, "tick", 6)
+      const ids = tasks.begun.filter(({ task }) => task === "tick").map(({ context }) => context.id)
+      const times = (yield* Effect.forEach(ids, (id) => jobOf({ id }))).map(
         ({ created_at }) => DateTime.makeUnsafe(created_at).epochMilliseconds,
       )
-      // A tick may be late, and the next one in time.
+      // A tick may be late while the next is on time.
       const ticks = (Math.max(...times) - Math.min(...times)) / 1000 + 1
       assert.isAtMost(times.length, Math.ceil(ticks) + 1)
     }),
   )
 
-  it.effect("of ticks that nobody was there for, the last one is made up for", () =>
+  it.effect("makes up for the last tick only, when no process was running", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       const sql = yield* SqlClient.SqlClient
@@ -565,8 +565,8 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
       const again = Effect.andThen(schedule, running(tasks))
       yield* Effect.provide(again, yield* anotherProcess)
       yield* Effect.provide(again, yield* anotherProcess)
-      yield* begins(tasks, "daily")
-      yield* aWhile
+      yield* untilBegun(tasks, "daily")
+      yield* longEnough
       assert.strictEqual(tasks.timesOf("daily").length, 1)
       const [row] = yield* sql<{ next_run_at: string }>`
         SELECT next_run_at FROM job_schedules WHERE name = 'daily'
@@ -575,30 +575,32 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }),
   )
 
-  it.effect("of a tick are not lost when they could not be enqueued", () =>
+  it.effect("repeats a tick whose job could not be enqueued", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schedules = yield* JobSchedules
-      let isAway = true
+      let isUnreachable = true
       let enqueued = 0
       const cron = Cron.parseUnsafe("0 9 * * *", "UTC")
-      const away = new ServiceUnavailableError({ service: "database" })
+      const unreachable = new ServiceUnavailableError({ service: "database" })
       yield* schedules.set(
         "flaky",
         cron,
-        Effect.suspend(() => (isAway ? Effect.fail(away) : Effect.sync(() => enqueued++))),
+        Effect.suspend(() =>
+          isUnreachable ? Effect.fail(unreachable) : Effect.sync(() => enqueued++),
+        ),
       )
       const due = "2020-01-01T09:00:00.000Z"
       yield* sql`UPDATE job_schedules SET next_run_at = ${due} WHERE name = 'flaky'`
       assert.strictEqual((yield* Effect.flip(schedules.tick))._tag, "ServiceUnavailableError")
-      isAway = false
+      isUnreachable = false
       yield* schedules.tick
       yield* schedules.tick
       assert.strictEqual(enqueued, 1)
     }),
   )
 
-  it.effect("of a schedule are enqueued though another schedule has a bug", () =>
+  it.effect("enqueues a scheduled job although another schedule has a bug", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schedules = yield* JobSchedules
@@ -619,88 +621,90 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it)
     }).pipe(Effect.provide(Logger.layer([]))),
   )
 
+  it.effect("ticks on time after a clock ran ahead, and once when clocks differ", () =>
+    Effect.gen(function* () {
+      const schedules = yield* JobSchedules
+      const clock = yield* Clock.Clock
+      let enqueued = 0
+      const at = (time: string) => {
+        const now = () => Date.parse(time)
+        return Effect.provideService(Clock.Clock, {
+          ...steady(clock),
+          currentTimeMillisUnsafe: now,
+          currentTimeMillis: Effect.sync(now),
+        })
+      }
+      const cron = Cron.parseUnsafe("0 9 * * *", "UTC")
+      const add = Effect.sync(() => enqueued++)
+      yield* at("2031-01-01T08:00:00.000Z")(schedules.set("stepped", cron, add))
+      const counts = yield* Effect.forEach(
+        [
+          "2031-01-01T08:00:00.000Z",
+          "2026-03-01T08:00:00.000Z",
+          "2026-03-01T09:00:00.000Z",
+          "2026-03-01T08:56:00.000Z",
+          "2026-03-01T09:00:00.000Z",
+          "2026-03-02T09:00:00.000Z",
+        ],
+        (time) => Effect.map(at(time)(schedules.tick), () => enqueued),
+      )
+      assert.deepStrictEqual(counts, [0, 0, 1, 1, 1, 2])
+    }),
+  )
+
   it.effect(
-    "of a schedule come in time when the clock had been ahead, and once where clocks differ",
+    "accepts an outcome from the current holder only, not from one that handed the job back",
     () =>
       Effect.gen(function* () {
-        const schedules = yield* JobSchedules
-        const clock = yield* Clock.Clock
-        let enqueued = 0
-        const at = (time: string) => {
-          const now = () => Date.parse(time)
-          return Effect.provideService(Clock.Clock, {
-            ...steady(clock),
-            currentTimeMillisUnsafe: now,
-            currentTimeMillis: Effect.sync(now),
-          })
-        }
-        const cron = Cron.parseUnsafe("0 9 * * *", "UTC")
-        const add = Effect.sync(() => enqueued++)
-        yield* at("2031-01-01T08:00:00.000Z")(schedules.set("stepped", cron, add))
-        const counts = yield* Effect.forEach(
-          [
-            "2031-01-01T08:00:00.000Z",
-            "2026-03-01T08:00:00.000Z",
-            "2026-03-01T09:00:00.000Z",
-            "2026-03-01T08:56:00.000Z",
-            "2026-03-01T09:00:00.000Z",
-            "2026-03-02T09:00:00.000Z",
-          ],
-          (time) => Effect.map(at(time)(schedules.tick), () => enqueued),
-        )
-        assert.deepStrictEqual(counts, [0, 0, 1, 1, 1, 2])
+        const store = yield* JobStore
+        const job = yield* single("held")
+        const claim = Effect.gen(function* () {
+          yield* sleep(5)
+          const [claimed] = yield* store.claim("test_single", 1)
+          assert.deepInclude(claimed, { id: job.id, attempt: 1 })
+          assert(claimed !== undefined)
+          return claimed
+        })
+        const before = yield* claim
+        yield* store.settle([{ claim: before, outcome: "handed_back" }])
+        const held = yield* claim
+
+        yield* store.settle([{ claim: before, outcome: "handed_back" }])
+        yield* store.settle([{ claim: before, outcome: "failed", error: "late" }])
+        yield* store.progress(before, 50)
+        assert.deepStrictEqual([...(yield* store.renew([before]))], [])
+        assert.deepInclude(yield* jobOf(job), { state: "active", progress: null, error: null })
+
+        assert.deepStrictEqual([...(yield* store.renew([held]))], [job.id])
+        yield* store.progress(held, 60)
+        assert.strictEqual((yield* jobOf(job)).progress, 60)
+        yield* store.settle([{ claim: held, outcome: "completed", result: 1 }])
+        assert.deepInclude(yield* jobOf(job), { state: "completed", attempts: 1, result: 1 })
       }),
   )
 
-  it.effect("are settled by whoever holds them, not by one that handed them back before", () =>
-    Effect.gen(function* () {
-      const store = yield* JobStore
-      const job = yield* single("held")
-      const claim = Effect.gen(function* () {
-        yield* sleep(5)
-        const [claimed] = yield* store.claim("test_single", 1)
-        assert.deepInclude(claimed, { id: job.id, attempt: 1 })
-        assert(claimed !== undefined)
-        return claimed
-      })
-      const before = yield* claim
-      yield* store.settle([{ claim: before, outcome: "handed_back" }])
-      const held = yield* claim
+  it.effect(
+    "finishes or hands back active jobs on shutdown; a handed-back attempt is not counted",
+    () =>
+      Effect.gen(function* () {
+        const tasks = new Tasks()
+        tasks.when("short", () => sleep(300))
+        tasks.when("long", forever)
+        const { stop } = yield* running(tasks)
+        const [short, long] = [yield* enqueue("short"), yield* enqueue("long")]
+        yield* untilBegun(tasks, "short")
+        yield* untilBegun(tasks, "long")
+        const after = yield* enqueue("after", { delay: "100 millis" })
+        yield* stop
+        assert.deepInclude(yield* jobOf(short), { state: "completed" })
+        assert.deepInclude(yield* jobOf(long), { state: "waiting", attempts: 0, started_at: null })
+        assert.deepInclude(yield* jobOf(after), { attempts: 0 })
 
-      yield* store.settle([{ claim: before, outcome: "handed_back" }])
-      yield* store.settle([{ claim: before, outcome: "failed", error: "late" }])
-      yield* store.progress(before, 50)
-      assert.deepStrictEqual([...(yield* store.renew([before]))], [])
-      assert.deepInclude(yield* jobOf(job), { state: "active", progress: null, error: null })
-
-      assert.deepStrictEqual([...(yield* store.renew([held]))], [job.id])
-      yield* store.progress(held, 60)
-      assert.strictEqual((yield* jobOf(job)).progress, 60)
-      yield* store.settle([{ claim: held, outcome: "completed", result: 1 }])
-      assert.deepInclude(yield* jobOf(job), { state: "completed", attempts: 1, result: 1 })
-    }),
-  )
-
-  it.effect("that run when the process stops are finished or handed back, as if not begun", () =>
-    Effect.gen(function* () {
-      const tasks = new Tasks()
-      tasks.when("short", () => sleep(300))
-      tasks.when("long", forever)
-      const { stop } = yield* running(tasks)
-      const [short, long] = [yield* enqueue("short"), yield* enqueue("long")]
-      yield* begins(tasks, "short")
-      yield* begins(tasks, "long")
-      const after = yield* enqueue("after", { delay: "100 millis" })
-      yield* stop
-      assert.deepInclude(yield* jobOf(short), { state: "completed" })
-      assert.deepInclude(yield* jobOf(long), { state: "waiting", attempts: 0, started_at: null })
-      assert.deepInclude(yield* jobOf(after), { attempts: 0 })
-
-      tasks.when("long", () => Effect.void)
-      yield* running(tasks)
-      yield* becomes(long, "completed")
-      assert.deepInclude(yield* jobOf(long), { attempts: 1 })
-      yield* becomes(after, "completed")
-    }),
+        tasks.when("long", () => Effect.void)
+        yield* running(tasks)
+        yield* untilState(long, "completed")
+        assert.deepInclude(yield* jobOf(long), { attempts: 1 })
+        yield* untilState(after, "completed")
+      }),
   )
 })

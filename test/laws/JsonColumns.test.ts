@@ -7,7 +7,7 @@ import { type Arbitrary, array, assert as check, asyncProperty, tuple } from "fa
 import { columnTypes } from "../../migrations/Dialect.ts"
 import * as Repository from "../../src/core/sql/Repository.ts"
 import * as Fields from "../../src/domain/Fields.ts"
-import { hostileJson, hostileText, jsonObject, label } from "../fixtures/JsonGenerators.ts"
+import { hostileJson, hostileText, jsonObject, label } from "../fixtures/data/JsonGenerators.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const bounds = { maxDepth: 4, maxBytes: 400 }
@@ -54,8 +54,8 @@ const survey = (columns: Partial<typeof Survey.insert.Type>) => ({
 
 const decode = Schema.decodeUnknownEffect(Survey.jsonCreate)
 
-layer(TestDatabase.layer)("Columns of JSON and of lists", (it) => {
-  it.effect("give back what was written, with keys in one order on every database", () =>
+layer(TestDatabase.layer)("JSON and list columns", (it) => {
+  it.effect("return what was written, with keys in the same order on every database", () =>
     Effect.gen(function* () {
       const repo = yield* surveys
       yield* holds(tuple(jsonObject, array(label, { maxLength: 3 })), ([answers, labels]) =>
@@ -86,7 +86,7 @@ layer(TestDatabase.layer)("Columns of JSON and of lists", (it) => {
     }),
   )
 
-  it.effect("take whatever is let in from a client, and all that may be is let in", () =>
+  it.effect("accept exactly the valid client input, and the database stores all of it", () =>
     Effect.gen(function* () {
       const repo = yield* surveys
       yield* holds(tuple(hostileJson, array(hostileText, { maxLength: 4 })), ([answers, labels]) =>
@@ -105,9 +105,9 @@ layer(TestDatabase.layer)("Columns of JSON and of lists", (it) => {
   for (const [what, details] of [
     ["NUL in a key", { "a\0": 1 }],
     ["a lone surrogate", { a: ["\udc00"] }],
-    ["a number that is none", { a: Infinity }],
+    ["a number that is not finite", { a: Infinity }],
   ] as const) {
-    it.effect(`are not written with ${what}, whatever the database would do`, () =>
+    it.effect(`refuse ${what}, even if the database would accept it`, () =>
       Effect.gen(function* () {
         const repo = yield* surveys
         const exit = yield* Effect.exit(Effect.suspend(() => repo.insert(survey({ details }))))
@@ -118,7 +118,7 @@ layer(TestDatabase.layer)("Columns of JSON and of lists", (it) => {
   }
 })
 
-/** Shorter keys first, then by byte: the order of JSONB. */
+/** Sorts keys as JSONB does: shorter keys first, then by byte. */
 const inOrder = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value
   if (Array.isArray(value)) return value.map(inOrder)

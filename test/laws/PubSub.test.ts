@@ -1,30 +1,31 @@
 import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { PubSub } from "../../src/core/shared/PubSub.ts"
-import { alone, anotherProcess, shared, untilBack } from "../fixtures/Processes.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { alone, anotherProcess, shared, untilBack } from "../fixtures/processes/Processes.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
 const publish = (channel: string, message: string) =>
   Effect.flatMap(PubSub, (pubSub) => pubSub.publish(channel, message))
 
-/** What is heard from now on. */
-const heardOn = (channel: string) =>
+/** Subscribes, and returns the array that collects the messages. */
+const collect = (channel: string) =>
   Effect.gen(function* () {
     const { subscribe } = yield* PubSub
-    const heard: Array<string> = []
-    yield* subscribe(channel, (message) => heard.push(message))
-    return heard
+    const messages: Array<string> = []
+    yield* subscribe(channel, (message) => messages.push(message))
+    return messages
   })
 
-/** What holds for every layer. */
+/** Runs the laws of every layer. */
 const laws = (it: Vitest.MethodsNonLive<PubSub>) => {
-  it.effect("tells each listener of a channel once, in order, before publish ends", () =>
+  it.effect("delivers to each local subscriber once, in order, before publish returns", () =>
     Effect.gen(function* () {
       const [one, two, other] = [
-        yield* heardOn("channel"),
-        yield* heardOn("channel"),
-        yield* heardOn("other"),
+        yield* collect("channel"),
+        yield* collect("channel"),
+        yield* collect("other"),
       ]
       for (const message of ["a", "", "größer\r\n\0💥", "a"]) yield* publish("channel", message)
       assert.deepStrictEqual(one, ["a", "", "größer\r\n\0💥", "a"])
@@ -33,58 +34,58 @@ const laws = (it: Vitest.MethodsNonLive<PubSub>) => {
     }),
   )
 
-  it.effect("tells nobody who has left, and the others all the same", () =>
+  it.effect("stops delivering to a subscriber that left, and continues for the others", () =>
     Effect.gen(function* () {
-      const stays = yield* heardOn("leaving")
-      const left = yield* Effect.scoped(heardOn("leaving"))
+      const remaining = yield* collect("leaving")
+      const left = yield* Effect.scoped(collect("leaving"))
       yield* publish("leaving", "a")
-      assert.deepStrictEqual([stays, left], [["a"], []])
+      assert.deepStrictEqual([remaining, left], [["a"], []])
     }),
   )
 }
 
-layer(alone)("Messages in one process", (it) => {
+layer(alone)("PubSub of one process", (it) => {
   laws(it)
 })
 
 describe.skipIf(!hasProgram("redis"))("Redis", () => {
-  layer(shared, { excludeTestServices: true })("Messages between processes", (it) => {
+  layer(shared, { excludeTestServices: true })("PubSub shared through Redis", (it) => {
     laws(it)
 
-    /** Until this has been heard, or for a while. */
-    const until = (
-      heard: ReadonlyArray<string>,
+    /** Waits until the message has arrived, for 2 s at most. */
+    const untilReceived = (
+      received: ReadonlyArray<string>,
       message: string,
-      patience = 200,
+      attempts = 200,
     ): Effect.Effect<void> =>
-      heard.includes(message) || patience === 0
+      received.includes(message) || attempts === 0
         ? Effect.void
         : Effect.andThen(
             sleep(10),
-            Effect.suspend(() => until(heard, message, patience - 1)),
+            Effect.suspend(() => untilReceived(received, message, attempts - 1)),
           )
 
-    /** A subscription takes a moment to reach Redis. */
+    /** Publishes until the subscription has reached Redis. */
     const untilConnected = (channel: string, heard: Array<string>) =>
       Effect.gen(function* () {
         while (!heard.includes("there?")) {
           yield* publish(channel, "there?")
           yield* sleep(10)
         }
-        yield* until(heard, "there?")
+        yield* untilReceived(heard, "there?")
         heard.length = 0
       })
 
-    it.effect("come once and in order, also to the publisher", () =>
+    it.effect("delivers once and in order, also to the publisher", () =>
       Effect.gen(function* () {
         const other = yield* anotherProcess
-        const there = yield* Effect.provide(heardOn("both"), other)
+        const there = yield* Effect.provide(collect("both"), other)
         yield* untilConnected("both", there)
-        const here = yield* heardOn("both")
+        const here = yield* collect("both")
         const messages = Array.from({ length: 200 }, (_, n) => `message ${n}`)
         yield* Effect.forEach(messages, (message) => publish("both", message))
         yield* publish("both", "last")
-        yield* until(there, "last")
+        yield* untilReceived(there, "last")
         assert.deepStrictEqual(
           there.filter((message) => message !== "there?"),
           [...messages, "last"],
@@ -93,20 +94,20 @@ describe.skipIf(!hasProgram("redis"))("Redis", () => {
       }),
     )
 
-    it.effect("come again after Redis was away, and here they never stopped", () =>
+    it.effect("resumes after a Redis outage, while local delivery never stops", () =>
       Effect.gen(function* () {
         const redis = yield* RedisServer
         const other = yield* anotherProcess
         const [here, there] = [
-          yield* heardOn("away"),
-          yield* Effect.provide(heardOn("away"), other),
+          yield* collect("away"),
+          yield* Effect.provide(collect("away"), other),
         ]
         yield* untilConnected("away", there)
         yield* redis.kill
         yield* publish("away", "meanwhile")
         assert.include(here, "meanwhile")
-        // Asked for while there is nobody to ask.
-        const late = yield* Effect.provide(heardOn("late"), other)
+        // Subscribes while Redis is down.
+        const late = yield* Effect.provide(collect("late"), other)
         yield* redis.start
         yield* untilBack
         yield* untilConnected("away", there)

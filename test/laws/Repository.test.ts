@@ -77,7 +77,7 @@ const newestFirst = Order.combine(
 )
 
 layer(TestDatabase.layer)("Repository", (it) => {
-  it.effect("gives back what was inserted, as plain data", () =>
+  it.effect("returns what was inserted, as plain data", () =>
     Effect.gen(function* () {
       const repo = yield* things
       const owner = uuid()
@@ -93,22 +93,22 @@ layer(TestDatabase.layer)("Repository", (it) => {
     }),
   )
 
-  it.effect("shows another owner's row exactly as a missing one", () =>
+  it.effect("answers for another owner's row as for a missing one", () =>
     Effect.gen(function* () {
       const repo = yield* things
       const [owner, other] = [uuid(), uuid()]
       const { id } = yield* repo.insert(thing(owner))
-      const attempts = (asked: string) => [
-        repo.get(other, asked),
-        repo.update(other, asked, { note: "mine" }),
-        repo.update(other, asked, {}),
-        repo.delete(other, asked),
-        repo.softDelete(other, asked),
-        repo.restore(other, asked),
-        repo.withDeleted.get(other, asked),
+      const attempts = (target: string) => [
+        repo.get(other, target),
+        repo.update(other, target, { note: "mine" }),
+        repo.update(other, target, {}),
+        repo.delete(other, target),
+        repo.softDelete(other, target),
+        repo.restore(other, target),
+        repo.withDeleted.get(other, target),
       ]
 
-      for (const asked of [
+      for (const target of [
         id,
         uuid(),
         "no-uuid",
@@ -118,9 +118,9 @@ layer(TestDatabase.layer)("Repository", (it) => {
         "'; --",
         "x".repeat(5000),
       ]) {
-        for (const attempt of attempts(asked)) {
+        for (const attempt of attempts(target)) {
           const error = yield* Effect.flip(attempt)
-          assert.deepStrictEqual(error, new NotFoundError({ resource: "Thing", id: asked }))
+          assert.deepStrictEqual(error, new NotFoundError({ resource: "Thing", id: target }))
         }
       }
       assert.strictEqual((yield* repo.list(other, { skip: 0, limit: 9 })).total, 0)
@@ -129,7 +129,7 @@ layer(TestDatabase.layer)("Repository", (it) => {
     }),
   )
 
-  it.effect("updates what the patch names and the time, and nothing for an empty patch", () =>
+  it.effect("updates the patched fields and the time, and nothing for an empty patch", () =>
     Effect.gen(function* () {
       const repo = yield* things
       const owner = uuid()
@@ -147,7 +147,7 @@ layer(TestDatabase.layer)("Repository", (it) => {
     }),
   )
 
-  it.effect("never changes id, owner or time of creation, whatever a patch holds", () =>
+  it.effect("never changes the id, owner or time of creation, whatever the patch contains", () =>
     Effect.gen(function* () {
       const repo = yield* things
       const owner = uuid()
@@ -211,7 +211,7 @@ layer(TestDatabase.layer)("Repository", (it) => {
     }),
   )
 
-  it.effect("removes a row for good", () =>
+  it.effect("deletes a row permanently", () =>
     Effect.gen(function* () {
       const repo = yield* things
       const owner = uuid()
@@ -227,7 +227,7 @@ layer(TestDatabase.layer)("Repository", (it) => {
     }),
   )
 
-  it.effect("lists and counts what the caller's condition leaves", () =>
+  it.effect("lists and counts the rows that match the caller's condition", () =>
     Effect.gen(function* () {
       const repo = yield* things
       const sql = yield* SqlClient.SqlClient
@@ -256,7 +256,7 @@ layer(TestDatabase.layer)("Repository", (it) => {
   const limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 }))
 
   it.effect.prop(
-    "pages and cursors walk through the same rows, newest first, each once",
+    "lists the same rows by page and by cursor, newest first, each once",
     [rows, limit],
     ([planned, limit]) =>
       Effect.gen(function* () {

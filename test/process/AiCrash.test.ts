@@ -3,25 +3,25 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { SweepAiReservations } from "../../src/domain/Job.ts"
+import { SweepAiReservations } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { asking } from "../fixtures/AiSocket.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { keysOf, Providers, servingModels } from "../fixtures/Gateway.ts"
-import { canary, patience } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
+import { asking } from "../fixtures/vendors/AiSocket.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { keysOf, Providers, servingModels } from "../fixtures/servers/Gateway.ts"
+import { canary, patience } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
 import { testAppWith } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
 
-/** It does one job at a time. */
+/** A server that runs one job at a time. */
 const serve = servingModels({
   RATE_LIMIT_AI: "1000000/second",
   JOBS_EMBEDDED: "true",
   JOBS_CONCURRENCY: "1",
 })
 
-/** Who looks at the database, enqueues, and does no jobs. */
+/** The application of this process, which reads the database and enqueues jobs, but runs none. */
 const app = Layer.merge(testAppWith({ SECRET_KEY: canary }), Providers.layer)
 
 const past = "2020-01-01T00:00:00.000Z"
@@ -50,20 +50,20 @@ const ledgerOf = (user: UserId) =>
     (rows) => rows.map((row) => [row.metric, row.quantity, Boolean(row.estimated)] as const),
   )
 
-/** Nothing leaves the table of reservations until the effect has ended. On SQLite nothing can be held up. */
-const whileHeld = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** Locks the reservations against deletes until the effect has ended. SQLite has no such lock. */
+const whileLocked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     if (dialect() === "sqlite") return yield* effect
     const sql = yield* SqlClient.SqlClient
-    const [isHeld, isDone] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const [isLocked, isDone] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
     const holding = yield* Effect.forkChild(
       sql`LOCK TABLE usage_reservations IN SHARE MODE`.pipe(
-        Effect.andThen(Deferred.succeed(isHeld, undefined)),
+        Effect.andThen(Deferred.succeed(isLocked, undefined)),
         Effect.andThen(Deferred.await(isDone)),
         sql.withTransaction,
       ),
     )
-    yield* Deferred.await(isHeld)
+    yield* Deferred.await(isLocked)
     const result = yield* effect
     yield* eventually(
       Effect.map(
@@ -85,7 +85,7 @@ const untilDone = ({ id }: Effect.Success<typeof enqueueSweep>) =>
     eventually(Effect.map(get(id), ({ state }) => state === "completed")),
   )
 
-/** What this process tells of the tokens and calls of a user: of the month, and of two days. */
+/** Returns the AI usage that this process reports for a user: of the month, and tokens of two days. */
 const usageAt = Effect.fnUntraced(function* (port: number, token: string) {
   const path = "/api/v1/app/usage"
   const month = yield* sendTo(port, { path: `${path}/current-period`, token })
@@ -105,7 +105,7 @@ const decodeSummary = Schema.decodeUnknownEffect(
 
 layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
   it.effect(
-    "leaves its calls reserved; when their time is over, they are taken for spent, once, whoever sweeps",
+    "leaves its calls reserved, and they are charged exactly once after they expire",
     () =>
       Effect.gen(function* () {
         const mock = yield* Providers
@@ -135,7 +135,7 @@ layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
         assert.deepStrictEqual(yield* ledgerOf(id), [])
 
         yield* sql`UPDATE usage_reservations SET expires_at = ${past} WHERE user_id = ${id}`
-        const sweeps = yield* whileHeld(Effect.all([enqueueSweep, enqueueSweep]))
+        const sweeps = yield* whileLocked(Effect.all([enqueueSweep, enqueueSweep]))
         yield* Effect.forEach(sweeps, untilDone)
         assert.lengthOf(yield* reservedFor(id), 0)
         const [less = 0, more = 0] = reserved.toSorted((a, b) => a - b)
@@ -159,7 +159,7 @@ layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
   )
 
   it.effect(
-    "leaves its key to one of those who ask again, after the lease and not before, under the same id",
+    "frees its key to exactly one retry after the lease, with the same vendor key",
     () =>
       Effect.gen(function* () {
         const mock = yield* Providers

@@ -1,16 +1,16 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { type AiVendor, vendors } from "../fixtures/AiVendors.ts"
-import { Collector } from "../fixtures/Collector.ts"
-import { patience } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import * as StreamServer from "../fixtures/StreamServer.ts"
+import { type AiVendor, vendors } from "../fixtures/vendors/AiVendors.ts"
+import { Collector } from "../fixtures/servers/Collector.ts"
+import { patience } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
+import * as StreamServer from "../fixtures/servers/StreamServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
-/** Keys, prompts and answers have it in them, and nothing else has. */
+/** True for a line with the marker that only keys, prompts and answers contain. */
 const isSecret = (line: string) => /canary/i.test(line)
 const asked = "canary asked"
 const answered = "canary answered"
@@ -30,7 +30,7 @@ const stream = (parts: ReadonlyArray<string>, last: "end" | "cut"): StreamServer
 const wholeOf = ({ answer }: AiVendor) =>
   json(200, JSON.stringify(answer).replaceAll("Hello", answered))
 
-/** All that can come back, with the words of the prompt or of the answer in it. */
+/** All failures of a vendor, with words of the prompt or of the answer in them. */
 const failuresOf = (vendor: AiVendor): ReadonlyArray<readonly [boolean, StreamServer.Script]> => {
   const refused = (status: number, code = "canary_code") =>
     json(status, vendor.error(`You said: ${asked}`, code))
@@ -61,10 +61,10 @@ const failuresOf = (vendor: AiVendor): ReadonlyArray<readonly [boolean, StreamSe
 }
 
 layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })(
-  "What is told of calls of models",
+  "Logs, metrics and traces of AI calls",
   (it) => {
     it.effect.each(vendors)(
-      "has nothing in it of what was asked or answered, nor the key, whatever $provider does",
+      "contain neither prompt, answer nor API key, whatever $provider does",
       (vendor) =>
         Effect.gen(function* () {
           const { state, url } = yield* StreamServer.make
@@ -97,7 +97,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           const streamed = { parts: vendor.events([answered, "."]), last: "end" } as const
           assert.include((yield* ask(streamed, true)).text, answered)
           for (const [streaming, script] of failuresOf(vendor)) {
-            // So that the breaker stays closed.
+            // Two successes keep the breaker closed.
             for (let n = 0; n < 2; n += 1) {
               assert.strictEqual((yield* ask(whole, false)).status, 200)
             }
@@ -106,12 +106,12 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
             if (status !== 200) assert.notMatch(text, /canary/i)
           }
 
-          // The answer to keep is a parameter of the transaction that fails.
+          // The answer to store is a parameter of the statement that fails.
           const sql = yield* SqlClient.SqlClient
           const unsettled = yield* Effect.acquireUseRelease(
-            sql`ALTER TABLE usage_events RENAME TO gone`,
+            sql`ALTER TABLE usage_events RENAME TO renamed`,
             () => ask(whole, false, "unsettled"),
-            () => Effect.orDie(sql`ALTER TABLE gone RENAME TO usage_events`),
+            () => Effect.orDie(sql`ALTER TABLE renamed RENAME TO usage_events`),
           )
           assert.strictEqual(unsettled.status, 500)
 
@@ -126,8 +126,8 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.include(stdout, "AI provider rejected our API key")
           assert.include(metrics.text, `llm_requests_total{provider="${vendor.provider}"`)
           assert.include(collector.text(), "gen_ai.usage.output_tokens")
-          for (const told of [stdout, stderr, metrics.text, collector.text()]) {
-            assert.deepStrictEqual(told.split("\n").filter(isSecret), [])
+          for (const output of [stdout, stderr, metrics.text, collector.text()]) {
+            assert.deepStrictEqual(output.split("\n").filter(isSecret), [])
           }
         }).pipe(Effect.provide(Layer.fresh(Collector.layer))),
       patience,

@@ -3,17 +3,17 @@ import { Effect, Fiber, Layer, Schema } from "effect"
 import type { UserId } from "../../src/domain/User.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Providers, servingModels } from "../fixtures/Gateway.ts"
-import { patience } from "../fixtures/Plinth.ts"
-import type { Request } from "../fixtures/Http.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { frame, rpcToken } from "../fixtures/Rpc.ts"
-import { tokens } from "../fixtures/Serving.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Providers, servingModels } from "../fixtures/servers/Gateway.ts"
+import { patience } from "../fixtures/processes/Plinth.ts"
+import type { Request } from "../fixtures/http/Http.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { frame, rpcToken } from "../fixtures/http/Rpc.ts"
+import { tokens } from "../fixtures/processes/Serving.ts"
 
 const serve = servingModels({ SHUTDOWN_GRACE_SECONDS: "2", RPC_TOKEN: rpcToken })
 
-/** A streamed answer for a user, by each door. */
+/** Requests for a streamed answer, over REST and RPC. */
 const doors: Readonly<Record<string, (user: UserId, token: string) => Request>> = {
   REST: (_, token) => ({
     path: "/api/v1/app/ai/chat",
@@ -38,7 +38,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTest
   "A process that stops",
   (it) => {
     it.effect.each(Object.entries(doors))(
-      "settles the stream that it cuts, before it leaves its database, over %s",
+      "settles an interrupted stream before it closes its database, over %s",
       ([, streamOf]) =>
         Effect.gen(function* () {
           const mock = yield* Providers

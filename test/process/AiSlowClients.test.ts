@@ -1,25 +1,25 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { asking } from "../fixtures/AiSocket.ts"
-import { vendors } from "../fixtures/AiVendors.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { patience } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import * as StreamServer from "../fixtures/StreamServer.ts"
+import { asking } from "../fixtures/vendors/AiSocket.ts"
+import { vendors } from "../fixtures/vendors/AiVendors.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { patience } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
+import * as StreamServer from "../fixtures/servers/StreamServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 const clients = 100
 const MB = 1_000_000
 
-/** 20 MB, in pieces of 4 kB. */
+/** 20 MB, in chunks of 4 kB. */
 const long: Iterable<string> = {
   *[Symbol.iterator]() {
     const [openai] = vendors
-    const [begin = "", piece = "", ...end] = openai?.events(["wave ".repeat(800)]) ?? []
+    const [begin = "", chunk = "", ...end] = openai?.events(["wave ".repeat(800)]) ?? []
     yield begin
-    for (let n = 0; n < 5000; n += 1) yield piece
+    for (let n = 0; n < 5000; n += 1) yield chunk
     yield* end
   },
 }
@@ -34,7 +34,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
   "A server with a hundred clients that read slowly",
   (it) => {
     it.effect(
-      "is given no more by its provider than they read, and keeps it in little memory",
+      "reads from its provider only what they read, in bounded memory",
       () =>
         Effect.gen(function* () {
           const { state, url } = yield* StreamServer.make
@@ -48,7 +48,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           })
           const token = yield* tokenFor(newUser())
           const reading = Effect.map(asking(port, { token }), (socket) => socket.pause())
-          /** All buffers on the way are full. */
+          /** Waits until all buffers on the way are full. */
           const untilStill = Effect.suspend(() => {
             let before = -1
             return eventually(
@@ -59,7 +59,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
               }),
             )
           })
-          // So that what the first stream loads is there.
+          // The first stream loads code: measure after it.
           const first = yield* reading
           yield* untilStill
           const before = yield* memoryOf(port)

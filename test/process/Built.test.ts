@@ -7,15 +7,15 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, beforeAll, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { recording } from "../fixtures/Answers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { outcomeOf, patience } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { startPostgres } from "../PostgresServer.ts"
-import { hasProgram } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { outcomeOf, patience, recording } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { startPostgres } from "../fixtures/servers/PostgresServer.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 
-/** Where the traces go that it is sent. */
+/** A server that records the paths of the traces that it receives. */
 const collector = Effect.acquireRelease(
   Effect.promise(() => {
     const paths: Array<string> = []
@@ -37,31 +37,31 @@ const directory = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
 )
 
-/** What the process said, when it has said this. */
-const said = (text: () => string, pattern: RegExp): Effect.Effect<RegExpExecArray> =>
+/** Waits until the output matches the pattern, and returns the match. */
+const untilMatch = (text: () => string, pattern: RegExp): Effect.Effect<RegExpExecArray> =>
   Effect.suspend(() => {
     const found = pattern.exec(text())
     return found === null
       ? Effect.andThen(
           sleep(20),
-          Effect.suspend(() => said(text, pattern)),
+          Effect.suspend(() => untilMatch(text, pattern)),
         )
       : Effect.succeed(found)
   })
 
-/** A copy of what is built, in a directory where nothing can be found beside it. */
-const alone = Effect.map(directory, (cwd) => {
+/** A copy of the build in a directory of its own, from which no other module can be resolved. */
+const copyOfBuild = Effect.map(directory, (cwd) => {
   const dist = join(cwd, "dist")
   execFileSync("cp", ["-r", resolve("dist"), dist])
   return { cwd, dist }
 })
 
-/** One of its processes, what it says, and what it will have left behind. */
+/** Starts a built program, with its output so far and its outcome. */
 const running = Effect.fnUntraced(function* (
   program: string,
   environment: Readonly<Record<string, string>>,
 ) {
-  const { cwd, dist } = yield* alone
+  const { cwd, dist } = yield* copyOfBuild
   const child = spawn(process.execPath, [...recording, join(dist, program)], {
     cwd,
     env: { HOST: "127.0.0.1", ...environment },
@@ -75,8 +75,8 @@ const running = Effect.fnUntraced(function* (
 
 beforeAll(() => void execFileSync(process.execPath, ["scripts/Build.ts"]))
 
-/** Tells on stderr how many bytes of code the process loaded. */
-const weighing = `import { registerHooks } from "node:module"
+/** A module that writes to stderr how many bytes of code the process loaded. */
+const countLoadedBytes = `import { registerHooks } from "node:module"
   let bytes = 0
   registerHooks({ load: (url, context, next) => {
     const loaded = next(url, context)
@@ -86,12 +86,12 @@ const weighing = `import { registerHooks } from "node:module"
   process.on("exit", () => process.stderr.write(\`\n\${bytes}\`))`
 
 describe("The built command line", () => {
-  // Each MB takes 100 ms to load, and an operator has 400.
+  // Loading takes 100 ms per MB, of the 400 ms that a command may take.
   it.live.each(["--help", "users --help", "users lst", "--completions bash"])(
-    "loads less than 1 MB to answer what needs no service: %s",
+    "loads less than 1 MB for a command that needs no service: %s",
     (words) =>
       Effect.gen(function* () {
-        const preload = `data:text/javascript,${encodeURIComponent(weighing)}`
+        const preload = `data:text/javascript,${encodeURIComponent(countLoadedBytes)}`
         const { stderr } = yield* outcomeOf(
           spawn(process.execPath, ["--import", preload, "dist/cli.js", ...words.split(" ")]),
         )
@@ -107,7 +107,7 @@ const postgres = Effect.acquireRelease(startPostgres, ({ remove }) => remove)
 
 describe.skipIf(!hasProgram("embeddedPostgres"))("The built worker", () => {
   it.live(
-    "has in itself all that it takes to work on PostgreSQL",
+    "contains all modules that it needs on PostgreSQL",
     () =>
       Effect.gen(function* () {
         const { url } = yield* postgres
@@ -115,7 +115,7 @@ describe.skipIf(!hasProgram("embeddedPostgres"))("The built worker", () => {
           WORKER_PORT: "0",
           DATABASE_URL: url("postgres"),
         })
-        const [, port] = yield* said(output, /working health=http:\/\/localhost:(\d+)/)
+        const [, port] = yield* untilMatch(output, /working health=http:\/\/localhost:(\d+)/)
         const ready = (part: string) =>
           Effect.map(sendTo(Number(port), { path: "/health/ready" }), ({ text }) =>
             text.includes(part),
@@ -131,7 +131,7 @@ describe.skipIf(!hasProgram("embeddedPostgres"))("The built worker", () => {
 describe.skipIf(!hasProgram("redis"))("The built server", () => {
   layer(RedisServer.layer, { excludeTestServices: true })((it) => {
     it.effect(
-      "has in itself all that is loaded on demand: Redis, OpenTelemetry, the documentation, the command line",
+      "contains all modules that load on demand: Redis, OpenTelemetry, documentation, command line",
       () =>
         Effect.gen(function* () {
           const [redis, traces] = [yield* RedisServer, yield* collector]
@@ -142,7 +142,7 @@ describe.skipIf(!hasProgram("redis"))("The built server", () => {
             OTEL_ENABLED: "true",
             OTEL_EXPORTER_OTLP_ENDPOINT: traces.url,
           })
-          const [, port] = yield* said(output, /listening url=http:\/\/localhost:(\d+)/)
+          const [, port] = yield* untilMatch(output, /listening url=http:\/\/localhost:(\d+)/)
 
           const smoke = spawn(
             process.execPath,

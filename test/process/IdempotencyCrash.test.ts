@@ -1,21 +1,21 @@
 import { connect } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { bodyOf, type Request } from "../fixtures/Http.ts"
-import { patience } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import { sleep } from "../RedisServer.ts"
+import { bodyOf, type Request } from "../fixtures/http/Http.ts"
+import { patience } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { dialect, runSql, TestDatabase } from "../TestDatabase.ts"
 
-/** On the database of the test. */
+/** Starts a server on the database of the test. */
 const serve = Effect.flatMap(TestDatabase, (DATABASE_URL) => serving({ DATABASE_URL }))
 
 const path = "/api/v1/app/projects"
 const body = '{"name":"Once"}'
 
-/** The bytes of the request on a socket whose answer nobody reads. Ends when the answer has come. */
+/** Sends the request on a raw socket, and waits until an answer arrives, without reading it. */
 const post = (port: number, token: string) =>
   Effect.callback<void>((resume) => {
     const socket = connect({ port, host: "127.0.0.1" })
@@ -53,7 +53,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
   "A process that is killed",
   (it) => {
     it.effect(
-      "after the commit, before its client has the answer: the answer is given by the next one",
+      "after the commit and before the answer leaves the answer to the next process",
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
@@ -70,14 +70,14 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
       patience,
     )
 
-    // On SQLite nothing can be held up between two statements from outside.
+    // SQLite has no lock with which a test could stop a process between two statements.
     it.effect.skipIf(dialect() === "sqlite")(
-      "before the commit: nothing has happened, and the key is free",
+      "before the commit has no effect and leaves the key free",
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
           const first = yield* serve
-          // Signs him up, so that what waits is the project.
+          // Signs the user up first, so that the lock blocks only the project.
           assert.strictEqual(yield* total(first.port, token), 0)
           const locked = yield* Effect.forkChild(
             runSql(

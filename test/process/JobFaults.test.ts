@@ -1,20 +1,20 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
 import { JobStore } from "../../src/core/jobs/Store.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Deadly, Frozen, Killed, Stopped } from "../fixtures/FaultJobs.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Deadly, Frozen, Killed, Stopped } from "../fixtures/processes/FaultJobs.ts"
 import {
   assertOneAtATime,
   becomes,
   begins,
   enqueue,
   jobOf,
-  lost,
+  lostLeaseMs,
   Workers,
-} from "../fixtures/FaultWorkers.ts"
+} from "../fixtures/processes/FaultWorkers.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** They wait for leases to run out, so they do it together; each has a kind of jobs of its own. */
+/** The tests wait for leases to expire, so they run concurrently, each with its own kind of job. */
 const together = { concurrent: true, timeout: 120_000 }
 
 const onTheDatabase = Layer.unwrap(
@@ -23,7 +23,7 @@ const onTheDatabase = Layer.unwrap(
 
 layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it) => {
   it.effect(
-    "of a worker that is killed run again on another within 20 s, and never at two at once",
+    "of a killed worker run again on another within 20 s, and never on two at once",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
@@ -35,7 +35,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         )
         for (const job of lostOnes) yield* begins(job)
         const other = yield* start(Killed, few)
-        // One outlasts its first lease.
+        // One runs longer than its first lease.
         const others = yield* Effect.forEach([1000, 1000, 11_000], (millis) =>
           enqueue(Killed, "sleep", millis),
         )
@@ -46,9 +46,9 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         for (const job of [...lostOnes, ...others]) yield* becomes(job, "completed")
         for (const job of lostOnes) {
           const [first, second, ...more] = runsOf(job)
-          assert.deepInclude(first, { pid: victim.pid, how: "its process died" })
+          assert.deepInclude(first, { pid: victim.pid, how: "process died" })
           assert.deepInclude(second, { pid: other.pid, attempt: 2, how: "end" })
-          assert.isBelow(second?.begun ?? Number.POSITIVE_INFINITY, killed + lost)
+          assert.isBelow(second?.begun ?? Number.POSITIVE_INFINITY, killed + lostLeaseMs)
           assert.deepStrictEqual(more, [])
           assertOneAtATime(runsOf(job))
         }
@@ -58,13 +58,13 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
   )
 
   it.effect(
-    "that kill their worker are begun as often as their policy says, then failed; others go on",
+    "that kill their worker fail after the attempts of their policy; other jobs continue",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
         const deadly = yield* enqueue(Deadly, "kill its process")
         const others = yield* Effect.forEach([1, 2, 3], () => enqueue(Deadly, "nothing"))
-        // As whatever supervises it does.
+        // Restarts the worker, as a supervisor does.
         yield* start(Deadly).pipe(
           Effect.flatMap(({ ended }) => ended),
           Effect.scoped,
@@ -79,8 +79,8 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         assert.deepStrictEqual(
           runsOf(deadly).map(({ attempt, how }) => [attempt, how]),
           [
-            [1, "its process died"],
-            [2, "its process died"],
+            [1, "process died"],
+            [2, "process died"],
           ],
         )
         yield* becomes(yield* enqueue(Deadly, "nothing"), "completed")
@@ -89,7 +89,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
   )
 
   it.effect(
-    "of a worker that is stopped are finished or handed back at once, as if not begun",
+    "of a stopped worker complete or are handed back at once without counting the attempt",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
@@ -105,7 +105,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         assert.deepInclude(yield* jobOf(long), { state: "waiting", attempts: 0 })
         const second = yield* start(Stopped)
         yield* begins(long, 2)
-        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "let go" })
+        assert.deepInclude(runsOf(long)[0], { pid: first.pid, how: "interrupted" })
         assert.deepInclude(runsOf(long)[1], { pid: second.pid, attempt: 1 })
         assertOneAtATime(runsOf(long))
       }),
@@ -113,12 +113,12 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
   )
 
   it.effect(
-    "of a worker that stands still past its lease run on another; when it goes on it lets go of them",
+    "of a worker that hangs past its lease run on another, and it abandons them when it continues",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
         const store = yield* JobStore
-        // A third worker, of which we say what it does late.
+        // The test plays a third worker that settles too late.
         const late = yield* enqueue(Frozen, "sleep", 120_000)
         const [claim] = yield* store.claim(Frozen.identifier, 1)
         assert(claim?.id === late.id)
@@ -137,15 +137,15 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
         yield* store.settle([{ claim, outcome: "completed", result: "too late" }])
         yield* store.settle([{ claim, outcome: "handed_back" }])
         assert.strictEqual((yield* store.renew([claim])).size, 0)
-        const held = { state: "active", attempts: 2, result: null } as const
-        assert.deepInclude(yield* jobOf(late), held)
+        const unchanged = { state: "active", attempts: 2, result: null } as const
+        assert.deepInclude(yield* jobOf(late), unchanged)
 
         yield* eventually(Effect.sync(() => both.every((job) => runsOf(job)[0]?.how !== undefined)))
-        assert.strictEqual(runsOf(long)[0]?.how, "let go")
+        assert.strictEqual(runsOf(long)[0]?.how, "interrupted")
         yield* becomes(short, "completed")
         assert.deepInclude(runsOf(short)[1], { pid: other.pid, attempt: 2, how: "end" })
         assert.deepInclude(yield* jobOf(short), { attempts: 2 })
-        for (const job of [long, late]) assert.deepInclude(yield* jobOf(job), held)
+        for (const job of [long, late]) assert.deepInclude(yield* jobOf(job), unchanged)
         assert.deepStrictEqual(
           [...both, late].map((job) => runsOf(job).length),
           [2, 2, 1],

@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
-import { type Caller, newCaller } from "../fixtures/Callers.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { bodyOf, failureOf, type Request, send } from "../fixtures/Http.ts"
+import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { bodyOf, failureOf, type Request, send } from "../fixtures/http/Http.ts"
 import {
   connectionsAgree,
-  exclusive,
+  exclusiveConnections,
   locked,
   onInsert,
   pool,
@@ -15,8 +15,8 @@ import {
   terminateAll,
   Victim,
   waitingFor,
-} from "../fixtures/Victim.ts"
-import { eventually } from "../fixtures/Eventually.ts"
+} from "../fixtures/servers/Victim.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
 
 const projects = "/api/v1/app/projects"
 const live: Request = { path: "/api/v1/public/health" }
@@ -25,7 +25,7 @@ const ready: Request = { path: "/api/v1/public/health/ready" }
 const list = ({ token }: Caller): Request => ({ path: projects, token })
 const create = ({ token }: Caller): Request => ({ path: projects, token, json: { name: "One" } })
 
-/** One transaction: the admins' rows locked, the user's changed, an audit row written. */
+/** One transaction, which locks the admins' rows, updates the user's and inserts an audit row. */
 const rename = (admin: Caller, user: Caller, full_name: string): Request => ({
   method: "PATCH",
   path: `/api/v1/admin/users/${user.id}`,
@@ -46,7 +46,7 @@ const timed = (request: Request) =>
 
 const statuses = (answers: ReadonlyArray<Answer>) => new Set(answers.map(({ status }) => status))
 
-/** Six clients that read and write without a pause, until they are told to stop. */
+/** Starts six clients that read and write continuously until stopped. */
 const load = Effect.fnUntraced(function* (caller: Caller) {
   const answers: Array<Timed> = []
   let running = true
@@ -71,19 +71,23 @@ const load = Effect.fnUntraced(function* (caller: Caller) {
 })
 
 /** Repeats the request until it succeeds. */
-const healed = (request: Request) =>
+const untilSuccess = (request: Request) =>
   Effect.repeat(Effect.tap(send(request), Effect.sleep(50)), {
     until: ({ status }) => status < 300,
     times: 200,
   })
 
-/** Every acknowledged project is there. */
-const assertKept = Effect.fnUntraced(function* (answers: ReadonlyArray<Answer>) {
-  const made = answers.filter(({ status }) => status === 201)
-  const kept = new Set((yield* rows<{ id: string }>("SELECT id FROM projects")).map(({ id }) => id))
-  const lost = made.map((answer) => bodyOf<{ id: string }>(answer).id).filter((id) => !kept.has(id))
+/** Asserts that every acknowledged project is stored. */
+const assertStored = Effect.fnUntraced(function* (answers: ReadonlyArray<Answer>) {
+  const created = answers.filter(({ status }) => status === 201)
+  const stored = new Set(
+    (yield* rows<{ id: string }>("SELECT id FROM projects")).map(({ id }) => id),
+  )
+  const lost = created
+    .map((answer) => bodyOf<{ id: string }>(answer).id)
+    .filter((id) => !stored.has(id))
   assert.deepStrictEqual(lost, [])
-  assert.isAbove(made.length, 0)
+  assert.isAbove(created.length, 0)
 })
 
 const audited = (user: Caller) =>
@@ -97,7 +101,7 @@ const nameOf = (user: Caller) =>
     ([row]) => row?.full_name ?? null,
   )
 
-/** A 503 of the database that says when to come again. */
+/** Asserts a 503 of the database with Retry-After. */
 const assertBusy = (answer: Answer) => {
   assert.strictEqual(answer.status, 503, answer.text)
   assert.strictEqual(answer.headers["retry-after"], "1")
@@ -108,10 +112,10 @@ const all = <A, E, R>(effects: ReadonlyArray<Effect.Effect<A, E, R>>) =>
   Effect.all(effects, { concurrency: "unbounded" })
 
 layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
-  "A PostgreSQL that fails",
+  "A server on a failing PostgreSQL",
   (it) => {
     it.effect(
-      "is killed under load: every request is answered in time, and nothing acknowledged is lost",
+      "answers in time and loses no acknowledged write when PostgreSQL is killed under load",
       () =>
         Effect.gen(function* () {
           const victim = yield* Victim
@@ -128,19 +132,19 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
           yield* eventually(Effect.map(pool, ({ active, idle }) => active === 0 && idle === 0))
 
           yield* victim.start
-          yield* healed(ready)
+          yield* untilSuccess(ready)
           yield* Effect.sleep(200)
           yield* stop
 
           assert.deepStrictEqual(statuses(answers), new Set([200, 201, 503]))
           for (const { status, millis } of answers) if (status === 503) assert.isBelow(millis, 2000)
           assert.deepStrictEqual(statuses(answers.slice(-24)), new Set([200, 201]))
-          yield* assertKept(answers)
+          yield* assertStored(answers)
           yield* connectionsAgree
         }),
     )
 
-    it.effect("ends sessions: at most 503s, and none after", () =>
+    it.effect("answers at most 503 when PostgreSQL ends sessions, and recovers", () =>
       Effect.gen(function* () {
         const caller = yield* newCaller()
         const { answers, stop } = yield* load(caller)
@@ -161,12 +165,12 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
         )
 
         assert.deepStrictEqual(statuses(after), new Set([200, 201]))
-        yield* assertKept(answers)
+        yield* assertStored(answers)
         yield* connectionsAgree
       }),
     )
 
-    it.effect("ends a session inside its transaction: 503, and nothing of it is kept", () =>
+    it.effect("answers 503 and rolls back when PostgreSQL ends a session in a transaction", () =>
       Effect.gen(function* () {
         const [admin, user] = [yield* newCaller("admin"), yield* newCaller()]
         const lock = yield* locked("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
@@ -183,7 +187,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
     )
 
     it.effect(
-      "stands still: every request ends in a 503 by a timeout, and it heals when it goes on",
+      "answers 503 within its timeouts while PostgreSQL hangs, and recovers when it continues",
       () =>
         Effect.gen(function* () {
           const victim = yield* Victim
@@ -210,7 +214,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
             assert.strictEqual(status, 503)
             assert.isBelow(millis, 8000)
           }
-          // Its connections are given up: to find no new one takes less time.
+          // The hanging connections are closed by now, and failing to open a new one takes less time.
           for (const { status, millis } of yield* all(
             [create, list, create, list, list, list].map((request) => timed(request(caller))),
           )) {
@@ -220,19 +224,19 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
           yield* probe
 
           yield* victim.thaw
-          yield* healed(ready)
+          yield* untilSuccess(ready)
           const after = yield* all(
             [create, list, create, list].map((request) => send(request(caller))),
           )
           assert.deepStrictEqual(statuses(after), new Set([200, 201]))
-          yield* assertKept([...answers, ...after])
-          // What was said to it before is heard now, but no transaction is half done.
+          yield* assertStored([...answers, ...after])
+          // PostgreSQL now runs the statements it received while it hung, but commits no partial transaction.
           assert.strictEqual(yield* nameOf(caller), null)
           yield* connectionsAgree
         }).pipe(Effect.scoped),
     )
 
-    it.effect("waits for a lock: a bounded time, and no read with it", () =>
+    it.effect("waits for a row lock for a bounded time, without blocking reads", () =>
       Effect.gen(function* () {
         const caller = yield* newCaller()
         const { id } = bodyOf<{ id: string }>(yield* send(create(caller)))
@@ -256,7 +260,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
     )
 
     it.effect(
-      "locks a table that many read: they share connections, and each waits a bounded time",
+      "waits a bounded time when another session locks a table, with reads sharing connections",
       () =>
         Effect.gen(function* () {
           const caller = yield* newCaller()
@@ -276,19 +280,21 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
     )
 
     it.effect(
-      "has no connection left for a transaction: 503 with Retry-After, and reads go on",
+      "answers 503 with Retry-After when no connection is left for a transaction, and still reads",
       () =>
         Effect.gen(function* () {
           const [admin, user] = [yield* newCaller("admin"), yield* newCaller()]
-          // A login is a write.
+          // Signs the callers in before: a login is a write.
           yield* send(list(user))
           yield* send(rename(admin, user, "Ada"))
           yield* connectionsAgree
           const lock = yield* locked("SELECT * FROM users WHERE role <> 'user' FOR UPDATE")
           const holders = yield* Effect.forkChild(
-            all(Array.from({ length: exclusive }, () => send(rename(admin, user, "Eve")))),
+            all(
+              Array.from({ length: exclusiveConnections }, () => send(rename(admin, user, "Eve"))),
+            ),
           )
-          yield* eventually(Effect.map(pool, ({ active }) => active === exclusive))
+          yield* eventually(Effect.map(pool, ({ active }) => active === exclusiveConnections))
           yield* connectionsAgree
 
           const refused = yield* Effect.forkChild(timed(rename(admin, user, "Eve")))
@@ -308,45 +314,43 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
       ["serialization", "40001"],
       ["deadlock", "40P01"],
     ] as const) {
-      it.effect(
-        `refuses a transaction for ${name}: it is run again, three times, with one effect`,
-        () =>
-          Effect.gen(function* () {
-            const [admin, user] = [yield* newCaller("admin"), yield* newCaller()]
-            const raise = `RAISE EXCEPTION 'again' USING ERRCODE = '${code}'`
-            const tries = Effect.map(
-              rows<{ n: number }>("SELECT last_value::int AS n FROM tries"),
-              ([row]) => row?.n,
-            )
+      it.effect(`retries a transaction three times after ${name}, with one effect`, () =>
+        Effect.gen(function* () {
+          const [admin, user] = [yield* newCaller("admin"), yield* newCaller()]
+          const raise = `RAISE EXCEPTION 'again' USING ERRCODE = '${code}'`
+          const tries = Effect.map(
+            rows<{ n: number }>("SELECT last_value::int AS n FROM tries"),
+            ([row]) => row?.n,
+          )
 
-            const before = (yield* audited(user)).length
-            yield* Effect.scoped(
-              Effect.gen(function* () {
-                yield* onInsert(
-                  "at once",
-                  "audit_logs",
-                  `IF nextval('tries') <= 3 THEN ${raise}; END IF`,
-                )
-                assert.strictEqual((yield* send(rename(admin, user, "Ada"))).status, 200)
-                assert.strictEqual(yield* tries, 4)
-              }),
-            )
-            assert.strictEqual((yield* audited(user)).length, before + 1)
+          const before = (yield* audited(user)).length
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* onInsert(
+                "immediately",
+                "audit_logs",
+                `IF nextval('tries') <= 3 THEN ${raise}; END IF`,
+              )
+              assert.strictEqual((yield* send(rename(admin, user, "Ada"))).status, 200)
+              assert.strictEqual(yield* tries, 4)
+            }),
+          )
+          assert.strictEqual((yield* audited(user)).length, before + 1)
 
-            yield* Effect.scoped(
-              Effect.gen(function* () {
-                yield* onInsert("at once", "audit_logs", `PERFORM nextval('tries'); ${raise}`)
-                assertBusy(yield* send(rename(admin, user, "Eve")))
-                assert.strictEqual(yield* tries, 4)
-              }),
-            )
-            assert.strictEqual((yield* audited(user)).length, before + 1)
-            assert.strictEqual(yield* nameOf(user), "Ada")
-          }),
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* onInsert("immediately", "audit_logs", `PERFORM nextval('tries'); ${raise}`)
+              assertBusy(yield* send(rename(admin, user, "Eve")))
+              assert.strictEqual(yield* tries, 4)
+            }),
+          )
+          assert.strictEqual((yield* audited(user)).length, before + 1)
+          assert.strictEqual(yield* nameOf(user), "Ada")
+        }),
       )
     }
 
-    it.effect("refuses a COMMIT: never a 2xx, and nothing is kept", () =>
+    it.effect("never answers 2xx when PostgreSQL refuses a COMMIT, and stores nothing", () =>
       Effect.gen(function* () {
         const [admin, user] = [yield* newCaller("admin"), yield* newCaller()]
         for (const [code, status] of [
@@ -370,7 +374,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
       }),
     )
 
-    it.effect("loses the answer to a COMMIT: 503, whether or not it was done", () =>
+    it.effect("answers 503 when the result of a COMMIT is lost, whether or not it committed", () =>
       Effect.gen(function* () {
         const [admin, user] = [yield* newCaller("admin"), yield* newCaller()]
         const lostWhile = (event: string) =>
@@ -388,7 +392,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
         assert.strictEqual(yield* undone, 503)
         assert.strictEqual(yield* nameOf(user), null)
 
-        // Done here, but not acknowledged by a standby that there is not.
+        // Committed here, but never acknowledged by a standby, because none exists.
         const reload = "SELECT pg_reload_conf()"
         const done = Effect.acquireRelease(
           run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", reload),

@@ -3,15 +3,21 @@ import { Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Shared } from "../fixtures/FaultJobs.ts"
-import { assertOneAtATime, begins, enqueue, lost, Workers } from "../fixtures/FaultWorkers.ts"
-import { Victim } from "../fixtures/Victim.ts"
-import { sleep } from "../RedisServer.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Shared } from "../fixtures/processes/FaultJobs.ts"
+import {
+  assertOneAtATime,
+  begins,
+  enqueue,
+  lostLeaseMs,
+  Workers,
+} from "../fixtures/processes/FaultWorkers.ts"
+import { Victim } from "../fixtures/servers/Victim.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
 
 const ten = Array.from({ length: 10 }, (_, n) => n)
 
-/** Ten workers for all tests. */
+/** Ten workers, shared by all tests. */
 const workers = Layer.effectDiscard(
   Effect.flatMap(Workers, ({ start }) =>
     Effect.forEach(ten, () => start(Shared), { concurrency: 2, discard: true }),
@@ -26,7 +32,7 @@ interface Enqueued {
   readonly id: string
 }
 
-/** All have ended well, each with its effect, by attempts that never met. */
+/** Asserts that all jobs completed, each with its effect, and that attempts never overlapped. */
 const assertDone = Effect.fnUntraced(function* (jobs: ReadonlyArray<Enqueued>) {
   const queue = yield* JobQueue
   const sql = yield* SqlClient.SqlClient
@@ -34,10 +40,10 @@ const assertDone = Effect.fnUntraced(function* (jobs: ReadonlyArray<Enqueued>) {
   yield* eventually(
     queue.stats.pipe(
       Effect.map(({ active, delayed, waiting }) => active + delayed + waiting === 0),
-      // A connection that was being opened while PostgreSQL stood still may time out after that.
+      // A connection that was being opened while PostgreSQL hung may still time out later.
       Effect.catchTag("ServiceUnavailableError", () => Effect.succeed(false)),
     ),
-    (3 * lost) / 1000,
+    (3 * lostLeaseMs) / 1000,
   )
   assert.deepInclude(yield* queue.stats, { failed: 0, cancelled: 0 })
   const effects = yield* sql<{ job_id: string }>`SELECT job_id FROM effects`
@@ -49,13 +55,13 @@ const assertDone = Effect.fnUntraced(function* (jobs: ReadonlyArray<Enqueued>) {
   for (const job of jobs) assertOneAtATime(runsOf(job))
 })
 
-const lateness = { timeout: 90_000 }
+const testTimeout = { timeout: 90_000 }
 
 layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
-  "Jobs of ten workers on a PostgreSQL that fails",
+  "Jobs of ten workers on a failing PostgreSQL",
   (it) => {
     it.effect(
-      "are begun once each while it does not, a thousand of them",
+      "each start exactly once while it works, for a thousand jobs",
       () =>
         Effect.gen(function* () {
           const { runsOf } = yield* Workers
@@ -70,11 +76,11 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
           )
           assert.isAbove(new Set(all.flatMap(runsOf).map(({ pid }) => pid)).size, 1)
         }),
-      lateness,
+      testTimeout,
     )
 
     it.effect(
-      "are done, all that were acknowledged, when it is killed under load",
+      "all complete that were acknowledged before PostgreSQL was killed under load",
       () =>
         Effect.gen(function* () {
           const victim = yield* Victim
@@ -96,8 +102,8 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
             Effect.all([client, client, client, client], { concurrency: "unbounded" }),
           )
           yield* eventually(Effect.sync(() => jobs.length > 100))
-          const underWay = yield* Effect.forEach(ten, () => enqueue(Shared, "sleep", 800))
-          for (const job of underWay) yield* begins(job)
+          const active = yield* Effect.forEach(ten, () => enqueue(Shared, "sleep", 800))
+          for (const job of active) yield* begins(job)
           yield* victim.kill
           yield* sleep(1000)
           const before = jobs.length
@@ -105,16 +111,16 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
           yield* eventually(Effect.sync(() => jobs.length > before + 100))
           stopping = true
           yield* Fiber.join(clients)
-          yield* assertDone([...jobs, ...underWay])
-          const ends = underWay.flatMap(runsOf).map(({ how }) => how)
+          yield* assertDone([...jobs, ...active])
+          const ends = active.flatMap(runsOf).map(({ how }) => how)
           assert.include(ends, "fail")
           assert.strictEqual(ends.filter((how) => how === "end").length, ten.length)
         }),
-      lateness,
+      testTimeout,
     )
 
     it.effect(
-      "are let go before another can begin them when it stands still, and done in the end",
+      "stop before another worker can start them when PostgreSQL hangs, and complete in the end",
       () =>
         Effect.gen(function* () {
           const victim = yield* Victim
@@ -128,19 +134,19 @@ layer(onVictim, { excludeTestServices: true, timeout: "90 seconds" })(
           )
           yield* sleep(100)
           yield* Effect.acquireRelease(victim.freeze, () => victim.thaw)
-          // No lease given before it stood still has more than ten.
+          // No lease from before the hang lasts longer than ten seconds.
           yield* sleep(11_000)
           const last = long.map((job) => runsOf(job).at(-1))
           assert.deepStrictEqual(
             last.map((run) => run?.how),
-            long.map(() => "let go" as const),
+            long.map(() => "interrupted" as const),
           )
           yield* victim.thaw
           yield* Fiber.join(load)
           yield* assertDone(long)
           for (const job of long) assert.strictEqual(runsOf(job).length, 2)
         }).pipe(Effect.scoped),
-      lateness,
+      testTimeout,
     )
   },
 )

@@ -1,20 +1,21 @@
 import { once } from "node:events"
 import { get } from "node:http"
 import { connect } from "node:net"
-import { resolve } from "node:path"
 import { assert, describe, layer } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Ref } from "effect"
 import * as Server from "../../src/http/Server.ts"
 import type { Environment } from "../../src/core/settings/Settings.ts"
-import { freePort } from "../FreePort.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { bodyOf, Http, type Request } from "../fixtures/Http.ts"
-import { patience, startProgram } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import { startHaproxy } from "../HaproxyServer.ts"
-import { hasProgram, program } from "../Programs.ts"
-import { RedisServer, sleep } from "../RedisServer.ts"
+import { freePort } from "../fixtures/servers/FreePort.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { bodyOf, Http, type Request } from "../fixtures/http/Http.ts"
+import { bundled } from "../fixtures/processes/Bundled.ts"
+import { patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
+import { startHaproxy } from "../fixtures/servers/HaproxyServer.ts"
+import { hasProgram, program } from "../fixtures/servers/Programs.ts"
+import { sleep } from "../fixtures/data/Sleep.ts"
+import { RedisServer } from "../fixtures/servers/RedisServer.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { runSql, TestDatabase } from "../TestDatabase.ts"
 
@@ -31,7 +32,7 @@ const environment = Effect.gen(function* () {
   }
 })
 
-/** So that there is always one under way. */
+/** Slows creates down, so that one is always in progress. */
 const slowCreates = (url: string) =>
   Effect.andThen(
     runSql(
@@ -46,7 +47,7 @@ const slowCreates = (url: string) =>
 
 const services = Layer.mergeAll(tokens, TestDatabase.layer, RedisServer.layer)
 
-/** Held until after the one second in which a server with this grace still listens. */
+/** The lock outlasts the one second in which a server with this grace still listens. */
 const grace = { SHUTDOWN_GRACE_SECONDS: "1" }
 const lock = Effect.flatMap(TestDatabase, (url) =>
   runSql(url, "DO $$ BEGIN LOCK TABLE projects IN SHARE MODE; PERFORM pg_sleep(1.6); END $$"),
@@ -55,7 +56,7 @@ const lock = Effect.flatMap(TestDatabase, (url) =>
 describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
   layer(services, { excludeTestServices: true })((it) => {
     it.effect.skipIf(!hasProgram("haproxy"))(
-      "of two servers in turn fails none of fifty requests a second, and loses no write",
+      "to two servers in turn fails no request at 50 requests per second, and loses no write",
       () =>
         Effect.gen(function* () {
           const env = yield* environment
@@ -74,7 +75,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
           for (const server of [first, second]) {
             codes.push((yield* server.stop).code)
             yield* serving(env, { at: Effect.succeed(server.port) })
-            // As a deployment waits for its balancer.
+            // Waits for the load balancer, as a deployment does.
             yield* balancer.untilAllAreReady
           }
           yield* Ref.set(done, true)
@@ -92,8 +93,8 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
             Exit.isSuccess(exit) && exit.value.status === 201 ? [exit.value] : [],
           )
           const rows = yield* runSql(env.DATABASE_URL, "SELECT id FROM projects")
-          const kept = new Set(rows.map((row) => (row as { readonly id: string }).id))
-          const lost = created.filter((answer) => !kept.has(bodyOf<{ id: string }>(answer).id))
+          const stored = new Set(rows.map((row) => (row as { readonly id: string }).id))
+          const lost = created.filter((answer) => !stored.has(bodyOf<{ id: string }>(answer).id))
           assert.deepStrictEqual(lost, [])
           assert.isAbove(exits.length, 100)
           assert.isAbove(created.length, 30)
@@ -102,7 +103,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
     )
 
     it.effect(
-      "lets a transaction finish that is under way",
+      "lets a transaction in progress finish",
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
@@ -124,10 +125,10 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
     )
 
     it.effect(
-      "waits for no connection that has asked nothing",
+      "does not wait for idle connections",
       () =>
         Effect.gen(function* () {
-          // Longer than the test may take.
+          // Longer than the timeout of the test.
           const env = { ...(yield* environment), SHUTDOWN_GRACE_SECONDS: "3000" }
           const server = yield* serving(env)
           const socket = connect({ port: server.port, host: "127.0.0.1" })
@@ -138,7 +139,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
     )
 
     it.effect(
-      "lets an answer be written to its end that has begun",
+      "lets a started answer finish",
       () =>
         Effect.gen(function* () {
           const server = yield* serving(yield* environment, { by: streaming })
@@ -152,7 +153,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
     )
 
     it.effect(
-      "cuts an answer that takes longer than the grace",
+      "cuts an answer that takes longer than the grace period",
       () =>
         Effect.gen(function* () {
           const env = { ...(yield* environment), ...grace }
@@ -168,10 +169,10 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
   })
 })
 
-const streaming = (env: Environment) =>
-  startProgram(resolve("test/fixtures/StreamingServer.ts"), env)
+const streamingServer = await bundled("test/fixtures/servers/StreamingServer.ts")
+const streaming = (env: Environment) => startProgram(streamingServer, env)
 
-/** All of it, or that it was cut. */
+/** Returns the whole stream, or "cut". */
 const streamOf = (port: number) =>
   Effect.callback<string>((resume) => {
     let text = ""
@@ -183,15 +184,15 @@ const streamOf = (port: number) =>
     sent.on("error", () => resume(Effect.succeed("cut")))
   })
 
-/** Fifty a second, each on its own: lists and creates, on connections that are kept and on new ones. */
+/** Sends 50 requests per second, concurrently: lists and creates, on keep-alive and on new connections. */
 const requests = (port: number, token: string, isDone: Effect.Effect<boolean>) =>
   Effect.gen(function* () {
-    const kept = yield* Http
+    const keepAlive = yield* Http
     const sent: Array<Fiber.Fiber<Exit.Exit<Answer>>> = []
     while (!(yield* isDone)) {
       const n = sent.length
       const request: Request = { path, token, ...(n % 3 === 0 && { json: { name: `n${n}` } }) }
-      const answer = n % 5 === 0 ? sendTo(port, request) : kept.send(request)
+      const answer = n % 5 === 0 ? sendTo(port, request) : keepAlive.send(request)
       sent.push(yield* Effect.forkChild(Effect.exit(answer), { startImmediately: true }))
       yield* sleep(20)
     }

@@ -3,16 +3,16 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving } from "../fixtures/Serving.ts"
+import { outcomeOf, patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving } from "../fixtures/processes/Serving.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** The text of a migration that makes a table. */
+/** Returns the source of a migration that creates a table. */
 const table = (name: string) =>
   `{ up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("CREATE TABLE ${name} (n INTEGER)")), down: Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe("DROP TABLE ${name}")) }`
 
-/** This code as the next release: with one more migration of Plinth's and one of the product's. */
+/** A copy of this code as the next release, with one more migration of Plinth and one of the product. */
 const nextRelease = Effect.map(
   Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-next-"))),
@@ -34,7 +34,7 @@ const nextRelease = Effect.map(
   },
 )
 
-/** The lines of a log that say that a newer release has been here. */
+/** Returns the warnings in a log about migrations of a newer release. */
 const warnings = (log: string) =>
   log.split("\n").filter((line) => line.includes("a newer release has migrated"))
 
@@ -43,9 +43,9 @@ const isReady = (port: number) =>
     assert.strictEqual(status, 200),
   )
 
-layer(TestDatabase.layer, { excludeTestServices: true })("two releases", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("Two releases", (it) => {
   it.effect(
-    "serve one database while the next one comes and goes",
+    "share a database while the newer one is deployed and rolled back",
     () =>
       Effect.gen(function* () {
         const environment = { DATABASE_URL: yield* TestDatabase, LOG_LEVEL: "WARNING" }

@@ -2,8 +2,8 @@ import type { ChildProcess } from "node:child_process"
 import { Agent, request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { freePort } from "../FreePort.ts"
-import { outcomeOf, patience, plinth, start } from "../fixtures/Plinth.ts"
+import { freePort } from "../fixtures/servers/FreePort.ts"
+import { outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 
 interface Answer {
   readonly status: number
@@ -11,7 +11,7 @@ interface Answer {
   readonly body: string
 }
 
-/** Any failure of the connection is in the error's code. */
+/** Sends a GET. The `code` of the error says how the connection failed. */
 const get = (port: number, path: string, agent?: Agent) =>
   Effect.callback<Answer, NodeJS.ErrnoException>((resume) => {
     const sent = request({ port, path, host: "127.0.0.1", agent }, (response) => {
@@ -28,7 +28,7 @@ const get = (port: number, path: string, agent?: Agent) =>
       )
       response.on("error", (error) => resume(Effect.fail(error)))
     })
-    // Accepted, and never answered: its error has no code that a caller expects.
+    // Accepted and never answered: fails with a code that no test expects.
     sent.setTimeout(5000, () => sent.destroy())
     sent.on("error", (error) => resume(Effect.fail(error)))
     sent.end()
@@ -36,7 +36,7 @@ const get = (port: number, path: string, agent?: Agent) =>
 
 const health = "/api/v1/public/health"
 
-/** Asks until it is answered. A connection that is taken must be answered. */
+/** Polls until the server answers. A connection that was accepted must be answered. */
 const awaitHealth = (port: number): Effect.Effect<Answer, NodeJS.ErrnoException> =>
   Effect.catchIf(
     get(port, health),
@@ -60,7 +60,7 @@ const terminate = (child: ChildProcess) => Effect.sync(() => child.kill("SIGTERM
 
 describe("plinth serve", () => {
   it.live(
-    "names every bad variable, no value, and exits 1",
+    "names every invalid variable without its value, and exits with code 1",
     () =>
       Effect.gen(function* () {
         const { code, stderr } = yield* plinth(
@@ -77,7 +77,7 @@ describe("plinth serve", () => {
   )
 
   it.live(
-    "answers every connection it takes from its start on, and says in its readiness that it drains",
+    "answers every connection that it accepts since its start, and reports its drain in readiness",
     () =>
       Effect.gen(function* () {
         const { child, port } = yield* serving
@@ -96,7 +96,7 @@ describe("plinth serve", () => {
   )
 
   it.live(
-    "fails no request when it is told to stop under load, and exits 0",
+    "fails no request when it is stopped under load, and exits with code 0",
     () =>
       Effect.gen(function* () {
         const { child, ended, port } = yield* serving
@@ -111,7 +111,7 @@ describe("plinth serve", () => {
             return inRotation ? client : Effect.void
           },
         )
-        /** As a load balancer does: what is not ready gets no more requests. */
+        /** Stops sending when the server is not ready, as a load balancer does. */
         const balancer: Effect.Effect<void, NodeJS.ErrnoException> = Effect.flatMap(
           get(port, "/api/v1/public/health/ready"),
           ({ status }) => {
@@ -133,7 +133,7 @@ describe("plinth serve", () => {
   )
 
   it.live(
-    "exits at once when it is told a second time, but takes a doubled Ctrl-C for one",
+    "exits at once on a second signal, but treats a doubled Ctrl-C as one",
     () =>
       Effect.gen(function* () {
         const { child, ended, port } = yield* serving

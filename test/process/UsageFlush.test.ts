@@ -2,17 +2,17 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../../src/domain/User.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { patience } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { patience } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
-/** On the database of the test. */
+/** Starts a server on the database of the test. */
 const serve = Effect.flatMap(TestDatabase.TestDatabase, (DATABASE_URL) => serving({ DATABASE_URL }))
 
-/** So many requests of the user, all of them answered. */
+/** Sends this many requests of the user, all of which must be answered. */
 const ask = Effect.fnUntraced(function* (port: number, user: UserId, times: number) {
   const token = yield* tokenFor(user)
   for (let n = 0; n < times; n += 1) {
@@ -25,8 +25,8 @@ interface Sum {
   readonly sum: number | null
 }
 
-/** The requests of the user that are kept: of the roll-up, which the ledger must say too. */
-const counted = Effect.fnUntraced(function* (user: UserId) {
+/** Returns the stored request counts of the user, from the roll-up and from the ledger. */
+const countsOf = Effect.fnUntraced(function* (user: UserId) {
   const sql = yield* SqlClient.SqlClient
   const [[daily], [ledger]] = yield* sql.withTransaction(
     Effect.all([
@@ -38,9 +38,9 @@ const counted = Effect.fnUntraced(function* (user: UserId) {
 })
 
 const untilCounted = (user: UserId, expected: number) =>
-  eventually(Effect.map(counted(user), ([daily]) => daily === expected))
+  eventually(Effect.map(countsOf(user), ([daily]) => daily === expected))
 
-/** Until a session does this. Within a transaction PostgreSQL shows what it has shown before, unless told otherwise. */
+/** Waits until a session runs this query. Clears the snapshot that PostgreSQL keeps for a transaction. */
 const untilActive = Effect.fnUntraced(function* (query: string) {
   const sql = yield* SqlClient.SqlClient
   const sessions = sql`
@@ -62,7 +62,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
   "A server that is killed",
   (it) => {
     it.effect(
-      "loses the counts of its last seconds, and nothing of those before; one that is stopped loses none",
+      "loses only the counts of its last seconds, and one that is stopped loses none",
       () =>
         Effect.gen(function* () {
           const user = newUser()
@@ -71,19 +71,19 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           yield* untilCounted(user, 7)
           yield* ask(first.port, user, 5)
           yield* first.kill
-          assert.deepStrictEqual(yield* counted(user), [7, 7])
+          assert.deepStrictEqual(yield* countsOf(user), [7, 7])
 
           const second = yield* serve
           yield* ask(second.port, user, 3)
           assert.deepInclude(yield* second.stop, { code: 0 })
-          assert.deepStrictEqual(yield* counted(user), [10, 10])
+          assert.deepStrictEqual(yield* countsOf(user), [10, 10])
         }),
       patience,
     )
 
-    // On SQLite nothing can be held up from outside.
+    // SQLite has no lock with which a test could stop the server.
     it.effect.skipIf(!onPostgres)(
-      "while it writes has counted once, in ledger and roll-up",
+      "during a write counts once, in ledger and roll-up",
       () =>
         Effect.gen(function* () {
           const user = newUser()
@@ -95,20 +95,20 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
               yield* ask(first.port, user, 4)
               yield* untilActive("%INSERT INTO usage_daily%")
               yield* first.kill
-              assert.deepStrictEqual(yield* counted(user), [0, 0])
+              assert.deepStrictEqual(yield* countsOf(user), [0, 0])
             }),
           )
           yield* untilCounted(user, 4)
           const second = yield* serve
           yield* ask(second.port, user, 1)
           assert.deepInclude(yield* second.stop, { code: 0 })
-          assert.deepStrictEqual(yield* counted(user), [5, 5])
+          assert.deepStrictEqual(yield* countsOf(user), [5, 5])
         }),
       patience,
     )
 
     it.effect.skipIf(!onPostgres)(
-      "while its commit is under way has counted once",
+      "during a commit counts once",
       () =>
         Effect.gen(function* () {
           const user = newUser()
@@ -124,7 +124,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           const first = yield* serve
           yield* ask(first.port, user, 4)
           yield* untilActive("%INSERT INTO usage_daily%")
-          assert.deepStrictEqual(yield* counted(user), [0, 0])
+          assert.deepStrictEqual(yield* countsOf(user), [0, 0])
           yield* first.kill
           yield* untilCounted(user, 4)
           yield* sql`DROP FUNCTION dawdle CASCADE`
@@ -132,7 +132,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           const second = yield* serve
           yield* ask(second.port, user, 2)
           assert.deepInclude(yield* second.stop, { code: 0 })
-          assert.deepStrictEqual(yield* counted(user), [6, 6])
+          assert.deepStrictEqual(yield* countsOf(user), [6, 6])
         }),
       patience,
     )

@@ -1,19 +1,19 @@
-import { resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import type { Environment } from "../../src/core/settings/Settings.ts"
-import { CleanupOldData, JobTypes } from "../../src/domain/Job.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { Nap } from "../fixtures/Nap.ts"
-import { patience, plinth, start, startProgram } from "../fixtures/Plinth.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving } from "../fixtures/Serving.ts"
+import { CleanupOldData, JobTypes } from "../../src/domain/JobKinds.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { Nap } from "../fixtures/processes/Nap.ts"
+import { bundled } from "../fixtures/processes/Bundled.ts"
+import { patience, plinth, start, startProgram } from "../fixtures/processes/Plinth.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving } from "../fixtures/processes/Serving.ts"
 import { testAppWith } from "../TestApp.ts"
-import { takenPort } from "../FreePort.ts"
+import { takenPort } from "../fixtures/servers/FreePort.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
-/** Who enqueues: a process that does no jobs. */
+/** The application of this process, which enqueues jobs but runs none. */
 const app = testAppWith({}).pipe(
   Layer.provide(Layer.succeed(JobTypes, [CleanupOldData, Nap])),
   Layer.provide(Logger.layer([])),
@@ -27,20 +27,20 @@ const asWorker =
     begin({ ...environment, WORKER_PORT: PORT })
 
 const worker = asWorker((environment) => start(environment, "worker"))
+const program = await bundled("test/fixtures/processes/NappingProcess.ts")
 const napping = (word: "serve" | "worker"): Start => {
-  const program = resolve("test/fixtures/NappingProcess.ts")
   const begin: Start = (environment) => startProgram(program, environment, word)
   return word === "worker" ? asWorker(begin) : begin
 }
 
-/** On the database of the test. It listens by the time that this ends. */
+/** Starts a process on the database of the test, and waits until it listens. */
 const begin = (by: Start, environment: Environment = {}) =>
   Effect.flatMap(TestDatabase, (DATABASE_URL) => serving({ DATABASE_URL, ...environment }, { by }))
 
 const stateOf = (id: string) =>
   Effect.flatMap(JobQueue, ({ get }) => Effect.map(get(id), ({ state }) => state))
 
-const untilIts = (state: string, id: string) =>
+const untilState = (state: string, id: string) =>
   eventually(Effect.map(stateOf(id), (found) => found === state))
 
 const statusOf = (port: number, path: string) =>
@@ -48,14 +48,14 @@ const statusOf = (port: number, path: string) =>
 
 layer(app, { excludeTestServices: true })("plinth worker", (it) => {
   it.effect(
-    "does what was enqueued, and tells of itself on its port and of nothing else",
+    "runs enqueued jobs, and serves only health and metrics on its port",
     () =>
       Effect.gen(function* () {
         const { enqueue, get } = yield* JobQueue
         const { id } = yield* enqueue(CleanupOldData, {})
         const METRICS_TOKEN = "metrics-token-of-this-test"
         const { port, stop } = yield* begin(worker, { METRICS_TOKEN })
-        yield* untilIts("completed", id)
+        yield* untilState("completed", id)
         assert.strictEqual((yield* get(id)).attempts, 1)
 
         const live = yield* sendTo(port, { path: "/health" })
@@ -70,7 +70,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
         assert.include(text, `background_jobs_total{${labels},status="started"} 1\n`)
         assert.include(text, `background_jobs_total{${labels},status="completed"} 1\n`)
         assert.include(text, `background_job_duration_seconds_count{${labels}} 1\n`)
-        // Counted when it began, before or after it took the job.
+        // Counted at its start, before or after it claimed the job.
         assert.match(text, /^background_job_queue_size\{queue_name="cleanup_old_data"\} [01]$/m)
         assert.include(text, 'users_total{status="active"} 0\n')
         for (const path of ["/", "/docs", "/health/", "/api/v1/app"]) {
@@ -84,13 +84,13 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
   )
 
   it.effect(
-    "told to stop, takes no more jobs, is not ready, lets the one that runs end, and ends with 0",
+    "stops claiming jobs on SIGTERM, is not ready, finishes the running job and exits with code 0",
     () =>
       Effect.gen(function* () {
         const { enqueue, get } = yield* JobQueue
         const { port, stop } = yield* begin(napping("worker"))
         const { id } = yield* enqueue(Nap, { millis: 2000 })
-        yield* untilIts("active", id)
+        yield* untilState("active", id)
         const ended = yield* Effect.forkScoped(stop, { startImmediately: true })
         yield* eventually(Effect.map(statusOf(port, "/health/ready"), (status) => status === 503))
         assert.strictEqual(yield* statusOf(port, "/health"), 200)
@@ -105,13 +105,13 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
   )
 
   it.effect(
-    "hands back what outlasts the grace, as if it had not begun",
+    "hands back jobs that outlast the grace period, without counting the attempt",
     () =>
       Effect.gen(function* () {
         const { cancel, enqueue, get } = yield* JobQueue
         const { stop } = yield* begin(napping("worker"), { SHUTDOWN_GRACE_SECONDS: "1" })
         const { id } = yield* enqueue(Nap, { millis: 120_000 })
-        yield* untilIts("active", id)
+        yield* untilState("active", id)
         const { code } = yield* stop
         assert.strictEqual(code, 0)
         const { attempts, state } = yield* get(id)
@@ -122,7 +122,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
   )
 
   it.effect(
-    "names every bad variable, or the port that is taken, and exits 1",
+    "names every invalid variable, or the port in use, and exits with code 1",
     () =>
       Effect.gen(function* () {
         const DATABASE_URL = yield* TestDatabase
@@ -147,19 +147,19 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
 
 layer(app, { excludeTestServices: true })("plinth serve with JOBS_EMBEDDED", (it) => {
   it.effect(
-    "does jobs, and ends when its requests and jobs have",
+    "runs jobs, and exits when its requests and jobs have ended",
     () =>
       Effect.gen(function* () {
         const { enqueue } = yield* JobQueue
         const environment = { ENVIRONMENT: "staging", JOBS_EMBEDDED: "true" }
         const { port, stop } = yield* begin(napping("serve"), environment)
         const { id } = yield* enqueue(Nap, { millis: 3000 })
-        yield* untilIts("active", id)
+        yield* untilState("active", id)
         const path = "/api/v1/public/health/ready"
         assert.match((yield* sendTo(port, { path })).text, /"jobs":\{"status":"healthy"/)
         const ended = yield* Effect.forkScoped(stop, { startImmediately: true })
         yield* eventually(Effect.map(statusOf(port, path), (status) => status === 503))
-        // The drain begins before the wait for jobs.
+        // The drain starts before the wait for jobs.
         assert.strictEqual(yield* stateOf(id), "active")
         const { code, stderr } = yield* Fiber.join(ended)
         assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })

@@ -3,15 +3,15 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { NotFoundError, ValidationError } from "../../src/domain/Errors.ts"
 import { PlinthRpc, withRequestId } from "../../src/rpc/RpcClient.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { client, frame, post, rpcServer } from "../fixtures/Rpc.ts"
-import { added } from "../fixtures/Series.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { client, frame, post, rpcServer } from "../fixtures/http/Rpc.ts"
+import { added } from "../fixtures/http/Series.ts"
 import { newUser } from "../TestApp.ts"
 
 const server = rpcServer([], { PLAN_LIMITS: '{"free":{"projects":1,"api_requests":null}}' })
 
-layer(server, { excludeTestServices: true })("A call", (it) => {
-  it.effect("is counted by method, caller and what came of it, and timed", () =>
+layer(server, { excludeTestServices: true })("An RPC call", (it) => {
+  it.effect("is timed, and counted by method, caller and status", () =>
     Effect.gen(function* () {
       const calls = Effect.gen(function* () {
         const rpc = yield* PlinthRpc
@@ -31,7 +31,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
   )
 
   it.effect(
-    "carries its request id there and back, and stands in the audit log by its caller",
+    "keeps its request id in the answer and in the audit log, where its caller is named",
     () =>
       Effect.gen(function* () {
         const { id } = yield* newCaller()
@@ -54,7 +54,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
       }),
   )
 
-  it.effect("records what another service gave a user, once for each source and caller", () =>
+  it.effect("records usage for another service, once per source and caller", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -71,7 +71,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("records amounts up to 10^12, and dimensions that both databases store", () =>
+  it.effect("records amounts up to 10^12, and dimensions that both databases can store", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -109,7 +109,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("creates users with plain addresses, as tokens bring them", () =>
+  it.effect("creates users with plain e-mail addresses, by the rules for tokens", () =>
     Effect.gen(function* () {
       const rpc = yield* PlinthRpc
       const create = (email: string) =>
@@ -122,7 +122,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("tells what a plan gives, and what is left of it", () =>
+  it.effect("returns the limits of a plan and what remains of them", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -141,7 +141,7 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("sends a mail as a job, once for a key", () =>
+  it.effect("sends an e-mail as a job, once per key", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
@@ -150,8 +150,8 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
       assert.isTrue(first.created)
       const job = yield* rpc("jobs.get", { id: first.job_id })
       assert.strictEqual(job.name, "send_notification_email")
-      const nobody = yield* Effect.flip(rpc("email.welcome", { user_id: newUser() }))
-      assert.instanceOf(nobody, NotFoundError)
+      const unknown = yield* Effect.flip(rpc("email.welcome", { user_id: newUser() }))
+      assert.instanceOf(unknown, NotFoundError)
       const elsewhere = yield* Effect.flip(rpc("email.notify", { ...mail, path: "//evil.example" }))
       assert.instanceOf(elsewhere, ValidationError)
     }),

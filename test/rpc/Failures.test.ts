@@ -13,13 +13,21 @@ import {
 } from "../../src/domain/Errors.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import type { AiProvider } from "../../src/services/ai/Ai.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { FakeProvider } from "../fixtures/FakeAi.ts"
-import { asking, client, failure, frame, framesIn, post, rpcServer } from "../fixtures/Rpc.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { FakeProvider } from "../fixtures/vendors/FakeAi.ts"
+import {
+  chatRequest,
+  client,
+  failure,
+  frame,
+  framesIn,
+  post,
+  rpcServer,
+} from "../fixtures/http/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 
-/** A provider with a bug. */
+/** A provider whose calls die. */
 const anthropic: AiProvider = {
   name: "anthropic",
   complete: () => Effect.die(new Error("private words")),
@@ -31,13 +39,13 @@ const server = rpcServer([openai, anthropic], {
   PLAN_LIMITS: '{"free":{"projects":1,"api_requests":null}}',
 })
 
-layer(server, { excludeTestServices: true })("A call", (it) => {
-  it.effect("fails with the class that REST's client has, its fields with it", () =>
+layer(server, { excludeTestServices: true })("A failed RPC call", (it) => {
+  it.effect("fails with the error classes and fields of the REST client", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
-      const gone = yield* newCaller()
+      const deactivated = yield* newCaller()
       const rpc = yield* PlinthRpc
-      yield* rpc("users.deactivate", { id: gone.id })
+      yield* rpc("users.deactivate", { id: deactivated.id })
       yield* rpc("projects.create", { owner_id: id, name: "Engine" })
 
       const missing = yield* failure((rpc) => rpc("users.get", { id: "nobody" }))
@@ -60,19 +68,21 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
       assert.instanceOf(quota, QuotaExceededError)
       assert.deepInclude(quota, { metric: "projects", limit: 1, used: 1 })
 
-      const shut = yield* failure((rpc) => rpc("ai.complete", { user_id: gone.id, ...asking }))
-      assert.instanceOf(shut, AuthorizationError)
-      assert.strictEqual(shut.reason, "deactivated")
+      const forbidden = yield* failure((rpc) =>
+        rpc("ai.complete", { user_id: deactivated.id, ...chatRequest }),
+      )
+      assert.instanceOf(forbidden, AuthorizationError)
+      assert.strictEqual(forbidden.reason, "deactivated")
 
       openai.script = { ...openai.script, refuses: "unavailable" }
       const down = yield* failure((rpc) =>
-        rpc("ai.stream", { user_id: id, ...asking, model: "gpt-5.2" }).pipe(Stream.runDrain),
+        rpc("ai.stream", { user_id: id, ...chatRequest, model: "gpt-5.2" }).pipe(Stream.runDrain),
       )
       assert.instanceOf(down, ExternalServiceError)
     }),
   )
 
-  it.effect("that the edge refuses fails with a class, too", () =>
+  it.effect("fails with an error class when the edge refuses it, too", () =>
     Effect.gen(function* () {
       const stats = Effect.flatMap(PlinthRpc, (rpc) => Effect.flip(rpc("jobs.stats", {})))
       assert.instanceOf(
@@ -86,11 +96,11 @@ layer(server, { excludeTestServices: true })("A call", (it) => {
     }),
   )
 
-  it.effect("of a bug says that there is one, and no word of it", () =>
+  it.effect("reports a defect without its message", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
-      const payload = { user_id: id, ...asking, model: "claude-sonnet-4-5" }
+      const payload = { user_id: id, ...chatRequest, model: "claude-sonnet-4-5" }
       for (const call of [
         rpc("ai.complete", payload),
         rpc("ai.stream", payload).pipe(Stream.runDrain),

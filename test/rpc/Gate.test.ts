@@ -1,21 +1,24 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { newCaller, server } from "../fixtures/Callers.ts"
-import type { Answer } from "../fixtures/Answer.ts"
-import { failureOf, send } from "../fixtures/Http.ts"
-import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
-import { added } from "../fixtures/Series.ts"
+import { newCaller, server } from "../fixtures/http/Callers.ts"
+import type { Answer } from "../fixtures/http/Answer.ts"
+import { failureOf, send } from "../fixtures/http/Http.ts"
+import { frame, framesIn, post, rpcToken } from "../fixtures/http/Rpc.ts"
+import { added } from "../fixtures/http/Series.ts"
 
 const stats = frame("jobs.stats")
 const next = "0e1f2d3c4b5a69788796a5b4c3d2e1f0"
 
-const told = ({ status, ...answer }: Answer) => [status, failureOf({ status, ...answer }).code]
+const statusAndCode = ({ status, ...answer }: Answer) => [
+  status,
+  failureOf({ status, ...answer }).code,
+]
 
-layer(server(), { excludeTestServices: true })("Without RPC_TOKEN", (it) => {
-  it.effect("there is no /rpc", () =>
+layer(server(), { excludeTestServices: true })("/rpc without RPC_TOKEN", (it) => {
+  it.effect("answers 404", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(told(yield* post({ body: stats })), [404, "NOT_FOUND"])
-      assert.deepStrictEqual(told(yield* send({ path: "/rpc" })), [404, "NOT_FOUND"])
+      assert.deepStrictEqual(statusAndCode(yield* post({ body: stats })), [404, "NOT_FOUND"])
+      assert.deepStrictEqual(statusAndCode(yield* send({ path: "/rpc" })), [404, "NOT_FOUND"])
     }),
   )
 })
@@ -23,7 +26,7 @@ layer(server(), { excludeTestServices: true })("Without RPC_TOKEN", (it) => {
 layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true })(
   "/rpc",
   (it) => {
-    it.effect("opens for each of the tokens", () =>
+    it.effect("accepts each token of RPC_TOKEN", () =>
       Effect.gen(function* () {
         for (const token of [next, rpcToken]) {
           assert.strictEqual((yield* post({ body: stats, token })).status, 200)
@@ -31,7 +34,7 @@ layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true
       }),
     )
 
-    it.effect("stays shut for every other, whatever stands in the calls", () =>
+    it.effect("refuses all other tokens, whatever headers the calls contain", () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller("superadmin")
         const withHeader = JSON.stringify({
@@ -47,23 +50,23 @@ layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true
           'auth_failures_total{reason="invalid_token"}': wrong.length,
         })
         for (const answer of yield* refused) {
-          assert.deepStrictEqual(told(answer), [401, "AUTHENTICATION_ERROR"])
+          assert.deepStrictEqual(statusAndCode(answer), [401, "AUTHENTICATION_ERROR"])
           assert.strictEqual(failureOf(answer).details["reason"], "invalid_token")
         }
-        const bare = { path: "/rpc", body: withHeader }
-        assert.strictEqual(failureOf(yield* send(bare)).details["reason"], "missing_token")
+        const withoutToken = { path: "/rpc", body: withHeader }
+        assert.strictEqual(failureOf(yield* send(withoutToken)).details["reason"], "missing_token")
       }),
     )
 
-    it.effect("is asked by POST alone", () =>
+    it.effect("accepts only POST", () =>
       Effect.gen(function* () {
         const answer = yield* send({ path: "/rpc", token: rpcToken })
-        assert.deepStrictEqual(told(answer), [405, "METHOD_NOT_ALLOWED"])
+        assert.deepStrictEqual(statusAndCode(answer), [405, "METHOD_NOT_ALLOWED"])
         assert.strictEqual(answer.headers["allow"], "POST")
       }),
     )
 
-    it.effect("takes a name and a deadline that are well formed", () =>
+    it.effect("refuses malformed caller names and deadlines", () =>
       Effect.gen(function* () {
         for (const headers of [
           { "x-plinth-caller": "" },
@@ -77,7 +80,7 @@ layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true
           { "x-plinth-timeout-ms": "86400001" },
         ]) {
           assert.deepStrictEqual(
-            told(yield* post({ body: stats, headers })),
+            statusAndCode(yield* post({ body: stats, headers })),
             [400, "BAD_REQUEST"],
             JSON.stringify(headers),
           )
@@ -85,7 +88,7 @@ layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true
       }),
     )
 
-    it.effect("takes lines of calls, and says what else is wrong", () =>
+    it.effect("refuses bodies that are not lines of calls, with the reason", () =>
       Effect.gen(function* () {
         const deep = `${'{"a":'.repeat(70)}1${"}".repeat(70)}`
         const cases: ReadonlyArray<readonly [string | Uint8Array, RegExp]> = [
@@ -112,29 +115,32 @@ layer(server({ RPC_TOKEN: `${next}, ${rpcToken}` }), { excludeTestServices: true
         ]
         for (const [body, expected] of cases) {
           const answer = yield* post({ body })
-          assert.deepStrictEqual(told(answer), [400, "BAD_REQUEST"], String(expected))
+          assert.deepStrictEqual(statusAndCode(answer), [400, "BAD_REQUEST"], String(expected))
           assert.match(failureOf(answer).message, expected)
         }
       }),
     )
 
-    it.effect("takes no other type, and no more than the body limit", () =>
+    it.effect("refuses other content types, and bodies above the limit", () =>
       Effect.gen(function* () {
         for (const type of ["application/json", "text/plain", "application/x-ndjson-x"]) {
           const answer = yield* post({ body: stats, headers: { "content-type": type } })
-          assert.deepStrictEqual(told(answer), [415, "UNSUPPORTED_MEDIA_TYPE"])
+          assert.deepStrictEqual(statusAndCode(answer), [415, "UNSUPPORTED_MEDIA_TYPE"])
         }
         const large = frame("users.get", { id: "a".repeat(1_048_576) })
-        assert.deepStrictEqual(told(yield* post({ body: large })), [413, "PAYLOAD_TOO_LARGE"])
+        assert.deepStrictEqual(statusAndCode(yield* post({ body: large })), [
+          413,
+          "PAYLOAD_TOO_LARGE",
+        ])
       }),
     )
 
-    it.effect("answers each call of a body by its id, bad ones among them", () =>
+    it.effect("answers each call of a body by its id, including invalid calls", () =>
       Effect.gen(function* () {
         const body = [
           frame("jobs.stats", {}, "a"),
           frame("users.get", { id: 7 }, 2),
-          // The last line needs no end, and a payload may be left out.
+          // The last line needs no line feed, and the payload is optional.
           '{"_tag":"Request","id":"c","tag":"ai.status"}',
         ].join("")
         const { headers, status, text } = yield* post({ body })
@@ -160,8 +166,8 @@ interface Frame {
 
 layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AUTH: "2/minute" }), {
   excludeTestServices: true,
-})("Guesses", (it) => {
-  it.effect("are told less after a few, with those at REST, and who has the token is not", () =>
+})("The limit of failed tokens", (it) => {
+  it.effect("is shared by RPC and REST, and does not affect a valid token", () =>
     Effect.gen(function* () {
       const guess = post({ body: stats, token: "guess" })
       const { token } = yield* newCaller()

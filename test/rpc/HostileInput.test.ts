@@ -10,15 +10,15 @@ import {
   string,
   tuple,
 } from "fast-check"
-import { server } from "../fixtures/Callers.ts"
-import { assertBounded, hostileJson } from "../fixtures/HostileJson.ts"
-import { failureOf, type Http } from "../fixtures/Http.ts"
-import { naughtyStrings } from "../fixtures/NaughtyStrings.ts"
-import { newOwner } from "../fixtures/Owners.ts"
-import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { assertBounded, hostileJson } from "../fixtures/data/HostileJson.ts"
+import { failureOf, type Http } from "../fixtures/http/Http.ts"
+import { naughtyStrings } from "../fixtures/data/NaughtyStrings.ts"
+import { newOwner } from "../fixtures/http/Owners.ts"
+import { frame, framesIn, post, rpcToken } from "../fixtures/http/Rpc.ts"
 import { bodyFor, type Ids, methods } from "../Verdicts.ts"
 
-/** All inputs that differ from a good one in one text, which is this one. */
+/** Returns every valid input with one of its texts replaced by this one. */
 const inputsWith = (text: string, ids: Ids) =>
   Object.entries(methods).flatMap(([tag, { input }]) => {
     const good = Object.entries(bodyFor(input, ids))
@@ -29,7 +29,7 @@ const inputsWith = (text: string, ids: Ids) =>
     )
   })
 
-/** Calls that ended in a bug. */
+/** Returns the results of calls that ended in a defect. */
 const bugsIn = (text: string) =>
   framesIn(text)
     .map((line) => JSON.stringify(line))
@@ -37,7 +37,7 @@ const bugsIn = (text: string) =>
 
 const tags = Object.keys(methods)
 
-/** A payload of JSON to some method; or lines of nothing in particular. */
+/** A call with any JSON as payload, or any text. */
 const bodies = oneof(
   {
     weight: 4,
@@ -47,7 +47,7 @@ const bodies = oneof(
   string({ unit: "binary" }),
 )
 
-/** A batch of one call many times over, whose ids are as long as they may be; with one input that much is wrong with. */
+/** Batches of up to 100 equal calls with ids of the maximum length, and one hostile input. */
 const batches = tuple(
   constantFrom(...Object.entries(methods)),
   constantFrom(1, 2, 99, 100),
@@ -63,10 +63,10 @@ const batches = tuple(
   )
 })
 
-/** Ids of nobody and nothing. */
+/** Ids that do not exist. */
 const anyone: Ids = new Proxy({}, { get: () => "none" })
 
-/** The failures of an answer that the contract has, each as its details, and the lines that they came in. */
+/** Returns the details of the declared failures in an answer, and the lines that contain them. */
 const failuresIn = (text: string) => {
   const lines = text.split("\n").filter((line) => line.includes('"_tag":"Failure"'))
   const details = lines.map((line) => Object(JSON.parse(line)).exit.cause[0].error.error.details)
@@ -78,21 +78,21 @@ const pathsIn = (text: string) =>
     issues.map(({ path }: { readonly path: string }) => path),
   )
 
-/** With two things wrong. */
+/** Returns a call with two issues. */
 const bad = (id: number) => frame("users.create", { id: "", role: "king" }, id)
 
 layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
   excludeTestServices: true,
 })("Hostile input", (it) => {
   it.effect(
-    "in a text of a call is never a bug",
+    "in a text of a call never causes a defect",
     () =>
       Effect.gen(function* () {
         const { ids } = yield* newOwner
         const calls = naughtyStrings.flatMap((text) => inputsWith(text, ids))
-        const isMove = ([tag]: (typeof calls)[number]) => tag === "users.relink"
-        // Who gets another id is gone for the calls beside it.
-        for (const kind of [calls.filter(isMove), calls.filter((call) => !isMove(call))]) {
+        const isRelink = ([tag]: (typeof calls)[number]) => tag === "users.relink"
+        // Relinking changes the id of the user, so it gets batches of its own.
+        for (const kind of [calls.filter(isRelink), calls.filter((call) => !isRelink(call))]) {
           for (const some of Array.chunksOf(kind, 100)) {
             const body = some.map(([tag, input], at) => frame(tag, input, at)).join("")
             const { status, text } = yield* post({ body })
@@ -104,7 +104,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     120_000,
   )
 
-  it.effect("gets answers that are bounded, for all calls of a body together", () =>
+  it.effect("gets an answer of bounded size for all calls of a body together", () =>
     Effect.gen(function* () {
       const run = Effect.runPromiseWith(yield* Effect.context<Http>())
       yield* Effect.promise(() =>
@@ -124,18 +124,16 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
-  it.effect(
-    "tells all that is wrong with a call, and the first thing where calls share a body",
-    () =>
-      Effect.gen(function* () {
-        const alone = yield* post({ body: bad(1) })
-        assert.deepStrictEqual(pathsIn(alone.text), [["id", "role"]])
-        const together = yield* post({ body: bad(1) + bad(2) })
-        assert.deepStrictEqual(pathsIn(together.text), [["id"], ["id"]])
-      }),
+  it.effect("gets all issues of a single call, but only the first of each call in a batch", () =>
+    Effect.gen(function* () {
+      const alone = yield* post({ body: bad(1) })
+      assert.deepStrictEqual(pathsIn(alone.text), [["id", "role"]])
+      const together = yield* post({ body: bad(1) + bad(2) })
+      assert.deepStrictEqual(pathsIn(together.text), [["id"], ["id"]])
+    }),
   )
 
-  it.effect("in an id is repeated in part", () =>
+  it.effect("in an id is quoted shortened", () =>
     Effect.gen(function* () {
       const payload = { owner_id: "nobody", id: '"'.repeat(4000) }
       const lines = Array.makeBy(100, (call) => frame("projects.get", payload, call))
@@ -168,7 +166,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
-  it.effect("of any form is never a bug, nor our failure", () =>
+  it.effect("of any form never causes a defect or a 5xx", () =>
     Effect.gen(function* () {
       const run = Effect.runPromiseWith(yield* Effect.context<Http>())
       yield* Effect.promise(() =>

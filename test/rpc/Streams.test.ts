@@ -5,17 +5,25 @@ import { TestClock } from "effect/testing"
 import { DeadlineExceededError } from "../../src/domain/Errors.ts"
 import { withDeadline } from "../../src/rpc/Deadline.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { eventually } from "../fixtures/Eventually.ts"
-import { FakeProvider, part } from "../fixtures/FakeAi.ts"
-import { series } from "../fixtures/Series.ts"
-import { asking, failure, frame, framesIn, post, rpcServer, rpcToken } from "../fixtures/Rpc.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { eventually } from "../fixtures/data/Eventually.ts"
+import { FakeProvider, part } from "../fixtures/vendors/FakeAi.ts"
+import { series } from "../fixtures/http/Series.ts"
+import {
+  chatRequest,
+  failure,
+  frame,
+  framesIn,
+  post,
+  rpcServer,
+  rpcToken,
+} from "../fixtures/http/Rpc.ts"
 
 const openai = new FakeProvider("openai")
 
 const server = rpcServer([openai])
 
-effect("A deadline holds for those within it, also when the system's time steps back", () =>
+effect("A deadline bounds the deadlines inside it, also when the system clock steps back", () =>
   Effect.gen(function* () {
     const waiting = yield* TestClock.setTime(-3_600_000).pipe(
       Effect.andThen(withDeadline("30 minutes")(Effect.never)),
@@ -31,12 +39,12 @@ effect("A deadline holds for those within it, also when the system's time steps 
 )
 
 layer(server, { excludeTestServices: true })("A deadline", (it) => {
-  it.effect("ends the call here and the work there", () =>
+  it.effect("ends the call at the client and the work at the service", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
       const late = yield* failure((rpc) =>
-        rpc("ai.stream", { user_id: id, ...asking }).pipe(
+        rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
           Stream.runDrain,
           withDeadline("300 millis"),
         ),
@@ -47,12 +55,12 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
     }),
   )
 
-  it.effect("that only the header tells is kept by the service, and said so", () =>
+  it.effect("in the header alone is enforced and reported by the service", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       openai.script = { parts: 1, ending: "hang", tokens: { prompt: null, completion: null } }
       const headers = { "x-plinth-timeout-ms": "200" }
-      const body = frame("ai.stream", { user_id: id, ...asking })
+      const body = frame("ai.stream", { user_id: id, ...chatRequest })
       const { text } = yield* post({ body, headers })
       const [chunk, exit] = framesIn(text)
       assert.deepStrictEqual(chunk, {
@@ -63,14 +71,14 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
       assert.include(JSON.stringify(exit), '"code":"DEADLINE_EXCEEDED"')
       yield* eventually(Effect.sync(() => !openai.isOpen))
       const unary = yield* post({
-        body: frame("ai.complete", { user_id: id, ...asking }),
+        body: frame("ai.complete", { user_id: id, ...chatRequest }),
         headers,
       })
       assert.include(unary.text, '"code":"DEADLINE_EXCEEDED"')
     }),
   )
 
-  it.effect("around another is told as what is left of it", () =>
+  it.effect("around another is sent as its remaining time", () =>
     Effect.gen(function* () {
       const timeouts: Array<number> = []
       const other = createServer((request, response) => {
@@ -88,20 +96,22 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
         rpc("jobs.stats", {}).pipe(withDeadline("1 hour"), withDeadline("5 seconds")),
       ).pipe(Effect.provide(PlinthRpc.layer({ url, token: rpcToken, caller: "tests" })))
       assert.strictEqual(error._tag, "RpcClientError")
-      const [told = 0] = timeouts
-      assert.isAtMost(told, 5000)
-      assert.isAbove(told, 1000)
+      const [timeout = 0] = timeouts
+      assert.isAtMost(timeout, 5000)
+      assert.isAbove(timeout, 1000)
     }),
   )
 })
 
 layer(server, { excludeTestServices: true })("A stream", (it) => {
-  it.effect("comes piece by piece, and is metered by what came", () =>
+  it.effect("arrives in parts, and is metered by what arrived", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
       openai.script = { parts: 3, ending: "stop", tokens: { prompt: 7, completion: 3 } }
-      const events = yield* rpc("ai.stream", { user_id: id, ...asking }).pipe(Stream.runCollect)
+      const events = yield* rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
+        Stream.runCollect,
+      )
       assert.deepStrictEqual(
         events.map((event) => (event._tag === "delta" ? event.text : event.completion.usage)),
         [part, part, part, { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }],
@@ -111,12 +121,12 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
     }),
   )
 
-  it.effect("that nobody reads on stops the provider", () =>
+  it.effect("stops the provider when its reader stops", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
       openai.script = { parts: 2, ending: "hang", tokens: { prompt: null, completion: null } }
-      const [first] = yield* rpc("ai.stream", { user_id: id, ...asking }).pipe(
+      const [first] = yield* rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(
         Stream.take(1),
         Stream.runCollect,
       )
@@ -125,14 +135,14 @@ layer(server, { excludeTestServices: true })("A stream", (it) => {
     }),
   )
 
-  it.effect("or a call whose caller hangs up ends there, and is counted so", () =>
+  it.effect("ends when its caller disconnects, and is counted as CANCELLED, like a call", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       const rpc = yield* PlinthRpc
       openai.script = { parts: 0, ending: "hang", tokens: { prompt: null, completion: null } }
       for (const call of [
-        rpc("ai.complete", { user_id: id, ...asking }),
-        rpc("ai.stream", { user_id: id, ...asking }).pipe(Stream.runDrain),
+        rpc("ai.complete", { user_id: id, ...chatRequest }),
+        rpc("ai.stream", { user_id: id, ...chatRequest }).pipe(Stream.runDrain),
       ]) {
         openai.calls = []
         const fiber = yield* Effect.forkChild(call)

@@ -3,17 +3,21 @@ import { Effect, Exit, Layer, Scope } from "effect"
 import { HttpBody, HttpClient } from "effect/http"
 import * as Server from "../../src/http/Server.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
-import { Collector } from "../fixtures/Collector.ts"
-import { frame, rpcToken } from "../fixtures/Rpc.ts"
+import { Collector } from "../fixtures/servers/Collector.ts"
+import { frame, rpcToken } from "../fixtures/http/Rpc.ts"
 import { testServerWith } from "../TestApp.ts"
 
-layer(Layer.empty, { excludeTestServices: true })("A traced call", (it) => {
-  it.effect("is in the trace of its caller, its statements below it, and says where", () =>
+layer(Layer.empty, { excludeTestServices: true })("A traced RPC call", (it) => {
+  it.effect("joins its caller's trace, with statements below it, and answers traceresponse", () =>
     Effect.gen(function* () {
       const { spans, url: OTEL_EXPORTER_OTLP_ENDPOINT } = yield* Collector
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(
-        testServerWith({ RPC_TOKEN: rpcToken, OTEL_ENABLED: "true", OTEL_EXPORTER_OTLP_ENDPOINT }),
+        testServerWith({
+          RPC_TOKEN: rpcToken,
+          OTEL_ENABLED: "true",
+          OTEL_EXPORTER_OTLP_ENDPOINT,
+        }),
         scope,
       )
       const { port } = yield* Effect.provide(Server.Address, context)

@@ -2,15 +2,15 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Rpcs } from "../../src/rpc/Rpcs.ts"
-import { server } from "../fixtures/Callers.ts"
-import { failureOf } from "../fixtures/Http.ts"
-import { newOwner, tokenOf } from "../fixtures/Owners.ts"
-import { frame, framesIn, post, rpcToken } from "../fixtures/Rpc.ts"
+import { server } from "../fixtures/http/Callers.ts"
+import { failureOf } from "../fixtures/http/Http.ts"
+import { newOwner, tokenOf } from "../fixtures/http/Owners.ts"
+import { frame, framesIn, post, rpcToken } from "../fixtures/http/Rpc.ts"
 import { bodyFor, callers, type Ids, methods } from "../Verdicts.ts"
 
 const tags = [...Rpcs.requests.keys()]
 
-/** The table is typed by the contract; what comes in otherwise has no row. */
+/** The table, which the contract types, widened for lookups by any name. */
 const rows: Readonly<Record<string, (typeof methods)[keyof typeof methods]>> = methods
 
 const rowOf = (tag: string) => {
@@ -26,7 +26,7 @@ interface Exit {
   }
 }
 
-/** "success", or the code of the failure; that of the envelope where there was no call. */
+/** Returns "success" or the code of the failure. Without a result it is the code of the envelope. */
 const outcomeOf = (tag: string, ids: Ids, token: string | undefined) =>
   Effect.map(
     post({ body: frame(tag, bodyFor(rowOf(tag).input, ids)), token: token ?? "" }),
@@ -38,16 +38,16 @@ const outcomeOf = (tag: string, ids: Ids, token: string | undefined) =>
   )
 
 describe("test/Verdicts.ts", () => {
-  it("has one row for every method of the contract, and no other", () => {
+  it("has exactly one row per method of the contract", () => {
     assert.deepStrictEqual(Object.keys(methods).toSorted(), tags.toSorted())
   })
 })
 
 layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
-  "every caller gets its verdict",
+  "The permissions of RPC",
   (it) => {
     for (const tag of tags) {
-      it.effect(`from ${tag}`, () =>
+      it.effect(`are those of test/Verdicts.ts for ${tag}`, () =>
         Effect.gen(function* () {
           for (const caller of callers) {
             const { ids, owner } = yield* newOwner
@@ -62,7 +62,7 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
     }
 
     for (const tag of tags.filter((tag) => ownedBy(tag) !== undefined)) {
-      it.effect(`${tag} shows nothing of a project to who names another owner`, () =>
+      it.effect(`hide a project from callers of ${tag} who name another owner`, () =>
         Effect.gen(function* () {
           const [mine, others] = [yield* newOwner, yield* newOwner]
           const hidden = { ...mine.ids, project_id: others.ids["project_id"] ?? "" }
@@ -77,6 +77,6 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
   },
 )
 
-/** The project that a method speaks of. */
+/** Returns the parameter of the project in the input of a method. */
 const ownedBy = (tag: string) =>
   Object(bodyFor(rowOf(tag).input, { project_id: "p", user_id: "u" })).id === "p" ? "p" : undefined

@@ -2,21 +2,21 @@ import { createServer, get, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { take, takeWritten, wrongs } from "../fixtures/Answers.ts"
-import { outcomeOf, patience, startProgram } from "../fixtures/Plinth.ts"
+import { take, takeWritten, violationsOf } from "../fixtures/http/Answers.ts"
+import { outcomeOf, patience, startProgram } from "../fixtures/processes/Plinth.ts"
 
 const plinth = { "x-api-version": "v1", "content-type": "application/json" }
 const refused = JSON.stringify({ error: { code: "NOT_FOUND", message: "x", details: {} } })
 
 const undeclared: RequestListener = (_, response) => response.writeHead(418, plinth).end(refused)
 
-/** Asks a server that does this for projects, and tells the status. */
+/** Sends GET /app/projects to this server and returns the status. */
 const ask = (listener: RequestListener) =>
   Effect.callback<number | undefined>((resume) => {
     const server = createServer(listener).listen(0, "127.0.0.1", () => {
       const { port } = Object(server.address()) as AddressInfo
       get({ port, host: "127.0.0.1", path: "/api/v1/app/projects", agent: false }, (answer) => {
-        // One that is cut off ends with an error.
+        // A cut connection ends with an error.
         answer.on("error", () => undefined).resume()
         answer.once("close", () => server.close(() => resume(Effect.succeed(answer.statusCode))))
       })
@@ -26,23 +26,23 @@ const ask = (listener: RequestListener) =>
 const wrongsOf = (answer: RequestListener) =>
   Effect.andThen(
     ask(answer),
-    Effect.suspend(() => wrongs(take())),
+    Effect.suspend(() => violationsOf(take())),
   )
 
 const about = "GET /api/v1/app/projects -> "
 
 describe("An answer of a server under test", () => {
-  it.fails("fails the test that gets one which the document does not know", () =>
+  it.fails("fails the test that receives it, if the document does not describe it", () =>
     Effect.runPromise(Effect.map(ask(undeclared), (status) => assert.strictEqual(status, 418))))
 
-  it.effect("has a status that the document knows", () =>
+  it.effect("must have a documented status", () =>
     Effect.gen(function* () {
       const found = yield* wrongsOf(undeclared)
       assert.include(found, `${about}418: the document knows no 418 of this`)
     }),
   )
 
-  it.effect("has the shape that the document says, however many parts it comes in", () =>
+  it.effect("must have the documented shape, in any number of chunks", () =>
     Effect.gen(function* () {
       const found = yield* wrongsOf((_, response) => {
         response.writeHead(200, plinth)
@@ -53,7 +53,7 @@ describe("An answer of a server under test", () => {
     }),
   )
 
-  it.effect("has the headers of every answer, also when it is cut off", () =>
+  it.effect("must have the headers of every answer, even if it is cut off", () =>
     Effect.gen(function* () {
       const found = yield* wrongsOf((_, response) => {
         response.writeHead(200, plinth)
@@ -64,14 +64,14 @@ describe("An answer of a server under test", () => {
     }),
   )
 
-  it.effect("is Plinth's, or of no interest", () =>
+  it.effect("is ignored if it is not Plinth's", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* wrongsOf((_, response) => response.writeHead(418).end()), [])
     }),
   )
 
   it.effect(
-    "is seen in other processes, also in those that are killed",
+    "is recorded in other processes, even if they are killed",
     () =>
       Effect.gen(function* () {
         const script = `
@@ -83,7 +83,7 @@ describe("An answer of a server under test", () => {
             require("node:http").get({ ...server.address(), host: "127.0.0.1", path: "/api/v1/app/projects" }))`
         const { code } = yield* outcomeOf(yield* startProgram("--eval", {}, script))
         assert.strictEqual(code, null)
-        const found = yield* wrongs(takeWritten())
+        const found = yield* violationsOf(takeWritten())
         assert.include(found, `${about}418: the document knows no 418 of this`)
       }),
     patience,

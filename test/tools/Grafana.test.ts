@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { parse } from "yaml"
 import { overview } from "../../grafana/Panels.ts"
-import { hasProgram, program } from "../Programs.ts"
+import { hasProgram, program } from "../fixtures/servers/Programs.ts"
 
 const text = (file: string) => readFileSync(file, "utf8")
 

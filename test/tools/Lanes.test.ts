@@ -55,7 +55,7 @@ const above = [
   "../cli.ts",
 ]
 
-/** The same imports, for a file that is one folder deeper. */
+/** Returns the same imports for a file one folder deeper. */
 const deeper = (specifiers: ReadonlyArray<string>) =>
   specifiers.map((specifier) => specifier.replace(/^\.\.\//, "../../"))
 
@@ -75,7 +75,7 @@ const inRoom = (...allowed: ReadonlyArray<string>): Imports => ({
   ],
 })
 
-/** Files, with the imports that the linter must refuse and those that it must accept. */
+/** Files with the imports that the linter must refuse and those that it must accept. */
 const lanes: Readonly<Record<string, Imports>> = {
   "src/domain/Task.ts": {
     forbidden: [
@@ -268,7 +268,7 @@ const lanes: Readonly<Record<string, Imports>> = {
   "src/elsewhere/Task.ts": { forbidden: ["../domain/User.ts", "effect"], allowed: [] },
 }
 
-/** Code in a place where it must not be, and the rule that refuses it. */
+/** Code in a forbidden place, and the rule that refuses it. */
 const misplaced: Readonly<Record<string, readonly [code: string, rule: string]>> = {
   "src/core/shared/Cache.ts": ["export const port = process.env.PORT", "no-process-env"],
   "src/business/Cache.ts": ['export const port = process.env["PORT"]', "no-process-env"],
@@ -312,7 +312,7 @@ const Report = Schema.fromJsonString(
   }),
 )
 
-/** Runs the linter with the settings of this project on the planted files. */
+/** Runs the linter with this project's configuration on the planted files. */
 const lint = () => {
   const directory = mkdtempSync(join(tmpdir(), "plinth-lanes-"))
   mkdirSync(join(directory, "scripts"))
@@ -340,11 +340,11 @@ const lint = () => {
 describe("The linter", () => {
   const errors = lint().filter(({ severity }) => severity === "error")
 
-  it.each(Object.entries(lanes))("keeps %s in its lane", (file, imports) => {
-    const said = errors.filter(
+  it.each(Object.entries(lanes))("restricts the imports of %s", (file, imports) => {
+    const findings = errors.filter(
       ({ filename, code }) => filename === file && code.includes("plinth(lanes)"),
     )
-    const refused = new Set(said.flatMap(({ labels }) => labels.map(({ span }) => span.line)))
+    const refused = new Set(findings.flatMap(({ labels }) => labels.map(({ span }) => span.line)))
     const all = [...imports.forbidden, ...imports.allowed]
     assert.deepStrictEqual(
       all.filter((_, at) => refused.has(at + 1)),
@@ -352,7 +352,7 @@ describe("The linter", () => {
     )
   })
 
-  it.each(Object.entries(misplaced))("refuses what is planted in %s", (file, [, rule]) => {
+  it.each(Object.entries(misplaced))("refuses the planted code in %s", (file, [, rule]) => {
     assert.isTrue(errors.some(({ filename, code }) => filename === file && code.includes(rule)))
   })
 })

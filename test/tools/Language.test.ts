@@ -101,13 +101,13 @@ const check = (files: Readonly<Record<string, ReadonlyArray<string>>>) => {
   return { status, stderr }
 }
 
-describe("The check of language", () => {
+describe("The language check", () => {
   const planted = Object.entries(violations).map(([file, [, ...lines]]) => [file, lines] as const)
   const { status, stderr } = check({ ...Object.fromEntries(planted), ...accepted })
   const findings = stderr.match(/^\S+:\d+: \w+/gm) ?? []
   const findingsOf = (file: string) => findings.filter((text) => text.startsWith(`${file}:`))
 
-  it.each(Object.entries(violations))("finds what is planted in %s", (file, [kind, ...lines]) => {
+  it.each(Object.entries(violations))("finds the violation in %s", (file, [kind, ...lines]) => {
     assert.deepStrictEqual(findingsOf(file), [`${file}:${lines.length}: ${kind}`])
   })
 
@@ -115,13 +115,13 @@ describe("The check of language", () => {
     assert.deepStrictEqual(findingsOf(file), [])
   })
 
-  it("fails with nothing else, a count by kind and exit code 1", () => {
+  it("reports nothing else, a count by kind, and exit code 1", () => {
     assert.strictEqual(findings.length, planted.length)
     assert.match(stderr, /\n(?=.*people 14)(?=.*docstring 11)(?=.*log 3).*\n$/)
     assert.strictEqual(status, 1)
   })
 
-  it("says what to write instead", () => {
+  it("suggests what to write instead", () => {
     const { stderr: advice } = check({ "src/A.ts": ["/** Of it. */", 'Effect.log("Started")'] })
     assert.strictEqual(
       advice,

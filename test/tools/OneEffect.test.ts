@@ -19,15 +19,15 @@ const check = () =>
     encoding: "utf8",
   })
 
-describe("The check for one copy of effect", () => {
-  it("passes one, and the folders of that name that are no copy", () => {
+describe("The check for a single copy of effect", () => {
+  it("passes one copy, and ignores other folders of that name", () => {
     install("node_modules", "effect")
     install("node_modules", "ajv")
     mkdirSync(join(directory, "node_modules", "effect", "src", "effect"), { recursive: true })
     assert.strictEqual(check().status, 0)
   })
 
-  it("fails on a second one inside a dependency, and tells where both are", () => {
+  it("fails on a second copy inside a dependency, and prints both paths", () => {
     install("node_modules", "@effect", "sql-pg", "node_modules", "effect")
     const { status, stderr } = check()
     assert.strictEqual(status, 1)

@@ -2,13 +2,16 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { changes } from "../fixtures/OpenApiChanges.ts"
-import { type Json, record } from "../fixtures/SchemaFit.ts"
+import { changes } from "../fixtures/http/OpenApiChanges.ts"
+import { type Json, record } from "../fixtures/data/SchemaFit.ts"
 
 const committed = JSON.parse(readFileSync("openapi.json", "utf8")) as Json
 const served = structuredClone<unknown>(OpenApi.fromApi(Api)) as Json
 
-/** What is where, in words that keys of objects are, and what comes in its place: nothing, when it is taken away. */
+/**
+ * Returns the document with the value at a path of space-separated keys replaced, or removed
+ * without a value.
+ */
 const edited = (path: string, value?: unknown): Json => {
   const copy = structuredClone(committed)
   const keys = path.split(" ")
@@ -27,13 +30,13 @@ const schemas = "components schemas"
 const parameter = (required: boolean) => ({ name: "q", in: "query", required, schema: {} })
 const bearer = [{ bearer: [] }]
 
-/** All that an edit breaks, of whichever operation. */
+/** Edits that break clients, with the reported breaks. */
 const breaking: ReadonlyArray<readonly [told: string, path: string, value?: unknown]> = [
   ["removed", `${projects} post`],
   ["removed", "paths /api/v1/app/ai/status"],
   ['operationId was "projects.create", is "make"', `${post} operationId`, "make"],
   ['security was [], is [{"bearer":[]}]', "paths /api/v1/public/health get security", bearer],
-  // What is sent.
+  // Requests.
   ["query q: required", `${projects} get parameters 4`, parameter(true)],
   ["query skip: required", `${skip} required`, true],
   ["query skip: removed", `${skip} name`, "offset"],
@@ -50,7 +53,7 @@ const breaking: ReadonlyArray<readonly [told: string, path: string, value?: unkn
     `${schemas} AdminUserPatch properties role enum`,
     ["user"],
   ],
-  // What is answered.
+  // Answers.
   ["answer 201: removed", `${post} responses 201`],
   ["answer 202: added", `${post} responses 202`, {}],
   ["answer 201 application/json: removed", `${post} responses 201 content application/json`],
@@ -75,55 +78,59 @@ const breaking: ReadonlyArray<readonly [told: string, path: string, value?: unkn
 ]
 
 const compatible: ReadonlyArray<readonly [why: string, path: string, value?: unknown]> = [
-  ["an operation more", `${projects} put`, {}],
-  ["a parameter more", `${projects} get parameters 4`, parameter(false)],
-  ["a field more that may be sent", `${schemas} ProjectCreate properties q`, { type: "string" }],
-  ["a field less that must be sent", `${schemas} ProjectCreate required`, []],
-  ["a field more in an answer", `${schemas} Project properties q`, { type: "string" }],
-  ["a wider range of what is sent", `${projects} get parameters 1 schema maximum`, 1000],
-  ["a longer text that may be sent", `${projects} get parameters 3 schema maxLength`],
+  ["a new operation", `${projects} put`, {}],
+  ["a new optional parameter", `${projects} get parameters 4`, parameter(false)],
+  ["a new optional request field", `${schemas} ProjectCreate properties q`, { type: "string" }],
+  ["a request field that becomes optional", `${schemas} ProjectCreate required`, []],
+  ["a new answer field", `${schemas} Project properties q`, { type: "string" }],
+  ["a wider range in a request", `${projects} get parameters 1 schema maximum`, 1000],
+  ["a longer text in a request", `${projects} get parameters 3 schema maxLength`],
   [
-    "more values that may be sent",
+    "more values in a request",
     `${schemas} AdminUserPatch properties role enum`,
     ["user", "admin", "superadmin", "owner"],
   ],
   ["fewer values in an answer", `${schemas} User properties role enum`, ["user"]],
-  ["never null in an answer", `${schemas} User properties full_name`, { type: "string" }],
   [
-    "null that may be sent",
+    "an answer field that is never null",
+    `${schemas} User properties full_name`,
+    { type: "string" },
+  ],
+  [
+    "a request field that may be null",
     `${schemas} ProjectCreate properties name`,
     { anyOf: [{ type: "string" }, { type: "null" }] },
   ],
-  ["a failure more", `${post} responses 418`, {}],
-  ["a failure less", `${post} responses 409`],
-  ["no token asked for", `${post} security`, []],
-  ["other words", `${post} summary`, "Make a project"],
+  ["a new failure", `${post} responses 418`, {}],
+  ["a removed failure", `${post} responses 409`],
+  ["no token required", `${post} security`, []],
+  ["another description", `${post} summary`, "Make a project"],
 ]
 
-/** Once each, whichever operation it is of. */
+/** Removes the operations and duplicates. */
 const texts = (found: ReadonlyArray<string>) => [
   ...new Set(found.map((text) => text.replace(/^[A-Z]+ \S+: /, ""))),
 ]
 
-describe("A change of the OpenAPI document", () => {
-  it("is committed with what makes it: npm run openapi", () => {
+describe("An OpenAPI document change", () => {
+  it("is committed with its cause: npm run openapi", () => {
     assert.deepStrictEqual(changes(committed, served), { breaking: [], compatible: [] })
     assert.deepStrictEqual(served, committed)
   })
 
-  for (const [told, path, value] of breaking) {
-    it(`breaks clients: ${told}`, () => {
-      assert.deepStrictEqual(texts(changes(committed, edited(path, value)).breaking), [told])
+  for (const [message, path, value] of breaking) {
+    it(`breaks clients: ${message}`, () => {
+      assert.deepStrictEqual(texts(changes(committed, edited(path, value)).breaking), [message])
     })
   }
 
-  it("breaks clients: a type has another name", () => {
+  it("breaks clients: a renamed type", () => {
     const { breaking: found } = changes(committed, edited(`${schemas} UsageDaily`))
     assert.include(found, "schema UsageDaily: removed")
   })
 
   for (const [why, path, value] of compatible) {
-    it(`breaks no client: ${why}`, () => {
+    it(`is compatible: ${why}`, () => {
       const found = changes(committed, edited(path, value))
       assert.deepStrictEqual(found.breaking, [])
       assert.notDeepEqual(found.compatible, [])

@@ -5,16 +5,19 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
 import { UserId } from "../../src/domain/User.ts"
-import { pack } from "../fixtures/Package.ts"
-import { canary } from "../fixtures/Plinth.ts"
-import { examples, pages, runSection, snippetsOf } from "../fixtures/Readme.ts"
-import { sendTo } from "../fixtures/Remote.ts"
-import { serving, tokens } from "../fixtures/Serving.ts"
-import { hasProgram } from "../Programs.ts"
+import { pack } from "../fixtures/processes/Package.ts"
+import { canary } from "../fixtures/processes/Plinth.ts"
+import { examples, pages, runSection, snippetsOf } from "../fixtures/processes/Readme.ts"
+import { sendTo } from "../fixtures/processes/Remote.ts"
+import { serving, tokens } from "../fixtures/processes/Serving.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
 
 const RPC_TOKEN = "c0ffee00c0ffee00c0ffee00c0ffee00"
 
-/** A directory with a command `plinth`, a database, a server that uses it, and a user `ada` with a token. */
+/**
+ * A directory with a command `plinth`, a database, a server that uses it, and a user `ada` with a
+ * token.
+ */
 class Desk extends Context.Service<
   Desk,
   {
@@ -60,7 +63,7 @@ class Desk extends Context.Service<
 describe("README and docs", () => {
   const examplesOf: Readonly<Record<string, ReadonlyArray<string>>> = examples
 
-  it.each(pages)("%s has no example that is not run", (page) => {
+  it.each(pages)("%s has only examples that are tested", (page) => {
     for (const { language, section, text } of snippetsOf(page)) {
       assert.include(["sh", "ts", "console", "text", "ini"], language, `${page}: ${text}`)
       if (language !== "sh" && language !== "ts") continue
@@ -68,7 +71,7 @@ describe("README and docs", () => {
     }
   })
 
-  it.each(pages)("%s links to pages and sections that exist", (page) => {
+  it.each(pages)("%s links to existing pages and sections", (page) => {
     for (const [, target = ""] of readFileSync(page, "utf8").matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target)) continue
       const [path = "", section] = target.split("#")
@@ -85,7 +88,7 @@ describe("README and docs", () => {
   })
 })
 
-/** As GitHub makes it of a title. */
+/** Returns the anchor that GitHub generates from a title. */
 const anchorOf = (title: string) =>
   title
     .toLowerCase()

@@ -4,15 +4,15 @@ import { join, resolve } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { RecipeProject } from "../fixtures/RecipeProject.ts"
-import { apply, recipesOf } from "../fixtures/Recipes.ts"
+import { RecipeProject } from "../fixtures/processes/RecipeProject.ts"
+import { apply, recipesOf } from "../fixtures/processes/Recipes.ts"
 import { layerFor } from "../LayerFor.ts"
-import { hasProgram } from "../Programs.ts"
+import { hasProgram } from "../fixtures/servers/Programs.ts"
 
-/** TypeScript's with Effect's diagnostics in it: both in one pass. */
+/** TypeScript with Effect's diagnostics built in, for both checks in one pass. */
 const compiler = resolve(`node_modules/@effect/tsgo-${process.platform}-${process.arch}/lib/tsc`)
 
-/** Files of the copy whose tests are about what the recipes add, on each database. */
+/** Test files in the copy that cover what the recipes add, on each database. */
 const tests = [
   "test/api/Tasks.test.ts",
   "test/api/Verdicts.test.ts",
@@ -21,13 +21,13 @@ const tests = [
   "test/core/sql/Migrations.test.ts",
 ]
 
-/** The same, of those that need no database. */
+/** Test files that need no database. */
 const testsRunOnce = ["test/tools/Grafana.test.ts"]
 
 layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
   "The recipes of CONTRIBUTING",
   (it) => {
-    it.effect("migrate a database of the release before", () =>
+    it.effect("migrate a database of the previous release", () =>
       Effect.gen(function* () {
         const { database } = yield* RecipeProject
         const applied = Effect.flatMap(
@@ -44,7 +44,7 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
     )
 
     it.effect(
-      "compile, and Effect's diagnostics find nothing",
+      "compile without findings of Effect's diagnostics",
       () =>
         Effect.gen(function* () {
           const { program, root, touched } = yield* RecipeProject
@@ -60,14 +60,14 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
             files,
           }
           writeFileSync(join(root, "tsconfig.recipes.json"), JSON.stringify(project))
-          // One checker does half the work of the usual four.
+          // One checker takes half the CPU time of the usual four.
           const words = ["--project", "tsconfig.recipes.json", "--checkers", "1"]
           assert.strictEqual(yield* program(compiler, ...words), "")
         }),
       120_000,
     )
 
-    it.effect("please the linter and the formatter", () =>
+    it.effect("pass the linter and the formatter", () =>
       Effect.gen(function* () {
         const { script } = yield* RecipeProject
         const folders = ["src", "test", "migrations", "scripts", "grafana/Panels.ts"]
@@ -81,14 +81,14 @@ layer(RecipeProject.layer, { excludeTestServices: true, timeout: 120_000 })(
       () =>
         Effect.gen(function* () {
           const { root, script } = yield* RecipeProject
-          const about =
-            "Monitoring|tasks|one row for every operation|PersonalData|takes back the newest"
+          const titles =
+            "Monitoring|tasks|one row for every operation|PersonalData|rolls back the newest"
           const reporters = [
             "--reporter=default",
             "--reporter=json",
             "--outputFile.json=report.json",
           ]
-          const words = ["run", ...tests, ...testsRunOnce, "-t", about, ...reporters]
+          const words = ["run", ...tests, ...testsRunOnce, "-t", titles, ...reporters]
           assert.strictEqual(yield* script("vitest/vitest.mjs", ...words), "")
           const { testResults } = decodeReport(readFileSync(join(root, "report.json"), "utf8"))
           const passed = testResults
@@ -118,7 +118,7 @@ const decodeReport = Schema.decodeSync(
 
 const isPassed = ({ status }: { readonly status: string }) => status === "passed"
 
-/** The annotations of the table of policies, as code. */
+/** The annotations in the table of policies, as code. */
 const annotationsOf = (markdown: string) =>
   Array.from(
     markdown
@@ -144,27 +144,30 @@ export const endpoints = [
 describe("A recipe", () => {
   const fence = "```"
   const bad = {
-    "context that is not there": [
+    "context that does not exist": [
       `${fence}diff\n@@ a.ts @@\n three\n+four\n${fence}\n`,
-      "not at all",
+      "not found",
     ],
-    "context that is there twice": [
+    "context that occurs twice": [
       `${fence}diff\n@@ a.ts @@\n two\n+four\n${fence}\n`,
       "more than once",
     ],
-    "half a line as context": [`${fence}diff\n@@ a.ts @@\n ne\n+four\n${fence}\n`, "not at all"],
-    "a quote that is none": [`${fence}ts\n// in a.ts\ntwo\nthree\n${fence}\n`, "not at all"],
-    "a new file that is there": [`${fence}ts\n// a.ts\none\n${fence}\n`, "there is such a file"],
-    "an edit of no file": [
+    "half a line as context": [`${fence}diff\n@@ a.ts @@\n ne\n+four\n${fence}\n`, "not found"],
+    "a quote that does not match": [`${fence}ts\n// in a.ts\ntwo\nthree\n${fence}\n`, "not found"],
+    "a new file that already exists": [
+      `${fence}ts\n// a.ts\none\n${fence}\n`,
+      "the file already exists",
+    ],
+    "an edit of a missing file": [
       `${fence}diff\n@@ b.ts @@\n one\n+two\n${fence}\n`,
-      "there is no such file",
+      "the file does not exist",
     ],
     "an edit that changes nothing": [`${fence}diff\n@@ a.ts @@\n one\n${fence}\n`, "one"],
-    "code without a place": [`${fence}ts\nconst a = 1\n${fence}\n`, "const a = 1"],
+    "code without a path": [`${fence}ts\nconst a = 1\n${fence}\n`, "const a = 1"],
     "another language": [`${fence}js\n// a.js\nconst a = 1\n${fence}\n`, "const a = 1"],
   } as const
 
-  it.each(Object.entries(bad))("with %s is refused by its name", (_, [code, reason]) => {
+  it.each(Object.entries(bad))("with %s is refused by name", (_, [code, reason]) => {
     const root = mkdtempSync(join(tmpdir(), "plinth-recipe-"))
     writeFileSync(join(root, "a.ts"), "one\ntwo\ntwo\n")
     const follow = () => {

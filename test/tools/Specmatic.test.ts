@@ -5,14 +5,14 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { Exports } from "../../src/business/Exports.ts"
-import { Projects } from "../../src/business/Projects.ts"
+import { Exports } from "../../src/business/privacy/Exports.ts"
+import { Projects } from "../../src/business/projects/Projects.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { CleanupOldData } from "../../src/domain/Job.ts"
+import { CleanupOldData } from "../../src/domain/JobKinds.ts"
 import type { UserId } from "../../src/domain/User.ts"
-import { newCaller } from "../fixtures/Callers.ts"
-import { installedIn, run } from "../fixtures/Installed.ts"
-import { hasProgram, program } from "../Programs.ts"
+import { newCaller } from "../fixtures/http/Callers.ts"
+import { installedIn, run } from "../fixtures/processes/Installed.ts"
+import { hasProgram, program } from "../fixtures/servers/Programs.ts"
 import { baseUrl, TestServer } from "../TestApp.ts"
 
 const directory = "test/specmatic"
@@ -21,10 +21,13 @@ type Path = ReadonlyArray<string>
 
 const app = "/api/v1/app"
 const streams =
-  "answers in JSON or as text/event-stream, as a field of the body says; and takes texts so long that Specmatic's log of them is of gigabytes"
-const once = "a key has a meaning only for the one request it came with; Specmatic's collide"
+  "answers in JSON or as text/event-stream, depending on a field of the body; and accepts texts so long that Specmatic's log of them would take gigabytes"
+const once = "a key is valid for one request only, and Specmatic reuses its keys"
 
-/** What of the document Specmatic is not given, because it cannot know how to ask for it, and why. */
+/**
+ * The parts of the document withheld from Specmatic, which cannot call them correctly, with the
+ * reason.
+ */
 const withheld: ReadonlyArray<readonly [Path, string]> = [
   [["paths", `${app}/ai/completions`], streams],
   [["paths", `${app}/ai/chat`], streams],
@@ -32,22 +35,22 @@ const withheld: ReadonlyArray<readonly [Path, string]> = [
   [["components", "schemas", "AiCompletionInput"], streams],
   [["components", "schemas", "AiChatInput"], streams],
   [["components", "schemas", "AiRoutedInput"], streams],
-  [["paths", `${app}/users/me`, "delete"], "closes the account that makes all other requests"],
+  [["paths", `${app}/users/me`, "delete"], "closes the account that sends all other requests"],
   [["paths", `${app}/projects`, "post", "parameters", "Idempotency-Key"], once],
   [
     ["components", "schemas", "UserUpdate", "properties", "avatar_url"],
-    "Specmatic does not make addresses (format: uri)",
+    "Specmatic does not generate URLs (format: uri)",
   ],
   [
     ["paths", "/api/v1/public/metrics", "get", "security"],
-    "its token may be left out here, which Specmatic expects to be refused",
+    "its token is optional here, but Specmatic expects a refusal without one",
   ],
 ]
 
 const at = (document: object, path: Path) =>
   path.reduce<object>((parent, key) => Object(Reflect.get(parent, key)), document)
 
-/** Takes it out. It must be there: nothing is withheld that the document no longer has. */
+/** Removes the part, which must exist: the table must not list parts that are gone. */
 const withhold = (document: object, path: Path) => {
   const [last = ""] = path.slice(-1)
   const parent = at(document, path.slice(0, -1))
@@ -64,7 +67,7 @@ const configurationFor = (token: string) => ({
   disableTelemetry: true,
   security: { OpenAPI: { securitySchemes: { bearer: { type: "bearer", token } } } },
   contracts: [{ filesystem: { directory: "." }, provides: ["openapi.json"] }],
-  // It makes thousands of requests of a list with many parameters.
+  // Without a limit, it sends thousands of requests to a list with many parameters.
   test: { maxTestRequestCombinations: 10, resiliencyTests: { enable: "all" } },
 })
 
@@ -79,7 +82,7 @@ const example = (method: string, path: string, answer: object) => ({
   "http-response": answer,
 })
 
-/** What is asked once, of an id of its own: it would take away what the other requests are about. */
+/** Requests sent once with their own ids, because they remove what other requests need. */
 const examplesOf = (document: object, removed: Ids, cancelled: Ids) => {
   const jobs = "/api/v1/admin/jobs"
   const media = ["200", "content", "application/json", "example"]
@@ -103,23 +106,23 @@ const newIds = (user_id: UserId) =>
     return { user_id, project_id: project.id, job_id: job.id } satisfies Ids
   })
 
-/** A directory with the document, how Specmatic is to read it, and ids that exist. */
+/** Creates a directory with the document, the configuration of Specmatic, and existing ids. */
 const prepared = (document: object) =>
   Effect.gen(function* () {
     const [{ id, token }, other] = [yield* newCaller("superadmin"), yield* newCaller()]
-    const [kept, removed, cancelled] = [yield* newIds(id), yield* newIds(id), yield* newIds(id)]
+    const [live, removed, cancelled] = [yield* newIds(id), yield* newIds(id), yield* newIds(id)]
     yield* Effect.flatMap(JobQueue, (queue) => queue.cancel(cancelled.job_id))
     yield* Effect.flatMap(Exports, (exports) => exports.make(id))
     const cwd = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-specmatic-"))),
-      (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true })),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
     )
     const write = (name: string, content: object) =>
       writeFileSync(join(cwd, name), JSON.stringify(content))
     write("specmatic.json", configurationFor(token))
     write("openapi.json", document)
-    const ids = { ...kept, user_id: other.id, id: other.id }
-    // The only cursor that nobody has to be given first.
+    const ids = { ...live, user_id: other.id, id: other.id }
+    // The only cursor that does not come from an answer.
     const QUERY = { cursor: "" }
     write("openapi_dictionary.json", { PARAMETERS: { PATH: ids, QUERY } })
     mkdirSync(join(cwd, "openapi_examples"))
@@ -129,7 +132,7 @@ const prepared = (document: object) =>
     return cwd
   })
 
-/** Each test of the report: what it asked, and why it failed. */
+/** Returns the tests of the report, with their operation and failure. */
 const testsIn = (report: string) =>
   Array.from(report.matchAll(/<testcase [^]*?<\/testcase>/g), ([test]) => ({
     operation: /Scenario: (\w+ \S+) /.exec(test)?.[1] ?? test,
@@ -138,14 +141,17 @@ const testsIn = (report: string) =>
 
 layer(TestServer, { excludeTestServices: true })("The OpenAPI document and the server", (it) => {
   it.effect.skipIf(!hasProgram("java"))(
-    "agree in whatever Specmatic makes of the document, good and bad",
+    "agree on every valid and invalid request that Specmatic generates",
     () =>
       Effect.gen(function* () {
         yield* installedIn(directory)
         const document = structuredClone(OpenApi.fromApi(Api))
         for (const [path] of withheld) withhold(document, path)
         const cwd = yield* prepared(document)
-        const said = yield* run(cwd, program("java") ?? "", [
+        const output = yield* run(cwd, program("java") ?? "", [
+          // It does not run long enough for the second compiler to pay.
+          "-XX:TieredStopAtLevel=1",
+          "-XX:+UseSerialGC",
           "-jar",
           resolve(directory, "node_modules/specmatic/specmatic.jar"),
           "test",
@@ -153,7 +159,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document and the s
           "--junitReportDir=report",
         ])
         const report = join(cwd, "report/TEST-junit-jupiter.xml")
-        assert(existsSync(report), said.slice(-2000))
+        assert(existsSync(report), output.slice(-2000))
         const tests = testsIn(readFileSync(report, "utf8"))
         assert.deepStrictEqual(
           tests.flatMap(({ failure }) => failure ?? []),
@@ -163,13 +169,13 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document and the s
           [...new Set(tests.map(({ operation }) => operation))].toSorted(),
           operationsOf(document.paths),
         )
-        assert.strictEqual(said, "")
+        assert.strictEqual(output, "")
       }),
     300_000,
   )
 })
 
-/** As the report names them. */
+/** Names operations as the report does. */
 const operationsOf = (paths: OpenApi.OpenAPISpec["paths"]) =>
   Object.entries(paths)
     .flatMap(([path, item]) =>

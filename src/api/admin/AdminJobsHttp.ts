@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Jobs } from "../../business/Jobs.ts"
+import { Jobs } from "../../business/operations/Jobs.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"
 

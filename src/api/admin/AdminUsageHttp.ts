@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { UsageReports } from "../../business/UsageReports.ts"
-import { Users } from "../../business/Users.ts"
+import { UsageReports } from "../../business/usage/UsageReports.ts"
+import { Users } from "../../business/users/Users.ts"
 import { usageMetricsList } from "../../domain/UsageReport.ts"
 import { Api } from "../Api.ts"
 

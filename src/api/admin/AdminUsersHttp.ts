@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Users } from "../../business/Users.ts"
+import { Users } from "../../business/users/Users.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"
 

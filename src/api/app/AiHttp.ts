@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { AiGateway } from "../../business/AiGateway.ts"
+import { AiGateway } from "../../business/ai/AiGateway.ts"
 import type { AiCompletion, AiMessage, AiRequest, Complexity } from "../../domain/Ai.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Projects } from "../../business/Projects.ts"
+import { Projects } from "../../business/projects/Projects.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { CursorPage, Page } from "../../domain/Page.ts"
 import type { Project } from "../../domain/Project.ts"

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { UsageReports } from "../../business/UsageReports.ts"
+import { UsageReports } from "../../business/usage/UsageReports.ts"
 import { usageMetricsList } from "../../domain/UsageReport.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { Exports } from "../../business/Exports.ts"
-import { Users } from "../../business/Users.ts"
+import { Exports } from "../../business/privacy/Exports.ts"
+import { Users } from "../../business/users/Users.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Api } from "../Api.ts"
 

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { Users } from "../../business/Users.ts"
+import { Users } from "../../business/users/Users.ts"
 import { bearerOf } from "../../http/Bearer.ts"
 import { Metrics } from "../../core/telemetry/Metrics.ts"
 import { Tokens } from "../../core/identity/Tokens.ts"

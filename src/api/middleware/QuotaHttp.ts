@@ -1,5 +1,5 @@
 import { Clock, Context, Effect, Layer } from "effect"
-import { RequestQuota } from "../../business/RequestQuota.ts"
+import { RequestQuota } from "../../business/plans/RequestQuota.ts"
 import { steadyMillis } from "../../core/SteadyClock.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { CountsAgainstQuota, policyOf } from "../../http/Policies.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { Readiness } from "../../business/Readiness.ts"
+import { Readiness } from "../../business/operations/Readiness.ts"
 import { bearerOf, isOneOf } from "../../http/Bearer.ts"
 import { Metrics } from "../../core/telemetry/Metrics.ts"
 import { Settings } from "../../core/settings/Settings.ts"

@@ -1,3 +1,4 @@
+import { scrubbed } from "../telemetry/Logger.ts"
 import { Context, Cron, DateTime, Duration, Effect, Layer, Schema, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import {
@@ -184,3 +185,10 @@ const statsOf = (counts: ReadonlyArray<JobCount>): JobStats => {
   for (const { state, count } of counts) stats[state] += count
   return stats
 }
+
+/** Replaces secrets in the payload and the result of a job by placeholders. */
+export const withoutSecrets = (job: Job): Job => ({
+  ...job,
+  payload: scrubbed("payload", job.payload),
+  result: scrubbed("result", job.result),
+})

@@ -8,7 +8,7 @@ import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Tokens } from "../../../src/core/identity/Tokens.ts"
 import { UserId } from "../../../src/domain/User.ts"
-import { countOf } from "../../fixtures/Counts.ts"
+import { countOf } from "../../fixtures/data/Counts.ts"
 
 const secrets = [
   "first-Secret-of-32-bytes-0123456789",
@@ -17,7 +17,7 @@ const secrets = [
 const issuer = "https://id.example.com/"
 const audience = "plinth-app"
 
-/** HS256 by SECRET_KEY serves the provider and our own issuer at once. */
+/** HS256 with SECRET_KEY serves both the provider and our own issuer. */
 const environment = {
   SECRET_KEY: secrets.join(","),
   OAUTH_ISSUER: issuer,
@@ -33,7 +33,7 @@ const tokens = (variables: Record<string, string>) =>
 
 const verify = (token: string) => Effect.flatMap(Tokens, (service) => service.verify(token))
 
-/** 2026-01-01. Every test starts there, and tells time in seconds. */
+/** 2026-01-01 in Unix seconds. Every test starts at this time. */
 const now = 1_767_225_600
 const atNow = TestClock.setTime(now * 1000)
 
@@ -43,7 +43,7 @@ const own = { iss: "plinth", sub: "user_1", purpose: "access", iat: now, exp: no
 const base64url = (value: unknown) =>
   Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url")
 
-/** A signed token, whatever its parts say. */
+/** Signs a token with any header and payload. */
 const hs256 = (
   payload: unknown,
   {
@@ -59,9 +59,9 @@ const hs256 = (
 const changed = (change: Record<string, unknown>) => hs256({ ...claims, ...change })
 const without = (name: keyof typeof claims) => changed({ [name]: undefined })
 
-describe("a good token", () => {
+describe("A valid token", () => {
   layer(tokens(environment))((it) => {
-    it.effect("of the provider is accepted with what it says", () =>
+    it.effect("of the provider is accepted, with its claims", () =>
       Effect.gen(function* () {
         yield* atNow
         const profile = {
@@ -84,7 +84,7 @@ describe("a good token", () => {
       }),
     )
 
-    it.effect("may be signed by any of the secrets, and may list several audiences", () =>
+    it.effect("may be signed with any of the secrets, and may list several audiences", () =>
       Effect.gen(function* () {
         yield* atNow
         for (const secret of secrets) {
@@ -94,7 +94,7 @@ describe("a good token", () => {
       }),
     )
 
-    it.effect("of our own needs no audience and says what it was signed for", () =>
+    it.effect("of our own issuer needs no audience and returns its purpose", () =>
       Effect.gen(function* () {
         yield* atNow
         const { sign } = yield* Tokens
@@ -116,7 +116,7 @@ describe("a good token", () => {
       }),
     )
 
-    it.effect("never seeds a superadmin, nor a role from elsewhere than the configured claim", () =>
+    it.effect("never grants superadmin, or a role outside of the configured claim", () =>
       Effect.gen(function* () {
         yield* atNow
         for (const change of [
@@ -130,7 +130,7 @@ describe("a good token", () => {
       }),
     )
 
-    it.effect("with a profile that cannot be stored is accepted as if it had none", () =>
+    it.effect("with a profile that cannot be stored is accepted without it", () =>
       Effect.gen(function* () {
         yield* atNow
         for (const hostile of [
@@ -162,7 +162,7 @@ describe("a good token", () => {
       }),
     )
 
-    it.effect("has the e-mail that its provider vouches for, as a plain address, or none", () =>
+    it.effect("provides the e-mail that the provider verified, as a plain address, or none", () =>
       Effect.gen(function* () {
         yield* atNow
         const ada = "ada@example.com"
@@ -181,12 +181,12 @@ describe("a good token", () => {
           [{ email: `${ada}\n` }, null],
           [{ email: `"ada"@example.com` }, null],
           [{ email: "a@example.com@example.org" }, null],
-          // What a user may write.
+          // Users can write these claims.
           [{ user_metadata: { email: ada } }, null],
           [{ user_metadata: { email: ada, email_verified: true } }, null],
           [{ email: eve, user_metadata: { email: ada, email_verified: true } }, eve],
           [{ email: ada, user_metadata: { email_verified: false } }, ada],
-          // What the provider says.
+          // The provider sets these claims.
           [{ email: ada, email_verified: true }, ada],
           [{ email: ada, email_verified: false }, null],
           [{ email: ada, email_verified: "false" }, null],
@@ -200,7 +200,7 @@ describe("a good token", () => {
       }),
     )
 
-    it.effect("finds its profile where Supabase puts it", () =>
+    it.effect("provides its profile from the claims of Supabase", () =>
       Effect.gen(function* () {
         yield* atNow
         const identity = yield* verify(
@@ -218,7 +218,7 @@ describe("a good token", () => {
   })
 })
 
-/** Every way to be refused: what it is called, the token, and how it is counted. */
+/** Each refused token, with its name and the reason it is counted under. */
 const refusals: ReadonlyArray<readonly [name: string, token: string, counted: string]> = [
   ["empty", "", "malformed"],
   ["two parts", "a.b", "malformed"],
@@ -235,14 +235,10 @@ const refusals: ReadonlyArray<readonly [name: string, token: string, counted: st
   ["none", hs256(claims, { header: { alg: "none" } }), "algorithm"],
   ["nOnE", hs256(claims, { header: { alg: "nOnE" } }), "algorithm"],
   ["HS512", hs256(claims, { header: { alg: "HS512" }, hash: "sha512" }), "algorithm"],
-  [
-    "RS256 where only a secret is configured",
-    hs256(claims, { header: { alg: "RS256" } }),
-    "algorithm",
-  ],
+  ["RS256 with only a secret configured", hs256(claims, { header: { alg: "RS256" } }), "algorithm"],
   ["another secret", hs256(claims, { secret: "x".repeat(32) }), "signature"],
   [
-    "a key of its own",
+    "its own key in the header",
     hs256(claims, { header: { alg: "HS256", jwk: { kty: "oct", k: "eHg" } }, secret: "xx" }),
     "signature",
   ],
@@ -251,7 +247,7 @@ const refusals: ReadonlyArray<readonly [name: string, token: string, counted: st
     hs256(claims).replace(/\.[^.]*\./, `.${base64url({ ...claims, sub: "x" })}.`),
     "signature",
   ],
-  ["a signature spelled another way", `${hs256(claims)}A`, "signature"],
+  ["another encoding of the signature", `${hs256(claims)}A`, "signature"],
   ["no issuer", without("iss"), "issuer"],
   ["another issuer", changed({ iss: "https://evil.example.com/" }), "issuer"],
   ["a list of issuers", changed({ iss: [issuer] }), "issuer"],
@@ -260,14 +256,14 @@ const refusals: ReadonlyArray<readonly [name: string, token: string, counted: st
   ["no expiry", without("exp"), "claims"],
   ["an expiry as text", changed({ exp: String(now + 60) }), "claims"],
   [
-    "an expiry beyond numbers",
+    "an expiry beyond the number range",
     hs256(JSON.stringify(claims).replace(/"exp":\d+/, '"exp":1e400')),
     "claims",
   ],
-  ["an expiry that is now", changed({ exp: now }), "expired"],
+  ["an expiry at this moment", changed({ exp: now }), "expired"],
   ["not valid yet", changed({ nbf: now + 6 }), "not_yet_valid"],
   ["issued in the far future", changed({ iat: now + 61 }), "not_yet_valid"],
-  ["issued at no number", changed({ iat: "now" }), "claims"],
+  ["issued at a non-number", changed({ iat: "now" }), "claims"],
   ["no subject", without("sub"), "claims"],
   ["an empty subject", changed({ sub: "" }), "claims"],
   ["a blank subject", changed({ sub: "  " }), "claims"],
@@ -280,7 +276,7 @@ const refusals: ReadonlyArray<readonly [name: string, token: string, counted: st
   ["our own issuer, expired", hs256({ ...own, exp: now - 1 }), "expired"],
 ]
 
-describe("a token is refused and counted when it has", () => {
+describe("A token is refused and counted if it has", () => {
   layer(tokens(environment))((it) => {
     for (const [name, token, reason] of refusals) {
       it.effect(name, () =>
@@ -305,7 +301,7 @@ describe("a token is refused and counted when it has", () => {
       )
     }
 
-    it.effect("anything else in it that its makers think of: always typed, never a defect", () =>
+    it.effect("any other content: with a typed error, never a defect", () =>
       Effect.gen(function* () {
         yield* atNow
         const { verify } = yield* Tokens
@@ -324,13 +320,13 @@ describe("a token is refused and counted when it has", () => {
   })
 })
 
-describe("tokens that Plinth signs", () => {
+describe("Tokens beside a provider's", () => {
   const token = (change: object) =>
     hs256({ sub: "user_1", exp: now + 60, ...change }, { secret: secrets[1] })
   const supabase = { SECRET_KEY: secrets[0], SUPABASE_JWT_SECRET: secrets[1] }
 
   layer(tokens(supabase))((it) => {
-    it.effect("are accepted beside a provider's, each by its own secret alone", () =>
+    it.effect("are accepted, each by its own secret only", () =>
       Effect.gen(function* () {
         yield* atNow
         const token = { sub: "user_1", exp: now + 60 }
@@ -344,7 +340,7 @@ describe("tokens that Plinth signs", () => {
       }),
     )
 
-    it.effect("take the role of a Supabase user from app_metadata, which he cannot write", () =>
+    it.effect("take the role of a Supabase user from app_metadata, which users cannot write", () =>
       Effect.gen(function* () {
         yield* atNow
         assert.strictEqual(
@@ -361,7 +357,7 @@ describe("tokens that Plinth signs", () => {
   })
 })
 
-describe("the claim that seeds the role", () => {
+describe("AUTH_ROLE_CLAIM", () => {
   layer(
     tokens({
       SECRET_KEY: secrets[0],
@@ -369,7 +365,7 @@ describe("the claim that seeds the role", () => {
       AUTH_ROLE_CLAIM: "https://example.com/role",
     }),
   )((it) => {
-    it.effect("may be an address, as some providers want it", () =>
+    it.effect("may be a URL, as some providers require", () =>
       Effect.gen(function* () {
         yield* atNow
         const { role } = yield* verify(changed({ "https://example.com/role": "admin" }))

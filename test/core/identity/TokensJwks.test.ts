@@ -7,13 +7,13 @@ import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Tokens } from "../../../src/core/identity/Tokens.ts"
 import * as VerificationKey from "../../../src/core/identity/VerificationKey.ts"
-import { countOf } from "../../fixtures/Counts.ts"
-import * as TokenIssuer from "../../fixtures/TokenIssuer.ts"
+import { countOf } from "../../fixtures/data/Counts.ts"
+import * as TokenIssuer from "../../fixtures/servers/TokenIssuer.ts"
 
 const now = 1_767_225_600
 
-/** A provider of the test's own, and `Tokens` that trust it. */
-const started = Effect.gen(function* () {
+/** Starts a provider, and `Tokens` that trust it. */
+const startProvider = Effect.gen(function* () {
   yield* TestClock.setTime(now * 1000)
   const provider = yield* TokenIssuer.make
   const context = yield* Layer.build(
@@ -40,7 +40,7 @@ const started = Effect.gen(function* () {
     claims,
     context,
     verify,
-    /** The verdict on a token signed now. */
+    /** Returns the subject of a token signed now, or the tag of the error. */
     verdict: (signature?: TokenIssuer.Signature) =>
       provider
         .sign(claims, signature)
@@ -51,22 +51,24 @@ const started = Effect.gen(function* () {
   }
 })
 
-/** Until the provider was asked, which takes real time. */
+/** Waits in real time until the provider has received a request. */
 const fetched = ({ state }: { readonly state: { readonly fetches: number } }) =>
   turn.pipe(Effect.repeat({ until: () => state.fetches > 0 }))
 
-/** Lets the clock go on, slowly enough for a provider that answers in real time. */
-const passing = (until: () => boolean) =>
+/** Advances the clock slowly enough for a provider that answers in real time. */
+const advanceUntil = (until: () => boolean) =>
   TestClock.withLive(Effect.sleep("5 millis")).pipe(
     Effect.andThen(TestClock.adjust("20 millis")),
     Effect.repeat({ until }),
   )
 
-/** With the waits that begin only after the provider has answered. */
-const overTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/**
+ * Runs the effect while advancing the clock, for waits that begin after the provider has answered.
+ */
+const withTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
-    yield* passing(() => fiber.pollUnsafe() !== undefined)
+    yield* advanceUntil(() => fiber.pollUnsafe() !== undefined)
     return yield* Fiber.join(fiber)
   })
 
@@ -76,10 +78,10 @@ const accepted = "user_1"
 const refused = "AuthenticationError"
 const unavailable = "ServiceUnavailableError"
 
-describe("a token signed by a provider's key", () => {
+describe("A token signed with a provider's key", () => {
   it.effect("is accepted for RS256 and ES256, with one fetch for all", () =>
     Effect.gen(function* () {
-      const { provider, verdict } = yield* started
+      const { provider, verdict } = yield* startProvider
       const verdicts = yield* Effect.all(
         Array.from({ length: 20 }, (_, index) =>
           verdict({ algorithm: index % 2 === 0 ? "RS256" : "ES256" }),
@@ -93,14 +95,14 @@ describe("a token signed by a provider's key", () => {
 
   it.effect("may lack a kid", () =>
     Effect.gen(function* () {
-      const { verdict } = yield* started
+      const { verdict } = yield* startProvider
       assert.strictEqual(yield* verdict({ header: { kid: undefined } }), accepted)
     }),
   )
 
-  it.effect("is refused when its claims were changed, or when another key signed it", () =>
+  it.effect("is refused if its claims were changed or another key signed it", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify, verdict } = yield* started
+      const { provider, claims, verify, verdict } = yield* startProvider
       const [header, , signature] = (yield* provider.sign(claims)).split(".")
       const payload = Buffer.from(JSON.stringify({ ...claims, sub: "admin" })).toString("base64url")
       const error = yield* Effect.flip(verify(`${header}.${payload}.${signature}`))
@@ -114,9 +116,9 @@ describe("a token signed by a provider's key", () => {
     }),
   )
 
-  it.effect("is refused when it brings its own key, or says where to fetch one", () =>
+  it.effect("is refused if it contains its own key or a URL of one", () =>
     Effect.gen(function* () {
-      const { claims, verify } = yield* started
+      const { claims, verify } = yield* startProvider
       const stranger = yield* TokenIssuer.make
       const jwk = stranger.state.keys[0]?.jwk
       for (const header of [{ jwk }, { jku: stranger.jwksUrl }, { x5u: stranger.jwksUrl }]) {
@@ -127,9 +129,9 @@ describe("a token signed by a provider's key", () => {
     }),
   )
 
-  it.effect("is refused when the public key is used as a shared secret", () =>
+  it.effect("is refused if the public key is used as a shared secret", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify, context } = yield* started
+      const { provider, claims, verify, context } = yield* startProvider
       const { jwk } = provider.state.keys[0] ?? {}
       for (const secret of [
         JSON.stringify(jwk),
@@ -147,19 +149,19 @@ describe("a token signed by a provider's key", () => {
     }),
   )
 
-  it.effect("is refused when its algorithm is not its key's", () =>
+  it.effect("is refused if its algorithm does not match its key", () =>
     Effect.gen(function* () {
-      const { provider, verdict } = yield* started
+      const { provider, verdict } = yield* startProvider
       const [rsa] = provider.state.keys
       assert.strictEqual(yield* verdict({ algorithm: "ES256", header: { kid: rsa?.kid } }), refused)
     }),
   )
 })
 
-describe("after the provider rotated its keys", () => {
-  it.effect("new tokens are accepted within 60 s and old ones no longer", () =>
+describe("Key rotation", () => {
+  it.effect("makes new tokens valid within 60 s and old ones invalid", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify, verdict } = yield* started
+      const { provider, claims, verify, verdict } = yield* startProvider
       assert.strictEqual(yield* verdict(), accepted)
       const old = yield* provider.sign(claims)
       yield* provider.rotate
@@ -169,9 +171,9 @@ describe("after the provider rotated its keys", () => {
     }),
   )
 
-  it.effect("unknown keys make us look at most once in 10 s", () =>
+  it.effect("fetches the keys at most once in 10 s for unknown key ids", () =>
     Effect.gen(function* () {
-      const { provider, verdict } = yield* started
+      const { provider, verdict } = yield* startProvider
       for (let second = 0; second < 60; second += 1) {
         assert.strictEqual(yield* verdict({ header: { kid: `garbage-${second}` } }), refused)
         yield* TestClock.adjust("1 second")
@@ -180,9 +182,9 @@ describe("after the provider rotated its keys", () => {
     }),
   )
 
-  it.effect("a withdrawn key is forgotten without anybody asking for a new one", () =>
+  it.effect("drops a withdrawn key even if no token names a new one", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify, verdict } = yield* started
+      const { provider, claims, verify, verdict } = yield* startProvider
       assert.strictEqual(yield* verdict(), accepted)
       const old = yield* provider.sign(claims)
       yield* provider.rotate
@@ -196,17 +198,17 @@ describe("after the provider rotated its keys", () => {
   )
 })
 
-describe("a signature", () => {
+describe("A signature", () => {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-  it.effect("has one spelling", () =>
+  it.effect("has one valid encoding", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify, context } = yield* started
+      const { provider, claims, verify, context } = yield* startProvider
       for (const algorithm of ["RS256", "ES256"] as const) {
         const token = yield* provider.sign(claims, { algorithm })
         const at = alphabet.indexOf(token.slice(-1))
         for (let bits = 1; bits < 16; bits += 1) {
-          // The last character says two bits, and four that nobody reads.
+          // The last character encodes two bits of the signature, and four unused bits.
           const other = `${token.slice(0, -1)}${alphabet[at ^ bits]}`
           assert.strictEqual((yield* Effect.flip(verify(other)))._tag, refused, `${bits}`)
         }
@@ -217,9 +219,9 @@ describe("a signature", () => {
     }),
   )
 
-  it.effect("of ES256 is (r, s) in 64 bytes, or (r, -s), and no DER", () =>
+  it.effect("of ES256 is (r, s) in 64 bytes, or (r, -s), but never DER", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify } = yield* started
+      const { provider, claims, verify } = yield* startProvider
       const token = yield* provider.sign(claims, { algorithm: "ES256" })
       const input = token.slice(0, token.lastIndexOf("."))
       const signature = Buffer.from(token.slice(input.length + 1), "base64url")
@@ -239,8 +241,8 @@ describe("a signature", () => {
   )
 })
 
-describe("a key of a set", () => {
-  it.effect("is used when it verifies RS256 or ES256 and nothing speaks against it", () =>
+describe("VerificationKey.fromSet", () => {
+  it.effect("accepts keys for RS256 or ES256 that no property rules out", () =>
     Effect.gen(function* () {
       const provider = yield* TokenIssuer.make
       const [rsa = {}, ec = {}] = provider.state.keys.map(({ jwk }) => jwk)
@@ -290,43 +292,46 @@ describe("a key of a set", () => {
   )
 })
 
-/** A key set, as an answer. */
-const answering = (...keys: ReadonlyArray<unknown>) => ({
+/** A response with this key set. */
+const keySet = (...keys: ReadonlyArray<unknown>) => ({
   status: 200,
   body: JSON.stringify({ keys }),
 })
 
-/** Warnings and errors of the key set, with their annotations. */
-const loggingTo = (lines: Array<unknown>) =>
+/** Records warnings and errors of the key set, with their annotations. */
+const capturingLogger = (lines: Array<unknown>) =>
   Logger.layer([
     Logger.make(({ fiber, logLevel, message }) => {
       lines.push([logLevel, ...[message].flat(), fiber.getRef(References.CurrentLogAnnotations)])
     }),
   ])
 
-const lost = ["Error", "provider has no usable signing key; rejecting its tokens", {}]
+const noUsableKey = ["Error", "provider has no usable signing key; rejecting its tokens", {}]
 
-/** Until a fetch in the background has taken the key away. */
+/** Repeats until a background fetch has removed the key. */
 const untilRefused = <E, R>(verdict: Effect.Effect<string, E, R>) =>
-  Effect.repeat(Effect.tap(verdict, turn), { until: (told) => told === refused, times: 10_000 })
+  Effect.repeat(Effect.tap(verdict, turn), {
+    until: (outcome) => outcome === refused,
+    times: 10_000,
+  })
 
-describe("a key set", () => {
-  it.effect("loses no good key to bad ones beside it, which are told once", () =>
+describe("A key set", () => {
+  it.effect("loses no good key to bad ones beside it, which are logged once", () =>
     Effect.gen(function* () {
       const lines: Array<unknown> = []
       yield* Effect.gen(function* () {
-        const { provider, verdict } = yield* started
+        const { provider, verdict } = yield* startProvider
         const [rsa = {}, ec] = provider.state.keys.map(({ jwk }) => jwk)
         const weak = { ...rsa, e: "AQ" }
         const many = Array.from({ length: 61 }, () => ({ ...rsa, use: "enc" }))
-        provider.state.behaviour = answering(null, weak, ec, ...many, rsa, rsa)
-        for (let look = 0; look < 3; look += 1) {
+        provider.state.behaviour = keySet(null, weak, ec, ...many, rsa, rsa)
+        for (let fetchNumber = 0; fetchNumber < 3; fetchNumber += 1) {
           assert.strictEqual(yield* verdict({ algorithm: "ES256" }), accepted)
           assert.strictEqual(yield* verdict(), refused)
           yield* TestClock.adjust("10 seconds")
         }
         assert.strictEqual(provider.state.fetches, 3)
-      }).pipe(Effect.provide(loggingTo(lines)))
+      }).pipe(Effect.provide(capturingLogger(lines)))
       const reasons = { malformed: 1, weak: 1, use: 61, excess: 2 }
       assert.deepStrictEqual(lines, [
         ["Warn", "provider key set contains unusable keys", { reasons }],
@@ -337,17 +342,17 @@ describe("a key set", () => {
   for (const [name, keys] of [
     ["became empty", []],
     [
-      "has no usable key any more",
+      "has no usable key left",
       [null, { kty: "oct", k: "eHg" }, { kty: "RSA", n: "AQ", e: "AQAB" }],
     ],
   ] as const) {
-    it.effect(`that ${name} takes all keys away within 10 minutes, and says so`, () =>
+    it.effect(`that ${name} removes all keys within 10 minutes, and logs it`, () =>
       Effect.gen(function* () {
         const lines: Array<unknown> = []
         yield* Effect.gen(function* () {
-          const { provider, verdict } = yield* started
+          const { provider, verdict } = yield* startProvider
           assert.strictEqual(yield* verdict(), accepted)
-          provider.state.behaviour = answering(...keys)
+          provider.state.behaviour = keySet(...keys)
           yield* TestClock.adjust("599 seconds")
           assert.strictEqual(yield* verdict(), accepted)
           yield* TestClock.adjust("1 second")
@@ -357,29 +362,29 @@ describe("a key set", () => {
           provider.state.behaviour = "keys"
           yield* TestClock.adjust("10 seconds")
           assert.strictEqual(yield* verdict(), accepted)
-        }).pipe(Effect.provide(loggingTo(lines)))
-        assert.deepInclude(lines, lost)
+        }).pipe(Effect.provide(capturingLogger(lines)))
+        assert.deepInclude(lines, noUsableKey)
       }),
     )
   }
 
-  it.effect("that became empty during an outage is noticed within a minute of its end", () =>
+  it.effect("that became empty during an outage is noticed within a minute after it", () =>
     Effect.gen(function* () {
-      const { provider, verdict } = yield* started
+      const { provider, verdict } = yield* startProvider
       assert.strictEqual(yield* verdict(), accepted)
       provider.state.behaviour = { status: 500, body: "{}" }
       yield* TestClock.adjust("10 minutes")
-      yield* passing(() => provider.state.fetches === 3)
-      provider.state.behaviour = answering()
+      yield* advanceUntil(() => provider.state.fetches === 3)
+      provider.state.behaviour = keySet()
       assert.strictEqual(yield* verdict(), accepted)
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* untilRefused(verdict()), refused)
     }),
   )
 
-  it.effect("is looked for again in time when the clock steps back", () =>
+  it.effect("is fetched again on time when the system clock steps back", () =>
     Effect.gen(function* () {
-      const { provider, verify, verdict, claims } = yield* started
+      const { provider, verify, verdict, claims } = yield* startProvider
       const token = provider.sign({ ...claims, iat: now - 86_400 })
       assert.strictEqual(yield* verdict({ header: { kid: "unknown" } }), refused)
       yield* TestClock.setTime((now - 3600) * 1000)
@@ -390,21 +395,21 @@ describe("a key set", () => {
   )
 })
 
-describe("while the provider is down", () => {
+describe("A provider outage", () => {
   const outages: ReadonlyArray<readonly [string, TokenIssuer.Behaviour]> = [
     ["cuts the connection", "cut"],
     ["answers 500", { status: 500, body: "{}" }],
-    ["answers no JSON", { status: 200, body: "<html>" }],
+    ["answers something else than JSON", { status: 200, body: "<html>" }],
     ["answers other JSON", { status: 200, body: "[]" }],
     ["answers with keys that are no list", { status: 200, body: '{"keys":{}}' }],
     ["answers with 600 KiB", { status: 200, body: `{"keys":[],"x":"${"x".repeat(600 * 1024)}"}` }],
   ]
   for (const [name, behaviour] of outages) {
-    it.effect(`and ${name}: known keys go on, without any it is a 503`, () =>
+    it.effect(`that ${name} keeps known keys valid, and gives 503 without any`, () =>
       Effect.gen(function* () {
-        const { provider, verdict } = yield* started
+        const { provider, verdict } = yield* startProvider
         provider.state.behaviour = behaviour
-        assert.strictEqual(yield* overTime(verdict()), unavailable)
+        assert.strictEqual(yield* withTime(verdict()), unavailable)
         provider.state.behaviour = "keys"
         yield* TestClock.adjust("5 seconds")
         assert.strictEqual(yield* verdict(), accepted)
@@ -416,39 +421,41 @@ describe("while the provider is down", () => {
     )
   }
 
-  it.effect("and hangs: 503 after 3 s, at once for the next 5 s, with a true Retry-After", () =>
-    Effect.gen(function* () {
-      const { provider, claims, verify, verdict, context } = yield* started
-      provider.state.behaviour = "hang"
-      const token = yield* provider.sign(claims)
-      const waiting = yield* Effect.forkChild(Effect.flip(verify(token)))
-      yield* fetched(provider)
-      yield* TestClock.adjust("3 seconds")
-      const error = yield* Fiber.join(waiting)
-      assert.strictEqual(error._tag, unavailable)
-      assert.strictEqual("retry_after" in error && error.retry_after, 5)
+  it.effect(
+    "that hangs gives 503 after 3 s, immediately for the next 5 s, with an exact Retry-After",
+    () =>
+      Effect.gen(function* () {
+        const { provider, claims, verify, verdict, context } = yield* startProvider
+        provider.state.behaviour = "hang"
+        const token = yield* provider.sign(claims)
+        const waiting = yield* Effect.forkChild(Effect.flip(verify(token)))
+        yield* fetched(provider)
+        yield* TestClock.adjust("3 seconds")
+        const error = yield* Fiber.join(waiting)
+        assert.strictEqual(error._tag, unavailable)
+        assert.strictEqual("retry_after" in error && error.retry_after, 5)
 
-      provider.state.behaviour = "keys"
-      yield* TestClock.adjust("2 seconds")
-      const next = yield* Effect.flip(verify(token))
-      assert.strictEqual("retry_after" in next && next.retry_after, 3)
-      assert.isAtMost(provider.state.fetches, 2)
-      yield* TestClock.adjust("3 seconds")
-      assert.strictEqual(yield* verdict(), accepted)
-      const count = countOf("auth_failures_total", { reason: "unavailable" })
-      assert.strictEqual(yield* Effect.provide(count, context), 2)
-    }),
+        provider.state.behaviour = "keys"
+        yield* TestClock.adjust("2 seconds")
+        const next = yield* Effect.flip(verify(token))
+        assert.strictEqual("retry_after" in next && next.retry_after, 3)
+        assert.isAtMost(provider.state.fetches, 2)
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(yield* verdict(), accepted)
+        const count = countOf("auth_failures_total", { reason: "unavailable" })
+        assert.strictEqual(yield* Effect.provide(count, context), 2)
+      }),
   )
 
-  it.effect("and only for one request: sign-in works at the second attempt", () =>
+  it.effect("of one request is retried, so that sign-in works", () =>
     Effect.gen(function* () {
       for (const behaviour of ["cut", "hang", { status: 500, body: "{}" }] as const) {
-        const { provider, verdict, context } = yield* started
+        const { provider, verdict, context } = yield* startProvider
         provider.state.behaviour = behaviour
         const waiting = yield* Effect.forkChild(verdict())
         yield* fetched(provider)
         provider.state.behaviour = "keys"
-        yield* passing(() => provider.state.fetches === 2)
+        yield* advanceUntil(() => provider.state.fetches === 2)
         assert.strictEqual(yield* Fiber.join(waiting), accepted)
         assert.strictEqual(provider.state.fetches, 2)
         const labels = { service: "jwks", operation: "fetch", status: "success" }
@@ -458,9 +465,9 @@ describe("while the provider is down", () => {
     }),
   )
 
-  it.effect("for long: it is asked every 30 s, known keys go on, and Retry-After says when", () =>
+  it.effect("that lasts is probed every 30 s, keeps known keys valid, and sets Retry-After", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify, verdict, context } = yield* started
+      const { provider, claims, verify, verdict, context } = yield* startProvider
       const state = Effect.provide(countOf("circuit_breaker_state", { service: "jwks" }), context)
       const unknown = yield* provider.sign(claims, { header: { kid: "unknown" } })
       assert.strictEqual(yield* verdict(), accepted)
@@ -468,16 +475,16 @@ describe("while the provider is down", () => {
       provider.state.behaviour = { status: 500, body: "{}" }
       yield* TestClock.adjust("10 seconds")
 
-      let told = 0
-      for (let look = 1; look <= 8; look += 1) {
-        const error = yield* overTime(Effect.flip(verify(unknown)))
+      let retryAfter = 0
+      for (let fetchNumber = 1; fetchNumber <= 8; fetchNumber += 1) {
+        const error = yield* withTime(Effect.flip(verify(unknown)))
         assert.strictEqual(error._tag, unavailable)
-        assert.strictEqual(provider.state.fetches, 1 + 2 * look)
-        told = "retry_after" in error ? (error.retry_after ?? 0) : 0
-        yield* TestClock.adjust(`${told} seconds`)
+        assert.strictEqual(provider.state.fetches, 1 + 2 * fetchNumber)
+        retryAfter = "retry_after" in error ? (error.retry_after ?? 0) : 0
+        yield* TestClock.adjust(`${retryAfter} seconds`)
         assert.strictEqual(yield* verdict(), accepted)
       }
-      assert.strictEqual(told, 30)
+      assert.strictEqual(retryAfter, 30)
       assert.strictEqual(yield* state, 2)
 
       provider.state.behaviour = "keys"
@@ -486,9 +493,9 @@ describe("while the provider is down", () => {
     }),
   )
 
-  it.effect("a caller who gives up does not take the fetch away from the others", () =>
+  it.effect("does not cancel the shared fetch when one caller gives up", () =>
     Effect.gen(function* () {
-      const { provider, claims, verify } = yield* started
+      const { provider, claims, verify } = yield* startProvider
       provider.state.behaviour = "hang"
       const token = yield* provider.sign(claims)
       const [first, second] = yield* Effect.all([
@@ -503,9 +510,9 @@ describe("while the provider is down", () => {
     }),
   )
 
-  it.effect("a set without keys is no outage: the provider signs with a secret", () =>
+  it.effect("is not reported for an empty set: the provider signs with a secret", () =>
     Effect.gen(function* () {
-      const { provider, verdict } = yield* started
+      const { provider, verdict } = yield* startProvider
       provider.state.behaviour = { status: 200, body: '{"keys":[]}' }
       assert.strictEqual(yield* verdict(), refused)
     }),

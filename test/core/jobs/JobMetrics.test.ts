@@ -4,8 +4,8 @@ import { Database } from "../../../src/core/sql/Database.ts"
 import { type EnqueueOptions, JobQueue } from "../../../src/core/jobs/Queue.ts"
 import { JobStore } from "../../../src/core/jobs/Store.ts"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import { Broken, jobs, running, Task, Tasks } from "../../fixtures/Jobs.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import { Broken, jobs, running, Task, Tasks } from "../../fixtures/data/Jobs.ts"
 
 const enqueue = (task: string, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(Task, { task }, options))
@@ -33,8 +33,8 @@ const counts = Effect.map(
   },
 )
 
-/** What the effect adds, but for what stays as it is. */
-const added = <E, R>(effect: Effect.Effect<unknown, E, R>) =>
+/** Returns the counts that the effect changes, with the difference. */
+const changes = <E, R>(effect: Effect.Effect<unknown, E, R>) =>
   Effect.gen(function* () {
     const before = new Map(yield* counts)
     yield* effect
@@ -44,37 +44,39 @@ const added = <E, R>(effect: Effect.Effect<unknown, E, R>) =>
     return Object.fromEntries(difference.filter(([, by]) => by !== 0))
   })
 
-layer(jobs(), { excludeTestServices: true })("The metrics of jobs", (it) => {
-  it.effect("count what was committed", () =>
+layer(jobs(), { excludeTestServices: true })("Job metrics", (it) => {
+  it.effect("count only committed jobs", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const store = yield* JobStore
       const aborted = transaction(Effect.andThen(enqueue("aborted"), Effect.fail("aborted")))
-      assert.deepStrictEqual(yield* added(Effect.exit(aborted)), {})
+      assert.deepStrictEqual(yield* changes(Effect.exit(aborted)), {})
       const delay = "1 hour"
-      assert.deepStrictEqual(yield* added(transaction(enqueue("kept", { delay }))), { enqueued: 1 })
+      assert.deepStrictEqual(yield* changes(transaction(enqueue("kept", { delay }))), {
+        enqueued: 1,
+      })
       const unique = enqueue("unique", { delay, uniqueKey: "one" })
-      assert.deepStrictEqual(yield* added(Effect.andThen(unique, unique)), { enqueued: 1 })
+      assert.deepStrictEqual(yield* changes(Effect.andThen(unique, unique)), { enqueued: 1 })
       assert.deepStrictEqual(yield* store.waiting, [{ name: "test_task", count: 2 }])
     }),
   )
 
-  it.effect("count and time each attempt by what came of it", () =>
+  it.effect("count and time each attempt by its outcome", () =>
     Effect.gen(function* () {
       const store = yield* JobStore
       const tasks = new Tasks()
       yield* running(tasks)
       const run = Effect.flatMap(enqueue("good"), (job) => becomes("completed", job))
       const once = { enqueued: 1, started: 1, completed: 1, timed: 1 }
-      assert.deepStrictEqual(yield* added(run), once)
+      assert.deepStrictEqual(yield* changes(run), once)
 
       tasks.when("second", ({ attempt }) =>
         attempt === 1 ? Effect.fail(new Broken({ message: "no" })) : Effect.void,
       )
       const runTwice = Effect.flatMap(enqueue("second"), (job) => becomes("completed", job))
       const twice = { enqueued: 1, started: 2, failed: 1, completed: 1, timed: 2 }
-      assert.deepStrictEqual(yield* added(runTwice), twice)
-      // Those of the test before, and none that has ended.
+      assert.deepStrictEqual(yield* changes(runTwice), twice)
+      // The two delayed jobs of the test before, and no finished one.
       assert.deepStrictEqual(yield* store.waiting, [{ name: "test_task", count: 2 }])
     }),
   )

@@ -2,11 +2,11 @@ import { assert, layer } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { JobQueue } from "../../../src/core/jobs/Queue.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import { jobs, running, Task, Tasks } from "../../fixtures/Jobs.ts"
-import { sleep } from "../../RedisServer.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import { jobs, running, Task, Tasks } from "../../fixtures/data/Jobs.ts"
+import { sleep } from "../../fixtures/data/Sleep.ts"
 
-/** With one more for the question. */
+/** The number of transactions so far, including this one. */
 const transactions = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly count: number }>`
@@ -16,15 +16,15 @@ const transactions = Effect.gen(function* () {
   return { count: row?.count ?? 0, at: yield* Clock.currentTimeMillis }
 })
 
-layer(jobs(), { excludeTestServices: true })("A worker that has nothing to do", (it) => {
-  it.effect("makes at most 25 transactions a second", () =>
+layer(jobs(), { excludeTestServices: true })("Idle job worker", (it) => {
+  it.effect("makes at most 25 transactions per second", () =>
     Effect.gen(function* () {
       const tasks = new Tasks()
       yield* running(tasks)
       const queue = yield* JobQueue
       yield* queue.enqueue(Task, { task: "first" })
       yield* eventually(Effect.sync(() => tasks.begun.length > 0))
-      // Sessions tell what they did a second later.
+      // Sessions report their statistics up to a second late.
       yield* sleep(1500)
       const before = yield* transactions
       yield* sleep(5000)

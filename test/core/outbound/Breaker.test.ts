@@ -3,13 +3,13 @@ import { Duration, Effect, Fiber, Logger } from "effect"
 import { Headers } from "effect/http"
 import { TestClock } from "effect/testing"
 import { unusable } from "../../../src/core/outbound/CallVerdict.ts"
-import { badInput, failure, finished, started, tooMany } from "../../fixtures/Vendor.ts"
+import { badInput, failure, finished, started, tooMany } from "../../fixtures/vendors/Vendor.ts"
 
 const closed = 0
 const halfOpen = 1
 const open = 2
 
-/** A breaker that has just opened. */
+/** Returns a breaker that has just opened. */
 const opened = Effect.gen(function* () {
   const all = yield* started({ attempts: 1 })
   all.state.answer = failure(unusable)
@@ -19,9 +19,9 @@ const opened = Effect.gen(function* () {
   return all
 })
 
-describe("a circuit breaker", () => {
+describe("Circuit breaker", () => {
   it.effect(
-    "opens when half of the calls fail, refuses with the time, and closes after one that succeeds",
+    "opens when half of the calls fail, refuses with a retry_after, and closes after a success",
     () =>
       Effect.gen(function* () {
         const { breaker, call, counted, policy, state } = yield* opened
@@ -31,7 +31,7 @@ describe("a circuit breaker", () => {
         assert.propertyVal(error, "_tag", "ServiceUnavailableError")
         assert.propertyVal(error, "retry_after", 4)
         assert.strictEqual(Duration.toMillis(yield* policy.openFor), 3500)
-        // What was refused was not called.
+        // The refused call did not reach the service.
         assert.deepStrictEqual(state.calls, [])
         assert.strictEqual(yield* counted("error"), 5)
 
@@ -43,7 +43,7 @@ describe("a circuit breaker", () => {
       }),
   )
 
-  it.effect("opens again in time when the system's clock steps back", () =>
+  it.effect("probes on time when the system clock steps back", () =>
     Effect.gen(function* () {
       const { call, state } = yield* opened
       yield* TestClock.setTime(-3_600_000)
@@ -54,39 +54,41 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect("protects a service that is down for an hour, and heals within 30 s", () =>
-    Effect.gen(function* () {
-      const { breaker, call, state } = yield* opened
-      for (let second = 0; second < 3600; second += 1) {
-        yield* Effect.exit(call)
-        yield* TestClock.adjust("1 second")
-      }
-      // After 5, 10, 20 and then every 30 s.
-      assert.isAtMost(state.calls.length, 122)
-      assert.isAtLeast(state.calls.length, 115)
+  it.effect(
+    "probes a service that is down for an hour at most every 30 s, and recovers within 30 s",
+    () =>
+      Effect.gen(function* () {
+        const { breaker, call, state } = yield* opened
+        for (let second = 0; second < 3600; second += 1) {
+          yield* Effect.exit(call)
+          yield* TestClock.adjust("1 second")
+        }
+        // Probes come after 5, 10 and 20 s, and then every 30 s.
+        assert.isAtMost(state.calls.length, 122)
+        assert.isAtLeast(state.calls.length, 115)
 
-      state.answer = Effect.succeed("done")
-      yield* TestClock.adjust("30 seconds")
-      assert.strictEqual(yield* call, "done")
-      assert.strictEqual(yield* breaker, closed)
-    }),
+        state.answer = Effect.succeed("done")
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* call, "done")
+        assert.strictEqual(yield* breaker, closed)
+      }),
   )
 
-  it.effect("stays open for as long as the service asks, but not for more than a minute", () =>
+  it.effect("stays open as long as the service asks, up to a minute", () =>
     Effect.gen(function* () {
-      for (const [told, refused] of [
+      for (const [retryAfter, openSeconds] of [
         ["40 seconds", 40],
         ["1 hour", 60],
       ] as const) {
         const { call, policy, state } = yield* started({ attempts: 1 })
-        state.answer = failure({ ...unusable, retryAfter: Headers.retryAfterDuration(told) })
+        state.answer = failure({ ...unusable, retryAfter: Headers.retryAfterDuration(retryAfter) })
         for (let index = 0; index < 5; index += 1) yield* Effect.exit(call)
-        assert.strictEqual(Duration.toSeconds(yield* policy.openFor), refused)
+        assert.strictEqual(Duration.toSeconds(yield* policy.openFor), openSeconds)
       }
     }),
   )
 
-  it.effect("spares a flapping service more and more", () =>
+  it.effect("stays open longer each time a flapping service fails again", () =>
     Effect.gen(function* () {
       const { call, policy, state } = yield* opened
       const waits: Array<number> = []
@@ -103,7 +105,7 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect("is not forgotten in hours without a call", () =>
+  it.effect("closes after a success that follows hours without a call", () =>
     Effect.gen(function* () {
       const { breaker, call, state } = yield* opened
       state.answer = Effect.succeed("done")
@@ -113,7 +115,7 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect("leaves one line when an outage begins and one when it ends", () =>
+  it.effect("logs one line when an outage begins and one when it ends", () =>
     Effect.gen(function* () {
       const lines: Array<unknown> = []
       const logger = Logger.make(({ logLevel, message }) => {
@@ -137,7 +139,7 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect("lets exactly one of 50 through when its time is over", () =>
+  it.effect("lets exactly one of 50 calls through when the open period ends", () =>
     Effect.gen(function* () {
       const { breaker, call, state } = yield* opened
       state.answer = Effect.delay(Effect.succeed("done"), "500 millis")
@@ -160,7 +162,7 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect("lets the next one through when the first was interrupted", () =>
+  it.effect("lets the next call through if the probe was interrupted", () =>
     Effect.gen(function* () {
       const { breaker, call, counted, state } = yield* opened
       const before = yield* counted("error")
@@ -177,24 +179,22 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect(
-    "is not held by a call that never ends, not even by one that cannot be interrupted",
-    () =>
-      Effect.gen(function* () {
-        for (const stuck of [Effect.never, Effect.uninterruptible(Effect.never)]) {
-          const { breaker, call, state } = yield* opened
-          yield* TestClock.adjust("5 seconds")
-          state.answer = stuck
-          yield* finished(call)
-          assert.strictEqual(yield* breaker, open)
-          state.answer = Effect.succeed("done")
-          assert.strictEqual(yield* call, "done")
-          assert.strictEqual(yield* breaker, closed)
-        }
-      }),
+  it.effect("is not blocked by a probe that never ends, even if it cannot be interrupted", () =>
+    Effect.gen(function* () {
+      for (const stuck of [Effect.never, Effect.uninterruptible(Effect.never)]) {
+        const { breaker, call, state } = yield* opened
+        yield* TestClock.adjust("5 seconds")
+        state.answer = stuck
+        yield* finished(call)
+        assert.strictEqual(yield* breaker, open)
+        state.answer = Effect.succeed("done")
+        assert.strictEqual(yield* call, "done")
+        assert.strictEqual(yield* breaker, closed)
+      }
+    }),
   )
 
-  it.effect("does not count our faults, defects, nor callers who went away", () =>
+  it.effect("does not count our own faults, defects or interrupted calls", () =>
     Effect.gen(function* () {
       const { breaker, call, state } = yield* started({ attempts: 1 })
       for (let round = 0; round < 50; round += 1) {
@@ -212,7 +212,7 @@ describe("a circuit breaker", () => {
     }),
   )
 
-  it.effect("does not open for fewer than 5 calls, nor for less than half of them", () =>
+  it.effect("does not open for fewer than 5 calls, or for less than half of them", () =>
     Effect.gen(function* () {
       const few = yield* started({ attempts: 1 })
       few.state.answer = failure(unusable)

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import * as CallVerdict from "../../../src/core/outbound/CallVerdict.ts"
 
-describe("the verdict on an answer", () => {
-  it("is by its status", () => {
+describe("CallVerdict", () => {
+  it("classifies a response by its status", () => {
     const expected: ReadonlyArray<
       readonly [number, CallVerdict.CallVerdict["fault"], CallVerdict.CallVerdict["retry"]]
     > = [
@@ -22,7 +22,7 @@ describe("the verdict on an answer", () => {
     }
   })
 
-  it("has the delay of Retry-After, in seconds or as a date, and none that makes no sense", () => {
+  it("reads Retry-After in seconds or as a date, and ignores invalid values", () => {
     const now = Date.UTC(2026, 0, 1)
     const delay = (text: string | undefined) =>
       Duration.toMillis(CallVerdict.delayOf(CallVerdict.ofStatus(503, text), now))

@@ -11,10 +11,10 @@ import {
   started,
   tooMany,
   VendorError,
-} from "../../fixtures/Vendor.ts"
+} from "../../fixtures/vendors/Vendor.ts"
 
-describe("a call", () => {
-  it.effect("is attempted again after growing waits, and counted once", () =>
+describe("External call", () => {
+  it.effect("retries with growing delays, and is counted once", () =>
     Effect.gen(function* () {
       const { call, state, counted } = yield* started()
       state.answer = Effect.suspend(() =>
@@ -29,7 +29,7 @@ describe("a call", () => {
     }),
   )
 
-  it.effect("fails with what the last attempt failed with, and counts one error", () =>
+  it.effect("fails with the error of the last attempt, and counts one error", () =>
     Effect.gen(function* () {
       const { call, state, counted } = yield* started()
       state.answer = failure(unanswered)
@@ -42,7 +42,7 @@ describe("a call", () => {
     }),
   )
 
-  it.effect("that may not happen twice is repeated only when nothing was done", () =>
+  it.effect("that is not repeatable is retried only if the service did nothing", () =>
     Effect.gen(function* () {
       const expected: ReadonlyArray<readonly [CallVerdict, number, number]> = [
         [badInput, 1, 1],
@@ -61,7 +61,7 @@ describe("a call", () => {
     }),
   )
 
-  it.effect("without an answer is no failure of ours: 502", () =>
+  it.effect("without an answer fails with ExternalServiceError (502)", () =>
     Effect.gen(function* () {
       const { call, once, state } = yield* started()
       state.answer = Effect.never
@@ -74,7 +74,7 @@ describe("a call", () => {
     }),
   )
 
-  it.effect("waits for as long as Retry-After says", () =>
+  it.effect("waits as long as Retry-After asks", () =>
     Effect.gen(function* () {
       const { call, state } = yield* started()
       const retryAfter = Headers.retryAfterDuration("3 seconds")
@@ -82,12 +82,12 @@ describe("a call", () => {
       yield* finished(call)
       const [first = 0, second = 0, third] = state.calls
       assert.isTrue(second - first >= 3160 && second - first <= 3240)
-      // Another 3 s would be beyond the bound.
+      // Another 3 s would exceed the total timeout.
       assert.isUndefined(third)
     }),
   )
 
-  it.effect("fails at once when the wait would be too long", () =>
+  it.effect("fails immediately if Retry-After exceeds the total timeout", () =>
     Effect.gen(function* () {
       const { call, state } = yield* started()
       const retryAfter = Headers.retryAfterDuration("1 hour")
@@ -98,7 +98,7 @@ describe("a call", () => {
     }),
   )
 
-  it.effect("lets its caller go although it cannot be interrupted", () =>
+  it.effect("releases its caller even if the call cannot be interrupted", () =>
     Effect.gen(function* () {
       const { call, state } = yield* started()
       state.answer = Effect.uninterruptible(Effect.never)
@@ -119,11 +119,11 @@ describe("a call", () => {
     after: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 })),
   })
   const bound = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6000 }))
-  const most = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 }))
+  const maxAttempts = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 }))
 
   it.effect.prop(
-    "keeps its bounds of time and number, and its waits, whatever the service does",
-    [Schema.Array(attempt), bound, most],
+    "respects its total timeout, attempts and delays, whatever the service does",
+    [Schema.Array(attempt), bound, maxAttempts],
     ([script, within, attempts]) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -154,11 +154,12 @@ describe("a call", () => {
           for (const [index, at] of state.calls.slice(1).entries()) {
             const before = script[index]
             const failed = failedAt[index] ?? Number.NaN
-            // One that took longer than a second was cut, which may be repeated.
-            const told = before === undefined || before.takes > 1000 ? 0 : before.after * 1000
+            // An attempt longer than 1 s was timed out, which may be retried.
+            const retryAfterMs =
+              before === undefined || before.takes > 1000 ? 0 : before.after * 1000
             if (before !== undefined && before.takes < 1000)
               assert.notStrictEqual(before.retry, "never")
-            const wait = at - failed - told
+            const wait = at - failed - retryAfterMs
             assert.isAtLeast(wait, 0.8 * 200 * 2 ** index - 0.001)
             assert.isAtMost(wait, 1.2 * 200 * 2 ** index + 0.001)
           }
@@ -167,8 +168,8 @@ describe("a call", () => {
   )
 })
 
-describe("the span of a call", () => {
-  it.effect("tells the service, the operation, the attempts and what the breaker was", () =>
+describe("External call span", () => {
+  it.effect("has the service, the operation, the attempts and the state of the breaker", () =>
     Effect.gen(function* () {
       const spans: Array<Tracer.NativeSpan> = []
       const tracer = Tracer.make({
@@ -183,10 +184,22 @@ describe("the span of a call", () => {
       for (let index = 0; index < 6; index += 1) {
         yield* finished(Effect.provideService(call, Tracer.Tracer, tracer))
       }
-      const told = spans.map((span) => [span.name, span.kind, Object.fromEntries(span.attributes)])
+      const summaries = spans.map((span) => [
+        span.name,
+        span.kind,
+        Object.fromEntries(span.attributes),
+      ])
       const expected = { "peer.service": "vendor", operation: "ask", attempts: 3 }
-      assert.deepStrictEqual(told[0], ["vendor.ask", "client", { ...expected, breaker: "closed" }])
-      assert.deepStrictEqual(told[5], ["vendor.ask", "client", { ...expected, breaker: "open" }])
+      assert.deepStrictEqual(summaries[0], [
+        "vendor.ask",
+        "client",
+        { ...expected, breaker: "closed" },
+      ])
+      assert.deepStrictEqual(summaries[5], [
+        "vendor.ask",
+        "client",
+        { ...expected, breaker: "open" },
+      ])
     }),
   )
 })

@@ -17,7 +17,7 @@ const anthropic = { ANTHROPIC_API_KEY: "sk-2" }
 const google = { GOOGLE_API_KEY: "sk-3" }
 const staging = { ENVIRONMENT: "staging" }
 
-describe("the default model", () => {
+describe("AI default model", () => {
   it.effect.each([
     [{}, "echo", "echo"],
     [{ AI_DEFAULT_PROVIDER: "openai", AI_DEFAULT_MODEL: "gpt-4o" }, "echo", "echo"],
@@ -32,7 +32,7 @@ describe("the default model", () => {
     [{ ...anthropic, AI_DEFAULT_MODEL: "gpt-4o" }, "anthropic", "claude-sonnet-5-5"],
     [{ ...openai, AI_DEFAULT_MODEL: "gemini-2.5-pro" }, "openai", "gpt-4o"],
   ] as ReadonlyArray<[Environment, string, string]>)(
-    "for %o is of %s: %s",
+    "with %o is %s: %s",
     ([environment, provider, model]) =>
       Effect.gen(function* () {
         assert.deepStrictEqual<unknown>((yield* aiOf(environment)).default, { provider, model })
@@ -41,7 +41,7 @@ describe("the default model", () => {
 })
 
 describe("providers", () => {
-  it.effect("are those with a key, with all they need; a key does not print", () =>
+  it.effect("include every provider with a key, and do not print the key", () =>
     Effect.gen(function* () {
       const { providers } = yield* aiOf({
         ...openai,
@@ -58,7 +58,7 @@ describe("providers", () => {
     }),
   )
 
-  it.effect("need not be there: the start goes on without", () =>
+  it.effect("may be empty", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* aiOf(staging)).providers, [])
     }),
@@ -68,9 +68,9 @@ describe("providers", () => {
     { AI_DEFAULT_PROVIDER: "echo" },
     { AI_FALLBACK_PROVIDERS: "echo" },
     { AI_ROUTES: '{"simple":"echo/echo"}' },
-  ])("have echo among them when it is asked for by %o", (asked) =>
+  ])("include echo if it is requested by %o", (variables) =>
     Effect.gen(function* () {
-      const names = (yield* aiOf({ ...openai, ...asked })).providers.map((one) => one.provider)
+      const names = (yield* aiOf({ ...openai, ...variables })).providers.map((one) => one.provider)
       assert.deepStrictEqual(names, ["openai", "echo"])
     }),
   )
@@ -106,19 +106,21 @@ describe("routes", () => {
       { ...openai, AI_ROUTES: '{"simple":"gemini/gemini-2.5-pro","search":"openai/org/model"}' },
       ["google/gemini-2.5-pro", "openai/gpt-4o", "openai/gpt-4.1", "openai/org/model"],
     ],
-  ] as ReadonlyArray<[Environment, ReadonlyArray<string>]>)("for %o are %o", ([environment, all]) =>
-    Effect.gen(function* () {
-      const { complex, moderate, search, simple } = (yield* aiOf(environment)).routes
-      assert.deepStrictEqual(
-        [simple, moderate, complex, search].map(({ model, provider }) => `${provider}/${model}`),
-        [...all],
-      )
-    }),
+  ] as ReadonlyArray<[Environment, ReadonlyArray<string>]>)(
+    "with %o are %o",
+    ([environment, all]) =>
+      Effect.gen(function* () {
+        const { complex, moderate, search, simple } = (yield* aiOf(environment)).routes
+        assert.deepStrictEqual(
+          [simple, moderate, complex, search].map(({ model, provider }) => `${provider}/${model}`),
+          [...all],
+        )
+      }),
   )
 })
 
 describe("fallbacks", () => {
-  it.effect("keep their order, and those without a key are left out", () =>
+  it.effect("keep their order and skip providers without a key", () =>
     Effect.gen(function* () {
       const { fallbacks } = yield* aiOf({
         ...openai,

@@ -23,7 +23,7 @@ const settings = (environment: Environment) =>
 const problems = (environment: Environment) =>
   Effect.map(Effect.flip(settings(environment)), (error: SettingsError) => error.problems)
 
-/** Names of the bad variables, sorted. */
+/** The names of the bad variables, sorted. */
 const refused = (environment: Environment) =>
   Effect.map(problems(environment), (all) => all.map(({ name }) => name).toSorted())
 
@@ -40,8 +40,8 @@ const production = {
   PUBLIC_URL: "https://app.example.com",
 }
 
-describe("defaults", () => {
-  it.effect("nothing has to be set in local", () =>
+describe("Settings: defaults", () => {
+  it.effect("require no variable in the local environment", () =>
     Effect.gen(function* () {
       const data = join(directory, "nothing")
       const found = yield* settings({ SECRET_KEY: undefined, DATA_DIR: data })
@@ -64,13 +64,13 @@ describe("defaults", () => {
     ["60/minute", { limit: 60, seconds: 60 }],
     ["5/hour", { limit: 5, seconds: 3600 }],
     ["200/day", { limit: 200, seconds: 86_400 }],
-  ] as const)("%s is a limit", ([RATE_LIMIT_AI, rate]) =>
+  ] as const)("accept %s as a rate limit", ([RATE_LIMIT_AI, rate]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* settings({ RATE_LIMIT_AI })).RATE_LIMIT_AI, rate)
     }),
   )
 
-  it.effect("an empty value is an unset one, and white space around a value is none of it", () =>
+  it.effect("treat an empty value as unset, and trim white space", () =>
     Effect.gen(function* () {
       const found = yield* settings({
         PORT: "",
@@ -85,7 +85,7 @@ describe("defaults", () => {
     }),
   )
 
-  it.effect("documentation is off in production, unless it is asked for", () =>
+  it.effect("disable documentation in production, unless it is requested", () =>
     Effect.gen(function* () {
       assert.isFalse((yield* settings(production)).docs)
       assert.isTrue((yield* settings({ ...production, DOCS_ENABLED: "true" })).docs)
@@ -98,7 +98,7 @@ describe(".env.example", () => {
   const lines = readFileSync(".env.example", "utf8").match(/^# [A-Z_]+=.*$/gm) ?? []
   const example = parseEnv(lines.map((found) => found.slice(2)).join("\n"))
 
-  it("explains every variable, and no other", () => {
+  it("explains exactly the variables that exist", () => {
     assert.deepStrictEqual(Object.keys(example).toSorted(), Object.keys(variables()).toSorted())
   })
 
@@ -118,7 +118,7 @@ describe(".env.example", () => {
   )
 })
 
-describe("bad variables", () => {
+describe("Settings: bad variables", () => {
   const wrong = "CANARY\u0007"
   const everything = {
     PROJECT_NAME: wrong,
@@ -174,7 +174,7 @@ describe("bad variables", () => {
     OTEL_TRACES_SAMPLER_ARG: wrong,
   }
 
-  it.effect("are all told at once, by name, once each, and without a value", () =>
+  it.effect("are all reported together, by name, once each, without a value", () =>
     Effect.gen(function* () {
       const error: SettingsError = yield* Effect.flip(settings(everything))
       assert.deepStrictEqual(
@@ -236,7 +236,7 @@ describe("bad variables", () => {
     }),
   )
 
-  it.effect("a rule between variables does not hide a value that cannot be read", () =>
+  it.effect("are reported even if a rule between variables fails too", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(
         yield* refused({ ENVIRONMENT: "staging", SECRET_KEY: undefined, PORT: "x" }),
@@ -250,8 +250,8 @@ const originsFrom = (...origins: ReadonlyArray<string>) => ({
   BACKEND_CORS_ORIGINS: JSON.stringify(origins),
 })
 
-describe("origins", () => {
-  it.effect("are those that browsers and apps send", () =>
+describe("Settings: CORS origins", () => {
+  it.effect("may be those that browsers and apps send", () =>
     Effect.gen(function* () {
       const origins = [
         "https://app.example.com",
@@ -297,7 +297,7 @@ describe("origins", () => {
     ["https://app.example.com:0443", "is not an origin"],
     ["https://", "is not an origin"],
     ["capacitor://", "is not an origin"],
-  ] as const)("%s is refused: it %s", ([origin, problem]) =>
+  ] as const)("refuse %s: it %s", ([origin, problem]) =>
     Effect.gen(function* () {
       const [found, ...others] = yield* problems(originsFrom("https://first.example.com", origin))
       assert.deepStrictEqual(others, [])
@@ -307,7 +307,7 @@ describe("origins", () => {
     }),
   )
 
-  it.effect("are all told of at once, by their places", () =>
+  it.effect("are all checked, and named by position", () =>
     Effect.gen(function* () {
       const wrong = originsFrom("https://a.example/", "https://b.example", "*", "https://b.example")
       assert.deepStrictEqual(yield* problems(wrong), [
@@ -321,7 +321,7 @@ describe("origins", () => {
   )
 })
 
-describe("database", () => {
+describe("Settings: database", () => {
   it.effect.each([
     ["sqlite:data/plinth.db", "data/plinth.db"],
     ["sqlite:/var/lib/plinth.db", "/var/lib/plinth.db"],
@@ -330,7 +330,7 @@ describe("database", () => {
     ["sqlite+aiosqlite:///var/lib/plinth.db", "/var/lib/plinth.db"],
     ["sqlite::memory:", ":memory:"],
     ["sqlite:///:memory:", ":memory:"],
-  ])("%s is the file %s", ([DATABASE_URL, filename]) =>
+  ])("reads %s as the file %s", ([DATABASE_URL, filename]) =>
     Effect.gen(function* () {
       const { database } = yield* settings({ DATABASE_URL })
       assert.deepStrictEqual<unknown>(database, { dialect: "sqlite", filename })
@@ -344,7 +344,7 @@ describe("database", () => {
       "postgresql://ada:pw@db:6432/plinth?sslmode=require",
     ],
     ["postgres:///plinth?host=/run/postgresql", "postgres:///plinth?host=/run/postgresql"],
-  ])("%s is a PostgreSQL server, and does not print", ([DATABASE_URL, url]) =>
+  ])("reads %s as a PostgreSQL server, and does not print it", ([DATABASE_URL, url]) =>
     Effect.gen(function* () {
       const { database } = yield* settings({ DATABASE_URL })
       assert.isTrue(database.dialect === "pg" && Redacted.value(database.url) === url)
@@ -353,8 +353,8 @@ describe("database", () => {
   )
 })
 
-describe("sign-in", () => {
-  it.effect("the variable that is set chooses the provider", () =>
+describe("Settings: sign-in", () => {
+  it.effect("takes the provider from the variable that is set", () =>
     Effect.gen(function* () {
       const supabase = yield* settings({ SUPABASE_PROJECT_URL: "https://abc.supabase.co/" })
       assert.deepStrictEqual(supabase.auth, {
@@ -372,7 +372,7 @@ describe("sign-in", () => {
     }),
   )
 
-  it.effect("custom verifies with its key set, or with SECRET_KEY where it has none", () =>
+  it.effect("verifies custom tokens with the key set, or with SECRET_KEY without one", () =>
     Effect.gen(function* () {
       const other = key.toLowerCase()
       const keys = yield* settings({ SECRET_KEY: `${key}, ${other}`, AUTH_ROLE_CLAIM: "a.b" })
@@ -385,7 +385,7 @@ describe("sign-in", () => {
     }),
   )
 
-  it.effect("two providers are an error, until AUTH_PROVIDER chooses", () =>
+  it.effect("refuses two providers, unless AUTH_PROVIDER chooses", () =>
     Effect.gen(function* () {
       const both = {
         CLERK_ISSUER_URL: "https://clerk.example.com",
@@ -397,7 +397,7 @@ describe("sign-in", () => {
     }),
   )
 
-  it.effect("a provider without its address is an error", () =>
+  it.effect("refuses a provider without its URL", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refused({ AUTH_PROVIDER: "supabase" }), [
         "SUPABASE_PROJECT_URL",
@@ -407,13 +407,13 @@ describe("sign-in", () => {
   )
 })
 
-describe("e-mail", () => {
+describe("Settings: e-mail", () => {
   const from = { EMAIL_FROM_ADDRESS: "no-reply@example.com", PUBLIC_URL: "https://example.com" }
 
   it.effect.each([
     ["resend", "RESEND_API_KEY", "https://api.resend.com"],
     ["sendgrid", "SENDGRID_API_KEY", "https://api.sendgrid.com"],
-  ] as const)("by %s needs a key, a sender and a place for its links", ([name, key, baseUrl]) =>
+  ] as const)("by %s requires a key, a sender and a public URL", ([name, key, baseUrl]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(
         yield* refused({ EMAIL_PROVIDER: name }),
@@ -431,7 +431,7 @@ describe("e-mail", () => {
     }),
   )
 
-  it.effect("comes from the name that is set, and goes where its base URL says", () =>
+  it.effect("uses the configured sender name and base URL", () =>
     Effect.gen(function* () {
       const { email } = yield* settings({
         ...from,
@@ -447,8 +447,8 @@ describe("e-mail", () => {
   )
 })
 
-describe("production", () => {
-  it.effect("starts when it is set up", () =>
+describe("Settings: production", () => {
+  it.effect("accepts a complete configuration", () =>
     Effect.gen(function* () {
       assert.isFalse((yield* settings(production)).secretGenerated)
     }),
@@ -488,7 +488,7 @@ describe("production", () => {
   )
 })
 
-describe("a process", () => {
+describe("Settings in a process", () => {
   const modules = ["effect", "../../../src/core/settings/Settings.ts"].map((name) =>
     import.meta.resolve(name),
   )
@@ -508,7 +508,7 @@ describe("a process", () => {
       Effect.flatMap(({ stdout }) => Schema.decodeEffect(Output)(stdout)),
     )
 
-  it.live("reads .env of its working directory, and its environment wins", () =>
+  it.live("read .env in the working directory, and the environment wins", () =>
     Effect.gen(function* () {
       const cwd = mkdtempSync(join(directory, "cwd-"))
       writeFileSync(join(cwd, ".env"), `PORT=9001\nLOG_LEVEL="ERROR"\nSECRET_KEY='${key}' # ours\n`)
@@ -518,7 +518,7 @@ describe("a process", () => {
   )
 
   it.live(
-    "agrees on one generated key with others that start at once, and keeps it from others",
+    "share one generated key among processes that start together, readable by its owner only",
     () =>
       Effect.gen(function* () {
         const cwd = mkdtempSync(join(directory, "cwd-"))
@@ -526,18 +526,18 @@ describe("a process", () => {
           Array.from({ length: 2 }, () => start(cwd, {})),
           { concurrency: "unbounded" },
         )
-        const kept = join(cwd, ".data", "secret_key")
-        const secret = readFileSync(kept, "utf8")
+        const keyFile = join(cwd, ".data", "secret_key")
+        const secret = readFileSync(keyFile, "utf8")
         assert.isAtLeast(secret.length, 32)
         assert.deepStrictEqual(
           found.map((one) => one.secret),
           [secret, secret],
         )
-        assert.strictEqual(statSync(kept).mode & 0o777, 0o600)
+        assert.strictEqual(statSync(keyFile).mode & 0o777, 0o600)
       }),
   )
 
-  it.effect("refuses a generated key that was damaged", () =>
+  it.effect("refuse a damaged key file", () =>
     Effect.gen(function* () {
       writeFileSync(join(directory, "secret_key"), "cut")
       assert.deepStrictEqual(yield* refused({ SECRET_KEY: undefined, DATA_DIR: directory }), [

@@ -13,7 +13,7 @@ import * as TestDatabase from "../../TestDatabase.ts"
 
 const { dialect } = TestDatabase
 
-const saidBySqlite = [
+const sqliteErrors = [
   "SqlError: FOREIGN KEY constraint failed",
   "SqlError: UNIQUE constraint failed: children.id",
   "SqlError: NOT NULL constraint failed: children.parent",
@@ -22,7 +22,7 @@ const saidBySqlite = [
   "SqlError: SQL logic error",
 ]
 
-const saidByPostgres = [
+const postgresErrors = [
   `SqlError: update or delete on table "parents" violates foreign key constraint "children_parent_fkey" on table "children"`,
   `SqlError: duplicate key value violates unique constraint "children_pkey"`,
   `SqlError: null value in column "parent" of relation "children" violates not-null constraint`,
@@ -31,7 +31,7 @@ const saidByPostgres = [
   "SqlError: invalid input syntax for type integer (22P02)",
 ]
 
-/** An empty table, and what stands in it as everybody sees it. */
+/** Creates an empty table; `rows` reads it outside of any transaction. */
 const table = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`DROP TABLE IF EXISTS marks`
@@ -47,7 +47,7 @@ const table = Effect.gen(function* () {
 const failure = new NotFoundError({ resource: "Mark", id: "1" })
 
 layer(TestDatabase.layer)("Database", (it) => {
-  it.effect("keeps all of a transaction or nothing", () =>
+  it.effect("commits all of a transaction or nothing", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const { insert, rows } = yield* table
@@ -64,7 +64,7 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("takes back the part of a nested transaction that fails, and only that", () =>
+  it.effect("rolls back a failed nested transaction, and only that", () =>
     Effect.gen(function* () {
       const { transaction, write } = yield* Database
       const { insert, rows } = yield* table
@@ -83,7 +83,7 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("keeps nested transactions apart that run at once", () =>
+  it.effect("isolates concurrent nested transactions", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const { insert, rows } = yield* table
@@ -108,7 +108,7 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("hides an open transaction from others, and keeps their writes out of it", () =>
+  it.effect("hides an open transaction from others, and excludes their writes from it", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const { insert, rows } = yield* table
@@ -136,7 +136,7 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("takes back an interrupted transaction", () =>
+  it.effect("rolls back an interrupted transaction", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const { insert, rows } = yield* table
@@ -198,22 +198,24 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("runs what waits for the commit after it, and only then", () =>
+  it.effect("runs after-commit effects after the commit, and only then", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient
       const { insert, rows } = yield* table
       const seen: Array<ReadonlyArray<number>> = []
-      const look = Effect.orDie(Effect.map(rows, (found) => void seen.push(found)))
+      const readRows = Effect.orDie(Effect.map(rows, (found) => void seen.push(found)))
 
-      yield* transaction(Effect.andThen(insert(1), sql.afterCommit(look)))
-      yield* Effect.ignore(transaction(Effect.andThen(sql.afterCommit(look), Effect.fail(failure))))
+      yield* transaction(Effect.andThen(insert(1), sql.afterCommit(readRows)))
+      yield* Effect.ignore(
+        transaction(Effect.andThen(sql.afterCommit(readRows), Effect.fail(failure))),
+      )
 
       assert.deepStrictEqual(seen, [[1]])
     }),
   )
 
-  it.effect("dies of wrong SQL and of a broken constraint, which are bugs", () =>
+  it.effect("dies of wrong SQL and of a violated constraint, which are bugs", () =>
     Effect.gen(function* () {
       const { query, write, ping } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -233,7 +235,7 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("says of an error what went wrong where, to operators, and never a value", () =>
+  it.effect("describes an error to operators without any value", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { query } = yield* Database
@@ -247,7 +249,7 @@ layer(TestDatabase.layer)("Database", (it) => {
       const child = (id: string, parent: string | null, age: number) =>
         sql`INSERT INTO children ${sql.insert({ id, parent, age })}`
       yield* child("canary", "canary", 1)
-      const said: Array<string> = []
+      const errors: Array<string> = []
       for (const statement of [
         sql`DELETE FROM parents WHERE id = ${"canary"}`,
         child("canary", "canary", 1),
@@ -270,9 +272,9 @@ layer(TestDatabase.layer)("Database", (it) => {
           text.slice(10),
         )
         assert.include(trace, text.slice(10))
-        said.push(text)
+        errors.push(text)
       }
-      assert.deepStrictEqual(said, dialect() === "pg" ? saidByPostgres : saidBySqlite)
+      assert.deepStrictEqual(errors, dialect() === "pg" ? postgresErrors : sqliteErrors)
       const german = Object.assign(new Error("ungültige Eingabesyntax für Typ integer: »canary«"), {
         code: "22P02",
       })
@@ -286,7 +288,7 @@ layer(TestDatabase.layer)("Database", (it) => {
     }),
   )
 
-  it.effect("gives numbers, booleans, times and JSON as plain data", () =>
+  it.effect("returns numbers, booleans, times and JSON as plain data", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const created_at = "2026-11-25T09:30:00.123Z"

@@ -3,7 +3,7 @@ import { Effect, Exit, Schema } from "effect"
 import { inBatches, RowsFailed } from "../../../src/core/sql/InBatches.ts"
 import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 
-/** A table of rows by number, of which some die. A batch with one of them takes none. */
+/** A table of numbered rows; a batch fails as a whole if it contains a row of `dying`. */
 const tableOf = (size: number, dying: ReadonlySet<number>) => {
   let rows = Array.from({ length: size }, (_, row) => row)
   let statements = 0
@@ -16,35 +16,38 @@ const tableOf = (size: number, dying: ReadonlySet<number>) => {
         rows = rows.filter((row) => !batch.has(row))
         return Effect.succeed(batch.size)
       }),
-    left: () => rows,
+    remaining: () => rows,
     statements: () => statements,
   }
 }
 
 describe("inBatches", () => {
   it.effect.prop(
-    "works off every row but those that fail, in few statements",
+    "processes every row except those that fail, in few statements",
     {
       size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3000 })),
       dying: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3000 }))),
     },
     ({ dying, size }) =>
       Effect.gen(function* () {
-        const held = [...new Set(dying)].filter((row) => row < size).toSorted((a, b) => a - b)
-        const table = tableOf(size, new Set(held))
+        const failing = [...new Set(dying)].filter((row) => row < size).toSorted((a, b) => a - b)
+        const table = tableOf(size, new Set(failing))
         const result = yield* Effect.result(inBatches(table.work))
-        assert.deepStrictEqual(table.left(), held)
-        assert.isAtMost(table.statements(), 12 + size / 500 + held.length * 36)
-        if (held.length === 0) assert.deepInclude(result, { _tag: "Success", success: size })
+        assert.deepStrictEqual(table.remaining(), failing)
+        assert.isAtMost(table.statements(), 12 + size / 500 + failing.length * 36)
+        if (failing.length === 0) assert.deepInclude(result, { _tag: "Success", success: size })
         else assert.deepInclude(result, { _tag: "Failure" })
         if (result._tag === "Failure") {
           assert.instanceOf(result.failure, RowsFailed)
-          assert.deepInclude(result.failure, { done: size - held.length, failed: held.length })
+          assert.deepInclude(result.failure, {
+            done: size - failing.length,
+            failed: failing.length,
+          })
         }
       }),
   )
 
-  it.effect("gives up when a thousand have failed, and says so", () =>
+  it.effect("stops after 1,000 failed rows and reports it", () =>
     Effect.gen(function* () {
       const every = new Set(Array.from({ length: 5000 }, (_, row) => row))
       const table = tableOf(5000, every)
@@ -54,7 +57,7 @@ describe("inBatches", () => {
     }),
   )
 
-  it.effect("blames no row for a statement that is wrong, and stops at once", () =>
+  it.effect("propagates a wrong statement without blaming a row", () =>
     Effect.gen(function* () {
       let statements = 0
       const wrong = Effect.suspend(() => {
@@ -63,19 +66,19 @@ describe("inBatches", () => {
       })
       const exit = yield* Effect.exit(inBatches(() => wrong))
       assert.deepStrictEqual(exit, Exit.die(new Error("no such table")))
-      // 500, its halves down to 1, and none.
+      // Tries batches of 500, then halves down to 1, and finally an empty one.
       assert.strictEqual(statements, 11)
     }),
   )
 
-  it.effect("stops at once when the database is away", () =>
+  it.effect("stops immediately when the database is unreachable", () =>
     Effect.gen(function* () {
       let statements = 0
-      const away = Effect.suspend(() => {
+      const unreachable = Effect.suspend(() => {
         statements += 1
         return Effect.fail(new ServiceUnavailableError({ service: "database" }))
       })
-      const error = yield* Effect.flip(inBatches(() => away))
+      const error = yield* Effect.flip(inBatches(() => unreachable))
       assert.strictEqual(error._tag, "ServiceUnavailableError")
       assert.strictEqual(statements, 1)
     }),

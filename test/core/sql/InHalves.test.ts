@@ -5,7 +5,7 @@ import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 
 const numbers = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2000 }))
 
-/** What is written, when some numbers die and take all that is written with them along. */
+/** A writer of numbers; a write fails as a whole if it contains a number of `dying`. */
 const writer = (dying: ReadonlySet<number>) => {
   const written = new Set<number>()
   let statements = 0
@@ -24,7 +24,7 @@ const writer = (dying: ReadonlySet<number>) => {
 
 describe("inHalves", () => {
   it.effect.prop(
-    "loses those that die, and none of the others",
+    "skips the items that fail and writes all others",
     { size: numbers, dying: Schema.Array(numbers) },
     ({ dying, size }) =>
       Effect.gen(function* () {
@@ -42,7 +42,7 @@ describe("inHalves", () => {
       }),
   )
 
-  it.effect("gives up soon when all of them die", () =>
+  it.effect("needs few statements when all items fail", () =>
     Effect.gen(function* () {
       const items = Array.from({ length: 2000 }, (_, item) => item)
       const { statements, write } = writer(new Set(items))
@@ -51,10 +51,13 @@ describe("inHalves", () => {
     }),
   )
 
-  it.effect("fails as soon as the database is away, so that all of them can be tried again", () =>
+  it.effect("fails when the database is unreachable, so that the whole batch can be retried", () =>
     Effect.gen(function* () {
-      const away = new ServiceUnavailableError({ service: "database" })
-      assert.strictEqual(yield* Effect.flip(inHalves([1, 2], () => Effect.fail(away))), away)
+      const unreachable = new ServiceUnavailableError({ service: "database" })
+      assert.strictEqual(
+        yield* Effect.flip(inHalves([1, 2], () => Effect.fail(unreachable))),
+        unreachable,
+      )
     }),
   )
 })

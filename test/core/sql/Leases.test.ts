@@ -4,18 +4,18 @@ import { TestClock } from "effect/testing"
 import { Leases } from "../../../src/core/sql/Leases.ts"
 import * as TestDatabase from "../../TestDatabase.ts"
 
-/** As two processes have it: each with connections of its own to the same database. */
-const process = Effect.flatMap(TestDatabase.TestDatabase, (url) =>
+/** Leases of one process, with connections of its own to the same database. */
+const leasesOfProcess = Effect.flatMap(TestDatabase.TestDatabase, (url) =>
   Effect.map(
     Layer.build(Layer.fresh(Leases.layer.pipe(Layer.provide(TestDatabase.layerFor(url))))),
     (context) => Context.get(context, Leases),
   ),
 )
 
-const twoProcesses = Effect.all([process, process])
+const twoProcesses = Effect.all([leasesOfProcess, leasesOfProcess])
 
-layer(TestDatabase.layer)("A lease", (it) => {
-  it.effect("is one process's until it is given back", () =>
+layer(TestDatabase.layer)("Lease", (it) => {
+  it.effect("belongs to one process until it is released", () =>
     Effect.gen(function* () {
       const [a, b] = yield* twoProcesses
       assert.isFalse(yield* a.isHeld("one"))
@@ -29,7 +29,7 @@ layer(TestDatabase.layer)("A lease", (it) => {
     }),
   )
 
-  it.effect("is kept by whoever renews it, and free 15 s after he stopped", () =>
+  it.effect("lasts while it is renewed, and is free 15 s after the last renewal", () =>
     Effect.gen(function* () {
       const [a, b] = yield* twoProcesses
       const start = yield* a.take("kept")
@@ -45,7 +45,7 @@ layer(TestDatabase.layer)("A lease", (it) => {
     }),
   )
 
-  it.effect("goes to one of many who want it at once", () =>
+  it.effect("goes to one process when many take it concurrently", () =>
     Effect.gen(function* () {
       const [a, b] = yield* twoProcesses
       const taken = yield* Effect.forEach(
@@ -53,12 +53,12 @@ layer(TestDatabase.layer)("A lease", (it) => {
         ({ take }) => take("wanted"),
         { concurrency: "unbounded" },
       )
-      const won = new Set(taken.flatMap((until, at) => (until === null ? [] : [at % 2])))
-      assert.strictEqual(won.size, 1)
+      const holders = new Set(taken.flatMap((until, at) => (until === null ? [] : [at % 2])))
+      assert.strictEqual(holders.size, 1)
     }),
   )
 
-  it.effect("that is shared is held as long as one of them goes on", () =>
+  it.effect("is held, if shared, as long as one holder renews it", () =>
     Effect.gen(function* () {
       const [a, b] = yield* twoProcesses
       yield* a.share("ours")

@@ -26,8 +26,8 @@ const problemsOf = (names: ReadonlyArray<string>, ran: ReadonlyArray<string> = [
     ran.map((name) => row(name)),
   ).problems
 
-describe("what is refused, with both names and what to do", () => {
-  it("two of one number", () => {
+describe("Migration plan problems", () => {
+  it("report two migrations with the same number", () => {
     assert.deepStrictEqual(
       problemsOf(["0009_usage", "0010_invoices", "0010_tasks", "1001_notes"]),
       [
@@ -36,14 +36,14 @@ describe("what is refused, with both names and what to do", () => {
     )
   })
 
-  it("names that do not rise, and one without a number", () => {
+  it("report numbers that do not increase, and a name without a number", () => {
     assert.deepStrictEqual(problemsOf(["0011_invoices", "0010_tasks", "notes"]), [
       "migration 0010_tasks is listed after 0011_invoices but has a lower number. Move its line in migrations/index.ts up, or, if it is not Plinth's, rename its file and its line in migrations/index.ts to 1001_tasks, then, on each database where it ran: plinth migrate rename 0010_tasks 1001_tasks",
       "migration notes has no number. Name it, for example, 1001_notes",
     ])
   })
 
-  it("a recorded name that differs from the code's at its number", () => {
+  it("report a recorded name that differs from the release at the same number", () => {
     const differs =
       "this database ran 0010_tasks, but this release has 0010_invoices at that number."
     assert.deepStrictEqual(problemsOf(["0010_invoices"], ["0010_tasks"]), [
@@ -54,7 +54,7 @@ describe("what is refused, with both names and what to do", () => {
     ])
   })
 
-  it("an unknown recorded one below the code's last", () => {
+  it("report an unknown recorded migration below the last of the release", () => {
     const lacks =
       "this database ran 0008_tasks, which is missing from this release although the later 0010_invoices is in it."
     assert.deepStrictEqual(problemsOf(["0009_usage", "0010_invoices"], ["0008_tasks"]), [
@@ -65,7 +65,7 @@ describe("what is refused, with both names and what to do", () => {
     ])
   })
 
-  it("a new name that the database was not told, above the last", () => {
+  it("report a renamed migration that the database has recorded under its old name", () => {
     assert.deepStrictEqual(problemsOf(["0009_usage", "1001_tasks"], ["0009_usage", "0010_tasks"]), [
       "this database ran 0010_tasks, but not 1001_tasks of this release. If they are the same migration: plinth migrate rename 0010_tasks 1001_tasks. Otherwise, give 1001_tasks another name, such as 1001_tasks_more",
     ])
@@ -75,24 +75,24 @@ describe("what is refused, with both names and what to do", () => {
     )
   })
 
-  it("with a number that is free in the database, too", () => {
+  it("propose a number that is also free in the database", () => {
     const [problem] = problemsOf(["0010_invoices", "0010_tasks"], ["1001_newer"])
     assert.include(problem, "plinth migrate rename 0010_tasks 1002_tasks")
   })
 
-  it("and what has not run is told by its name all the same", () => {
+  it("leave the pending migrations listed by name", () => {
     assert.deepStrictEqual(plan(["0010_invoices"], [row("0010_tasks")]).pending, ["0010_invoices"])
   })
 
-  it("a record that was changed by hand, and so has another number than its name", () => {
+  it("report a record edited by hand, whose number differs from its name", () => {
     assert.deepStrictEqual(plan(["0009_usage", "1001_tasks"], [row("1001_tasks", 10)]).problems, [
       "migration 1001_tasks is recorded under the number 10. Fix it: UPDATE migrations SET id = 1001 WHERE name = '1001_tasks'",
     ])
   })
 })
 
-describe("a newer release's migration", () => {
-  it("is above the last of its own range: Plinth's to 1000, a product's from 1001 on", () => {
+describe("Migration plan, with a newer release's migration", () => {
+  it("accepts it above the last of its own range: Plinth's up to 1000, a product's from 1001", () => {
     const names = ["0009_usage", "1001_tasks"]
     const { migrations, newer, pending, problems } = plan(
       names,
@@ -109,8 +109,8 @@ describe("a newer release's migration", () => {
   })
 })
 
-describe("the newest", () => {
-  it("ran last, whatever its number; of those that ran at once it has the highest", () => {
+describe("newestOf", () => {
+  it("returns the migration that ran last, and among equals the one with the highest number", () => {
     const names = ["0009_usage", "0010_invoices", "1001_tasks", "1002_notes"]
     const newest = (...rows: ReadonlyArray<Recorded>) => newestOf(plan(names, rows))?.name
     assert.strictEqual(newest(), undefined)
@@ -129,10 +129,10 @@ const name = record({
 
 const all = ["0001_a", "0001_b", "0002_a", "0003_a", "0003_b", "1001_a", "1001_b", "1002_a"]
 
-/** What a release may have, by rising numbers and in any order. */
+/** Names in a release, by increasing number or in any order. */
 const names: Arbitrary<ReadonlyArray<string>> = oneof(subarray(all), shuffledSubarray(all))
 
-/** Each number once, as the table has it; here and there one that somebody changed. */
+/** Records with unique numbers, as the table requires; sometimes one is edited by hand. */
 const recorded: Arbitrary<ReadonlyArray<Recorded>> = record({
   ran: shuffledSubarray(all),
   changed: oneof(constantFrom(null), constantFrom(null), name),
@@ -144,7 +144,7 @@ const recorded: Arbitrary<ReadonlyArray<Recorded>> = record({
 
 const number = (one: string) => Number.parseInt(one, 10)
 
-/** The rules, one by one. */
+/** The rules, stated independently of the implementation. */
 const isRefused = (release: ReadonlyArray<string>, rows: ReadonlyArray<Recorded>) => {
   const numbers = release.map(number)
   const pending = release.filter((one) => rows.every((ran) => ran.name !== one))
@@ -157,8 +157,8 @@ const isRefused = (release: ReadonlyArray<string>, rows: ReadonlyArray<Recorded>
   return !rises || !rows.every(fits)
 }
 
-describe("a plan", () => {
-  it("is refused by the rules, or runs what has not run, in order and once", () => {
+describe("Migration plan", () => {
+  it("is refused by the rules, or runs each pending migration once, in order", () => {
     let [accepted, refused] = [0, 0]
     const law = property(names, recorded, (release, rows) => {
       const { newer, pending, problems } = plan(release, rows)

@@ -17,8 +17,10 @@ const database = Layer.unwrap(Effect.map(TestDatabase, layerFor)).pipe(
 
 const names = Object.keys(migrations)
 
-/** Takes every migration back, whether the database came migrated (PostgreSQL) or empty (SQLite). */
-const unmigrated = Effect.repeat(Migrations.rollback(), { until: (name) => name === null })
+/**
+ * Rolls back every migration, whether the database came migrated (PostgreSQL) or empty (SQLite).
+ */
+const rollbackAll = Effect.repeat(Migrations.rollback(), { until: (name) => name === null })
 
 const applied = Effect.map(Migrations.status(), ({ migrations }) =>
   migrations.filter(({ applied_at }) => applied_at !== null).map(({ name }) => name),
@@ -29,7 +31,7 @@ const step = (statement: string): Migration => ({
   down: Effect.void,
 })
 
-/** A process of its own that migrates once it is `ready`: the names that it ran. */
+/** Migrates in another process, opening `ready` before it starts; returns the names that it ran. */
 const migrateElsewhere = (url: string, ready: Latch.Latch) =>
   Effect.callback<ReadonlyArray<string>>((resume) => {
     const script = `
@@ -45,7 +47,7 @@ const migrateElsewhere = (url: string, ready: Latch.Latch) =>
       output += chunk.toString()
       ready.openUnsafe()
     })
-    // Node 22 says there that node:sqlite is experimental.
+    // Node 22 prints a warning there that node:sqlite is experimental.
     let errors = ""
     child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
     child.once("close", (code) => {
@@ -61,15 +63,15 @@ const migrateElsewhere = (url: string, ready: Latch.Latch) =>
 const decodeNames = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.String)))
 
 layer(database)("Migrations", (it) => {
-  it("lists every file, by rising numbers", () => {
+  it("lists every file, by increasing number", () => {
     const files = readdirSync("migrations").filter((file) => /^\d/.test(file))
     assert.deepStrictEqual(names, files.map((file) => file.replace(".ts", "")).toSorted())
   })
 
-  it.effect("runs each once and tells which", () =>
+  it.effect("runs each migration once and returns their names", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      yield* unmigrated
+      yield* rollbackAll
       yield* sql`DROP TABLE migrations`
 
       assert.deepStrictEqual(yield* applied, [])
@@ -79,7 +81,7 @@ layer(database)("Migrations", (it) => {
     }),
   )
 
-  it.effect("takes back the newest, and runs it again", () =>
+  it.effect("rolls back the newest, and runs it again", () =>
     Effect.gen(function* () {
       yield* Migrations.run()
       const newest = names.at(-1) ?? ""
@@ -90,7 +92,7 @@ layer(database)("Migrations", (it) => {
     }),
   )
 
-  it.effect("keeps nothing of a run in which one fails, and names it", () =>
+  it.effect("commits nothing of a run in which one fails, and names the failed one", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* Migrations.run()
@@ -110,7 +112,7 @@ layer(database)("Migrations", (it) => {
     }),
   )
 
-  it.effect("says what the database said, without values of rows", () =>
+  it.effect("reports the database's message without values of rows", () =>
     Effect.gen(function* () {
       const statement =
         dialect() === "pg"
@@ -125,16 +127,16 @@ layer(database)("Migrations", (it) => {
   )
 
   it.effect(
-    "runs once when several processes start at once",
+    "runs once when several processes start at the same time",
     () =>
       Effect.gen(function* () {
-        yield* unmigrated
+        yield* rollbackAll
         const { transaction } = yield* Database
         const sql = yield* SqlClient.SqlClient
         const url = yield* TestDatabase
         const latches = [Latch.makeUnsafe(), Latch.makeUnsafe(), Latch.makeUnsafe()]
 
-        // All of them stand before the same lock until each is there.
+        // All of them wait for the same lock until each has started.
         const hold = sql.onDialectOrElse({
           pg: () => sql`LOCK TABLE migrations IN ACCESS EXCLUSIVE MODE`,
           orElse: () => sql`SELECT 1`,

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { migrations, type Migration } from "../../../migrations/index.ts"
 import { MigrationConflictError, MigrationError } from "../../../src/core/sql/MigrationError.ts"
 import * as Migrations from "../../../src/core/sql/Migrations.ts"
-import * as NumberedMigrations from "../../fixtures/NumberedMigrations.ts"
+import * as NumberedMigrations from "../../fixtures/data/NumberedMigrations.ts"
 import { layerFor } from "../../LayerFor.ts"
 import { dialect, TestDatabase } from "../../TestDatabase.ts"
 
@@ -14,13 +14,13 @@ const database = Layer.unwrap(Effect.map(TestDatabase, layerFor)).pipe(
 
 const statement = (text: string) => Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(text))
 
-/** The number of 0001 and of 1001 has four digits; what follows is the name of a table that it makes. */
+/** A migration whose table is named after its title, which follows the four digits and "_". */
 const table = (name: string): Migration => ({
   up: statement(`CREATE TABLE ${name.slice(5)} (n INTEGER)`),
   down: statement(`DROP TABLE ${name.slice(5)}`),
 })
 
-/** Today's migrations, and these. */
+/** Today's migrations and these. */
 const release = (...names: ReadonlyArray<string>): Readonly<Record<string, Migration>> => ({
   ...migrations,
   ...Object.fromEntries(names.map((name) => [name, table(name)])),
@@ -28,7 +28,10 @@ const release = (...names: ReadonlyArray<string>): Readonly<Record<string, Migra
 
 const shipped = Object.keys(migrations)
 
-/** The names of the table besides today's, each under its number, and there is the table that it made. */
+/**
+ * Returns the recorded names besides today's, after checking their numbers and that their tables
+ * exist.
+ */
 const ran = Effect.gen(function* () {
   const rows = yield* statement("SELECT id, name FROM migrations ORDER BY id")
   const names = rows.map((row) => {
@@ -41,7 +44,7 @@ const ran = Effect.gen(function* () {
   return more
 })
 
-/** Today's migrations alone, as today's release runs them. */
+/** Returns the database to today's migrations. */
 const reset = Effect.gen(function* () {
   yield* NumberedMigrations.run(migrations)
   for (const name of yield* ran) {
@@ -56,7 +59,7 @@ const problemOf = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     return error.message
   })
 
-/** The lines of its log from WARN on. */
+/** Returns the logged lines from WARN on. */
 const warningsOf = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>) {
   const lines: Array<string> = []
   const logger = Logger.map(Logger.formatLogFmt, (line) => void lines.push(line))
@@ -67,18 +70,18 @@ const warningsOf = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, 
 const runBad = (up: Migration["up"]) =>
   Migrations.run({ ...release("1001_tasks"), "1002_bad": { up, down: Effect.void } })
 
-/** Of `runBad`, in the words of each database. */
-const said = (sqlite: string, pg: string) =>
+/** The error of `runBad`, in the words of each database. */
+const failure = (sqlite: string, pg: string) =>
   `migration 1002_bad failed: ${dialect() === "pg" ? pg : sqlite}`
 
-layer(database)("Releases on one database", (it) => {
-  it.effect("two releases work on one database in a rolling order, and the newer goes back", () =>
+layer(database)("Migrations of several releases", (it) => {
+  it.effect("run in a rolling upgrade, and roll back on the newer release only", () =>
     Effect.gen(function* () {
       yield* reset
       const older = release("1001_tasks")
       const newer = release("0010_invoices", "1001_tasks", "1002_notes")
       yield* Migrations.run(older)
-      // Also below the last that ran.
+      // 0010 runs too, although its number is below the last that ran.
       assert.deepStrictEqual(yield* Migrations.run(newer), ["0010_invoices", "1002_notes"])
 
       for (const again of [Migrations.run(older), Migrations.pending(older)]) {
@@ -97,7 +100,7 @@ layer(database)("Releases on one database", (it) => {
       )
       assert.deepStrictEqual(yield* ran, ["0010_invoices", "1001_tasks", "1002_notes"])
 
-      // 1001 ran before both, and so goes last.
+      // 1001 ran before both, and so is rolled back last.
       assert.strictEqual(yield* Migrations.rollback(newer), "1002_notes")
       assert.strictEqual(yield* Migrations.rollback(newer), "0010_invoices")
       assert.deepStrictEqual(yield* warningsOf(Migrations.run(older)), [])
@@ -105,7 +108,7 @@ layer(database)("Releases on one database", (it) => {
     }),
   )
 
-  it.effect("a release that goes by the number alone migrates before, beside and after", () =>
+  it.effect("run before, with and after a release that compares numbers only", () =>
     Effect.gen(function* () {
       yield* reset
       const newer = release("0010_invoices", "1001_tasks")
@@ -122,10 +125,10 @@ layer(database)("Releases on one database", (it) => {
     }),
   )
 
-  it.effect("of two branches that took one number, both run on each database, after a rename", () =>
+  it.effect("of two branches with the same number both run on each database, after a rename", () =>
     Effect.gen(function* () {
       const merged = release("0010_invoices", "0010_tasks")
-      const mended = release("0010_invoices", "1001_tasks")
+      const renamed = release("0010_invoices", "1001_tasks")
       const branches = [
         { first: "0010_invoices", second: "1001_tasks", isRenamed: false },
         { first: "0010_tasks", second: "0010_invoices", isRenamed: true },
@@ -140,19 +143,19 @@ layer(database)("Releases on one database", (it) => {
         assert.strictEqual(yield* problemOf(Migrations.rollback(merged)), problem)
         if (isRenamed) {
           assert.include(
-            yield* problemOf(Migrations.run(mended)),
+            yield* problemOf(Migrations.run(renamed)),
             "If it was renamed to 1001_tasks: plinth migrate rename 0010_tasks 1001_tasks",
           )
-          yield* Migrations.rename("0010_tasks", "1001_tasks", mended)
+          yield* Migrations.rename("0010_tasks", "1001_tasks", renamed)
         }
-        assert.deepStrictEqual(yield* Migrations.run(mended), [second])
+        assert.deepStrictEqual(yield* Migrations.run(renamed), [second])
         assert.deepStrictEqual(yield* ran, ["0010_invoices", "1001_tasks"])
-        assert.deepStrictEqual(yield* Migrations.run(mended), [])
+        assert.deepStrictEqual(yield* Migrations.run(renamed), [])
       }
     }),
   )
 
-  it.effect("a rename that would lose one, or run one again, is refused and says why", () =>
+  it.effect("refuse a rename that would lose a migration or run one again", () =>
     Effect.gen(function* () {
       yield* reset
       yield* Migrations.run(release("0010_tasks", "0011_notes", "1001_files"))
@@ -189,18 +192,18 @@ layer(database)("Releases on one database", (it) => {
   )
 
   it.effect(
-    "the step that fails is named, with what the database said: also its record, and its bug",
+    "report the failed step with the database's message, including its record and its bugs",
     () =>
       Effect.gen(function* () {
         yield* reset
         assert.strictEqual(
           (yield* Effect.flip(runBad(statement("CREATE TABLE users (n INTEGER)")))).message,
-          said("table users already exists", 'relation "users" already exists'),
+          failure("table users already exists", 'relation "users" already exists'),
         )
         const record = "INSERT INTO migrations VALUES (1002, 'x', '2026-11-25T09:30:00.000Z')"
         assert.strictEqual(
           (yield* Effect.flip(runBad(statement(record)))).message,
-          said(
+          failure(
             "UNIQUE constraint failed: migrations.id",
             'duplicate key value violates unique constraint "migrations_pkey"',
           ),

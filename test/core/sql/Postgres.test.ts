@@ -10,9 +10,9 @@ import * as Postgres from "../../../src/core/sql/postgres/Client.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { type ConflictError, ServiceUnavailableError } from "../../../src/domain/Errors.ts"
 import { layerFor } from "../../LayerFor.ts"
-import { type PostgresServer, startPostgres } from "../../PostgresServer.ts"
+import { type PostgresServer, startPostgres } from "../../fixtures/servers/PostgresServer.ts"
 
-/** A PostgreSQL that these tests may kill. */
+/** A PostgreSQL server that these tests may kill. */
 class Victim extends Context.Service<Victim, PostgresServer>()(
   "plinth/test/core/Postgres.test/Victim",
 ) {
@@ -22,7 +22,7 @@ class Victim extends Context.Service<Victim, PostgresServer>()(
   )
 }
 
-/** Two of them are for transactions. */
+/** The pool reserves two of these for transactions. */
 const pool = 3
 
 const database = Layer.unwrap(
@@ -40,12 +40,12 @@ const database = Layer.unwrap(
   ),
 ).pipe(Layer.provideMerge(Victim.layer))
 
-const unavailable = (error: unknown) => {
+const assertUnavailable = (error: unknown) => {
   assert.instanceOf(error, ServiceUnavailableError)
   assert.strictEqual(error.service, "database")
 }
 
-/** How long the effect takes, in ms. */
+/** Returns the result of the effect and its duration in ms. */
 const timed = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
@@ -54,80 +54,83 @@ const timed = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   })
 
 layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres", (it) => {
-  it.effect("fails typed and at once when the server is killed, and heals when it is back", () =>
-    Effect.gen(function* () {
-      const { query, write, transaction, ping } = yield* Database
-      const sql = yield* SqlClient.SqlClient
-      const server = yield* Victim
-      yield* sql`CREATE TABLE kept (n INTEGER PRIMARY KEY)`
-      yield* transaction(sql`INSERT INTO kept VALUES (1)`)
-      const opened = yield* Deferred.make<void>()
+  it.effect(
+    "fails immediately with a typed error when the server is killed, and recovers when it is back",
+    () =>
+      Effect.gen(function* () {
+        const { query, write, transaction, ping } = yield* Database
+        const sql = yield* SqlClient.SqlClient
+        const server = yield* Victim
+        yield* sql`CREATE TABLE kept (n INTEGER PRIMARY KEY)`
+        yield* transaction(sql`INSERT INTO kept VALUES (1)`)
+        const opened = yield* Deferred.make<void>()
 
-      const running = yield* Effect.forkChild(Effect.flip(query(sql`SELECT pg_sleep(60)`)))
-      const idleInTransaction = yield* Effect.forkChild(
-        Effect.exit(
-          transaction(
-            sql`INSERT INTO kept VALUES (2)`.pipe(
-              Effect.andThen(Deferred.succeed(opened, undefined)),
-              Effect.andThen(Effect.sleep(300)),
-              Effect.andThen(sql`INSERT INTO kept VALUES (3)`),
+        const running = yield* Effect.forkChild(Effect.flip(query(sql`SELECT pg_sleep(60)`)))
+        const idleInTransaction = yield* Effect.forkChild(
+          Effect.exit(
+            transaction(
+              sql`INSERT INTO kept VALUES (2)`.pipe(
+                Effect.andThen(Deferred.succeed(opened, undefined)),
+                Effect.andThen(Effect.sleep(300)),
+                Effect.andThen(sql`INSERT INTO kept VALUES (3)`),
+              ),
             ),
           ),
-        ),
-      )
-      const committing = yield* Effect.forkChild(
-        Effect.exit(
-          transaction(Effect.andThen(sql`INSERT INTO kept VALUES (4)`, Effect.sleep(300))),
-        ),
-      )
-      yield* Deferred.await(opened)
-      yield* Effect.sleep(100)
-      yield* server.kill
+        )
+        const committing = yield* Effect.forkChild(
+          Effect.exit(
+            transaction(Effect.andThen(sql`INSERT INTO kept VALUES (4)`, Effect.sleep(300))),
+          ),
+        )
+        yield* Deferred.await(opened)
+        yield* Effect.sleep(100)
+        yield* server.kill
 
-      unavailable(yield* Fiber.join(running))
-      const exits: ReadonlyArray<Exit.Exit<void, ServiceUnavailableError>> = [
-        Exit.asVoid(yield* Fiber.join(idleInTransaction)),
-        yield* Fiber.join(committing),
-      ]
-      for (const exit of exits) {
-        assert.isFalse(Exit.hasDies(exit))
-        unavailable(yield* Effect.flip(exit))
-      }
-      const attempts: ReadonlyArray<Effect.Effect<void, ConflictError | ServiceUnavailableError>> =
-        [
+        assertUnavailable(yield* Fiber.join(running))
+        const exits: ReadonlyArray<Exit.Exit<void, ServiceUnavailableError>> = [
+          Exit.asVoid(yield* Fiber.join(idleInTransaction)),
+          yield* Fiber.join(committing),
+        ]
+        for (const exit of exits) {
+          assert.isFalse(Exit.hasDies(exit))
+          assertUnavailable(yield* Effect.flip(exit))
+        }
+        const attempts: ReadonlyArray<
+          Effect.Effect<void, ConflictError | ServiceUnavailableError>
+        > = [
           Effect.asVoid(query(sql`SELECT 1`)),
           Effect.asVoid(write("Kept")(sql`INSERT INTO kept VALUES (5)`)),
           Effect.asVoid(transaction(sql`SELECT 1`)),
           ping,
         ]
-      for (const attempt of attempts) {
-        const [error, millis] = yield* timed(Effect.flip(attempt))
-        unavailable(error)
+        for (const attempt of attempts) {
+          const [error, millis] = yield* timed(Effect.flip(attempt))
+          assertUnavailable(error)
+          assert.isBelow(millis, 2000)
+        }
+        const many = Effect.forEach(
+          Array.from({ length: 50 }),
+          () => Effect.flip(query(sql`SELECT 1`)),
+          {
+            concurrency: "unbounded",
+          },
+        )
+        const [errors, millis] = yield* timed(many)
+        errors.forEach(assertUnavailable)
         assert.isBelow(millis, 2000)
-      }
-      const many = Effect.forEach(
-        Array.from({ length: 50 }),
-        () => Effect.flip(query(sql`SELECT 1`)),
-        {
+
+        yield* server.start
+
+        yield* ping
+        yield* Effect.forEach(Array.from({ length: 50 }), () => query(sql`SELECT 1`), {
           concurrency: "unbounded",
-        },
-      )
-      const [errors, millis] = yield* timed(many)
-      errors.forEach(unavailable)
-      assert.isBelow(millis, 2000)
-
-      yield* server.start
-
-      yield* ping
-      yield* Effect.forEach(Array.from({ length: 50 }), () => query(sql`SELECT 1`), {
-        concurrency: "unbounded",
-      })
-      assert.deepStrictEqual(yield* sql`SELECT n FROM kept ORDER BY n`, [{ n: 1 }])
-      yield* transaction(sql`INSERT INTO kept VALUES (6)`)
-    }),
+        })
+        assert.deepStrictEqual(yield* sql`SELECT n FROM kept ORDER BY n`, [{ n: 1 }])
+        yield* transaction(sql`INSERT INTO kept VALUES (6)`)
+      }),
   )
 
-  it.effect("survives connections that the server ends", () =>
+  it.effect("survives connections that the server closes", () =>
     Effect.gen(function* () {
       const { query, transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -143,7 +146,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
 
       const exit = yield* Fiber.join(inside)
       assert.isFalse(Exit.hasDies(exit))
-      unavailable(yield* Effect.flip(exit))
+      assertUnavailable(yield* Effect.flip(exit))
       yield* Effect.forEach(Array.from({ length: 20 }), () => query(sql`SELECT 1`), {
         concurrency: "unbounded",
       })
@@ -151,7 +154,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
   )
 
   it.effect(
-    "refuses a transaction that waits too long for a connection, and serves single statements meanwhile",
+    "refuses a transaction that waits too long for a connection, and still serves single statements",
     () =>
       Effect.gen(function* () {
         const { query, transaction } = yield* Database
@@ -164,7 +167,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
         yield* Effect.sleep(200)
 
         const [error, millis] = yield* timed(Effect.flip(transaction(sql`SELECT 1`)))
-        unavailable(error)
+        assertUnavailable(error)
         assert.strictEqual(error.retry_after, 1)
         assert.isBelow(millis, 2000)
         assert.deepStrictEqual(yield* query(sql`SELECT 2 AS two`), [{ two: 2 }])
@@ -183,7 +186,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
       }),
   )
 
-  it.effect("runs a transaction again that lost against another one", () =>
+  it.effect("retries a transaction after a serialization failure", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -211,7 +214,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
     }),
   )
 
-  it.effect("gives up on a transaction that loses every time, typed", () =>
+  it.effect("gives up on a transaction that loses every time", () =>
     Effect.gen(function* () {
       const { transaction, query } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -223,12 +226,12 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
 
       const error = yield* Effect.flip(transaction(transaction(query(lost))))
 
-      unavailable(error)
+      assertUnavailable(error)
       assert.strictEqual(runs, 4)
     }),
   )
 
-  it.effect("does not wait for an answer that never comes to a connection", () =>
+  it.effect("limits the time to connect to a server that does not answer", () =>
     Effect.gen(function* () {
       const silent = yield* Effect.acquireRelease(
         Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -252,7 +255,7 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
     }).pipe(Effect.scoped, Effect.provide(Reactivity.layer)),
   )
 
-  it.effect("tells how many connections are open and taken", () =>
+  it.effect("reports how many connections are open and in use", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -268,12 +271,12 @@ layer(database, { excludeTestServices: true, timeout: "30 seconds" })("Postgres"
 const start = (url: string) => Effect.scoped(Layer.build(layerFor(url)))
 
 layer(Layer.empty)("Postgres at start", (it) => {
-  it.effect("is waited for, 10 s, and then named by its variable", () =>
+  it.effect("retries for 10 s, and then fails with the name of the variable", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(
         Effect.exit(start("postgres://ada:hidden@127.0.0.1:1/engine")),
       )
-      // Refusals arrive in real time; the waiting between them is the clock's.
+      // Refusals arrive in real time; only the waits between them are on the test clock.
       yield* Effect.repeat(
         Effect.andThen(TestClock.adjust("250 millis"), TestClock.withLive(Effect.sleep(5))),
         { until: () => fiber.pollUnsafe() !== undefined, times: 400 },

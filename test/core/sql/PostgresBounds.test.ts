@@ -18,9 +18,9 @@ const migration = (up: string) => ({
   down: Effect.void,
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreSQL", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("PostgreSQL time limits", (it) => {
   it.effect(
-    "a statement ends by the server's own clock, its connection stays; a migration does not",
+    "end a statement by the server's clock and keep its connection; migrations are exempt",
     () =>
       Effect.gen(function* () {
         const { query, transaction } = yield* Database
@@ -53,7 +53,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreS
       }),
   )
 
-  it.effect("a stream without rows ends by our own clock where the server has none", () =>
+  it.effect("end a stream without rows by our own clock when the server has no limit", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { transaction } = yield* Database
@@ -68,7 +68,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreS
     }),
   )
 
-  it.effect("a transaction that idles loses its session, and fails typed", () =>
+  it.effect("end an idle transaction with a typed error", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -84,7 +84,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreS
     }),
   )
 
-  it.effect("a migration that waits for a lock lets others pass, and tries again", () =>
+  it.effect("make a migration that waits for a lock let others pass, and retry", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -111,7 +111,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("The bounds of PostgreS
     }),
   )
 
-  it.effect("two transactions that wait for each other both end, each with one effect", () =>
+  it.effect("let two deadlocked transactions both finish, each with one effect", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Database
       const sql = yield* SqlClient.SqlClient

@@ -3,7 +3,7 @@ import { DateTime, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as TestDatabase from "../../TestDatabase.ts"
 
-/** 0001-01-01 to 9999-12-31. */
+/** Covers 0001-01-01 to 9999-12-31. */
 const millis = Schema.Int.check(
   Schema.isBetween({ minimum: -62_135_596_800_000, maximum: 253_402_300_799_999 }),
 )
@@ -26,7 +26,7 @@ layer(TestDatabase.layer)("PostgresTypes", (it) => {
   it.effect.prop("reads every integer up to 2^53 as a number", [size], ([given]) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      // Minus zero is no integer of PostgreSQL's.
+      // PostgreSQL integers have no minus zero.
       const size = given === 0 ? 0 : given
       const [row] = yield* sql`SELECT ${String(size)}::bigint AS n, ${size}::bigint AS m`
 

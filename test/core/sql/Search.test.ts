@@ -18,7 +18,7 @@ const rows: Array.NonEmptyReadonlyArray<string> = [
   "ǅungla",
 ]
 
-/** What a search must find: the rows whose folded text contains the folded search. */
+/** The rows whose folded text contains the folded search. */
 const expected = (search: string) => rows.filter((row) => fold(row).includes(fold(search)))
 
 layer(TestDatabase.layer)("Search", (it) => {
@@ -78,7 +78,10 @@ layer(TestDatabase.layer)("Search", (it) => {
   )
 })
 
-/** A PostgreSQL folds what its ICU knows: 60 (Unicode 10) in the one from npm. Later letters stand in these gaps. */
+/**
+ * PostgreSQL folds the letters its ICU knows: version 60 (Unicode 10) in the npm build. Later
+ * letters are in these ranges.
+ */
 const later = /[\u{1c80}-\u{1cbf}\u{2c2f}\u{a7b8}-\u{a7f6}\u{10500}-\u{10fff}\u{16000}-\u{17000}]/u
 
 const letters = () =>

@@ -16,7 +16,7 @@ const file = Layer.unwrap(Effect.map(TestDatabase, layerFor)).pipe(
   Layer.provideMerge(TestDatabase.layer),
 )
 
-/** Another process that holds the write lock until it is told, and at most as long as this one lives. */
+/** Holds the write lock in another process until that reads a line or this process ends. */
 const lockedByAnother = (path: string) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof spawn>>((resume) => {
@@ -36,27 +36,27 @@ const lockedByAnother = (path: string) =>
   )
 
 layer(file, { excludeTestServices: true })("Sqlite", (it) => {
-  it.effect("opens with a write-ahead log and foreign keys, in a directory that it makes", () =>
+  it.effect("opens with a write-ahead log and foreign keys, in a directory that it creates", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const deep = join(dirname(yield* filename), "a", "b", "plinth.db")
+      const nestedPath = join(dirname(yield* filename), "a", "b", "plinth.db")
 
       const [journal] = yield* sql`PRAGMA journal_mode`
       const [keys] = yield* sql`PRAGMA foreign_keys`
       yield* Effect.provide(
         Effect.flatMap(Database, ({ ping }) => ping),
-        layerFor(`sqlite:${deep}`),
+        layerFor(`sqlite:${nestedPath}`),
       )
 
       assert.deepStrictEqual(
         [{ ...journal }, { ...keys }],
         [{ journal_mode: "wal" }, { foreign_keys: 1 }],
       )
-      assert.isTrue(existsSync(deep))
+      assert.isTrue(existsSync(nestedPath))
     }),
   )
 
-  it.effect("says which variable to look at when the file cannot be opened", () =>
+  it.effect("names the variable when the file cannot be opened", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(
         Effect.provide(Database, layerFor("sqlite:/dev/null/plinth.db")),
@@ -69,7 +69,7 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }),
   )
 
-  it.effect("reads booleans and JSON by the declared type of their column, NULL as null", () =>
+  it.effect("reads booleans and JSON by the declared type of their column, and NULL as null", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE typed (yes BOOLEAN, data JSON_TEXT, plain TEXT)`
@@ -88,9 +88,9 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }),
   )
 
-  // node:sqlite of Node 22 counts the columns before SQLite prepares the statement anew.
+  // node:sqlite of Node 22 counts the columns before SQLite prepares the statement again.
   const isStale = process.versions.node.startsWith("22.")
-  it.effect("reads an integer that no number holds as the nearest one, as PostgreSQL does", () =>
+  it.effect("reads an integer beyond 2^53 as the nearest number, as PostgreSQL does", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE large (quantity BIGINT, flag BOOLEAN)`
@@ -105,7 +105,7 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }),
   )
 
-  it.effect.skipIf(isStale)("sees the columns that another process adds", () =>
+  it.effect.skipIf(isStale)("sees columns that another process adds", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE grown (a INTEGER)`
@@ -121,7 +121,7 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }),
   )
 
-  it.effect("keeps at most so many statements, and runs those it forgot", () =>
+  it.effect("evicts cached statements beyond its limit, and prepares them again", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       for (let round = 0; round < 2; round += 1) {
@@ -132,31 +132,29 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }),
   )
 
-  it.effect(
-    "lets a statement through while a transaction waits to begin, and holds it once it is open",
-    () =>
-      Effect.gen(function* () {
-        const { transaction } = yield* Database
-        const sql = yield* SqlClient.SqlClient
-        const [opened, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-        const owner = yield* Effect.forkChild(
-          transaction(
-            Deferred.succeed(opened, undefined).pipe(Effect.andThen(Deferred.await(release))),
-          ),
-        )
-        yield* Deferred.await(opened)
+  it.effect("blocks a statement while a transaction is open, and runs it afterwards", () =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Database
+      const sql = yield* SqlClient.SqlClient
+      const [opened, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const owner = yield* Effect.forkChild(
+        transaction(
+          Deferred.succeed(opened, undefined).pipe(Effect.andThen(Deferred.await(release))),
+        ),
+      )
+      yield* Deferred.await(opened)
 
-        const reader = yield* Effect.forkChild(sql`SELECT 1 AS one`)
-        yield* Effect.sleep(30)
-        assert.isUndefined(reader.pollUnsafe())
-        yield* Deferred.succeed(release, undefined)
+      const reader = yield* Effect.forkChild(sql`SELECT 1 AS one`)
+      yield* Effect.sleep(30)
+      assert.isUndefined(reader.pollUnsafe())
+      yield* Deferred.succeed(release, undefined)
 
-        assert.deepStrictEqual(yield* Fiber.join(reader), [{ one: 1 }])
-        yield* Fiber.join(owner)
-      }),
+      assert.deepStrictEqual(yield* Fiber.join(reader), [{ one: 1 }])
+      yield* Fiber.join(owner)
+    }),
   )
 
-  it.effect("waits for another process's lock without stopping this one", () =>
+  it.effect("waits for another process's lock without blocking this process", () =>
     Effect.gen(function* () {
       const { transaction, write } = yield* Database
       const sql = yield* SqlClient.SqlClient
@@ -175,29 +173,31 @@ layer(file, { excludeTestServices: true })("Sqlite", (it) => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("gives up on a lock that is held for too long, typed, and works once it is gone", () =>
-    Effect.gen(function* () {
-      const { transaction, write } = yield* Database
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`CREATE TABLE busy (n INTEGER)`
-      const insert = sql`INSERT INTO busy VALUES (1)`
+  it.effect(
+    "fails with a typed error when a lock is held too long, and works once it is released",
+    () =>
+      Effect.gen(function* () {
+        const { transaction, write } = yield* Database
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`CREATE TABLE busy (n INTEGER)`
+        const insert = sql`INSERT INTO busy VALUES (1)`
 
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          yield* lockedByAnother(yield* filename)
-          const errors = yield* Effect.all(
-            [Effect.flip(write("Busy")(insert)), Effect.flip(transaction(insert))],
-            { concurrency: "unbounded" },
-          )
-          for (const error of errors) {
-            assert.instanceOf(error, ServiceUnavailableError)
-            assert.deepStrictEqual([error.service, error.retry_after], ["database", 1])
-          }
-        }),
-      )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* lockedByAnother(yield* filename)
+            const errors = yield* Effect.all(
+              [Effect.flip(write("Busy")(insert)), Effect.flip(transaction(insert))],
+              { concurrency: "unbounded" },
+            )
+            for (const error of errors) {
+              assert.instanceOf(error, ServiceUnavailableError)
+              assert.deepStrictEqual([error.service, error.retry_after], ["database", 1])
+            }
+          }),
+        )
 
-      yield* transaction(insert)
-      assert.isTrue(Exit.isSuccess(yield* Effect.exit(insert)))
-    }),
+        yield* transaction(insert)
+        assert.isTrue(Exit.isSuccess(yield* Effect.exit(insert)))
+      }),
   )
 })

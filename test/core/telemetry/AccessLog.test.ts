@@ -25,7 +25,7 @@ const request: AccessRecord = {
   span_id: "b7ad6b7169203331",
 }
 
-/** The log, what it has written so far, and its end. */
+/** Returns an access log, the text it has written so far, and `close`. */
 const open = Effect.fnUntraced(function* (environment: Environment) {
   const written: Array<string> = []
   const scope = yield* Scope.make()
@@ -54,7 +54,7 @@ const parse = Schema.decodeUnknownSync(
 )
 
 describe("AccessLog", () => {
-  it.effect("writes the record of the contract", () =>
+  it.effect("writes the fields of CONTRACT", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(parse(yield* lineOf(staging, request)), {
         ...request,
@@ -69,15 +69,15 @@ describe("AccessLog", () => {
     }),
   )
 
-  it.effect("leaves out what a request has not", () =>
+  it.effect("omits fields that the request does not have", () =>
     Effect.gen(function* () {
-      const bare = { ...request, user_id: null, trace_id: null, span_id: null }
-      const record = parse(yield* lineOf(staging, bare))
+      const anonymous = { ...request, user_id: null, trace_id: null, span_id: null }
+      const record = parse(yield* lineOf(staging, anonymous))
       for (const key of ["user_id", "trace_id", "span_id"]) assert.notProperty(record, key)
     }),
   )
 
-  it.effect("has one line per request, whatever the client sends", () =>
+  it.effect("writes one line per request, whatever the client sends", () =>
     Effect.gen(function* () {
       const hostile = '/a"b\\c\r\n{"level":"INFO"}\u0000\u001B[2J\u009B2J\u2028\uD800é'
       const record = {
@@ -97,7 +97,7 @@ describe("AccessLog", () => {
     }),
   )
 
-  it.effect("writes a line for people in local", () =>
+  it.effect("writes a readable line in the local environment", () =>
     Effect.gen(function* () {
       assert.strictEqual(
         yield* lineOf({ ...staging, ENVIRONMENT: "local" }, request),
@@ -106,7 +106,7 @@ describe("AccessLog", () => {
     }),
   )
 
-  it.effect("writes nothing above INFO, unless DEBUG wants all", () =>
+  it.effect("writes nothing if LOG_LEVEL is above INFO, unless DEBUG is on", () =>
     Effect.gen(function* () {
       for (const LOG_LEVEL of ["WARNING", "ERROR"]) {
         assert.strictEqual(yield* lineOf({ ...staging, LOG_LEVEL }, request), "")
@@ -115,7 +115,7 @@ describe("AccessLog", () => {
     }),
   )
 
-  it.effect("writes full batches at once, and the rest when it closes", () =>
+  it.effect("writes a full batch immediately, and the rest on close", () =>
     Effect.gen(function* () {
       const log = yield* open(staging)
       log.write(request)
@@ -129,7 +129,7 @@ describe("AccessLog", () => {
     }),
   )
 
-  it.live("writes what waits after a while", () =>
+  it.live("writes an incomplete batch after a short delay", () =>
     Effect.gen(function* () {
       const log = yield* open(staging)
       log.write(request)
@@ -139,16 +139,19 @@ describe("AccessLog", () => {
     }),
   )
 
-  it("loses nothing when it closes, though its reader is slow", () => {
+  it("loses no line on close, even if the reader is slow", () => {
     assert.strictEqual(linesOf(5000, "yield* Scope.close(scope, Exit.void)"), 5000)
   })
 
-  it("writes what waits when the process exits at once", () => {
+  it("writes pending lines when the process exits", () => {
     assert.strictEqual(linesOf(40, ""), 40)
   })
 })
 
-/** Lines that a process has printed which wrote this many, did `last` and exited. Its reader begins late. */
+/**
+ * Counts the lines of a process that logs `count` records, runs `last` and exits. Its reader starts
+ * after 1 s.
+ */
 const linesOf = (count: number, last: string) => {
   const program = `
     import { Effect, Exit, Layer, Scope } from "effect"

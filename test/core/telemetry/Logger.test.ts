@@ -6,7 +6,7 @@ import { type Environment, Settings } from "../../../src/core/settings/Settings.
 import { version } from "../../../src/domain/Version.ts"
 import { RequestInfo } from "../../../src/domain/RequestInfo.ts"
 import { UserId } from "../../../src/domain/User.ts"
-import { hostileValues } from "../../fixtures/HostileValues.ts"
+import { hostileValues } from "../../fixtures/data/HostileValues.ts"
 
 const staging: Environment = {
   ENVIRONMENT: "staging",
@@ -15,7 +15,7 @@ const staging: Environment = {
 }
 const local: Environment = { ...staging, ENVIRONMENT: "local" }
 
-/** What the effect logs, as the bytes that leave the process. */
+/** The bytes that the process writes for what the effect logs. */
 const written = (environment: Environment, effect: Effect.Effect<void>, colours = false) =>
   Effect.gen(function* () {
     let text = ""
@@ -36,7 +36,7 @@ const parse = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)),
 )
 
-/** The one record that the effect logs. */
+/** Parses the one record that the effect logs. */
 const recordOf = (effect: Effect.Effect<void>) =>
   Effect.map(written(staging, effect), (text) => {
     assert.match(text, /^[^\n]+\n$/)
@@ -45,7 +45,7 @@ const recordOf = (effect: Effect.Effect<void>) =>
 
 const jwt = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.${"s".repeat(43)}`
 
-/** Ways in which a secret gets into a text, each with "canary" in what must go. */
+/** Texts that leak a secret; "canary" marks what must be redacted. */
 const leaks = [
   "password=canary",
   'password: "canary in words"',
@@ -66,7 +66,7 @@ const leaks = [
 ]
 
 describe("Logger", () => {
-  it.effect("writes the record of the contract, without keys that have no value", () =>
+  it.effect("writes the fields of CONTRACT, without empty ones", () =>
     Effect.gen(function* () {
       const { timestamp, ...rest } = yield* recordOf(
         Effect.logWarning("kept").pipe(Effect.annotateLogs({ attempts: 3, "a key": ["b"] })),
@@ -84,7 +84,7 @@ describe("Logger", () => {
     }),
   )
 
-  it.effect("names the request, its user and its span", () =>
+  it.effect("adds the request, its user and its span", () =>
     Effect.gen(function* () {
       const record = yield* recordOf(
         Effect.logInfo("in a request").pipe(
@@ -103,7 +103,7 @@ describe("Logger", () => {
     }),
   )
 
-  it.effect("says what the database said, without the value that it quotes", () =>
+  it.effect("reports a database error without the value that it quotes", () =>
     Effect.gen(function* () {
       const cause = Object.assign(new Error('invalid input syntax for type integer: "canary"'), {
         code: "22P02",
@@ -122,7 +122,7 @@ describe("Logger", () => {
     }),
   )
 
-  it.effect("tells an exception with its type, message and traceback", () =>
+  it.effect("reports an exception with its type, message and traceback", () =>
     Effect.gen(function* () {
       const failure = new RangeError(`no such thing: ${jwt}`, {
         cause: new Error("below, with password=canary"),
@@ -139,7 +139,7 @@ describe("Logger", () => {
     }),
   )
 
-  it.effect("keeps its own keys from annotations of the same name", () =>
+  it.effect("renames annotations that collide with its own fields", () =>
     Effect.gen(function* () {
       const record = yield* recordOf(
         Effect.logInfo("mine").pipe(Effect.annotateLogs({ level: "x", exception: "y" })),
@@ -153,7 +153,7 @@ describe("Logger", () => {
     }),
   )
 
-  it.effect("writes values that JSON has no form for", () =>
+  it.effect("writes values that JSON cannot represent", () =>
     Effect.gen(function* () {
       const circle: Record<string, unknown> = { name: "circle" }
       circle["self"] = circle
@@ -178,23 +178,23 @@ describe("Logger", () => {
   )
 
   for (const [kind, make] of Object.entries(hostileValues)) {
-    it.effect(`writes a line, and throws nothing, when it meets ${kind}`, () =>
+    it.effect(`writes a line and does not throw for ${kind}`, () =>
       Effect.gen(function* () {
-        const ways = [
+        const logs = [
           Effect.logInfo(make()),
           Effect.logInfo("annotated").pipe(Effect.annotateLogs({ value: make() })),
           Effect.die(make()).pipe(Effect.catchCause((cause) => Effect.logError("c", cause))),
         ]
-        for (const way of ways) {
-          yield* recordOf(way)
-          assert.notStrictEqual(yield* written(local, way), "")
+        for (const log of logs) {
+          yield* recordOf(log)
+          assert.notStrictEqual(yield* written(local, log), "")
         }
       }),
     )
   }
 
   for (const environment of [staging, local]) {
-    it.effect(`lets no secret out in ${environment["ENVIRONMENT"]}`, () =>
+    it.effect(`redacts secrets in ${environment["ENVIRONMENT"]}`, () =>
       Effect.gen(function* () {
         const redacted = Redacted.make("canary")
         const annotations = {
@@ -226,7 +226,7 @@ describe("Logger", () => {
     )
   }
 
-  it("leaves what only looks like a secret", () => {
+  it("does not redact text that only resembles a secret", () => {
     for (const text of [
       "METRICS_TOKEN is not set",
       "at Tokens.verify (file:///app/src/core/identity/Tokens.ts:58:13)",
@@ -239,8 +239,8 @@ describe("Logger", () => {
     }
   })
 
-  it("reads a hostile text once", { timeout: 5000 }, () => {
-    // Quadratic, each of these takes minutes.
+  it("scans hostile text in linear time", { timeout: 5000 }, () => {
+    // In quadratic time, each of these would take minutes.
     for (const part of ["a", "Ab1-", "aaaaaaaa.", "eyJaaaaaaaa.", "://a:"]) {
       const text = part.repeat(Math.ceil(60_000 / part.length))
       assert.isString(Logger.scrub(text))
@@ -267,17 +267,19 @@ describe("Logger", () => {
     }),
   )
 
-  it.effect("writes lines for people in local, in colours only where they are wanted", () =>
-    Effect.gen(function* () {
-      const log = Effect.logInfo("listening").pipe(Effect.annotateLogs({ url: "http://x", n: 1 }))
-      const plain = yield* written(local, log)
-      assert.match(plain, /^\d\d:\d\d:\d\d\.\d{3} INFO {4}listening url=http:\/\/x n=1\n$/)
-      const coloured = yield* written(local, log, true)
-      assert.isTrue(coloured.startsWith("\u001B[2m"))
-    }),
+  it.effect(
+    "writes readable lines in the local environment, with colours only where supported",
+    () =>
+      Effect.gen(function* () {
+        const log = Effect.logInfo("listening").pipe(Effect.annotateLogs({ url: "http://x", n: 1 }))
+        const plain = yield* written(local, log)
+        assert.match(plain, /^\d\d:\d\d:\d\d\.\d{3} INFO {4}listening url=http:\/\/x n=1\n$/)
+        const coloured = yield* written(local, log, true)
+        assert.isTrue(coloured.startsWith("\u001B[2m"))
+      }),
   )
 
-  it.effect("has one line per record, whatever is in it", () =>
+  it.effect("writes one line per record, whatever it contains", () =>
     Effect.gen(function* () {
       const forged = "x\n12:00:00.000 INFO    forged\r\u2028\u001B[2J\u009B2J"
       const log = Effect.logInfo(forged).pipe(Effect.annotateLogs({ forged }))

@@ -4,12 +4,12 @@ import { Effect, Layer } from "effect"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { version } from "../../../src/domain/Version.ts"
-import { hasProgram, program } from "../../Programs.ts"
+import { hasProgram, program } from "../../fixtures/servers/Programs.ts"
 
 const httpBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf"
 const databaseBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 +Inf"
 
-/** CONTRACT section 4: type and labels of each metric that this part of the product has. */
+/** Type and labels of each metric in CONTRACT section 4 that this part of the product exports. */
 const contract: Readonly<Record<string, ReadonlyArray<string>>> = {
   http_requests_total: ["counter", "method endpoint status_code"],
   http_request_duration_seconds: ["histogram", "method endpoint"],
@@ -34,7 +34,7 @@ const contract: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 const name = 'Metrics "\\ test'
 
-/** A registry of its own for every test. */
+/** Provides a new registry to each test. */
 const metered = <A>(use: (metrics: Metrics["Service"]) => Effect.Effect<A>) =>
   Effect.flatMap(Metrics, use).pipe(
     Effect.provide(
@@ -61,7 +61,7 @@ const recordAll = (metrics: Metrics["Service"]) => {
   metrics.system(() => ({ users, queues: new Map([["send_welcome_email", 3]]) }))
 }
 
-/** What follows this series, as it is written. */
+/** Returns the value of the series, or undefined if it is not exported. */
 const valueOf = (text: string, series: string) => {
   const line = text.split("\n").find((candidate) => candidate.startsWith(`${series} `))
   return line === undefined ? undefined : Number(line.slice(series.length + 1))
@@ -73,7 +73,7 @@ const labelsOf = (line: string) =>
   )
 
 describe("Metrics", () => {
-  it.effect("have the names, types and labels of the contract, and no others", () =>
+  it.effect("have exactly the names, types and labels of CONTRACT", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         recordAll(metrics)
@@ -84,15 +84,15 @@ describe("Metrics", () => {
           return [metric, [type ?? "", labelsOf(line ?? "").join(" ")]]
         })
         assert.deepStrictEqual(Object.fromEntries(found), contract)
-        // One block for each name: Prometheus refuses a second.
+        // One block per name: Prometheus rejects a second.
         assert.strictEqual(found.length, Object.keys(contract).length)
-        // Unlike a gauge of its name, which Prometheus takes and promtool refuses.
+        // An untyped metric: promtool rejects a gauge whose name ends in `_total`.
         assert.strictEqual(valueOf(text, 'users_total{status="inactive"}'), 1)
       }),
     ),
   )
 
-  it.effect("have the buckets of the contract, each with all below it", () =>
+  it.effect("have the buckets of CONTRACT, which are cumulative", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         for (const seconds of [0.001, 0.0011, 0.3, 11]) {
@@ -120,7 +120,7 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect("keep series apart by every one of their labels", () =>
+  it.effect("separate series by each of their labels", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         const all = [
@@ -147,7 +147,7 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect("count a request in progress from its start to its end, never below none", () =>
+  it.effect("count requests in progress, and never below zero", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         const series = 'http_requests_in_progress{method="GET",endpoint="/a"}'
@@ -167,7 +167,7 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect("ask pools at each scrape, and add them up", () =>
+  it.effect("read all pools at each scrape and add them up", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         assert.notInclude(yield* metrics.render, "db_pool_connections")
@@ -186,11 +186,11 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect("tell what the process uses, and what it is", () =>
+  it.effect("report the resources and the version of the process", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         const first = yield* metrics.render
-        // Something to count between two scrapes.
+        // Uses measurable CPU time between the scrapes.
         while (process.cpuUsage().user / 1e6 <= (valueOf(first, user) ?? 0)) yield* Effect.void
         const second = yield* metrics.render
         assert.isAbove(valueOf(second, user) ?? 0, valueOf(first, user) ?? Infinity)
@@ -214,17 +214,17 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect.skipIf(!hasProgram("promtool"))("are what promtool calls clean", () =>
+  it.effect.skipIf(!hasProgram("promtool"))("pass promtool check", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         recordAll(metrics)
         const input = yield* metrics.render
-        // Throws, with its words, when promtool objects.
-        const said = execFileSync(program("promtool") ?? "", ["check", "metrics"], {
+        // Throws with the output of promtool if it finds a problem.
+        const output = execFileSync(program("promtool") ?? "", ["check", "metrics"], {
           input,
           encoding: "utf8",
         })
-        assert.strictEqual(said, "")
+        assert.strictEqual(output, "")
       }),
     ),
   )

@@ -1,13 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { HttpClient } from "effect/http"
-import { Collector } from "../../fixtures/Collector.ts"
+import { Collector } from "../../fixtures/servers/Collector.ts"
 import { baseUrl, newUser, testServerWith, tokenFor } from "../../TestApp.ts"
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 const unsampled = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
-/** Serves, sends, stops the server, which flushes, and gives what the collector has got. */
+/** Starts a server, sends the requests, stops it (which flushes), and returns the collector. */
 const traced = (
   environment: Readonly<Record<string, string>>,
   requests: ReadonlyArray<Readonly<Record<string, string>>>,
@@ -30,7 +30,7 @@ const traced = (
         const response = yield* HttpClient.get(url, { headers: { ...headers, authorization } })
         assert.strictEqual(response.status, 200)
       }
-      // The client here would trace itself, too.
+      // Excludes spans of the client in this process.
     }).pipe(
       Effect.withTracerEnabled(false),
       Effect.provideService(HttpClient.TracerPropagationEnabled, false),
@@ -42,7 +42,7 @@ const traced = (
 
 const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url")
 
-/** Well formed, by a key that nobody has. */
+/** A well-formed token, signed with an unknown key. */
 const foreignToken = [
   encoded({ alg: "RS256", kid: "nobody" }),
   encoded({ sub: "ada", iat: 1, exp: 4_000_000_000 }),
@@ -50,14 +50,14 @@ const foreignToken = [
 ].join(".")
 
 layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
-  it.effect("joins the caller's trace, and has HTTP and SQL in one", () =>
+  it.effect("joins the caller's trace, with HTTP and SQL in one", () =>
     Effect.gen(function* () {
       const { spans, text } = yield* traced({}, [{ traceparent }])
 
       const request = spans.find(({ name }) => name === "GET /api/v1/app/projects")
       assert.strictEqual(request?.traceId, "0af7651916cd43dd8448eb211c80319c")
       assert.strictEqual(request?.parentSpanId, "b7ad6b7169203331")
-      // The migrations at start have a trace of their own.
+      // The migrations at start have their own trace.
       const sql = spans.filter(
         ({ name, traceId }) => name.startsWith("sql") && traceId === request?.traceId,
       )
@@ -70,7 +70,7 @@ layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
     }),
   )
 
-  it.effect("has no query of what the server itself asks for", () =>
+  it.effect("records no query string of our own requests", () =>
     Effect.gen(function* () {
       const collector = yield* Collector
       const scope = yield* Scope.make()
@@ -105,7 +105,7 @@ layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
     }).pipe(Effect.provide(Layer.fresh(Collector.layer))),
   )
 
-  it.effect("makes no span for what is not sampled, here or by the caller", () =>
+  it.effect("creates no span for requests not sampled, by configuration or by the caller", () =>
     Effect.gen(function* () {
       const none = yield* traced({ OTEL_TRACES_SAMPLER_ARG: "0" }, [{}, { traceparent: "garbage" }])
       assert.deepStrictEqual(none.spans, [])
@@ -117,7 +117,7 @@ layer(Layer.empty, { excludeTestServices: true })("Tracing", (it) => {
     }),
   )
 
-  it.effect("serves on when the collector is down", () =>
+  it.effect("serves requests when the collector is down", () =>
     traced({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }, [{}, {}]),
   )
 })

@@ -1,10 +1,10 @@
 import { LLMock } from "@copilotkit/aimock"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { type AiVendor, asking, vendors } from "../../fixtures/AiVendors.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { type AiVendor, asking, vendors } from "../../fixtures/vendors/AiVendors.ts"
 
-/** Through the vendors' own SDKs against a mock that others wrote. */
+/** Calls an independent mock through the vendors' own SDKs. */
 const mocked = ({ environment, provider }: AiVendor) =>
   Effect.gen(function* () {
     const mock = yield* Effect.acquireRelease(
@@ -39,27 +39,27 @@ describe.each(vendors)("$provider", (vendor) => {
   const call = callTo(vendor)
 
   it.effect.each([
-    ["what was counted", 7, 4],
-    ["a zero that was counted", 7, 0],
-  ] as const)("answers in whole, with %s", ([, prompt, completion]) =>
+    ["the reported counts", 7, 4],
+    ["a reported zero", 7, 0],
+  ] as const)("returns a complete answer, with %s", ([, prompt, completion]) =>
     Effect.gen(function* () {
-      const { complete, counted, mock, told } = yield* mocked(vendor)
+      const { complete, counted, mock, telemetry } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content, ...counting(prompt, completion) })
       const answer = yield* complete(call)
       assert.strictEqual(answer.content, content)
       assert.strictEqual(answer.finish_reason, "stop")
       assert.deepStrictEqual(answer.tokens, { prompt, completion })
       assert.strictEqual(yield* counted("success"), 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
   it.effect.each([
-    ["what was counted", 7, 4],
-    ["a zero that was counted", 7, 0],
-  ] as const)("answers in parts, and at the end with %s", ([, prompt, completion]) =>
+    ["the reported counts", 7, 4],
+    ["a reported zero", 7, 0],
+  ] as const)("streams an answer, and ends with %s", ([, prompt, completion]) =>
     Effect.gen(function* () {
-      const { mock, read, told } = yield* mocked(vendor)
+      const { mock, read, telemetry } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content, ...counting(prompt, completion) })
       const { broken, finish_reason, parts, text, tokens } = yield* read(call)
       assert.isNull(broken)
@@ -67,11 +67,11 @@ describe.each(vendors)("$provider", (vendor) => {
       assert.isAtLeast(parts.length, 4)
       assert.strictEqual(finish_reason, "stop")
       assert.deepStrictEqual(tokens, { prompt, completion })
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("is waited for as long as it takes", () =>
+  it.effect("waits for a slow answer", () =>
     Effect.gen(function* () {
       const { complete, mock, read } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content }, { latency: 40, chaos: { latencyMs: 300 } })
@@ -90,9 +90,9 @@ describe.each(vendors)("$provider", (vendor) => {
     [404, "invalid_request", 1, undefined],
     [400, "invalid_request", 1, undefined],
     [413, "context_length", 1, undefined],
-  ] as const)("with %i is %s after %i requests", ([status, reason, requests, retryAfter]) =>
+  ] as const)("maps %i to %s, after %i requests", ([status, reason, requests, retryAfter]) =>
     Effect.gen(function* () {
-      const { complete, logs, mock, read, told } = yield* mocked(vendor)
+      const { complete, logs, mock, read, telemetry } = yield* mocked(vendor)
       const error = { message: "Not for canary", type: "canary", code: "canary" }
       mock.onMessage(/Hello/, { error, status, retryAfter: 7 })
       for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
@@ -106,11 +106,11 @@ describe.each(vendors)("$provider", (vendor) => {
         logs.filter((line) => line.includes("rejected our API key")),
         reason === "authentication" ? 2 : 0,
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("is asked again at once when there were too many requests for a moment", () =>
+  it.effect("retries immediately after a brief rate limit", () =>
     Effect.gen(function* () {
       const { complete, mock } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content })
@@ -124,23 +124,21 @@ describe.each(vendors)("$provider", (vendor) => {
     [{ malformedRate: 1 }, 1],
     [{ dropRate: 1 }, 1],
     [{ disconnectRate: 1 }, 2],
-  ] as const)(
-    "is unavailable, and asked again only where it gave no answer: %o, %d",
-    ([chaos, times]) =>
-      Effect.gen(function* () {
-        const { complete, mock, read, told } = yield* mocked(vendor)
-        mock.onMessage(/Hello/, { content }, { chaos })
-        for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
-          mock.clearRequests()
-          const failure = yield* failureOf(ask)
-          assert.strictEqual(failure.reason, "unavailable")
-          assert.lengthOf(mock.getRequests(), times)
-        }
-        assert.deepStrictEqual(secretsIn(yield* told), [])
-      }),
+  ] as const)("is unavailable, and retries only if there was no answer: %o, %d", ([chaos, times]) =>
+    Effect.gen(function* () {
+      const { complete, mock, read, telemetry } = yield* mocked(vendor)
+      mock.onMessage(/Hello/, { content }, { chaos })
+      for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
+        mock.clearRequests()
+        const failure = yield* failureOf(ask)
+        assert.strictEqual(failure.reason, "unavailable")
+        assert.lengthOf(mock.getRequests(), times)
+      }
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
+    }),
   )
 
-  it.effect("breaks a stream that was cut, after what had come", () =>
+  it.effect("fails a cut stream after the delivered text", () =>
     Effect.gen(function* () {
       const { mock, read } = yield* mocked(vendor)
       mock.onMessage(/Hello/, { content }, { latency: 60, truncateAfterChunks: 4 })

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { FinishReason } from "../../../src/domain/Ai.ts"
-import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
-import * as StreamServer from "../../fixtures/StreamServer.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
+import * as StreamServer from "../../fixtures/servers/StreamServer.ts"
 
 const started = (vendor: AiVendor) =>
   Effect.gen(function* () {
@@ -15,7 +15,7 @@ const started = (vendor: AiVendor) =>
     return { ...provider, state, answer }
   })
 
-/** How it says that it ended as usual, and what else it may say. */
+/** Each vendor's usual reason to stop, and the other reasons with their mapping. */
 const ends: Readonly<
   Record<AiVendor["provider"], readonly [string, ReadonlyArray<[string, FinishReason]>]>
 > = {
@@ -52,11 +52,11 @@ const replaced = (pattern: RegExp | string, by: string) => (text: string) =>
 
 const uncounted = replaced(/"usage(?:Metadata)?"/g, `"other"`)
 
-describe.each(vendors)("an answer of $provider", (vendor) => {
+describe.each(vendors)("An answer of $provider", (vendor) => {
   const call = callOf(vendor)
   const [usual, others] = ends[vendor.provider]
 
-  it.effect.each(others)("that ended with %s ended with %s", ([word, finish]) =>
+  it.effect.each(others)("with reason %s ends with %s", ([word, finish]) =>
     Effect.gen(function* () {
       const { answer, complete, read, state } = yield* started(vendor)
       const ended = replaced(`"${usual}"`, `"${word}"`)
@@ -67,7 +67,7 @@ describe.each(vendors)("an answer of $provider", (vendor) => {
     }),
   )
 
-  it.effect("of which nothing was counted says so, and not zero", () =>
+  it.effect("without counts has null counts, not zero", () =>
     Effect.gen(function* () {
       const { answer, complete, read, state } = yield* started(vendor)
       answer(uncounted(JSON.stringify(vendor.answer)))
@@ -94,7 +94,7 @@ describe.each(vendors)("an answer of $provider", (vendor) => {
     }),
   )
 
-  it.effect("that was whole is not broken by what comes after it", () =>
+  it.effect("is complete once it has ended, even if the connection is cut afterwards", () =>
     Effect.gen(function* () {
       const { read, state } = yield* started(vendor)
       const events = vendor.events(["Hello"])
@@ -108,7 +108,7 @@ describe.each(vendors)("an answer of $provider", (vendor) => {
 })
 
 describe("OpenAI", () => {
-  it.effect("is not repeated where it says nothing, as while it thinks", () =>
+  it.effect("skips repeated events without text, such as during reasoning", () =>
     Effect.gen(function* () {
       const openai = vendors.find(({ provider }) => provider === "openai")
       assert(openai !== undefined)
@@ -129,7 +129,7 @@ describe("OpenAI", () => {
 })
 
 describe("Google", () => {
-  it.effect("is called once, though it has more to say", () =>
+  it.effect("is called once, even if its answer could be continued", () =>
     Effect.gen(function* () {
       const google = vendors.find(({ provider }) => provider === "google")
       assert(google !== undefined)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { asking } from "../../fixtures/AiVendors.ts"
+import { asking } from "../../fixtures/vendors/AiVendors.ts"
 
 const call = {
   model: "echo",
@@ -15,7 +15,7 @@ const call = {
   key: null,
 }
 
-describe("echo", () => {
+describe("Echo", () => {
   it.effect("repeats the last message of the user, and counts words", () =>
     Effect.gen(function* () {
       const { complete, read } = yield* asking("echo", {})
@@ -40,7 +40,7 @@ describe("echo", () => {
     }),
   )
 
-  it.effect("stops at the limit", () =>
+  it.effect("stops at max_tokens", () =>
     Effect.gen(function* () {
       const { complete, read } = yield* asking("echo", {})
       const short = { ...call, max_tokens: 3 }

@@ -2,14 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import type { AiError } from "../../../src/domain/Ai.ts"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import * as StreamServer from "../../fixtures/StreamServer.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import * as StreamServer from "../../fixtures/servers/StreamServer.ts"
 
 const vendorBy = Object.fromEntries(vendors.map((vendor) => [vendor.provider, vendor]))
 
-/** Answers everything as told: a JSON body is a script of one part. */
+/** Starts a provider and its server; `answer` scripts a JSON response. */
 const started = (vendor: AiVendor) =>
   Effect.gen(function* () {
     const server = yield* StreamServer.make
@@ -55,7 +55,7 @@ const refusals: ReadonlyArray<Refused> = [
     reason: "rate_limited",
     retryAfter: 7,
   },
-  // Of a server that failed, the words mean nothing.
+  // For a server error, the code is ignored.
   { by: "openai", status: 500, code: "insufficient_quota", reason: "unavailable" },
   {
     by: "anthropic",
@@ -98,14 +98,14 @@ const refusals: ReadonlyArray<Refused> = [
   { by: "google", status: 400, code: "INVALID_ARGUMENT", reason: "invalid_request" },
 ]
 
-describe("a refusal", () => {
+describe("A refusal", () => {
   it.effect.each(refusals)(
     "by $by, $status $code: $message, is $reason",
     ({ by, code, headers, message = "Not for canary", reason, retryAfter, status }) =>
       Effect.gen(function* () {
         const vendor = vendorBy[by]
         assert(vendor !== undefined)
-        const { answer, complete, logs, read, state, told } = yield* started(vendor)
+        const { answer, complete, logs, read, state, telemetry } = yield* started(vendor)
         answer(status, vendor.error(message, code), headers)
         const call = callOf(vendor)
         for (const ask of [Effect.asVoid(complete(call)), Effect.asVoid(read(call))]) {
@@ -118,11 +118,11 @@ describe("a refusal", () => {
           logs.filter((line) => line.includes(`rejected our API key"]`) && line.includes(by)),
           reason === "authentication" ? 2 : 0,
         )
-        assert.deepStrictEqual(secretsIn(yield* told), [])
+        assert.deepStrictEqual(secretsIn(yield* telemetry), [])
       }),
   )
 
-  it.effect("by Google has its wait in the body", () =>
+  it.effect("by Google has its retry delay in the body", () =>
     Effect.gen(function* () {
       const google = vendorBy["google"]
       assert(google !== undefined)
@@ -149,7 +149,7 @@ describe("a refusal", () => {
   )
 })
 
-/** Those before the first text. */
+/** Returns the events before the first text. */
 const textless = (events: ReadonlyArray<string>) =>
   events.slice(
     0,
@@ -165,18 +165,18 @@ const overloaded: Readonly<Record<AiVendor["provider"], string>> = {
 describe.each(vendors)("$provider", (vendor) => {
   const call = callOf(vendor)
 
-  it.effect("is asked again when it says in a stream, before a text, that it is overloaded", () =>
+  it.effect("is retried if it reports overload before the first text of a stream", () =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
+      const { read, state, telemetry } = yield* started(vendor)
       const parts = [...textless(vendor.events(["Hello"])), overloaded[vendor.provider]]
       state.script = { parts, last: "silence" }
       assert.strictEqual((yield* failureOf(Effect.asVoid(read(call)))).reason, "overloaded")
       assert.lengthOf(state.requests, 2)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("is asked again, once, when its connection is lost before there is an answer", () =>
+  it.effect("is retried once if the connection is lost before an answer", () =>
     Effect.gen(function* () {
       const { answer, complete, read, state } = yield* started(vendor)
       state.lost = 1
@@ -192,9 +192,9 @@ describe.each(vendors)("$provider", (vendor) => {
     }),
   )
 
-  it.effect("breaks the stream when it says so after a text", () =>
+  it.effect("fails the stream if it reports overload after a text", () =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
+      const { read, state, telemetry } = yield* started(vendor)
       const events = vendor.events(["Hello"])
       const begun = events.slice(0, textless(events).length + 1)
       state.script = { parts: [...begun, overloaded[vendor.provider]], last: "end" }
@@ -202,11 +202,11 @@ describe.each(vendors)("$provider", (vendor) => {
       assert.strictEqual(text, "Hello")
       assert.strictEqual(broken?.reason, "overloaded")
       assert.lengthOf(state.requests, 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("is not asked while its breaker is open, and says for how long", () =>
+  it.effect("is not called while its circuit breaker is open, and returns a retry_after", () =>
     Effect.gen(function* () {
       const { answer, complete, read, state } = yield* started(vendor)
       answer(500, {})
@@ -221,7 +221,7 @@ describe.each(vendors)("$provider", (vendor) => {
     }),
   )
 
-  it.effect("is given up after two minutes without an answer, and not asked again", () =>
+  it.effect("times out after two minutes without an answer, without a retry", () =>
     Effect.gen(function* () {
       const { by, state } = yield* started(vendor)
       const failure = yield* by(({ complete }) =>

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { vi } from "vitest"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
-import * as StrictVendor from "../../fixtures/StrictVendor.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
+import * as StrictVendor from "../../fixtures/vendors/StrictVendor.ts"
 
 const parsed = (text: string): unknown => JSON.parse(text)
 
@@ -13,7 +13,7 @@ const json = (body: unknown): StrictVendor.Reply => ({
   body: JSON.stringify(body),
 })
 
-/** Takes nothing but what is documented. */
+/** Starts a vendor that accepts only documented requests. */
 const started = (vendor: AiVendor, streaming: boolean) =>
   Effect.gen(function* () {
     const server = yield* StrictVendor.make({
@@ -34,12 +34,12 @@ const started = (vendor: AiVendor, streaming: boolean) =>
     return { ...server, ...provider }
   })
 
-describe.each(vendors)("a call of $provider", (vendor) => {
+describe.each(vendors)("A call of $provider", (vendor) => {
   const call = callOf(vendor)
 
-  it.effect("is made as its documentation says", () =>
+  it.effect("follows the documentation", () =>
     Effect.gen(function* () {
-      const { complete, spans, state, told } = yield* started(vendor, false)
+      const { complete, spans, state, telemetry } = yield* started(vendor, false)
       const answer = yield* complete(call)
       assert.deepStrictEqual(state.violations, [])
       const [request] = state.requests
@@ -53,13 +53,13 @@ describe.each(vendors)("a call of $provider", (vendor) => {
         spans.map(({ name }) => name),
         `${vendor.provider}.complete`,
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("as a stream, too", () =>
+  it.effect("follows the documentation as a stream", () =>
     Effect.gen(function* () {
-      const { read, spans, state, told } = yield* started(vendor, true)
+      const { read, spans, state, telemetry } = yield* started(vendor, true)
       const { broken, parts, ...answer } = yield* read(call)
       assert.deepStrictEqual(state.violations, [])
       const [request] = state.requests
@@ -78,11 +78,11 @@ describe.each(vendors)("a call of $provider", (vendor) => {
         spans.map(({ name }) => name),
         `${vendor.provider}.stream`,
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("goes to nobody else, wherever a redirect leads", () =>
+  it.effect("follows no redirect", () =>
     Effect.gen(function* () {
       const other = yield* started(vendor, false)
       const { complete, state } = yield* started(vendor, false)
@@ -93,7 +93,7 @@ describe.each(vendors)("a call of $provider", (vendor) => {
     }),
   )
 
-  it.effect("takes nothing from variables that the SDK knows, and writes nothing", () =>
+  it.effect("ignores the environment variables of the SDK, and writes nothing to the console", () =>
     Effect.gen(function* () {
       const console_ = (["debug", "info", "log", "warn", "error"] as const).map((level) =>
         vi.spyOn(console, level),
@@ -122,12 +122,12 @@ describe.each(vendors)("a call of $provider", (vendor) => {
   )
 
   it.effect.each([
-    ["no answer", {}],
-    ["another's answer", { hello: "canary" }],
+    ["an empty object", {}],
+    ["an unknown object", { hello: "canary" }],
     ["a list", [1]],
     ["null", null],
     ["a text", "canary"],
-  ] as ReadonlyArray<[string, unknown]>)("is unavailable with %s", ([, body]) =>
+  ] as ReadonlyArray<[string, unknown]>)("is unavailable if the answer is %s", ([, body]) =>
     Effect.gen(function* () {
       const { complete, read, state } = yield* started(vendor, false)
       state.behaviour = json(body)
@@ -137,7 +137,7 @@ describe.each(vendors)("a call of $provider", (vendor) => {
   )
 })
 
-/** What would lead elsewhere, pay for another, or tell. */
+/** Variables that would redirect calls, change the account that pays, or enable logging. */
 const foreign = {
   OPENAI_BASE_URL: "http://127.0.0.1:1",
   OPENAI_ORG_ID: "org",
@@ -159,7 +159,7 @@ describe("OpenAI", () => {
   const [openai] = vendors
 
   it.effect.each(["o3", "gpt-5-mini", "gpt-6-luna", "gpt-10"])(
-    "%s gets no temperature, and its own limit",
+    "sends %s no temperature, and its token limit in max_completion_tokens",
     (model) =>
       Effect.gen(function* () {
         assert(openai !== undefined)

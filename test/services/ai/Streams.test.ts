@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { AiProvider } from "../../../src/services/ai/Ai.ts"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { type AiVendor, asking, callOf, vendors } from "../../fixtures/AiVendors.ts"
-import { eventually } from "../../fixtures/Eventually.ts"
-import * as StreamServer from "../../fixtures/StreamServer.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
+import { eventually } from "../../fixtures/data/Eventually.ts"
+import * as StreamServer from "../../fixtures/servers/StreamServer.ts"
 
 const started = (vendor: AiVendor) =>
   Effect.gen(function* () {
@@ -19,27 +19,27 @@ const untilText = (events: ReadonlyArray<string>) =>
 
 const realTime = TestClock.withLive(Clock.currentTimeMillis)
 
-describe.each(vendors)("a stream of $provider", (vendor) => {
+describe.each(vendors)("A stream of $provider", (vendor) => {
   const call = callOf(vendor)
   const all = vendor.events(["Hello", " there"])
-  const begun = untilText(all)
+  const untilFirstText = untilText(all)
 
-  it.effect("ends at its vendor within a second, when its reader goes away in a silence", () =>
+  it.effect("ends at the vendor within a second when its reader disconnects during a silence", () =>
     Effect.gen(function* () {
       const { by, state } = yield* started(vendor)
-      state.script = { parts: begun, last: "silence" }
+      state.script = { parts: untilFirstText, last: "silence" }
       const took = yield* by(({ stream }) =>
         Effect.gen(function* () {
-          const heard = yield* Deferred.make<void>()
+          const received = yield* Deferred.make<void>()
           const reader = yield* Effect.forkChild(
             Effect.scoped(
               Effect.flatMap(
                 stream(call),
-                Stream.runForEach(() => Deferred.succeed(heard, undefined)),
+                Stream.runForEach(() => Deferred.succeed(received, undefined)),
               ),
             ),
           )
-          yield* Deferred.await(heard)
+          yield* Deferred.await(received)
           const before = yield* realTime
           yield* Fiber.interrupt(reader)
           yield* eventually(Effect.sync(() => state.left === 1))
@@ -52,8 +52,8 @@ describe.each(vendors)("a stream of $provider", (vendor) => {
 
   it.effect.each([
     ["stream", ({ stream }: AiProvider) => Effect.asVoid(stream(call))],
-    ["whole answer", ({ complete }: AiProvider) => Effect.asVoid(complete(call))],
-  ] as const)("ends there, too, when nothing has come of a %s", ([, ask]) =>
+    ["complete answer", ({ complete }: AiProvider) => Effect.asVoid(complete(call))],
+  ] as const)("ends at the vendor before any event of a %s", ([, ask]) =>
     Effect.gen(function* () {
       const { by, state } = yield* started(vendor)
       yield* by((provider) =>
@@ -70,10 +70,10 @@ describe.each(vendors)("a stream of $provider", (vendor) => {
     }),
   )
 
-  it.effect("breaks after a minute of silence, and ends at its vendor", () =>
+  it.effect("fails after a minute of silence, and ends at the vendor", () =>
     Effect.gen(function* () {
       const { read, state } = yield* started(vendor)
-      state.script = { parts: begun, last: "silence" }
+      state.script = { parts: untilFirstText, last: "silence" }
       const { broken, text } = yield* read(call)
       assert.strictEqual(text, "Hello")
       assert.strictEqual(broken?.reason, "unavailable")
@@ -81,10 +81,10 @@ describe.each(vendors)("a stream of $provider", (vendor) => {
     }),
   )
 
-  it.effect("is given up after a minute without a text, and not asked for again", () =>
+  it.effect("times out after a minute without any text, without a retry", () =>
     Effect.gen(function* () {
       const { read, state } = yield* started(vendor)
-      state.script = { parts: begun.slice(0, -1), last: "silence" }
+      state.script = { parts: untilFirstText.slice(0, -1), last: "silence" }
       const before = yield* Clock.currentTimeMillis
       const failure = yield* failureOf(Effect.asVoid(read(call)))
       assert.strictEqual(failure.reason, "unavailable")
@@ -94,34 +94,34 @@ describe.each(vendors)("a stream of $provider", (vendor) => {
     }),
   )
 
-  it.effect.each(["end", "cut"] as const)("breaks when its end is missing: %s", (last) =>
+  it.effect.each(["end", "cut"] as const)("fails if its end is missing: %s", (last) =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
-      state.script = { parts: begun, last }
+      const { read, state, telemetry } = yield* started(vendor)
+      state.script = { parts: untilFirstText, last }
       const { broken } = yield* read(call)
       assert.strictEqual(broken?.reason, "unavailable")
       assert.lengthOf(state.requests, 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("breaks on what is no event of it", () =>
+  it.effect("fails on a malformed event", () =>
     Effect.gen(function* () {
-      const { read, state, told } = yield* started(vendor)
-      // Anthropic's are read by their names alone.
+      const { read, state, telemetry } = yield* started(vendor)
+      // Anthropic's events are recognized by their names.
       const name = vendor.provider === "anthropic" ? "event: message_delta\n" : ""
       state.script = {
-        parts: [...begun, `${name}data: {canary\n\n`, ...all],
+        parts: [...untilFirstText, `${name}data: {canary\n\n`, ...all],
         last: "end",
       }
       const { broken, text } = yield* read(call)
       assert.strictEqual(broken?.reason, "unavailable")
       assert.isTrue(text === "Hello" || text === "")
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("is read no faster than its reader reads", () =>
+  it.effect("is read no faster than its reader consumes it", () =>
     Effect.gen(function* () {
       const { by, state } = yield* started(vendor)
       const texts = Array.from({ length: 64 * 1024 }, () => `Hello ${"x".repeat(1000)}`)
@@ -129,14 +129,14 @@ describe.each(vendors)("a stream of $provider", (vendor) => {
       yield* by(({ stream }) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const heard = yield* Deferred.make<void>()
+            const received = yield* Deferred.make<void>()
             const parts = yield* stream(call)
             yield* Effect.forkChild(
               Stream.runForEach(parts, () =>
-                Effect.andThen(Deferred.succeed(heard, undefined), Effect.never),
+                Effect.andThen(Deferred.succeed(received, undefined), Effect.never),
               ),
             )
-            yield* Deferred.await(heard)
+            yield* Deferred.await(received)
             yield* TestClock.withLive(Effect.sleep("300 millis"))
             assert.isBelow(state.written, 16 * 1024 * 1024)
           }),
@@ -149,7 +149,7 @@ describe.each(vendors)("a stream of $provider", (vendor) => {
 describe("Anthropic", () => {
   const anthropic = vendors.find(({ provider }) => provider === "anthropic")
 
-  it.effect("tells the tokens of the prompt before there is an answer", () =>
+  it.effect("reports the prompt tokens before any answer", () =>
     Effect.gen(function* () {
       assert(anthropic !== undefined)
       const { read, state } = yield* started(anthropic)

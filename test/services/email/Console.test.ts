@@ -4,35 +4,37 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { mailing, message } from "../../fixtures/Mailing.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { mailing, message } from "../../fixtures/vendors/Mailing.ts"
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-emails-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true })),
 )
 
-describe("a mail to the console", () => {
-  it.effect("is in local a file that only its owner reads, and that the log names", () =>
-    Effect.gen(function* () {
-      const DATA_DIR = yield* directory
-      const { logs, send } = yield* mailing({ DATA_DIR })
-      yield* TestClock.setTime(Date.UTC(2026, 10, 26, 9, 30))
+describe("An e-mail to the console", () => {
+  it.effect(
+    "is, in the local environment, a file readable by its owner only, and named in the log",
+    () =>
+      Effect.gen(function* () {
+        const DATA_DIR = yield* directory
+        const { logs, send } = yield* mailing({ DATA_DIR })
+        yield* TestClock.setTime(Date.UTC(2026, 10, 26, 9, 30))
 
-      assert.deepStrictEqual(yield* send(message, "0198c3d0-6f1e"), { message_id: null })
+        assert.deepStrictEqual(yield* send(message, "0198c3d0-6f1e"), { message_id: null })
 
-      const emails = join(DATA_DIR, "emails")
-      const [name = "", ...others] = readdirSync(emails)
-      assert.deepStrictEqual(others, [])
-      assert.match(name, /^2026-11-26T09-30-00\.\d{3}Z-0198c3d0-6f1e\.html$/)
-      const file = join(emails, name)
-      assert.strictEqual(readFileSync(file, "utf8"), message.html)
-      assert.strictEqual(statSync(file).mode & 0o777, 0o600)
-      assert.strictEqual(statSync(emails).mode & 0o777, 0o700)
-      assert.lengthOf(logs, 1)
-      assert.include(logs[0], JSON.stringify(file))
-      assert.deepStrictEqual(secretsIn(logs.join("\n")), [])
-    }),
+        const emails = join(DATA_DIR, "emails")
+        const [name = "", ...others] = readdirSync(emails)
+        assert.deepStrictEqual(others, [])
+        assert.match(name, /^2026-11-26T09-30-00\.\d{3}Z-0198c3d0-6f1e\.html$/)
+        const file = join(emails, name)
+        assert.strictEqual(readFileSync(file, "utf8"), message.html)
+        assert.strictEqual(statSync(file).mode & 0o777, 0o600)
+        assert.strictEqual(statSync(emails).mode & 0o777, 0o700)
+        assert.lengthOf(logs, 1)
+        assert.include(logs[0], JSON.stringify(file))
+        assert.deepStrictEqual(secretsIn(logs.join("\n")), [])
+      }),
   )
 
   it.effect("stays in its directory, whatever its key is", () =>
@@ -47,7 +49,7 @@ describe("a mail to the console", () => {
     }),
   )
 
-  it.effect("may be written later when it cannot be written now", () =>
+  it.effect("can be retried if it could not be written", () =>
     Effect.gen(function* () {
       const DATA_DIR = yield* directory
       const { send } = yield* mailing({ DATA_DIR })
@@ -57,7 +59,7 @@ describe("a mail to the console", () => {
     }),
   )
 
-  it.effect("is not written outside local, and the log says that nothing was sent", () =>
+  it.effect("is not written in other environments, and the log says that nothing was sent", () =>
     Effect.gen(function* () {
       const DATA_DIR = yield* directory
       const { logs, send } = yield* mailing({ DATA_DIR, ENVIRONMENT: "staging" })

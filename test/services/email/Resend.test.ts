@@ -4,11 +4,11 @@ import { subjectOf } from "../../../src/domain/Email.ts"
 import type { Letterhead } from "../../../src/services/email/templates/Base.ts"
 import { Link } from "../../../src/services/email/templates/Links.ts"
 import { notification } from "../../../src/services/email/templates/Notification.ts"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { mailing, message, recipient } from "../../fixtures/Mailing.ts"
-import { naughtyStrings } from "../../fixtures/NaughtyStrings.ts"
-import * as ResendServer from "../../fixtures/ResendServer.ts"
-import type { Behaviour, Reply } from "../../fixtures/StrictVendor.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { mailing, message, recipient } from "../../fixtures/vendors/Mailing.ts"
+import { naughtyStrings } from "../../fixtures/data/NaughtyStrings.ts"
+import * as ResendServer from "../../fixtures/vendors/ResendServer.ts"
+import type { Behaviour, Reply } from "../../fixtures/vendors/StrictVendor.ts"
 
 const letterhead: Letterhead = {
   project: "Plinth",
@@ -27,16 +27,16 @@ const started = (environment: Readonly<Record<string, string>> = {}) =>
     return { ...vendor, ...sender }
   })
 
-/** As the vendor may word it: with what it was sent. */
+/** A refusal whose message quotes what was sent, as the vendor's may. */
 const refusal = (status: number, name: string, headers: Readonly<Record<string, string>> = {}) => {
   const reply = ResendServer.refusal(status, name, `Not for ${recipient}`)
   return { ...reply, headers: { ...reply.headers, ...headers } }
 }
 
-describe("a mail by Resend", () => {
-  it.effect("is asked for as its documentation says", () =>
+describe("An e-mail by Resend", () => {
+  it.effect("is requested as documented", () =>
     Effect.gen(function* () {
-      const { counted, mails, send, spans, state, told } = yield* started()
+      const { counted, mails, send, spans, state, telemetry } = yield* started()
 
       const { message_id } = yield* send(message, "job-1")
 
@@ -52,11 +52,11 @@ describe("a mail by Resend", () => {
         spans.map(({ name }) => name),
         "resend.send",
       )
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("comes from the name that is set, whatever is in it", () =>
+  it.effect("has the configured sender name, whatever its characters", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started({
         EMAIL_FROM_NAME: String.raw`Ada, "the" \ <mallory@example.com>`,
@@ -70,7 +70,7 @@ describe("a mail by Resend", () => {
     }),
   )
 
-  it.effect("arrives as it was written, whatever is in it", () =>
+  it.effect("arrives unchanged, whatever its characters", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started()
       for (const [index, text] of naughtyStrings.filter((_, at) => at % 10 === 0).entries()) {
@@ -83,7 +83,7 @@ describe("a mail by Resend", () => {
     }),
   )
 
-  it.effect("goes out once, however often it is sent with its key", () =>
+  it.effect("is delivered once, however often it is sent with the same key", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started()
       const first = yield* send(message, "job-1")
@@ -93,7 +93,7 @@ describe("a mail by Resend", () => {
     }),
   )
 
-  it.effect("goes out once when the answer was lost, or another request was faster", () =>
+  it.effect("is delivered once if the answer was lost or a concurrent request came first", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started()
       state.first = ["cut_after", refusal(409, "concurrent_idempotent_requests")]
@@ -103,7 +103,7 @@ describe("a mail by Resend", () => {
     }),
   )
 
-  it.effect("is rejected when its key was another mail's", () =>
+  it.effect("is rejected if its key belongs to another e-mail", () =>
     Effect.gen(function* () {
       const { mails, send } = yield* started()
       yield* send(message, "job-1")
@@ -113,7 +113,7 @@ describe("a mail by Resend", () => {
     }),
   )
 
-  it.effect("goes to nobody else, wherever a redirect leads", () =>
+  it.effect("follows no redirect", () =>
     Effect.gen(function* () {
       const other = yield* ResendServer.make
       const { send, state } = yield* started()
@@ -124,13 +124,13 @@ describe("a mail by Resend", () => {
     }),
   )
 
-  it.effect("is not sent with a key that Resend does not know", () =>
+  it.effect("is not sent with an invalid API key", () =>
     Effect.gen(function* () {
-      const { mails, send, told } = yield* started({ RESEND_API_KEY: "re_canary_wrong" })
+      const { mails, send, telemetry } = yield* started({ RESEND_API_KEY: "re_canary_wrong" })
       const error = yield* failureOf(send(message, "job-1"))
       assert.include(error, { _tag: "EmailNotConfiguredError", reason: "key", retryable: false })
       assert.deepStrictEqual(mails, [])
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 })
@@ -146,7 +146,7 @@ const unavailable = { _tag: "EmailUnavailableError", retryable: true }
 
 const json = (status: number, body: string): Reply => ({ status, body })
 
-describe("what Resend answers", () => {
+describe("A response of Resend:", () => {
   it.effect.each<readonly [string, Behaviour, object, number]>([
     ["400", refusal(400, "validation_error"), rejected("invalid"), 1],
     ["422", refusal(422, "missing_required_field"), rejected("invalid"), 1],
@@ -155,33 +155,33 @@ describe("what Resend answers", () => {
     ["403", refusal(403, "validation_error"), misconfigured("permission"), 1],
     ["404", refusal(404, "not_found"), misconfigured("address"), 1],
     [
-      "429 for today",
+      "429 until tomorrow",
       refusal(429, "daily_quota_exceeded", { "retry-after": "3600" }),
       { ...throttled, retry_after: 3600 },
       1,
     ],
     [
-      "429 for a second",
+      "429 for one second",
       refusal(429, "rate_limit_exceeded", { "retry-after": "1" }),
       { ...throttled, retry_after: 1 },
       3,
     ],
-    ["429 without a time", refusal(429, "rate_limit_exceeded"), throttled, 3],
+    ["429 without retry-after", refusal(429, "rate_limit_exceeded"), throttled, 3],
     ["500", refusal(500, "internal_server_error"), unavailable, 3],
     [
-      "503 with a time",
+      "503 with retry-after",
       { status: 503, headers: { "retry-after": "60" }, body: "<html>" },
       { ...unavailable, retry_after: 60 },
       1,
     ],
     ["200 and garbage", json(200, "<html>canary</html>"), unavailable, 1],
-    ["200 and no id", json(200, '{"id":""}'), unavailable, 1],
-    ["200 and no end", json(200, "x".repeat(100_000)), unavailable, 3],
+    ["200 without an id", json(200, '{"id":""}'), unavailable, 1],
+    ["200 without an end", json(200, "x".repeat(100_000)), unavailable, 3],
     ["a cut connection", "cut", unavailable, 3],
     ["nothing", "late", unavailable, 3],
   ])("%s", ([, behaviour, expected, requests]) =>
     Effect.gen(function* () {
-      const { counted, send, state, told } = yield* started()
+      const { counted, send, state, telemetry } = yield* started()
       state.behaviour = behaviour
       const error = yield* failureOf(send(message, "job-1"))
       assert.include(error, expected)
@@ -189,7 +189,7 @@ describe("what Resend answers", () => {
       assert.lengthOf(state.requests, requests)
       assert.strictEqual(yield* counted("error"), 1)
       assert.deepStrictEqual(state.violations, [])
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
@@ -197,7 +197,7 @@ describe("what Resend answers", () => {
     ["validation_error", "422 validation_error"],
     [`Not for ${recipient}`, "422"],
     ["canary".repeat(20), "422"],
-  ])("named %s is in the cause of the error as %s", ([name, expected]) =>
+  ])("named %s gives an error whose cause is %s", ([name, expected]) =>
     Effect.gen(function* () {
       const { send, state } = yield* started()
       state.behaviour = refusal(422, name)
@@ -207,7 +207,7 @@ describe("what Resend answers", () => {
     }),
   )
 
-  it.effect("opens the circuit breaker when it is no answer: then nothing is asked", () =>
+  it.effect("missing five times opens the circuit breaker, which then sends no request", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started()
       state.behaviour = "cut"

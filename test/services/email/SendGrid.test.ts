@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { failureOf, secretsIn } from "../../fixtures/Adapting.ts"
-import { mailing, message, recipient } from "../../fixtures/Mailing.ts"
-import * as SendGridServer from "../../fixtures/SendGridServer.ts"
-import type { Behaviour } from "../../fixtures/StrictVendor.ts"
+import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
+import { mailing, message, recipient } from "../../fixtures/vendors/Mailing.ts"
+import * as SendGridServer from "../../fixtures/vendors/SendGridServer.ts"
+import type { Behaviour } from "../../fixtures/vendors/StrictVendor.ts"
 
 const started = (environment: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
@@ -17,15 +17,15 @@ const started = (environment: Readonly<Record<string, string>> = {}) =>
     return { ...vendor, ...sender }
   })
 
-/** As the vendor may word it: with what it was sent. */
+/** A refusal whose message quotes what was sent, as the vendor's may. */
 const refusal = (status: number, headers: Readonly<Record<string, string>> = {}) =>
   SendGridServer.refusal(status, "personalizations.0.to.0.email", `Not for ${recipient}`, headers)
 
-describe("a mail by SendGrid", () => {
-  it.effect("is asked for as its documentation says", () =>
+describe("An e-mail by SendGrid", () => {
+  it.effect("is requested as documented", () =>
     Effect.gen(function* () {
       const name = 'Ada, "the" <mallory@example.com>'
-      const { counted, mails, send, state, told } = yield* started({ EMAIL_FROM_NAME: name })
+      const { counted, mails, send, state, telemetry } = yield* started({ EMAIL_FROM_NAME: name })
 
       assert.deepStrictEqual(yield* send(message, "job-1"), { message_id: "message-1" })
 
@@ -48,11 +48,11 @@ describe("a mail by SendGrid", () => {
         },
       ])
       assert.strictEqual(yield* counted("success"), 1)
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 
-  it.effect("is not sent again after an answer that was lost", () =>
+  it.effect("is not sent again if the answer was lost", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started()
       state.first = ["cut_after"]
@@ -63,7 +63,7 @@ describe("a mail by SendGrid", () => {
     }),
   )
 
-  it.effect("is sent again when it was not taken", () =>
+  it.effect("is sent again if it was not accepted", () =>
     Effect.gen(function* () {
       const { mails, send, state } = yield* started()
       state.first = [refusal(429)]
@@ -73,7 +73,7 @@ describe("a mail by SendGrid", () => {
     }),
   )
 
-  it.effect("is not sent with a key that SendGrid does not know", () =>
+  it.effect("is not sent with an invalid API key", () =>
     Effect.gen(function* () {
       const { mails, send } = yield* started({ SENDGRID_API_KEY: "SG.canary.wrong" })
       const error = yield* failureOf(send(message, "job-1"))
@@ -86,14 +86,14 @@ describe("a mail by SendGrid", () => {
 const throttled = { _tag: "EmailThrottledError", retryable: true }
 const unavailable = { _tag: "EmailUnavailableError", retryable: true }
 
-describe("what SendGrid answers", () => {
+describe("A response of SendGrid:", () => {
   it.effect.each<readonly [string, Behaviour, object]>([
     ["400", refusal(400), { _tag: "EmailRejectedError", reason: "invalid" }],
     ["413", refusal(413), { _tag: "EmailRejectedError", reason: "too_large" }],
     ["403", refusal(403), { _tag: "EmailNotConfiguredError", reason: "permission" }],
     [
-      "429 until a time",
-      // The clock of a test begins at 0.
+      "429 with a reset time",
+      // The test clock starts at 0.
       refusal(429, { "x-ratelimit-reset": "90" }),
       { ...throttled, retry_after: 90 },
     ],
@@ -103,13 +103,13 @@ describe("what SendGrid answers", () => {
     ["nothing", "late", unavailable],
   ])("%s, after one request", ([, behaviour, expected]) =>
     Effect.gen(function* () {
-      const { counted, send, state, told } = yield* started()
+      const { counted, send, state, telemetry } = yield* started()
       state.behaviour = behaviour
       assert.include(yield* failureOf(send(message, "job-1")), expected)
       assert.lengthOf(state.requests, 1)
       assert.strictEqual(yield* counted("error"), 1)
       assert.deepStrictEqual(state.violations, [])
-      assert.deepStrictEqual(secretsIn(yield* told), [])
+      assert.deepStrictEqual(secretsIn(yield* telemetry), [])
     }),
   )
 })

@@ -11,7 +11,7 @@ import { Link } from "../../../src/services/email/templates/Links.ts"
 import { notification } from "../../../src/services/email/templates/Notification.ts"
 import { passwordReset } from "../../../src/services/email/templates/PasswordReset.ts"
 import { welcome } from "../../../src/services/email/templates/Welcome.ts"
-import { naughtyStrings } from "../../fixtures/NaughtyStrings.ts"
+import { naughtyStrings } from "../../fixtures/data/NaughtyStrings.ts"
 
 const hostile = [
   ...naughtyStrings,
@@ -40,7 +40,10 @@ const entities: Readonly<Record<string, string>> = {
 const decoded = (text: string) =>
   text.replaceAll(/&(?:amp|lt|gt|quot|#39);/g, (entity) => entities[entity] ?? "")
 
-/** The tags and what is between them. There is nothing else: no `<` that begins no tag, no `&` that is no entity. */
+/**
+ * Splits a page into tags, links and text, and checks that every `<` starts a tag and every `&` an
+ * entity.
+ */
 const anatomyOf = (page: string) => {
   const texts = page.split(tag)
   for (const text of [...texts, ...(page.match(tag) ?? []).map((one) => one.slice(1, -1))]) {
@@ -58,7 +61,7 @@ const anatomyOf = (page: string) => {
 
 const pageWith = (text: string) => html`<p title="${text}">${text}</p>`.toString()
 
-describe("a template", () => {
+describe("A template", () => {
   const { tags } = anatomyOf(pageWith("x"))
   const escapes = (text: string) => {
     const inner = /^<p title="([^"]*)">([^<]*)<\/p>$/.exec(pageWith(text)) ?? []
@@ -69,13 +72,13 @@ describe("a template", () => {
     )
   }
 
-  it("escapes every text, so that it is shown as it is", () => {
+  it("escapes every text, so that it is displayed unchanged", () => {
     assert.lengthOf(tags, 2)
     check(property(string({ unit: "binary" }), escapes))
     for (const text of hostile) assert.isTrue(escapes(text), JSON.stringify(text))
   })
 
-  it("takes markup as it is, which only a template makes", () => {
+  it("includes other templates unescaped", () => {
     const parts = ["a", "<b>"].map((text) => html`<li>${text}</li>`)
     assert.strictEqual(
       html`${parts}${1}${html`<br />`}`.toString(),
@@ -100,7 +103,7 @@ const stays = (base: string, path: string) => {
   )
 }
 
-describe("a link", () => {
+describe("A link", () => {
   const paths = [
     ...hostile,
     "//evil.example",
@@ -121,7 +124,7 @@ describe("a link", () => {
   ]
 
   it.each(["https://app.example.com", "https://example.com/app", "http://localhost:8000"])(
-    "leads nowhere else than below %s",
+    "leads below %s only",
     (base) => {
       check(property(string({ unit: "binary" }), (path) => stays(base, path)))
       check(property(string(), (path) => stays(base, `/${path}`)))
@@ -159,7 +162,7 @@ const report = {
 
 const words = (text: string) => text.match(/[\p{L}\d]+/gu) ?? []
 
-/** Each mail, with the same text wherever it takes one. */
+/** Each e-mail, with the given text in every field. */
 const mails: ReadonlyArray<readonly [string, (text: string) => EmailContent]> = [
   ["welcome", (text) => welcome(head, { full_name: text })],
   ["password reset", (text) => passwordReset(head, { path: text, expires_in_minutes: 30 })],
@@ -176,10 +179,10 @@ const mails: ReadonlyArray<readonly [string, (text: string) => EmailContent]> = 
   ["daily report", (text) => dailyReport(head, { ...report, date: text })],
 ]
 
-describe.each(mails)("the %s mail", (_, mail) => {
+describe.each(mails)("The %s e-mail", (_, mail) => {
   const usual = mail("x")
 
-  it("is a page of its own, that loads nothing", () => {
+  it("is a complete page that loads nothing", () => {
     const { tags } = anatomyOf(usual.html)
     const names = tags.map((one) => /^<\/?([a-z\d]+)/.exec(one)?.[1])
     assert.strictEqual(tags[0], "<!doctype html>")
@@ -192,7 +195,7 @@ describe.each(mails)("the %s mail", (_, mail) => {
     assert.notMatch(usual.html, /@import|url\(|src=/)
   })
 
-  it("has links to PUBLIC_URL alone, which its plain text has, too", () => {
+  it("links only to PUBLIC_URL, with the same links in plain text", () => {
     for (const text of hostile) {
       const { html: page, text: plain } = mail(text)
       const { links } = anatomyOf(page)
@@ -204,11 +207,11 @@ describe.each(mails)("the %s mail", (_, mail) => {
     }
   })
 
-  it("is built in the same way, whatever stands in it", () => {
+  it("has the same structure, whatever text it contains", () => {
     const { tags } = anatomyOf(usual.html)
     const holds = (text: string) => {
       const { html: page, subject, text: plain } = mail(text)
-      // An empty body, title or name has no place of its own.
+      // An empty body, title or name has no element.
       if (text.trim() !== "" && toDisplayText(text).trim() !== "") {
         assert.deepStrictEqual(anatomyOf(page).tags, tags)
       }
@@ -219,14 +222,14 @@ describe.each(mails)("the %s mail", (_, mail) => {
     for (const text of hostile) holds(text)
   })
 
-  it("says the same in plain text as in its page", () => {
+  it("says the same in plain text and HTML", () => {
     const shown = new Set(words(anatomyOf(usual.html).text))
     for (const word of words(usual.text)) assert.include([...shown], word)
   })
 })
 
-describe("what the mails say", () => {
-  it("is the name, but where there is none", () => {
+describe("The content of e-mails", () => {
+  it("greets by name, if there is one", () => {
     assert.include(welcome(head, { full_name: "Ada" }).text, "Welcome, Ada")
     assert.include(welcome(head, { full_name: null }).text, "Welcome to Plinth & <Co>")
     assert.include(welcome(head, { full_name: "\u202e " }).text, "Welcome to Plinth & <Co>")
@@ -238,13 +241,13 @@ describe("what the mails say", () => {
     [60, "1 hour"],
     [90, "90 minutes"],
     [120, "2 hours"],
-  ])("is that a link of %i minutes works for %s", (expires_in_minutes, words) => {
+  ])("states that a link of %i minutes works for %s", (expires_in_minutes, words) => {
     const { html: page, text } = passwordReset(head, { path: "/reset", expires_in_minutes })
     assert.include(text, `within ${words};`)
     assert.include(page, `within ${words};`)
   })
 
-  it("is each paragraph and line of a notification, with a button only where there is a path", () => {
+  it("shows each paragraph and line of a notification, and a button only with a path", () => {
     const body = "a\n<b>\n\nc"
     const { html: page, subject, text } = notification(head, { title: "T", body, path: null })
     assert.strictEqual(subject, "T")
@@ -262,7 +265,7 @@ describe("what the mails say", () => {
     )
   })
 
-  it("is every number of the report", () => {
+  it("shows every number of the report", () => {
     const { html: page, text } = dailyReport(head, report)
     for (const number of ["12,840", "12,011", "42", "17"]) {
       assert.include(page, `>${number}<`)
@@ -274,7 +277,7 @@ describe("what the mails say", () => {
     assert.include(fine.text, "No failed jobs.")
   })
 
-  it.effect("leads to this machine where there is no PUBLIC_URL", () =>
+  it.effect("links to this machine without PUBLIC_URL", () =>
     Effect.gen(function* () {
       const local = yield* letterhead({ PORT: "8123" })
       assert.include(welcome(local, { full_name: null }).text, "http://localhost:8123/\n")

@@ -1,7 +1,8 @@
 import { DateTime, Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { ago, fromNow, now, type Timestamp } from "../../../domain/Fields.ts"
-import { type Job, JobId, JobTypes, policyOf } from "../../../domain/Job.ts"
+import { type Job, JobId, policyOf } from "../../../domain/Job.ts"
+import { JobTypes } from "../../../domain/JobKinds.ts"
 import { Database } from "../../sql/Database.ts"
 import {
   type LeasedJob,

@@ -1,0 +1,54 @@
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { Database } from "../../core/sql/Database.ts"
+import { saturatedSum } from "../../core/sql/SafeSum.ts"
+import type { ServiceUnavailableError } from "../../domain/Errors.ts"
+import type { Limited } from "../../domain/Plan.ts"
+import type { UsageMetric } from "../../domain/Usage.ts"
+import type { UserId } from "../../domain/User.ts"
+
+/** The key of the lock held while adding for one user. */
+export const lockKey = (user: UserId, what: Limited) => JSON.stringify([what, user])
+
+export class EntitlementsRepo extends Context.Service<
+  EntitlementsRepo,
+  {
+    /** Waits until no other transaction adds for this user. Held until the transaction ends. */
+    readonly lock: (user: UserId, what: Limited) => Effect.Effect<void, ServiceUnavailableError>
+    /** Returns the saturated sum since the day (`2026-11-01`). */
+    readonly usedSince: (
+      user: UserId,
+      metric: UsageMetric,
+      day: string,
+    ) => Effect.Effect<number, ServiceUnavailableError>
+  }
+>()("plinth/business/EntitlementsRepo") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { dialect, query } = yield* Database
+      const used = saturatedSum(sql)
+
+      return EntitlementsRepo.of({
+        usedSince: (user, metric, day) =>
+          Effect.map(
+            query(sql<{ readonly used: number }>`
+              SELECT ${used} AS used FROM usage_daily
+              WHERE user_id = ${user} AND metric = ${metric} AND day >= ${day}
+            `),
+            ([row]) => row?.used ?? 0,
+          ),
+        // A transaction on SQLite locks the whole database from its start.
+        lock: (user, what) =>
+          dialect === "sqlite"
+            ? Effect.void
+            : Effect.asVoid(
+                query(sql`SELECT pg_advisory_xact_lock(
+                  hashtextextended(${lockKey(user, what)}, 0)
+                )`),
+              ),
+      })
+    }),
+  )
+}
