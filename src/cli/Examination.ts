@@ -8,6 +8,7 @@ import * as Logger from "../core/telemetry/Logger.ts"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import * as Migrations from "../core/sql/Migrations.ts"
 import { Redis } from "../core/shared/Redis.ts"
+import { aiKeys } from "../core/settings/Ai.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { broken, type Finding, ok, warning } from "./Finding.ts"
 import { migrationsFinding } from "./Migrating.ts"
@@ -171,7 +172,7 @@ const aiFinding = ({ ENVIRONMENT, ai }: Values) => {
   if (names.length === 0) {
     return warning(
       ok("AI", "none", "no key is set"),
-      "the AI routes answer 503: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GOOGLE_API_KEY",
+      `the AI routes answer 503: set one of ${aiKeys.join(", ")}`,
     )
   }
   const finding = ok(

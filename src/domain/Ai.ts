@@ -1,39 +1,5 @@
 import { Schema } from "effect"
-
-/** `google` is Gemini. `echo` needs no account: it repeats the last user message, for trying things out. */
-export const aiProviders = ["openai", "anthropic", "google", "echo"] as const
-export const AiProviderName = Schema.Literals(aiProviders)
-export type AiProviderName = typeof AiProviderName.Type
-
-/** The provider of a model, by the model's name; null for an unknown name. */
-export const providerOfModel = (model: string): AiProviderName | null => {
-  if (/^(?:gpt-|chatgpt-|o\d)/.test(model)) return "openai"
-  if (model.startsWith("claude-")) return "anthropic"
-  if (model.startsWith("gemini-")) return "google"
-  return model === "echo" ? "echo" : null
-}
-
-/** Models that metrics label by name, beside those in the settings. All others are `other`, to bound the labels. */
-export const knownModels: ReadonlyArray<string> = [
-  "gpt-4o",
-  "gpt-4o-mini",
-  "gpt-4.1",
-  "gpt-4.1-mini",
-  "gpt-4.1-nano",
-  "gpt-5",
-  "gpt-5-mini",
-  "gpt-5-nano",
-  "o3",
-  "o3-mini",
-  "o4-mini",
-  "claude-opus-4-1",
-  "claude-sonnet-4-5",
-  "claude-haiku-4-5",
-  "gemini-2.5-pro",
-  "gemini-2.5-flash",
-  "gemini-2.5-flash-lite",
-  "echo",
-]
+import { AiProviderName } from "./AiModels.ts"
 
 export const Complexity = Schema.Literals(["simple", "moderate", "complex", "search"])
 export type Complexity = typeof Complexity.Type

@@ -1,13 +1,6 @@
 /** `plinth/domain`: the entities and errors that both contracts use. */
-export {
-  AiCompletion,
-  AiEvent,
-  AiProviderName,
-  AiStatus,
-  AiUsage,
-  Complexity,
-  FinishReason,
-} from "../domain/Ai.ts"
+export { AiCompletion, AiEvent, AiStatus, AiUsage, Complexity, FinishReason } from "../domain/Ai.ts"
+export { AiProviderName } from "../domain/AiModels.ts"
 export { AiChatInput, AiCompletionInput, AiRoutedInput } from "../domain/AiInput.ts"
 export * from "../domain/Errors.ts"
 export { Timestamp } from "../domain/Fields.ts"

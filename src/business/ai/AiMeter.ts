@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import type { AiModel } from "../../core/settings/Ai.ts"
 import { saturated } from "../../core/sql/SafeSum.ts"
 import { tokensIn } from "./TokenCount.ts"
 import type {
@@ -10,6 +9,7 @@ import type {
   AiUsage,
   FinishReason,
 } from "../../domain/Ai.ts"
+import type { AiModel } from "../../domain/AiModels.ts"
 
 /** The answer of a call so far, and its token usage. Mutable: each part of a stream is added. */
 export class AiMeter {

@@ -1,11 +1,6 @@
-import type { AiModel, AiSettings } from "../../core/settings/Ai.ts"
-import {
-  type AiError,
-  type AiProviderName,
-  type AiRequest,
-  aiProviders,
-  providerOfModel,
-} from "../../domain/Ai.ts"
+import type { AiSettings } from "../../core/settings/Ai.ts"
+import type { AiError, AiRequest } from "../../domain/Ai.ts"
+import { type AiModel, aiModels, aiProviders, providerOfModel } from "../../domain/AiModels.ts"
 import {
   ExternalServiceError,
   ServiceUnavailableError,
@@ -36,14 +31,6 @@ const chooseModel = (settings: AiSettings, { complexity, model }: AiRequest): Ai
   return { provider: providerOfModel(model) ?? defaultModel.provider, model }
 }
 
-/** The smallest context window of a provider's models, in tokens. */
-const contextWindows: Readonly<Record<AiProviderName, number>> = {
-  openai: 128_000,
-  anthropic: 200_000,
-  google: 1_000_000,
-  echo: 128_000,
-}
-
 /** Tests whether this model may succeed after the failure. A policy refusal is not retried with another provider. */
 export const isWorthTrying = ({ provider }: AiModel, failure: AiError): boolean => {
   switch (failure.reason) {
@@ -51,7 +38,7 @@ export const isWorthTrying = ({ provider }: AiModel, failure: AiError): boolean 
     case "content_policy":
       return false
     case "context_length":
-      return contextWindows[provider] > contextWindows[failure.provider]
+      return aiModels[provider].minContextWindow > aiModels[failure.provider].minContextWindow
     default:
       return true
   }

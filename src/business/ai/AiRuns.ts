@@ -1,16 +1,9 @@
 import { Effect, Result, type Scope, type Tracer } from "effect"
-import type { AiModel } from "../../core/settings/Ai.ts"
 import { Metrics } from "../../core/telemetry/Metrics.ts"
 import { Settings } from "../../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../../core/SteadyClock.ts"
-import {
-  type AiCall,
-  type AiCompletion,
-  type AiError,
-  type AiProviderName,
-  type AiRequest,
-  knownModels,
-} from "../../domain/Ai.ts"
+import type { AiCall, AiCompletion, AiError, AiRequest } from "../../domain/Ai.ts"
+import { type AiModel, aiModels, knownModels } from "../../domain/AiModels.ts"
 import { type PendingAnswer, CurrentPendingAnswer } from "../../domain/PendingAnswer.ts"
 import { Ai, type AiProvider } from "../../services/ai/Ai.ts"
 import { AiMeter, maxPromptTokens } from "./AiMeter.ts"
@@ -43,7 +36,7 @@ export const make = Effect.gen(function* () {
   const metrics = yield* Metrics
 
   const configured = [settings.default, ...Object.values(settings.routes), ...settings.fallbacks]
-  const labelledModels = new Set([...knownModels, ...configured.map(({ model }) => model)])
+  const labelledModels = new Set([...knownModels(), ...configured.map(({ model }) => model)])
   /** Bounds the labels of metrics and spans, because clients may send any model name. */
   const labelOf = (model: string) => (labelledModels.has(model) ? model : "other")
 
@@ -104,7 +97,7 @@ export const make = Effect.gen(function* () {
     metrics.llmRequest(answeredBy.provider, label, status, (ended - run.callStartedAtMs) / 1000)
     metrics.llmTokens(answeredBy.provider, label, "prompt", usage.prompt_tokens)
     metrics.llmTokens(answeredBy.provider, label, "completion", usage.completion_tokens)
-    span.attribute("gen_ai.provider.name", providerNames[answeredBy.provider])
+    span.attribute("gen_ai.provider.name", aiModels[answeredBy.provider].telemetryName)
     span.attribute("gen_ai.response.model", completion.model)
     span.attribute("gen_ai.response.finish_reasons", [completion.finish_reason])
     span.attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)
@@ -166,11 +159,3 @@ export const make = Effect.gen(function* () {
 
   return { callModels, settle, startRun }
 })
-
-/** Provider names of OpenTelemetry's GenAI semantic conventions. */
-const providerNames: Readonly<Record<AiProviderName, string>> = {
-  openai: "openai",
-  anthropic: "anthropic",
-  google: "gcp.gemini",
-  echo: "echo",
-}

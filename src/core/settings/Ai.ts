@@ -1,15 +1,17 @@
 import { Option, type Redacted, Schema } from "effect"
-import { AiProviderName, Complexity, providerOfModel } from "../../domain/Ai.ts"
+import { Complexity } from "../../domain/Ai.ts"
+import {
+  type AiModel,
+  aiModels,
+  AiProviderName,
+  aiProviders,
+  providerOfModel,
+} from "../../domain/AiModels.ts"
 import type { Problem, Values } from "./Env.ts"
-
-export interface AiModel {
-  readonly provider: AiProviderName
-  readonly model: string
-}
 
 /** The settings of an HTTP provider. A null `baseUrl` means the vendor's default. */
 export interface AiVendorSettings {
-  readonly provider: "openai" | "anthropic" | "google"
+  readonly provider: Exclude<AiProviderName, "echo">
   readonly apiKey: Redacted.Redacted
   readonly baseUrl: string | null
 }
@@ -83,34 +85,35 @@ export const aiProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
     .map(([name]) => ({ name, message: "must not name echo in production" }))
 }
 
-const defaultModels: Readonly<
-  Record<AiProviderName, { readonly model: string; simple?: string; complex?: string }>
-> = {
-  openai: { model: "gpt-4o", simple: "gpt-4o-mini", complex: "gpt-4.1" },
-  anthropic: { model: "claude-sonnet-5-5", simple: "claude-haiku-4-5", complex: "claude-opus-5-5" },
-  google: { model: "gemini-3.8-flash", simple: "gemini-3.5-flash-lite" },
-  echo: { model: "echo" },
-}
+/** The variables of each vendor: its API key and its base URL. */
+const variables = {
+  openai: ["OPENAI_API_KEY", "OPENAI_BASE_URL"],
+  anthropic: ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"],
+  google: ["GOOGLE_API_KEY", "GOOGLE_BASE_URL"],
+} as const satisfies Readonly<
+  Record<AiVendorSettings["provider"], readonly [keyof Values, keyof Values]>
+>
 
-const vendorsOf = (values: Values): ReadonlyArray<AiVendorSettings> => {
-  const credentials = [
-    ["openai", values.OPENAI_API_KEY, values.OPENAI_BASE_URL],
-    ["anthropic", values.ANTHROPIC_API_KEY, values.ANTHROPIC_BASE_URL],
-    ["google", values.GOOGLE_API_KEY, values.GOOGLE_BASE_URL],
-  ] as const
-  return credentials.flatMap(([provider, apiKey, baseUrl]) =>
-    apiKey === null ? [] : [{ provider, apiKey, baseUrl }],
-  )
-}
+const vendors = aiProviders.filter((provider) => provider !== "echo")
+
+/** The variables that configure a provider. */
+export const aiKeys = vendors.map((vendor) => variables[vendor][0])
+
+const vendorsOf = (values: Values): ReadonlyArray<AiVendorSettings> =>
+  vendors.flatMap((provider) => {
+    const [key, url] = variables[provider]
+    const apiKey = values[key]
+    return apiKey === null ? [] : [{ provider, apiKey, baseUrl: values[url] }]
+  })
 
 export const aiSettings = (values: Values): AiSettings => {
   const { AI_FALLBACK_PROVIDERS, AI_ROUTES, ENVIRONMENT } = values
-  const vendors = vendorsOf(values)
-  if (ENVIRONMENT === "local" && vendors.length === 0) return echoOnly
+  const configured = vendorsOf(values)
+  if (ENVIRONMENT === "local" && configured.length === 0) return echoOnly
 
-  const provider = values.AI_DEFAULT_PROVIDER ?? vendors[0]?.provider ?? "openai"
+  const provider = values.AI_DEFAULT_PROVIDER ?? configured[0]?.provider ?? "openai"
   const defaultModel = { provider, model: modelFor(provider, values.AI_DEFAULT_MODEL) }
-  const { complex, simple } = defaultModels[provider]
+  const { complex, simple } = aiModels[provider].defaults
   const routes = {
     simple: { provider, model: simple ?? defaultModel.model },
     moderate: defaultModel,
@@ -122,7 +125,7 @@ export const aiSettings = (values: Values): AiSettings => {
     provider,
     ...[...Object.values(routes), ...AI_FALLBACK_PROVIDERS].map(providerOf),
   ]
-  const providers = namedProviders.includes("echo") ? [...vendors, echo] : vendors
+  const providers = namedProviders.includes("echo") ? [...configured, echo] : configured
   const known = new Set(providers.map(providerOf))
   return {
     providers,
@@ -131,7 +134,7 @@ export const aiSettings = (values: Values): AiSettings => {
     fallbacks: AI_FALLBACK_PROVIDERS.filter((choice) => known.has(choice.provider)).map(
       (choice) => ({
         provider: choice.provider,
-        model: choice.model ?? defaultModels[choice.provider].model,
+        model: choice.model ?? aiModels[choice.provider].defaults.moderate,
       }),
     ),
   }
@@ -143,12 +146,12 @@ const providerOf = ({ provider }: { readonly provider: AiProviderName }) => prov
 const modelFor = (provider: AiProviderName, configured: string | null) => {
   const family = configured === null ? null : providerOfModel(configured)
   return configured === null || provider === "echo" || (family !== null && family !== provider)
-    ? defaultModels[provider].model
+    ? aiModels[provider].defaults.moderate
     : configured
 }
 
 const echo = { provider: "echo" } as const
-const echoModel: AiModel = { provider: "echo", model: defaultModels.echo.model }
+const echoModel: AiModel = { provider: "echo", model: aiModels.echo.defaults.moderate }
 
 /** Replaces all other AI settings, because a copied .env.example has no API keys yet. */
 const echoOnly: AiSettings = {

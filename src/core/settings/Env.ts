@@ -2,6 +2,7 @@ import { Config, Option, Redacted, Schema } from "effect"
 import { EmailAddress, isEmailAddress } from "../../domain/Email.ts"
 import { withOverrides, PlanLimitsOverride, planLimits } from "../../domain/Plan.ts"
 import { isRate, parseRate } from "../../domain/Rate.ts"
+import { aiProviders } from "../../domain/AiModels.ts"
 import { aiChoicesOf, aiProviderOf, type AiRoutes, aiRoutesOf } from "./Ai.ts"
 import { databaseSettings } from "./Database.ts"
 import { OriginList, originsIn } from "./Origins.ts"
@@ -195,7 +196,7 @@ const claimPath = (name: string) =>
 const aiProvider = (name: string) =>
   checked(
     name,
-    "must be one of openai, anthropic, google, echo",
+    `must be one of ${aiProviders.join(", ")}`,
     (value) => aiProviderOf(value) !== null,
   ).pipe(Config.map(aiProviderOf), optional)
 

@@ -1,6 +1,7 @@
 import { Effect, Option, Redacted, Result, Schema } from "effect"
 import type { AiVendorSettings } from "../../core/settings/Ai.ts"
 import type { AiCall, AiTokens, FinishReason } from "../../domain/Ai.ts"
+import { isReasoningModel } from "../../domain/AiModels.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
 import { vendorFetch } from "./Transport.ts"
@@ -66,13 +67,10 @@ const optionsOf = ({ key }: AiCall, signal: AbortSignal) => ({
   ...(key !== null && { headers: { "Idempotency-Key": key } }),
 })
 
-/** Reasoning models accept neither `temperature` nor `max_tokens`. */
-const reasoningModel = /^(?:o\d|gpt-(?:[5-9]|\d\d))/
-
 const bodyOf = ({ max_tokens, messages, model, temperature }: AiCall) => ({
   model,
   messages: messages.map(({ content, role }) => ({ role, content })),
-  ...(reasoningModel.test(model)
+  ...(isReasoningModel(model)
     ? { max_completion_tokens: max_tokens }
     : { max_tokens, temperature }),
 })

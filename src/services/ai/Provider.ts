@@ -1,15 +1,7 @@
-import { Cause, Clock, Data, Duration, Effect, Exit, Result, Scope, Stream } from "effect"
-import * as Resilience from "../../core/outbound/Resilience.ts"
-import * as CallVerdict from "../../core/outbound/CallVerdict.ts"
-import {
-  type AiAnswer,
-  type AiCall,
-  AiError,
-  type AiPart,
-  type AiProviderName,
-  type AiTokens,
-} from "../../domain/Ai.ts"
-import type { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
+import { Cause, Effect, Exit, Result, Scope, Stream } from "effect"
+import { type AiAnswer, type AiCall, AiError, type AiPart, type AiTokens } from "../../domain/Ai.ts"
+import type { AiProviderName } from "../../domain/AiModels.ts"
+import * as Attempt from "../Attempt.ts"
 import type { AiProvider } from "./Ai.ts"
 import * as Failure from "./Failure.ts"
 
@@ -23,65 +15,42 @@ export interface Vendor {
   readonly partOf: (chunk: unknown) => Result.Result<AiPart | null, Failure.Failure>
 }
 
-/** A failed attempt: the error for the caller, and the verdict for the policy. */
-class AttemptError extends Data.TaggedError("AiAttemptError")<{
-  readonly error: AiError
-  readonly verdict: CallVerdict.CallVerdict
-}> {
-  override get message() {
-    return this.error.message
-  }
-}
-
-/** The status of an error response. Omits the provider's message, which may quote the prompt. */
-class AnswerError extends Data.TaggedError("AiAnswerError")<{ readonly status: number }> {
-  override get message() {
-    return String(this.status)
-  }
-}
-
 /** A caller is waiting, so only a quick failure leaves time for a second attempt. */
 const retryPolicy = { timeout: "120 seconds", totalTimeout: "125 seconds", attempts: 2 } as const
 /** The longest time until the first text of a stream, and between its parts. */
 const chunkTimeout = "60 seconds"
 /** If the provider asks for a longer delay, falling back to another provider is faster. */
-const maxRetryDelay = Duration.seconds(2)
+const maxRetryAfterSeconds = 2
 
 /** The SDKs' own timeout. Longer than all timeouts above, so that those apply. */
 export const sdkTimeoutMs = 600_000
 
 export const make = Effect.fnUntraced(function* (vendor: Vendor) {
   const { provider } = vendor
-  const policy = yield* Resilience.make({
-    service: provider,
-    ...retryPolicy,
-    verdict: ({ verdict }: AttemptError) => verdict,
-  })
+  const policy = yield* Attempt.makePolicy<AiError>({ service: provider, ...retryPolicy })
 
   const toAttemptError = ({ reason, status, verdict }: Failure.Failure) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const retryDelay = CallVerdict.delayOf(verdict, now)
+    Effect.flatMap(Attempt.retryAfterOf(verdict), (retryAfter) => {
       const error = new AiError({
         provider,
         reason,
-        ...(status !== null && { cause: new AnswerError({ status }) }),
-        ...(Duration.isGreaterThan(retryDelay, Duration.zero) && {
-          retry_after: Math.ceil(Duration.toSeconds(retryDelay)),
-        }),
+        ...(status !== null && { cause: Attempt.answerError(status) }),
+        ...retryAfter,
       })
-      return new AttemptError({
+      const { retry_after = 0 } = retryAfter
+      return new Attempt.AttemptError({
         error,
-        verdict: Duration.isGreaterThan(retryDelay, maxRetryDelay)
-          ? { ...verdict, retry: "never" }
-          : verdict,
+        verdict: retry_after > maxRetryAfterSeconds ? { ...verdict, retry: "never" } : verdict,
       })
     })
 
+  const errorOf = Attempt.toError(
+    (fields) => new AiError({ provider, reason: "unavailable", ...fields }),
+  )
+
   /** Maps a failure to `AiError`. Logs a rejected API key as an error, because only the operator can fix it. */
-  const toAiError = (
-    failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
-  ): Effect.Effect<never, AiError> => {
-    const error = errorOf(provider, failure)
+  const toAiError = (failure: Attempt.CallFailure<AiError>): Effect.Effect<never, AiError> => {
+    const error = errorOf(failure)
     return error.reason === "authentication"
       ? Effect.andThen(
           Effect.annotateLogs(Effect.logError("AI provider rejected our API key"), { provider }),
@@ -200,25 +169,6 @@ const partReader = (
       if (part !== undefined) return part
     }
   })
-}
-
-const errorOf = (
-  provider: AiProviderName,
-  failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
-): AiError => {
-  switch (failure._tag) {
-    case "AiAttemptError":
-      return failure.error
-    case "ExternalServiceError":
-      return new AiError({ provider, reason: "unavailable", cause: failure })
-    case "ServiceUnavailableError":
-      return new AiError({
-        provider,
-        reason: "unavailable",
-        cause: failure,
-        ...(failure.retry_after !== undefined && { retry_after: failure.retry_after }),
-      })
-  }
 }
 
 /** Returns a valid token count, or null. Zero is a valid count. */

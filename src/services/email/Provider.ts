@@ -1,13 +1,6 @@
-import { Clock, Data, Duration, Effect } from "effect"
-import {
-  FetchHttpClient,
-  HttpClient,
-  HttpClientRequest,
-  type HttpClientResponse,
-} from "effect/http"
+import { Effect } from "effect"
+import { HttpClientRequest } from "effect/http"
 import type { EmailProviderSettings } from "../../core/settings/Email.ts"
-import * as Resilience from "../../core/outbound/Resilience.ts"
-import { textUpTo } from "../../core/outbound/ResponseText.ts"
 import * as CallVerdict from "../../core/outbound/CallVerdict.ts"
 import {
   type EmailError,
@@ -16,25 +9,9 @@ import {
   EmailThrottledError,
   EmailUnavailableError,
 } from "../../domain/Email.ts"
-import type { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
+import * as Attempt from "../Attempt.ts"
 
 /** The common part of the HTTP providers. They differ in the format of requests and responses. */
-
-/** A failed attempt: the error for the caller, and the verdict for the policy. */
-class AttemptError extends Data.TaggedError("EmailAttemptError")<{
-  readonly error: EmailError
-  readonly verdict: CallVerdict.CallVerdict
-}> {}
-
-/** The status and code of an error response. Omits the provider's message, which may quote the e-mail. */
-class AnswerError extends Data.TaggedError("EmailAnswerError")<{
-  readonly status: number
-  readonly code: string | null
-}> {
-  override get message() {
-    return this.code === null ? String(this.status) : `${this.status} ${this.code}`
-  }
-}
 
 /** E-mails are sent from jobs, which retry later, and no caller waits. */
 const retryPolicy = { timeout: "10 seconds", totalTimeout: "30 seconds", attempts: 3 } as const
@@ -47,12 +24,8 @@ export const make = Effect.fnUntraced(function* ({
   baseUrl,
   provider,
 }: EmailProviderSettings) {
-  const client = yield* HttpClient.HttpClient
-  const policy = yield* Resilience.make({
-    service: provider,
-    ...retryPolicy,
-    verdict: ({ verdict }: AttemptError) => verdict,
-  })
+  const send = yield* Attempt.makeSend(maxBytes)
+  const policy = yield* Attempt.makePolicy<EmailError>({ service: provider, ...retryPolicy })
 
   /** Returns the response, whatever its status. */
   const post = (path: string, headers: Readonly<Record<string, string>>, body: object) =>
@@ -63,62 +36,42 @@ export const make = Effect.fnUntraced(function* ({
       HttpClientRequest.setHeader("User-Agent", "plinth"),
       HttpClientRequest.setHeaders(headers),
       HttpClientRequest.bodyJsonUnsafe(body),
-      client.execute,
-      Effect.flatMap((response) =>
-        Effect.map(textUpTo(maxBytes)(response), (text): Answer => ({ response, text })),
-      ),
-      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-      // Following a redirect would send the e-mail to another host.
-      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+      send,
       Effect.mapError(() => attemptError(new EmailUnavailableError({}), CallVerdict.unanswered)),
     )
 
   return { policy, post }
 })
 
-export interface Answer {
-  readonly response: HttpClientResponse.HttpClientResponse
-  readonly text: string
-}
-
 const attemptError = (error: EmailError, verdict: CallVerdict.CallVerdict) =>
-  new AttemptError({ error, verdict })
+  new Attempt.AttemptError({ error, verdict })
 
 /** The error of a success response with an undocumented status or body. */
-export const unusable = ({ response }: Answer) =>
+export const unusable = ({ response: { status } }: Attempt.Answer) =>
   attemptError(
-    new EmailUnavailableError({ cause: new AnswerError({ status: response.status, code: null }) }),
+    new EmailUnavailableError({ cause: Attempt.answerError(status) }),
     CallVerdict.unusable,
   )
 
 /** The error of a request whose key is used by another request in progress. */
-export const inProgress = ({ response }: Answer, code: string) =>
-  attemptError(
-    new EmailUnavailableError({ cause: new AnswerError({ status: response.status, code }) }),
-    { fault: "ours", retry: "always" },
-  )
+export const inProgress = ({ response: { status } }: Attempt.Answer, code: string) =>
+  attemptError(new EmailUnavailableError({ cause: Attempt.answerError(status, code) }), {
+    fault: "ours",
+    retry: "always",
+  })
 
 /**
  * Fails with the error of a response status. `code` is the provider's error code. `retryAfter` is the value of the
  * `Retry-After` header.
  */
 export const rejected = Effect.fnUntraced(function* (
-  { response: { status } }: Answer,
+  { response: { status } }: Attempt.Answer,
   code: string | null,
   retryAfter: string | undefined,
 ) {
   const verdict = CallVerdict.ofStatus(status, retryAfter)
-  const retryDelay = CallVerdict.delayOf(verdict, yield* Clock.currentTimeMillis)
-  const cause = new AnswerError({
-    status,
-    code: code !== null && /^[\w.]{1,80}$/.test(code) ? code : null,
-  })
-  const transient = {
-    cause,
-    ...(Duration.isGreaterThan(retryDelay, Duration.zero) && {
-      retry_after: Math.ceil(Duration.toSeconds(retryDelay)),
-    }),
-  }
+  const cause = Attempt.answerError(status, code)
+  const transient = { cause, ...(yield* Attempt.retryAfterOf(verdict)) }
   if (status === 429) return yield* attemptError(new EmailThrottledError(transient), verdict)
   if (status >= 500 || status === 408) {
     return yield* attemptError(new EmailUnavailableError(transient), verdict)
@@ -153,18 +106,4 @@ const rejectionOf = (status: number) => {
 }
 
 /** Maps the failure of a call to the errors of `Email`. */
-export const toEmailError = (
-  failure: AttemptError | ExternalServiceError | ServiceUnavailableError,
-): EmailError => {
-  switch (failure._tag) {
-    case "EmailAttemptError":
-      return failure.error
-    case "ExternalServiceError":
-      return new EmailUnavailableError({ cause: failure })
-    case "ServiceUnavailableError":
-      return new EmailUnavailableError({
-        cause: failure,
-        ...(failure.retry_after !== undefined && { retry_after: failure.retry_after }),
-      })
-  }
-}
+export const toEmailError = Attempt.toError((fields) => new EmailUnavailableError(fields))

@@ -1,6 +1,7 @@
 import { Effect, Layer, Option, Schema } from "effect"
 import type { EmailProviderSettings } from "../../core/settings/Email.ts"
 import { mailboxOf } from "../../domain/Email.ts"
+import type * as Attempt from "../Attempt.ts"
 import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"
 
@@ -29,7 +30,7 @@ export const layer = (settings: EmailProviderSettings) =>
 const Accepted = Schema.fromJsonString(Schema.Struct({ id: Schema.NonEmptyString }))
 const Rejection = Schema.fromJsonString(Schema.Struct({ name: Schema.String }))
 
-const messageIdOf = (answer: Provider.Answer) => {
+const messageIdOf = (answer: Attempt.Answer) => {
   const { headers, status } = answer.response
   if (status >= 200 && status < 300) {
     return Option.match(Schema.decodeOption(Accepted)(answer.text), {

@@ -1,6 +1,7 @@
 import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Headers } from "effect/http"
 import type { EmailProviderSettings } from "../../core/settings/Email.ts"
+import type * as Attempt from "../Attempt.ts"
 import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"
 
@@ -55,7 +56,7 @@ const Rejection = Schema.fromJsonString(
   }),
 )
 
-const messageIdOf = (answer: Provider.Answer) => {
+const messageIdOf = (answer: Attempt.Answer) => {
   const { headers, status } = answer.response
   if (status === 202) return Effect.succeed({ message_id: headers["x-message-id"] ?? null })
   if (status >= 200 && status < 300) return Effect.fail(Provider.unusable(answer))
