@@ -2,9 +2,12 @@ import { HttpServerResponse } from "effect/http"
 import {
   AuthorizationError,
   BadRequestError,
+  ConflictError,
   NotFoundError,
   PayloadTooLargeError,
+  RateLimitError,
   RequestTimeoutError,
+  ServiceUnavailableError,
   UnsupportedMediaTypeError,
 } from "../domain/Errors.ts"
 import { envelope, type FailureKind, internalError, kindOf } from "./Envelope.ts"
@@ -60,8 +63,12 @@ export const asEnvelope = (response: Response, limit: number) =>
     ? response
     : platformFailure(response.status, limit)
 
-/** Statuses whose failure may carry `retry_after`. */
-const retryableStatuses = new Set([409, 429, 503])
+/** Statuses of the errors that may carry `retry_after`. */
+const retryableStatuses = new Set([
+  kindOf(ConflictError).status,
+  kindOf(RateLimitError).status,
+  kindOf(ServiceUnavailableError).status,
+])
 
 /** Headers that repeat parts of a failure's envelope. */
 export const failureHeaders = ({ body, status }: Response) => {
