@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { methodsOf } from "../http/Methods.ts"
+import { methodsOf } from "../http/Routes.ts"
 import * as ObservationHttp from "./middleware/ObservationHttp.ts"
 import * as Protocol from "../http/Protocol.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"

@@ -1,16 +1,32 @@
-import { Schema } from "effect"
+import { Schema, Struct } from "effect"
+import { bodyIdleSeconds } from "./Bounds.ts"
 
 /**
- * The expected failures of requests, as types. An annotation holds the HTTP status; `api/Envelope.ts` builds the public
- * form. Every field is public (`details`), and the getter is the `message`. Private information goes in `cause`, which
- * never leaves the process. A job does not retry an error with `retryable` false.
+ * The expected failures of requests, as types. Annotations hold the HTTP status, the code and an example;
+ * `http/Envelope.ts` builds the public form. Every field is public (`details`), and the getter is the `message`. Private
+ * information goes in `cause`, which never leaves the process. A job does not retry an error with `retryable` false.
  */
+
+declare module "effect/Schema" {
+  namespace Annotations {
+    interface Annotations {
+      /** The `code` of an error on the wire. */
+      readonly code?: string | undefined
+      /** Fields of an error that the OpenAPI document shows as its example. */
+      readonly example?: Readonly<Record<string, unknown>> | undefined
+    }
+  }
+}
 
 /** A resource that does not exist, or that the caller may not know exists. */
 export class NotFoundError extends Schema.TaggedError<NotFoundError>()(
   "NotFoundError",
   { resource: Schema.String, id: Schema.String },
-  { httpApiStatus: 404 },
+  {
+    httpApiStatus: 404,
+    code: "NOT_FOUND",
+    example: { resource: "Project", id: "0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c" },
+  },
 ) {
   readonly retryable = false
   override get message() {
@@ -36,19 +52,11 @@ export class ConflictError extends Schema.TaggedError<ConflictError>()(
   "ConflictError",
   {
     resource: Schema.String,
-    reason: Schema.Literals([
-      "duplicate",
-      "email_taken",
-      "last_admin",
-      "own_account",
-      "in_progress",
-      "not_failed",
-      "ended",
-    ]),
+    reason: Schema.Literals(Struct.keys(conflictMessages)),
     field: Schema.optionalKey(Schema.String),
     retry_after: Schema.optionalKey(Schema.Int),
   },
-  { httpApiStatus: 409 },
+  { httpApiStatus: 409, code: "CONFLICT", example: { resource: "User", reason: "last_admin" } },
 ) {
   readonly retryable = false
   override get message() {
@@ -65,8 +73,8 @@ const authenticationMessages = {
 /** The token is missing, not valid, or past its `exp`. */
 export class AuthenticationError extends Schema.TaggedError<AuthenticationError>()(
   "AuthenticationError",
-  { reason: Schema.Literals(["missing_token", "invalid_token", "expired_token"]) },
-  { httpApiStatus: 401 },
+  { reason: Schema.Literals(Struct.keys(authenticationMessages)) },
+  { httpApiStatus: 401, code: "AUTHENTICATION_ERROR", example: { reason: "invalid_token" } },
 ) {
   readonly retryable = false
   override get message() {
@@ -83,8 +91,8 @@ const authorizationMessages = {
 /** The caller is known but not allowed to do this. */
 export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()(
   "AuthorizationError",
-  { reason: Schema.Literals(["deactivated", "role_required", "superadmin_required"]) },
-  { httpApiStatus: 403 },
+  { reason: Schema.Literals(Struct.keys(authorizationMessages)) },
+  { httpApiStatus: 403, code: "AUTHORIZATION_ERROR", example: { reason: "role_required" } },
 ) {
   readonly retryable = false
   override get message() {
@@ -96,7 +104,11 @@ export class AuthorizationError extends Schema.TaggedError<AuthorizationError>()
 export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>()(
   "QuotaExceededError",
   { metric: Schema.String, limit: Schema.Int, used: Schema.Int },
-  { httpApiStatus: 402 },
+  {
+    httpApiStatus: 402,
+    code: "QUOTA_EXCEEDED",
+    example: { metric: "ai_tokens", limit: 100_000, used: 100_012 },
+  },
 ) {
   readonly retryable = false
   override get message() {
@@ -115,7 +127,11 @@ export class ValidationError extends Schema.TaggedError<ValidationError>()(
     field: Schema.String,
     more: Schema.optionalKey(Schema.Int),
   },
-  { httpApiStatus: 422 },
+  {
+    httpApiStatus: 422,
+    code: "VALIDATION_ERROR",
+    example: { issues: [{ path: "name", message: "must not be blank" }], field: "name" },
+  },
 ) {
   readonly retryable = false
   override get message() {
@@ -127,7 +143,7 @@ export class ValidationError extends Schema.TaggedError<ValidationError>()(
 export class RateLimitError extends Schema.TaggedError<RateLimitError>()(
   "RateLimitError",
   { retry_after: Schema.Int },
-  { httpApiStatus: 429 },
+  { httpApiStatus: 429, code: "RATE_LIMIT_EXCEEDED", example: { retry_after: 12 } },
 ) {
   override get message() {
     return "Too many requests"
@@ -142,7 +158,11 @@ export class ServiceUnavailableError extends Schema.TaggedError<ServiceUnavailab
     retry_after: Schema.optionalKey(Schema.Int),
     cause: Schema.optionalKey(Schema.Defect()),
   },
-  { httpApiStatus: 503 },
+  {
+    httpApiStatus: 503,
+    code: "SERVICE_UNAVAILABLE",
+    example: { service: "database", retry_after: 1 },
+  },
 ) {
   override get message() {
     return `${this.service} is unavailable`
@@ -156,7 +176,7 @@ export type ReadError = NotFoundError | ServiceUnavailableError
 export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededError>()(
   "DeadlineExceededError",
   { timeout_ms: Schema.Int },
-  { httpApiStatus: 504 },
+  { httpApiStatus: 504, code: "DEADLINE_EXCEEDED", example: { timeout_ms: 2000 } },
 ) {
   override get message() {
     return `No answer within ${this.timeout_ms} ms`
@@ -167,7 +187,7 @@ export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededEr
 export class ExternalServiceError extends Schema.TaggedError<ExternalServiceError>()(
   "ExternalServiceError",
   { service: Schema.String, cause: Schema.optionalKey(Schema.Defect()) },
-  { httpApiStatus: 502 },
+  { httpApiStatus: 502, code: "EXTERNAL_SERVICE_ERROR", example: { service: "stripe" } },
 ) {
   override get message() {
     return `${this.service} failed`
@@ -178,7 +198,7 @@ export class ExternalServiceError extends Schema.TaggedError<ExternalServiceErro
 export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
   "BadRequestError",
   { reason: Schema.String },
-  { httpApiStatus: 400 },
+  { httpApiStatus: 400, code: "BAD_REQUEST", example: { reason: "Malformed JSON body" } },
 ) {
   override get message() {
     return this.reason
@@ -189,7 +209,11 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>()(
 export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>()(
   "RequestTimeoutError",
   { reason: Schema.String },
-  { httpApiStatus: 408 },
+  {
+    httpApiStatus: 408,
+    code: "BAD_REQUEST",
+    example: { reason: `No more of the body arrived for ${bodyIdleSeconds} seconds` },
+  },
 ) {
   override get message() {
     return this.reason
@@ -200,7 +224,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
 export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeError>()(
   "PayloadTooLargeError",
   { limit: Schema.Int },
-  { httpApiStatus: 413 },
+  { httpApiStatus: 413, code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
 ) {
   override get message() {
     return "The body is over the limit"
@@ -211,7 +235,7 @@ export class PayloadTooLargeError extends Schema.TaggedError<PayloadTooLargeErro
 export class UnsupportedMediaTypeError extends Schema.TaggedError<UnsupportedMediaTypeError>()(
   "UnsupportedMediaTypeError",
   { accepted: Schema.String },
-  { httpApiStatus: 415 },
+  { httpApiStatus: 415, code: "UNSUPPORTED_MEDIA_TYPE", example: { accepted: "application/json" } },
 ) {
   override get message() {
     return `The body must be ${this.accepted}`

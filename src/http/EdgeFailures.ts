@@ -1,13 +1,31 @@
 import { HttpServerResponse } from "effect/http"
-import { envelope } from "./Envelope.ts"
+import {
+  AuthorizationError,
+  BadRequestError,
+  ConflictError,
+  NotFoundError,
+  PayloadTooLargeError,
+  RateLimitError,
+  RequestTimeoutError,
+  ServiceUnavailableError,
+  UnsupportedMediaTypeError,
+} from "../domain/Errors.ts"
+import { envelope, type FailureKind, internalError, kindOf } from "./Envelope.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-/** Failures without an error class, because they occur only in HTTP itself. */
+export const badRequest = kindOf(BadRequestError)
+export const forbidden = kindOf(AuthorizationError)
+export const payloadTooLarge = kindOf(PayloadTooLargeError)
+export const requestTimeout = kindOf(RequestTimeoutError)
+const notFound = kindOf(NotFoundError)
+const unsupportedMediaType = kindOf(UnsupportedMediaTypeError)
+
+/** A failure without an error class, because it occurs only in HTTP itself. */
+export const methodNotAllowed: FailureKind = { code: "METHOD_NOT_ALLOWED", status: 405 }
 
 export const failure = (
-  status: number,
-  code: string,
+  { code, status }: FailureKind,
   message: string,
   details: Readonly<Record<string, unknown>> = {},
 ) => HttpServerResponse.jsonUnsafe(envelope(code, message, details), { status })
@@ -15,7 +33,7 @@ export const failure = (
 export const notAllowed = (allowed: ReadonlyArray<string>) => {
   const allow = allowed.join(", ")
   return HttpServerResponse.setHeader(
-    failure(405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow }),
+    failure(methodNotAllowed, "Method not allowed", { allow }),
     "allow",
     allow,
   )
@@ -24,18 +42,18 @@ export const notAllowed = (allowed: ReadonlyArray<string>) => {
 /** The failure of a status that the HTTP platform answers. `limit` is BODY_LIMIT_BYTES. */
 export const platformFailure = (status: number, limit: number): Response => {
   switch (status) {
-    case 400:
-      return failure(400, "BAD_REQUEST", "Malformed request")
-    case 404:
-      return failure(404, "NOT_FOUND", "Route not found", { resource: "Route" })
-    case 413:
-      return failure(413, "PAYLOAD_TOO_LARGE", "The body is over the limit", { limit })
-    case 415:
-      return failure(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json", {
+    case badRequest.status:
+      return failure(badRequest, "Malformed request")
+    case notFound.status:
+      return failure(notFound, "Route not found", { resource: "Route" })
+    case payloadTooLarge.status:
+      return failure(payloadTooLarge, "The body is over the limit", { limit })
+    case unsupportedMediaType.status:
+      return failure(unsupportedMediaType, "The body must be application/json", {
         accepted: "application/json",
       })
     default:
-      return failure(500, "INTERNAL_ERROR", "Internal error")
+      return failure(internalError, "Internal error")
   }
 }
 
@@ -45,8 +63,12 @@ export const asEnvelope = (response: Response, limit: number) =>
     ? response
     : platformFailure(response.status, limit)
 
-/** Statuses whose failure may carry `retry_after`. */
-const retryableStatuses = new Set([409, 429, 503])
+/** Statuses of the errors that may carry `retry_after`. */
+const retryableStatuses = new Set([
+  kindOf(ConflictError).status,
+  kindOf(RateLimitError).status,
+  kindOf(ServiceUnavailableError).status,
+])
 
 /** Headers that repeat parts of a failure's envelope. */
 export const failureHeaders = ({ body, status }: Response) => {

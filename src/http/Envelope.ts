@@ -1,6 +1,5 @@
-import { Predicate, Record, Schema, SchemaAST, SchemaTransformation } from "effect"
+import { Record, Schema, SchemaAST, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
-import { bodyIdleSeconds } from "../domain/Bounds.ts"
 import { echo } from "../domain/Echo.ts"
 
 /**
@@ -19,60 +18,49 @@ const wireSchema = <Code extends string>(code: Code) =>
     }),
   })
 
-/** The code and the example fields of each error class, by tag. A class without an entry cannot be sent. */
-const classes: Readonly<Record<string, { readonly code: string; readonly example: object }>> = {
-  BadRequestError: { code: "BAD_REQUEST", example: { reason: "Malformed JSON body" } },
-  AuthenticationError: { code: "AUTHENTICATION_ERROR", example: { reason: "invalid_token" } },
-  QuotaExceededError: {
-    code: "QUOTA_EXCEEDED",
-    example: { metric: "ai_tokens", limit: 100_000, used: 100_012 },
-  },
-  AuthorizationError: { code: "AUTHORIZATION_ERROR", example: { reason: "role_required" } },
-  NotFoundError: {
-    code: "NOT_FOUND",
-    example: { resource: "Project", id: "0198c3d0-6f1e-7c3a-9b1d-2f4c5e6a7b8c" },
-  },
-  ConflictError: { code: "CONFLICT", example: { resource: "User", reason: "last_admin" } },
-  PayloadTooLargeError: { code: "PAYLOAD_TOO_LARGE", example: { limit: 1_048_576 } },
-  RequestTimeoutError: {
-    code: "BAD_REQUEST",
-    example: { reason: `No more of the body arrived for ${bodyIdleSeconds} seconds` },
-  },
-  UnsupportedMediaTypeError: {
-    code: "UNSUPPORTED_MEDIA_TYPE",
-    example: { accepted: "application/json" },
-  },
-  ValidationError: {
-    code: "VALIDATION_ERROR",
-    example: { issues: [{ path: "name", message: "must not be blank" }], field: "name" },
-  },
-  RateLimitError: { code: "RATE_LIMIT_EXCEEDED", example: { retry_after: 12 } },
-  ExternalServiceError: { code: "EXTERNAL_SERVICE_ERROR", example: { service: "stripe" } },
-  DeadlineExceededError: { code: "DEADLINE_EXCEEDED", example: { timeout_ms: 2000 } },
-  ServiceUnavailableError: {
-    code: "SERVICE_UNAVAILABLE",
-    example: { service: "database", retry_after: 1 },
-  },
-}
-
-/** The code of a failure; INTERNAL_ERROR for anything else. */
-export const codeOf = (failure: unknown) =>
-  (Predicate.hasProperty(failure, "_tag") && classes[String(failure._tag)]?.code) ||
-  "INTERNAL_ERROR"
-
-/** An error class: a `Schema.TaggedError` with its HTTP status as an annotation. */
-type Failure<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>>> & {
+/** An error class: a `Schema.TaggedError` annotated with its HTTP status, code and example (`domain/Errors.ts`). */
+type ErrorClass<A extends Error> = Schema.Codec<A, Readonly<Record<string, unknown>>> & {
   readonly identifier: string
 }
 
 /** The HTTP status of an error class, from its annotation. */
 export const statusOf = SchemaAST.resolveAt<number>("httpApiStatus")
 
+const codeAt = SchemaAST.resolveAt<string>("code")
+const exampleAt = SchemaAST.resolveAt<Readonly<Record<string, unknown>>>("example")
+
+/** The code and HTTP status of a failure. */
+export interface FailureKind {
+  readonly code: string
+  readonly status: number
+}
+
+/** Reads the code and status of an error class. A class without them cannot be sent: it throws while modules load. */
+export const kindOf = ({
+  ast,
+  identifier,
+}: Schema.Top & { readonly identifier: string }): FailureKind => {
+  const [code, status] = [codeAt(ast), statusOf(ast)]
+  if (code !== undefined && status !== undefined) return { code, status }
+  throw new Error(`${identifier} has no code or no httpApiStatus: annotate it (domain/Errors.ts)`)
+}
+
+/** The kind of a failure without a code, of which the caller learns nothing else. */
+export const internalError: FailureKind = { code: "INTERNAL_ERROR", status: 500 }
+
+/** Reads the code and status of a failure from its class. */
+export const kindOfFailure = (failure: unknown): FailureKind => {
+  const self = failure instanceof Error ? failure.constructor : undefined
+  if (!Schema.isSchema(self)) return internalError
+  const code = codeAt(self.ast)
+  return code === undefined ? internalError : { code, status: statusOf(self.ast) ?? 500 }
+}
+
 const schemas = new Map<string, unknown>()
 
 /** The wire schema of an error class, for contracts; clients decode it back to the class. */
 export const enveloped = <A extends Error>(
-  self: Failure<A>,
+  self: ErrorClass<A>,
 ): ReturnType<typeof makeEnveloped<A>> => {
   const known = schemas.get(self.identifier)
   if (known !== undefined) return known as ReturnType<typeof makeEnveloped<A>>
@@ -81,10 +69,8 @@ export const enveloped = <A extends Error>(
   return schema
 }
 
-const makeEnveloped = <A extends Error>(self: Failure<A>) => {
-  const known = classes[self.identifier]
-  if (known === undefined) throw new Error(`${self.identifier} has no code in the envelope`)
-  const { code } = known
+const makeEnveloped = <A extends Error>(self: ErrorClass<A>) => {
+  const { code, status } = kindOf(self)
   const fromFields = Schema.decodeUnknownSync(self)
   const toFields = Schema.encodeSync(self)
   const toWire = (error: A) => {
@@ -95,7 +81,7 @@ const makeEnveloped = <A extends Error>(self: Failure<A>) => {
   return wireSchema(code)
     .annotate({
       identifier: self.identifier,
-      examples: [toWire(fromFields({ _tag: self.identifier, ...known.example }))],
+      examples: [toWire(fromFields({ _tag: self.identifier, ...exampleAt(self.ast) }))],
     })
     .pipe(
       Schema.decodeTo(
@@ -105,7 +91,7 @@ const makeEnveloped = <A extends Error>(self: Failure<A>) => {
           encode: toWire,
         }),
       ),
-      HttpApiSchema.status(statusOf(self.ast) ?? 500),
+      HttpApiSchema.status(status),
     )
 }
 

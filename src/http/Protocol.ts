@@ -25,7 +25,15 @@ import { Metrics } from "../core/telemetry/Metrics.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { Tracing } from "../core/telemetry/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
-import { asEnvelope, failure, failureHeaders, notAllowed, platformFailure } from "./EdgeFailures.ts"
+import {
+  asEnvelope,
+  badRequest,
+  failure,
+  failureHeaders,
+  forbidden,
+  notAllowed,
+  platformFailure,
+} from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders } from "./Headers.ts"
 
@@ -115,10 +123,10 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       ): Response | undefined => {
         const { headers: sent, method } = request
         if (sent["host"] === undefined && !isHttp10(request)) {
-          return failure(400, "BAD_REQUEST", "The Host header is missing")
+          return failure(badRequest, "The Host header is missing")
         }
         if (sent["expect"] !== undefined && sent["expect"].toLowerCase() !== "100-continue") {
-          return failure(417, "BAD_REQUEST", "The Expect header is not supported")
+          return failure({ ...badRequest, status: 417 }, "The Expect header is not supported")
         }
         if (Number(sent["content-length"] ?? 0) > limit) return platformFailure(413, limit)
         if (!isRoutable) return platformFailure(404, limit)
@@ -134,7 +142,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         if (allowed.length === 0) return platformFailure(404, limit)
         if (!allowed.includes(method)) return notAllowed(allowed)
         if (!headers.allows(origin)) {
-          return failure(403, "AUTHORIZATION_ERROR", "This origin is not allowed")
+          return failure(forbidden, "This origin is not allowed")
         }
         return HttpServerResponse.empty({
           status: 204,

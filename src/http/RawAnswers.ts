@@ -3,7 +3,8 @@ import type { Duplex } from "node:stream"
 import { Context, Effect, Layer } from "effect"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import { Settings } from "../core/settings/Settings.ts"
-import { envelope } from "./Envelope.ts"
+import { badRequest, methodNotAllowed, payloadTooLarge, requestTimeout } from "./EdgeFailures.ts"
+import { envelope, type FailureKind } from "./Envelope.ts"
 import { requestId, unmatched } from "./Exchange.ts"
 import { type HeaderSet, headerSets } from "./Headers.ts"
 
@@ -26,8 +27,7 @@ export class RawAnswers extends Context.Service<
 
       const respond = (
         socket: Duplex,
-        status: number,
-        code: string,
+        { code, status }: FailureKind,
         message: string,
         extraHeaders: HeaderSet = {},
       ) => {
@@ -53,21 +53,24 @@ export class RawAnswers extends Context.Service<
             socket.destroy()
             return
           }
-          const [status, message] = failures[error.code ?? ""] ?? [400, "Malformed HTTP request"]
-          respond(socket, status, status === 413 ? "PAYLOAD_TOO_LARGE" : "BAD_REQUEST", message)
+          const [kind, message] = failures[error.code ?? ""] ?? [
+            badRequest,
+            "Malformed HTTP request",
+          ]
+          respond(socket, kind, message)
         },
         // CONNECT names a host, which supports no method here, so Allow is empty (RFC 9110 §10.2.1).
         onConnect: (_, socket) =>
-          respond(socket, 405, "METHOD_NOT_ALLOWED", "Method not allowed", { allow: "" }),
+          respond(socket, methodNotAllowed, "Method not allowed", { allow: "" }),
       })
     }),
   )
 }
 
-const failures: Readonly<Record<string, readonly [status: number, message: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, "The headers are over the limit"],
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The chunk extensions are over the limit"],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
+const failures: Readonly<Record<string, readonly [kind: FailureKind, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [{ ...badRequest, status: 431 }, "The headers are over the limit"],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [payloadTooLarge, "The chunk extensions are over the limit"],
+  ERR_HTTP_REQUEST_TIMEOUT: [requestTimeout, "The request did not arrive in time"],
 }
 
 /** Returns whether a response has begun on this connection: a second one would corrupt it. Node stores it there. */

@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
 import type { Headers } from "effect/http"
-import { codeOf } from "../http/Envelope.ts"
+import { kindOfFailure } from "../http/Envelope.ts"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { ValidationError } from "../domain/Errors.ts"
@@ -46,5 +46,5 @@ const capIssues = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
 const statusOf = (exit: Exit.Exit<unknown, unknown>) => {
   if (Exit.isSuccess(exit)) return "success"
   if (Cause.hasInterruptsOnly(exit.cause)) return "CANCELLED"
-  return codeOf(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
+  return kindOfFailure(Option.getOrUndefined(Cause.findErrorOption(exit.cause))).code
 }

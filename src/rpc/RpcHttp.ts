@@ -17,6 +17,7 @@ import { Bodies, setText } from "../http/Bodies.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { Tracing } from "../core/telemetry/Tracing.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { kindOfFailure } from "../http/Envelope.ts"
 import { Limits } from "../http/Limits.ts"
 import { Call, CallsInBody } from "./Call.ts"
 import * as Calls from "./Calls.ts"
@@ -104,16 +105,7 @@ const withTraceResponse = (response: HttpServerResponse.HttpServerResponse) =>
     )
   })
 
-const statuses = {
-  AuthenticationError: 401,
-  BadRequestError: 400,
-  PayloadTooLargeError: 413,
-  RateLimitError: 429,
-  RequestTimeoutError: 408,
-  UnsupportedMediaTypeError: 415,
-} as const
-
 const encode = Schema.encodeSync(Call.error)
 
-const toResponse = (error: Extract<typeof Call.error.Type, { _tag: keyof typeof statuses }>) =>
-  HttpServerResponse.jsonUnsafe(encode(error), { status: statuses[error._tag] })
+const toResponse = (error: typeof Call.error.Type) =>
+  HttpServerResponse.jsonUnsafe(encode(error), { status: kindOfFailure(error).status })
