@@ -13,7 +13,7 @@ import {
   programs,
 } from "./scripts/Programs.ts"
 
-/** What runs on both databases, because SQL or time differs. Everything else runs once, in the project `sqlite`. */
+/** Files that run on both databases, because SQL or time differs. All others run once, in the project `sqlite`. */
 const onBothDatabases = [
   "test/laws/{Repository,JsonColumns,JobQueue}.test.ts",
   "test/business/**/!(AiMeter|AiRouting).test.ts",
@@ -53,7 +53,7 @@ const hasPostgres = () => {
 
 const isMissing = (program: Program) => find(program) === null
 
-/** Those that CI requires. They are installed where they can be. */
+/** The programs that CI requires. They are installed where possible. */
 const required = Object.values<Program>(programs).filter(({ optional }) => optional === undefined)
 if (canInstall()) install(required.filter(isMissing))
 const missing = required.filter(isMissing)

@@ -8,7 +8,7 @@ export interface Program {
   readonly version: string
   /** The package of Debian and Ubuntu that contains it. */
   readonly debianPackage: string
-  /** Why it is not installed, and its tests may be skipped in CI. */
+  /** The reason why it is not installed and its tests may be skipped in CI. */
   readonly optional?: string
 }
 
@@ -69,10 +69,10 @@ const run = (words: ReadonlyArray<string>) => {
 
 const isRoot = () => process.getuid?.() === 0
 
-/** Whether programs can be installed without asking: by root on Debian. */
+/** Tests whether programs can be installed without asking: as root on Debian. */
 export const canInstall = () => isRoot() && existsSync("/etc/debian_version")
 
-/** Installs those that are missing, with root's rights or sudo's. */
+/** Installs the missing programs, as root or with sudo. */
 export const install = (missing: ReadonlyArray<Program>) => {
   if (missing.length === 0) return
   const command = installCommand(missing)
