@@ -6,7 +6,7 @@ import { HttpRouter } from "effect/http"
 import { drain, Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
-import { routerConfig } from "./Methods.ts"
+import { routerConfig } from "./Routes.ts"
 import { RawAnswers } from "./RawAnswers.ts"
 
 /** The port could not be bound. */
