@@ -98,7 +98,7 @@ const folders = "{src,migrations,scripts,test,grafana,deploy,docs,.github,.ci}/*
 const checked = /(\.(ts|js|mjs|md|json|ya?ml|sh|cfg)|\.env\.example|Dockerfile|\.ci\/run)$/
 // Installed or generated; and this check with its test, which quote what they refuse.
 const excluded =
-  /(^|\/)(node_modules|generated|openapi\.d\.ts|package-lock\.json|Language(\.test)?\.ts)$/
+  /(^|\/)(node_modules|generated|clients\/openapi\.json|openapi\.d\.ts|package-lock\.json|Language(\.test)?\.ts)$/
 
 const files = globSync([folders, "*", ".env.example"], { exclude: (file) => excluded.test(file) })
   .map((file) => file.replaceAll("\\", "/"))

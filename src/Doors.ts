@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { Api } from "./api/Api.ts"
 import * as Docs from "./api/Docs.ts"
 import * as Http from "./api/Http.ts"
-import { methodsOf } from "./http/Routes.ts"
+import { routesOf } from "./http/Routes.ts"
 import * as Protocol from "./http/Protocol.ts"
 import * as Server from "./http/Server.ts"
 import { Settings } from "./core/settings/Settings.ts"
@@ -10,7 +10,7 @@ import * as RpcHttp from "./rpc/RpcHttp.ts"
 
 const protocol = Layer.unwrap(
   Effect.map(Settings, (settings) =>
-    Protocol.layerOf(methodsOf(Api, { GET: Docs.paths(settings), POST: RpcHttp.paths(settings) })),
+    Protocol.layerOf(routesOf(Api, { GET: Docs.paths(settings), POST: RpcHttp.paths(settings) })),
   ),
 )
 

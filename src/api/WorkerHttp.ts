@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { methodsOf } from "../http/Routes.ts"
+import { routesOf } from "../http/Routes.ts"
 import * as ObservationHttp from "./middleware/ObservationHttp.ts"
 import * as Protocol from "../http/Protocol.ts"
 import * as HealthHttp from "./public/HealthHttp.ts"
@@ -14,7 +14,7 @@ const health = HttpApiBuilder.group(WorkerApi, "health", (handlers) =>
 /** Every route of the worker. */
 const routes = Layer.merge(
   HttpApiBuilder.layer(WorkerApi).pipe(Layer.provide(health), Layer.provide(ObservationHttp.layer)),
-  Protocol.layerOf(methodsOf(WorkerApi)),
+  Protocol.layerOf(routesOf(WorkerApi)),
 )
 
 /** Listens on WORKER_PORT. */

@@ -1,14 +1,10 @@
 import { isUtf8 } from "node:buffer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Clock, Context, Effect, Layer } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { ByteSize, Clock, Context, Effect, Layer, Stream } from "effect"
+import { HttpIncomingMessage, type HttpServerRequest, Multipart } from "effect/http"
 import { bodyIdleSeconds } from "../domain/Bounds.ts"
-import {
-  BadRequestError,
-  PayloadTooLargeError,
-  RequestTimeoutError,
-  UnsupportedMediaTypeError,
-} from "../domain/Errors.ts"
+import { BadRequestError, UnsupportedMediaTypeError } from "../domain/Errors.ts"
+import { type Body, type BodyRead, readAll, type Refusal, streamOf } from "./BodyReaders.ts"
 import { problemIn } from "./JsonScan.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { steadyMillis } from "../core/SteadyClock.ts"
@@ -18,16 +14,6 @@ type Incoming = ReturnType<typeof NodeHttpServerRequest.toIncomingMessage>
 type Outgoing = ReturnType<typeof NodeHttpServerRequest.toServerResponse>
 
 export type Failure = Refusal | UnsupportedMediaTypeError
-type Refusal = BadRequestError | PayloadTooLargeError | RequestTimeoutError
-
-/** A body being read. */
-interface BodyRead {
-  readonly incoming: Incoming
-  readonly timeOut: () => void
-  /** Bytes received on the connection at the last check, and the steady time in ms of the last increase. */
-  bytesReceived: number
-  progressAt: number
-}
 
 /** The unread body of an answered request, and the steady time in ms at which the response was complete. */
 interface AbandonedBody {
@@ -36,12 +22,22 @@ interface AbandonedBody {
   answeredAt: number
 }
 
-/** Reads request bodies of up to BODY_LIMIT_BYTES, and times out bodies that stall. */
+/** A body that an endpoint takes: its media types, and its limit in bytes if that is not BODY_LIMIT_BYTES. */
+export interface Accepted {
+  readonly types: ReadonlyArray<string>
+  readonly maxBytes?: number | undefined
+}
+
+/** Reads request bodies up to a limit, and times out bodies that stall. */
 export class Bodies extends Context.Service<
   Bodies,
   {
     /** Returns the body as JSON text that is safe to parse, or as lines of such text. */
-    readonly readJson: (request: Request, accepted?: MediaType) => Effect.Effect<string, Failure>
+    readonly readJson: (request: Request, accepted?: Accepted) => Effect.Effect<string, Failure>
+    /** Returns the bytes of the body as they were sent. */
+    readonly readBytes: (request: Request, accepted: Accepted) => Effect.Effect<Buffer, Failure>
+    /** Makes `request.stream` and `request.multipartStream` read the body as it arrives; its failures are defects there. */
+    readonly openStream: (request: Request, accepted: Accepted) => Effect.Effect<void, Failure>
     /** Call when a request was answered without reading its body. The client may send the rest for up to 30 s. */
     readonly abandon: (request: Request) => void
   }
@@ -73,11 +69,22 @@ export class Bodies extends Context.Service<
       })
       yield* checkStalled.pipe(Effect.delay("1 second"), Effect.forever, Effect.forkScoped)
 
+      const readBytes = (request: Request, accepted: Accepted): Effect.Effect<Buffer, Failure> =>
+        isAccepted(request.headers, accepted)
+          ? readAll(request, accepted.maxBytes ?? limit, readings)
+          : refuseType(accepted)
+
       return Bodies.of({
-        readJson: (request, accepted = "application/json") =>
-          isType(request.headers, accepted)
-            ? Effect.flatMap(read(request, limit, readings), textOf)
-            : Effect.fail(new UnsupportedMediaTypeError({ accepted })),
+        readJson: (request, accepted = json) =>
+          Effect.flatMap(readBytes(request, accepted), textOf),
+        readBytes,
+        openStream: (request, accepted) => {
+          if (!isAccepted(request.headers, accepted)) return refuseType(accepted)
+          const maxBytes = accepted.maxBytes ?? limit
+          return Effect.sync(() =>
+            setStream(request, streamOf(request, maxBytes, readings), maxBytes),
+          )
+        },
         abandon: (request) => {
           const incoming = NodeHttpServerRequest.toIncomingMessage(request)
           if (incoming.complete) return
@@ -95,55 +102,39 @@ export class Bodies extends Context.Service<
 export const setText = (request: Request, text: string) =>
   Object.defineProperty(request, "text", { value: Effect.succeed(text) })
 
-type MediaType = "application/json" | "application/x-ndjson"
+/** Sets what `request.arrayBuffer` and `request.text` return. */
+export const setBytes = (request: Request, bytes: Buffer) =>
+  Object.defineProperties(request, {
+    arrayBuffer: { value: Effect.sync(() => Uint8Array.from(bytes).buffer) },
+    text: { value: Effect.sync(() => bytes.toString("utf8")) },
+  })
 
-const isType = (headers: Request["headers"], accepted: MediaType) => {
+const setStream = (request: Request, body: Body, maxBytes: number) => {
+  const stream = Stream.orDie(body)
+  const parts = Stream.pipeThroughChannel(stream, Multipart.makeChannel(request.headers))
+  Object.defineProperties(request, {
+    stream: { value: stream },
+    multipartStream: {
+      value: Stream.provideService(
+        parts,
+        HttpIncomingMessage.MaxBodySize,
+        ByteSize.bytes(maxBytes),
+      ),
+    },
+  })
+}
+
+const json: Accepted = { types: ["application/json"] }
+
+const isAccepted = (headers: Request["headers"], { types }: Accepted) => {
   const encoding = headers["content-encoding"]
   const [type = ""] = (headers["content-type"] ?? "").split(";")
   const isUnencoded = encoding === undefined || encoding === "identity"
-  return isUnencoded && type.trim().toLowerCase() === accepted
+  return isUnencoded && types.includes(type.trim().toLowerCase())
 }
 
-/** Reads Node's stream directly: the stock reader resumes the fiber five times for a small body. */
-const read = (request: Request, maxBytes: number, readings: Set<BodyRead>) =>
-  Effect.callback<Buffer, Refusal>((resume) => {
-    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-    const chunks: Array<Buffer> = []
-    let size = 0
-    const onData = (chunk: Buffer) => {
-      size += chunk.length
-      if (size > maxBytes) return finish(Effect.fail(new PayloadTooLargeError({ limit: maxBytes })))
-      chunks.push(chunk)
-    }
-    const onEnd = () => finish(Effect.succeed(Buffer.concat(chunks, size)))
-    const onAborted = () =>
-      finish(Effect.fail(new BadRequestError({ reason: "The body ended early" })))
-    const detach = () => {
-      readings.delete(reading)
-      incoming.off("data", onData).off("end", onEnd).off("close", onAborted).off("error", onAborted)
-      incoming.pause()
-    }
-    const finish = (result: Effect.Effect<Buffer, Refusal>) => {
-      detach()
-      resume(result)
-    }
-    const reading: BodyRead = {
-      incoming,
-      timeOut: () => finish(Effect.fail(new RequestTimeoutError({ reason: stalledReason }))),
-      bytesReceived: -1,
-      progressAt: 0,
-    }
-    if (incoming.destroyed) return onAborted()
-    // With `Expect: 100-continue`, the client sends the body only after this.
-    if (request.headers["expect"] !== undefined) {
-      NodeHttpServerRequest.toServerResponse(request).writeContinue()
-    }
-    readings.add(reading)
-    incoming.on("data", onData).on("end", onEnd).on("close", onAborted).on("error", onAborted)
-    return Effect.sync(detach)
-  })
-
-const stalledReason = `No more of the body arrived for ${bodyIdleSeconds} seconds`
+const refuseType = ({ types }: Accepted) =>
+  Effect.fail(new UnsupportedMediaTypeError({ accepted: types.join(", ") }))
 
 const textOf = (bytes: Buffer) => {
   const text = bytes.toString("utf8")

@@ -79,3 +79,12 @@ const variants = (common: HeaderSet) => ({
   personal: { ...common, "content-security-policy": jsonPolicy, "cache-control": "no-store" },
   page: { ...common, "content-security-policy": pagePolicy },
 })
+
+/** The headers of a response to a preflight of a path with these methods. */
+export const preflightHeaders = (methods: ReadonlyArray<string>): HeaderSet => ({
+  "access-control-allow-methods": methods.join(", "),
+  // Effect clients send b3 along with traceparent.
+  "access-control-allow-headers":
+    "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, b3",
+  "access-control-max-age": "600",
+})

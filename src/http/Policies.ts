@@ -59,6 +59,22 @@ export const claimed = Context.make(Idempotent, "claim")
 /** For `annotateMerge`, on a POST that neither creates nor charges. */
 export const repeatable = Context.make(Idempotent, "repeatable")
 
+/** How an endpoint takes its body, and the largest one. */
+export interface BodyRule {
+  /**
+   * `json`: text that is safe to parse. `raw`: the bytes unchanged, for signatures. `stream`: the bytes as they arrive.
+   * No kind has a limit of total time; 30 s without a byte end the request.
+   */
+  readonly kind: "json" | "raw" | "stream"
+  /** In bytes; null means BODY_LIMIT_BYTES. */
+  readonly maxBytes: number | null
+}
+
+/** A larger body is refused before it is read. The media types are those of the endpoint's payload. */
+export const BodyPolicy = Context.Reference<BodyRule>("plinth/http/Policies/BodyPolicy", {
+  defaultValue: () => ({ kind: "json", maxBytes: null }),
+})
+
 /** An endpoint that will be removed, announced in `Deprecation`, `Sunset` and `Link` headers (RFC 9745, RFC 8594). */
 export interface Deprecated {
   /** The time of deprecation, in Unix seconds. */

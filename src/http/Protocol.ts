@@ -35,16 +35,16 @@ import {
   platformFailure,
 } from "./EdgeFailures.ts"
 import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
-import { headerSets, limitHeaders } from "./Headers.ts"
+import { headerSets, limitHeaders, preflightHeaders } from "./Headers.ts"
+import type { Routes } from "./Routes.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
 /**
  * The edge: one function around the router, which every response passes, wherever it comes from. In this order:
- * request id, headers, log line and metrics > CORS > envelope of every failure > body limit > router. `methodsOf` lists
- * the methods of a URL's path.
+ * request id, headers, log line and metrics > CORS > envelope of every failure > body limit > router.
  */
-export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
+export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
@@ -58,6 +58,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
       const headers = headerSets(settings)
       const limit = settings.BODY_LIMIT_BYTES
       const limitSize = ByteSize.bytes(limit)
+      const smallestLimit = Math.min(limit, smallestBodyLimit)
       const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
 
       const finish = (
@@ -128,7 +129,11 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         if (sent["expect"] !== undefined && sent["expect"].toLowerCase() !== "100-continue") {
           return failure({ ...badRequest, status: 417 }, "The Expect header is not supported")
         }
-        if (Number(sent["content-length"] ?? 0) > limit) return platformFailure(413, limit)
+        const length = Number(sent["content-length"] ?? 0)
+        if (length > smallestLimit) {
+          const bodyLimit = bodyLimitOf(method, request.url) ?? limit
+          if (length > bodyLimit) return platformFailure(413, bodyLimit)
+        }
         if (!isRoutable) return platformFailure(404, limit)
         return method === "OPTIONS" ? preflight(request) : undefined
       }
@@ -144,16 +149,7 @@ export const layerOf = (methodsOf: (url: string) => ReadonlyArray<string>) =>
         if (!headers.allows(origin)) {
           return failure(forbidden, "This origin is not allowed")
         }
-        return HttpServerResponse.empty({
-          status: 204,
-          headers: {
-            "access-control-allow-methods": allowed.join(", "),
-            // Effect clients send b3 along with traceparent.
-            "access-control-allow-headers":
-              "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, b3",
-            "access-control-max-age": "600",
-          },
-        })
+        return HttpServerResponse.empty({ status: 204, headers: preflightHeaders(allowed) })
       }
 
       const fromFailure = (

@@ -64,7 +64,7 @@ export const layer = HttpRouter.use(
     const answer = (request: HttpServerRequest.HttpServerRequest) =>
       Effect.withFiber((fiber) =>
         gate(request.headers, fiber.getRef(RequestInfo)).pipe(
-          Effect.andThen(readJson(request, "application/x-ndjson")),
+          Effect.andThen(readJson(request, ndjson)),
           Effect.flatMap((body) => dispatch(request, body)),
           begin === null ? identity : Effect.flatMap(withTraceResponse),
         ),
@@ -83,6 +83,8 @@ export const layer = HttpRouter.use(
     Bodies.layer,
   ]),
 )
+
+const ndjson = { types: ["application/x-ndjson"] }
 
 /** Logs defects; the caller learns only that there was one. */
 const defectReporter = ErrorReporter.make(({ cause, fiber }) => {

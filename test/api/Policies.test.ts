@@ -11,7 +11,7 @@ import { enveloped } from "../../src/http/Envelope.ts"
 import * as IdempotencyHttp from "../../src/api/middleware/IdempotencyHttp.ts"
 import * as InputHttp from "../../src/api/middleware/InputHttp.ts"
 import { Limits } from "../../src/http/Limits.ts"
-import { methodsOf } from "../../src/http/Routes.ts"
+import { routesOf } from "../../src/http/Routes.ts"
 import {
   Deprecation,
   exemptFromQuota,
@@ -139,7 +139,7 @@ const routes = Layer.mergeAll(
     Layer.provide([handlers, openHandlers, quietHandlers, forgetfulHandlers]),
     Layer.provide(middlewares),
   ),
-  Protocol.layerOf(methodsOf(Sample)),
+  Protocol.layerOf(routesOf(Sample)),
 )
 
 const server = Layer.mergeAll(

@@ -6,7 +6,7 @@ import * as Business from "../../business/idempotency/Idempotency.ts"
 import { maxLength } from "../../domain/Bounds.ts"
 import { CurrentUser } from "../../domain/User.ts"
 import { Idempotency } from "./Idempotency.ts"
-import { Idempotent, policyOf } from "../../http/Policies.ts"
+import { BodyPolicy, Idempotent, policyOf } from "../../http/Policies.ts"
 
 const validKey = new RegExp(`^[\\x20-\\x7e]{1,${maxLength.idempotencyKey}}$`)
 
@@ -22,6 +22,8 @@ export const layer = Layer.effect(
       if (mode === null && options.endpoint.method === "POST")
         throw new Error(missingPolicyMessage(route))
       if (mode === null || mode === "repeatable") return handler
+      if (policyOf(BodyPolicy, options).kind === "stream")
+        throw new Error(streamedBodyMessage(route))
 
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
@@ -51,6 +53,10 @@ export const layer = Layer.effect(
 /** The message of an error thrown while layers build, so that the server does not start. */
 const missingPolicyMessage = (route: string) =>
   `${route} does not declare how it handles repeated requests: annotate it with idempotent, claimed or repeatable (Policies.ts)`
+
+/** A key is bound to the body, which a stream has not read yet. */
+const streamedBodyMessage = (route: string) =>
+  `${route} streams its body, so it cannot read an Idempotency-Key: annotate it with repeatable (Policies.ts)`
 
 /** Returns whether the response will be a stream; streams are not stored, so they cannot be replayed. */
 const isStreamed = (body: string) => Option.isSome(decodeStreamed(body))
