@@ -1,6 +1,22 @@
-import { Option, type Redacted, Schema } from "effect"
+import { Config, Option, type Redacted, Schema } from "effect"
 import { AiProviderName, Complexity, providerOfModel } from "../../domain/Ai.ts"
-import type { Problem, Values } from "./Env.ts"
+import type * as Process from "./Process.ts"
+import { checked, line, optional, type Problem, secret, url, type ValuesOf } from "./Variables.ts"
+
+export const variables = () => ({
+  AI_DEFAULT_PROVIDER: aiProvider("AI_DEFAULT_PROVIDER"),
+  AI_DEFAULT_MODEL: optional(line("AI_DEFAULT_MODEL")),
+  AI_ROUTES: aiRoutes("AI_ROUTES"),
+  AI_FALLBACK_PROVIDERS: aiChoices("AI_FALLBACK_PROVIDERS"),
+  OPENAI_API_KEY: secret("OPENAI_API_KEY"),
+  ANTHROPIC_API_KEY: secret("ANTHROPIC_API_KEY"),
+  GOOGLE_API_KEY: secret("GOOGLE_API_KEY"),
+  OPENAI_BASE_URL: url("OPENAI_BASE_URL"),
+  ANTHROPIC_BASE_URL: url("ANTHROPIC_BASE_URL"),
+  GOOGLE_BASE_URL: url("GOOGLE_BASE_URL"),
+})
+
+type Values = ValuesOf<typeof variables> & Process.Values
 
 export interface AiModel {
   readonly provider: AiProviderName
@@ -9,7 +25,7 @@ export interface AiModel {
 
 /** The settings of an HTTP provider. A null `baseUrl` means the vendor's default. */
 export interface AiVendorSettings {
-  readonly provider: "openai" | "anthropic" | "google"
+  readonly provider: Exclude<AiProviderName, "echo">
   readonly apiKey: Redacted.Redacted
   readonly baseUrl: string | null
 }
@@ -25,12 +41,12 @@ export interface AiSettings {
 
 /** A provider and, if specified, its model. */
 type Choice = { readonly provider: AiProviderName; readonly model: string | null }
-export type AiRoutes = Readonly<Partial<Record<Complexity, AiModel>>>
+type AiRoutes = Readonly<Partial<Record<Complexity, AiModel>>>
 
 const isProvider = Schema.is(AiProviderName)
 
 /** Returns the provider of a name. Accepts `gemini` for Google. */
-export const aiProviderOf = (text: string): AiProviderName | null => {
+const aiProviderOf = (text: string): AiProviderName | null => {
   if (text === "gemini") return "google"
   return isProvider(text) ? text : null
 }
@@ -45,7 +61,7 @@ const choiceOf = (text: string): Choice | null => {
 }
 
 /** Parses a comma-separated list. Returns null if any entry is invalid. */
-export const aiChoicesOf = (list: string): ReadonlyArray<Choice> | null => {
+const aiChoicesOf = (list: string): ReadonlyArray<Choice> | null => {
   const choices = list.split(",").map((entry) => choiceOf(entry.trim()))
   const valid = choices.filter((choice) => choice !== null)
   return valid.length === choices.length ? valid : null
@@ -57,7 +73,7 @@ const decodeRoutes = Schema.decodeUnknownOption(
 const isComplexity = Schema.is(Complexity)
 
 /** Parses a JSON object from complexity to `provider/model`. Returns null if it is invalid. */
-export const aiRoutesOf = (json: string): AiRoutes | null => {
+const aiRoutesOf = (json: string): AiRoutes | null => {
   const decoded = decodeRoutes(json)
   if (Option.isNone(decoded)) return null
   const routes: Partial<Record<Complexity, AiModel>> = {}
@@ -69,8 +85,35 @@ export const aiRoutesOf = (json: string): AiRoutes | null => {
   return routes
 }
 
-/** Rejects `echo` in production. An undefined value failed to decode and is already reported. */
-export const aiProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
+const aiProvider = (name: string) =>
+  checked(
+    name,
+    "must be one of openai, anthropic, google, echo",
+    (value) => aiProviderOf(value) !== null,
+  ).pipe(Config.map(aiProviderOf), optional)
+
+const aiRoutes = (name: string) =>
+  checked(
+    name,
+    'must be a JSON object from simple, moderate, complex or search to a model, like {"complex":"openai/gpt-4.1"}',
+    (value) => aiRoutesOf(value) !== null,
+  ).pipe(
+    Config.map((value): AiRoutes => aiRoutesOf(value) ?? {}),
+    Config.withDefault({}),
+  )
+
+const aiChoices = (name: string) =>
+  checked(
+    name,
+    "must be a list of providers, like anthropic,google/gemini-3.8-flash",
+    (value) => aiChoicesOf(value) !== null,
+  ).pipe(
+    Config.map((value) => aiChoicesOf(value) ?? []),
+    Config.withDefault([]),
+  )
+
+/** Rejects `echo` in production. */
+export const problems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   if (values.ENVIRONMENT !== "production") return []
   const routes: AiRoutes = values.AI_ROUTES ?? {}
   const namedProviders = {
@@ -103,7 +146,13 @@ const vendorsOf = (values: Values): ReadonlyArray<AiVendorSettings> => {
   )
 }
 
-export const aiSettings = (values: Values): AiSettings => {
+export interface Derived {
+  readonly ai: AiSettings
+}
+
+export const derive = (values: Values): Derived => ({ ai: aiSettings(values) })
+
+const aiSettings = (values: Values): AiSettings => {
   const { AI_FALLBACK_PROVIDERS, AI_ROUTES, ENVIRONMENT } = values
   const vendors = vendorsOf(values)
   if (ENVIRONMENT === "local" && vendors.length === 0) return echoOnly
