@@ -1,7 +1,8 @@
 import { Cause, Clock, Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { CircuitBreaker } from "effect/persistence"
 import { ServiceUnavailableError } from "../../domain/Errors.ts"
-import { type CircuitState, Metrics } from "../telemetry/Metrics.ts"
+import type { CircuitState } from "../telemetry/metrics/ExternalMetrics.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
 import { steady } from "../SteadyClock.ts"
 import { delayOf, type CallVerdict } from "./CallVerdict.ts"
 

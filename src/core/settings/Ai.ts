@@ -1,4 +1,4 @@
-import { Option, type Redacted, Schema } from "effect"
+import { Config, Option, type Redacted, Schema } from "effect"
 import { Complexity } from "../../domain/Ai.ts"
 import {
   type AiModel,
@@ -7,7 +7,23 @@ import {
   aiProviders,
   providerOfModel,
 } from "../../domain/AiModels.ts"
-import type { Problem, Values } from "./Env.ts"
+import type * as Process from "./Process.ts"
+import { checked, line, optional, type Problem, secret, url, type ValuesOf } from "./Variables.ts"
+
+export const variables = () => ({
+  AI_DEFAULT_PROVIDER: aiProvider("AI_DEFAULT_PROVIDER"),
+  AI_DEFAULT_MODEL: optional(line("AI_DEFAULT_MODEL")),
+  AI_ROUTES: aiRoutes("AI_ROUTES"),
+  AI_FALLBACK_PROVIDERS: aiChoices("AI_FALLBACK_PROVIDERS"),
+  OPENAI_API_KEY: secret("OPENAI_API_KEY"),
+  ANTHROPIC_API_KEY: secret("ANTHROPIC_API_KEY"),
+  GOOGLE_API_KEY: secret("GOOGLE_API_KEY"),
+  OPENAI_BASE_URL: url("OPENAI_BASE_URL"),
+  ANTHROPIC_BASE_URL: url("ANTHROPIC_BASE_URL"),
+  GOOGLE_BASE_URL: url("GOOGLE_BASE_URL"),
+})
+
+type Values = ValuesOf<typeof variables> & Process.Values
 
 /** The settings of an HTTP provider. A null `baseUrl` means the vendor's default. */
 export interface AiVendorSettings {
@@ -27,12 +43,12 @@ export interface AiSettings {
 
 /** A provider and, if specified, its model. */
 type Choice = { readonly provider: AiProviderName; readonly model: string | null }
-export type AiRoutes = Readonly<Partial<Record<Complexity, AiModel>>>
+type AiRoutes = Readonly<Partial<Record<Complexity, AiModel>>>
 
 const isProvider = Schema.is(AiProviderName)
 
 /** Returns the provider of a name. Accepts `gemini` for Google. */
-export const aiProviderOf = (text: string): AiProviderName | null => {
+const aiProviderOf = (text: string): AiProviderName | null => {
   if (text === "gemini") return "google"
   return isProvider(text) ? text : null
 }
@@ -47,7 +63,7 @@ const choiceOf = (text: string): Choice | null => {
 }
 
 /** Parses a comma-separated list. Returns null if any entry is invalid. */
-export const aiChoicesOf = (list: string): ReadonlyArray<Choice> | null => {
+const aiChoicesOf = (list: string): ReadonlyArray<Choice> | null => {
   const choices = list.split(",").map((entry) => choiceOf(entry.trim()))
   const valid = choices.filter((choice) => choice !== null)
   return valid.length === choices.length ? valid : null
@@ -59,7 +75,7 @@ const decodeRoutes = Schema.decodeUnknownOption(
 const isComplexity = Schema.is(Complexity)
 
 /** Parses a JSON object from complexity to `provider/model`. Returns null if it is invalid. */
-export const aiRoutesOf = (json: string): AiRoutes | null => {
+const aiRoutesOf = (json: string): AiRoutes | null => {
   const decoded = decodeRoutes(json)
   if (Option.isNone(decoded)) return null
   const routes: Partial<Record<Complexity, AiModel>> = {}
@@ -71,8 +87,35 @@ export const aiRoutesOf = (json: string): AiRoutes | null => {
   return routes
 }
 
-/** Rejects `echo` in production. An undefined value failed to decode and is already reported. */
-export const aiProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
+const aiProvider = (name: string) =>
+  checked(
+    name,
+    `must be one of ${aiProviders.join(", ")}`,
+    (value) => aiProviderOf(value) !== null,
+  ).pipe(Config.map(aiProviderOf), optional)
+
+const aiRoutes = (name: string) =>
+  checked(
+    name,
+    'must be a JSON object from simple, moderate, complex or search to a model, like {"complex":"openai/gpt-4.1"}',
+    (value) => aiRoutesOf(value) !== null,
+  ).pipe(
+    Config.map((value): AiRoutes => aiRoutesOf(value) ?? {}),
+    Config.withDefault({}),
+  )
+
+const aiChoices = (name: string) =>
+  checked(
+    name,
+    "must be a list of providers, like anthropic,google/gemini-3.8-flash",
+    (value) => aiChoicesOf(value) !== null,
+  ).pipe(
+    Config.map((value) => aiChoicesOf(value) ?? []),
+    Config.withDefault([]),
+  )
+
+/** Rejects `echo` in production. */
+export const problems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   if (values.ENVIRONMENT !== "production") return []
   const routes: AiRoutes = values.AI_ROUTES ?? {}
   const namedProviders = {
@@ -86,7 +129,7 @@ export const aiProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
 }
 
 /** The variables of each vendor: its API key and its base URL. */
-const variables = {
+const vendorVariables = {
   openai: ["OPENAI_API_KEY", "OPENAI_BASE_URL"],
   anthropic: ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"],
   google: ["GOOGLE_API_KEY", "GOOGLE_BASE_URL"],
@@ -97,16 +140,22 @@ const variables = {
 const vendors = aiProviders.filter((provider) => provider !== "echo")
 
 /** The variables that configure a provider. */
-export const aiKeys = vendors.map((vendor) => variables[vendor][0])
+export const aiKeys = vendors.map((vendor) => vendorVariables[vendor][0])
 
 const vendorsOf = (values: Values): ReadonlyArray<AiVendorSettings> =>
   vendors.flatMap((provider) => {
-    const [key, url] = variables[provider]
+    const [key, url] = vendorVariables[provider]
     const apiKey = values[key]
     return apiKey === null ? [] : [{ provider, apiKey, baseUrl: values[url] }]
   })
 
-export const aiSettings = (values: Values): AiSettings => {
+export interface Derived {
+  readonly ai: AiSettings
+}
+
+export const derive = (values: Values): Derived => ({ ai: aiSettings(values) })
+
+const aiSettings = (values: Values): AiSettings => {
   const { AI_FALLBACK_PROVIDERS, AI_ROUTES, ENVIRONMENT } = values
   const configured = vendorsOf(values)
   if (ENVIRONMENT === "local" && configured.length === 0) return echoOnly

@@ -1,6 +1,30 @@
 import type { Redacted } from "effect"
 import type { Sender } from "../../domain/Email.ts"
-import type { Problem, Values } from "./Env.ts"
+import type * as Process from "./Process.ts"
+import type * as Server from "./Server.ts"
+import {
+  emailAddress,
+  line,
+  oneOf,
+  optional,
+  type Problem,
+  secret,
+  url,
+  type ValuesOf,
+} from "./Variables.ts"
+
+export const variables = () => ({
+  EMAIL_PROVIDER: oneOf("EMAIL_PROVIDER", ["console", "resend", "sendgrid"], "console"),
+  EMAIL_FROM_ADDRESS: emailAddress("EMAIL_FROM_ADDRESS"),
+  EMAIL_FROM_NAME: optional(line("EMAIL_FROM_NAME")),
+  ADMIN_EMAIL: emailAddress("ADMIN_EMAIL"),
+  RESEND_API_KEY: secret("RESEND_API_KEY"),
+  SENDGRID_API_KEY: secret("SENDGRID_API_KEY"),
+  RESEND_BASE_URL: url("RESEND_BASE_URL"),
+  SENDGRID_BASE_URL: url("SENDGRID_BASE_URL"),
+})
+
+type Values = ValuesOf<typeof variables> & Process.Values & Server.Values
 
 /** The settings of an HTTP provider. */
 export interface EmailProviderSettings {
@@ -15,8 +39,7 @@ export type EmailSettings = { readonly provider: "console" } | EmailProviderSett
 
 const keys = { resend: "RESEND_API_KEY", sendgrid: "SENDGRID_API_KEY" } as const
 
-/** Checks the rules between the e-mail variables. An undefined value failed to decode and is already reported. */
-export const emailProblems = (values: Partial<Values>): ReadonlyArray<Problem> => {
+export const problems = (values: Partial<Values>): ReadonlyArray<Problem> => {
   const provider = values.EMAIL_PROVIDER
   if (provider === undefined) return []
   if (provider === "console") {
@@ -30,12 +53,18 @@ export const emailProblems = (values: Partial<Values>): ReadonlyArray<Problem> =
     .map((name) => ({ name, message: `is required for EMAIL_PROVIDER=${provider}` }))
 }
 
-export const emailSettings = (values: Values): EmailSettings => {
+export interface Derived {
+  readonly email: EmailSettings
+}
+
+export const derive = (values: Values): Derived => ({ email: emailSettings(values) })
+
+const emailSettings = (values: Values): EmailSettings => {
   const provider = values.EMAIL_PROVIDER
   if (provider === "console") return { provider }
   const apiKey = values[keys[provider]]
   const address = values.EMAIL_FROM_ADDRESS
-  // Unreachable: `emailProblems` rejects this.
+  // Unreachable: `problems` rejects this.
   if (apiKey === null || address === null) return { provider: "console" }
   return {
     provider,

@@ -1,5 +1,6 @@
 import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import type { Registry } from "./Registry.ts"
 
 /** The state that all processes share. */
 export interface SystemState {
@@ -8,8 +9,27 @@ export interface SystemState {
   readonly queues: ReadonlyMap<string, number>
 }
 
+/** Gauges of the system state. */
+export interface SystemMetrics {
+  /** Sets the probe of the system state, which every scrape reads. Undefined if another process exports it. */
+  readonly system: (probe: () => SystemState | undefined) => void
+}
+
+export const make = ({ appendText }: Registry): SystemMetrics => {
+  let probe: (() => SystemState | undefined) | undefined
+  appendText(() => {
+    const state = probe?.()
+    return state === undefined ? "" : format(state)
+  })
+  return {
+    system: (newProbe) => {
+      probe = newProbe
+    },
+  }
+}
+
 /** Formats the series that only one process at a time exports, because dashboards sum over processes. */
-export const format = (state: SystemState) => {
+const format = (state: SystemState) => {
   // A new registry each time, because series cannot be removed from one.
   const registry = Context.make(Metric.MetricRegistry, new Map())
   const gauge = (

@@ -1,5 +1,5 @@
-import { memoize } from "./Memoize.ts"
-import type { MetricKinds } from "./MetricFamilies.ts"
+import { memoize } from "../Memoize.ts"
+import type { Registry } from "./Registry.ts"
 
 /** Metrics of AI models. Callers must pass a bounded set of model names. */
 export interface AiMetrics {
@@ -20,7 +20,7 @@ export interface AiMetrics {
 
 const buckets = [0.5, 1, 2.5, 5, 10, 20, 30, 60]
 
-export const make = ({ counter, histogram }: MetricKinds): AiMetrics => {
+export const make = ({ counter, histogram }: Registry): AiMetrics => {
   const requests = counter("llm_requests_total", "Requests to language models.")
   const tokens = counter("llm_tokens_total", "Prompt and completion tokens.")
   const times = histogram(

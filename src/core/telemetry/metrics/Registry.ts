@@ -1,4 +1,5 @@
-import { type Context, Metric } from "effect"
+import { Context, Metric } from "effect"
+import { PrometheusMetrics } from "effect/observability"
 
 /** Returns the recorder of the series with the given labels. Creating a series costs more than recording: reuse it. */
 export type Family<Input> = (labels: Readonly<Record<string, string>>) => (value: Input) => void
@@ -6,8 +7,12 @@ export type Family<Input> = (labels: Readonly<Record<string, string>>) => (value
 /** Defines a metric by its name and its help text. */
 export type DefineFamily = (name: string, description: string) => Family<number>
 
-/** Returns a constructor for each kind of metric, bound to a registry. */
-export const metricKinds = (registry: Context.Context<never>) => {
+/** Returns a separate registry: a constructor for each kind of metric, and what a scrape reads. */
+export const make = () => {
+  const registry = Context.make(Metric.MetricRegistry, new Map())
+  const samplers: Array<() => void> = []
+  const texts: Array<() => string> = []
+
   // Each series has its own metric: a shared one recomputes the key of the series whenever the labels change.
   const family =
     <Input, State>(
@@ -23,7 +28,25 @@ export const metricKinds = (registry: Context.Context<never>) => {
     family((attributes) => Metric.gauge(name, { description, attributes }))
   const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
     family((attributes) => Metric.histogram(name, { description, attributes, boundaries }))
-  return { counter, gauge, histogram }
+
+  return {
+    counter,
+    gauge,
+    histogram,
+    /** Runs at each scrape, before the series are read. */
+    beforeScrape: (sample: () => void) => {
+      samplers.push(sample)
+    },
+    /** Appends a text of further series to each scrape. */
+    appendText: (text: () => string) => {
+      texts.push(text)
+    },
+    /** Returns all metrics in the Prometheus text format 0.0.4. */
+    render: () => {
+      for (const sample of samplers) sample()
+      return PrometheusMetrics.formatUnsafe(registry) + texts.map((text) => text()).join("")
+    },
+  }
 }
 
-export type MetricKinds = ReturnType<typeof metricKinds>
+export type Registry = ReturnType<typeof make>

@@ -1,17 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Effect } from "effect"
-import { version } from "../../domain/Version.ts"
-import type { DefineFamily } from "./MetricFamilies.ts"
-import type { Settings } from "../settings/Settings.ts"
+import { version } from "../../../domain/Version.ts"
+import { Settings } from "../../settings/Settings.ts"
+import type { Registry } from "./Registry.ts"
 
-/** Returns a function that samples the resource usage of the process. Call it at each scrape. */
-export const make = Effect.fnUntraced(function* (options: {
-  readonly counter: DefineFamily
-  readonly gauge: DefineFamily
-  readonly settings: Settings["Service"]
-}) {
-  const { counter, gauge, settings } = options
+/** Samples the resource usage of the process at each scrape. */
+export const make = Effect.fnUntraced(function* ({ beforeScrape, counter, gauge }: Registry) {
+  const settings = yield* Settings
   const memory = gauge("process_memory_bytes", "Process memory by type.")
   const cpu = counter("process_cpu_seconds_total", "Process CPU time by mode.")
   const openFds = gauge("process_open_fds", "Open file descriptors.")({})
@@ -37,7 +33,7 @@ export const make = Effect.fnUntraced(function* (options: {
   let lastUserMicros = 0
   let lastSystemMicros = 0
 
-  return () => {
+  beforeScrape(() => {
     for (const [type, bytes] of Object.entries(memoryOf())) memory({ type })(bytes)
     const used = process.cpuUsage()
     cpu({ mode: "user" })((used.user - lastUserMicros) / 1e6)
@@ -50,7 +46,7 @@ export const make = Effect.fnUntraced(function* (options: {
     delay.reset()
     uptime(process.uptime())
     info(1)
-  }
+  })
 })
 
 /**

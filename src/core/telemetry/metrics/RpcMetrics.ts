@@ -1,5 +1,5 @@
-import { memoize } from "./Memoize.ts"
-import type { MetricKinds } from "./MetricFamilies.ts"
+import { memoize } from "../Memoize.ts"
+import type { Registry } from "./Registry.ts"
 
 /** Metrics of RPC calls. */
 export interface RpcMetrics {
@@ -12,7 +12,7 @@ const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** Callers choose their names, so the label is bounded: all further callers are counted as "other". */
 const maxCallers = 100
 
-export const make = ({ counter, histogram }: MetricKinds): RpcMetrics => {
+export const make = ({ counter, histogram }: Registry): RpcMetrics => {
   const calls = counter("rpc_requests_total", "RPC calls.")
   const times = histogram(
     "rpc_request_duration_seconds",
