@@ -44,5 +44,5 @@ test.runIf(measured)(
     // The same list as over REST.
     expect(counted.rpcList.bytes).toBeLessThan(counted.list.bytes)
   },
-  60_000,
+  180_000,
 )

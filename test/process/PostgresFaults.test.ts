@@ -133,7 +133,9 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })(
 
           yield* victim.start
           yield* untilSuccess(ready)
-          yield* Effect.sleep(200)
+          // The last answers below are of requests sent after it.
+          const before = answers.length
+          yield* eventually(Effect.sync(() => answers.length >= before + 48))
           yield* stop
 
           assert.deepStrictEqual(statuses(answers), new Set([200, 201, 503]))

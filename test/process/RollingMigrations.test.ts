@@ -70,8 +70,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("Two releases", (it) =>
         assert.strictEqual(warnings(second.stdout).length, 1)
         assert.include(warnings(second.stdout)[0], "0010_invoices, 1001_tasks")
 
-        assert.strictEqual((yield* next("migrate down --yes")).stdout, "Took back 1001_tasks\n")
-        assert.strictEqual((yield* next("migrate down --yes")).stdout, "Took back 0010_invoices\n")
+        assert.strictEqual((yield* next("migrate down --yes")).stdout, "Rolled back 1001_tasks\n")
+        assert.strictEqual(
+          (yield* next("migrate down --yes")).stdout,
+          "Rolled back 0010_invoices\n",
+        )
         const back = yield* serving(environment)
         yield* isReady(back.port)
         assert.deepStrictEqual(warnings((yield* back.stop).stdout), [])

@@ -30,7 +30,7 @@ const expected = [
   /^dist\/cli(?:-program)?\.js$/,
   /^dist\/cli-chunks\/[\w-]+\.js$/,
   /^dist\/lib\/package\.json$/,
-  /^dist\/lib\/src\/(?:api|domain|exports|rpc)\/[\w/]+\.(?:js|d\.ts)$/,
+  /^dist\/lib\/src\/(?:api|domain|exports|http|rpc)\/[\w/]+\.(?:js|d\.ts)$/,
 ]
 
 /**
@@ -185,8 +185,8 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
   }
 
   for (const [name, ours] of [
-    ["api", /^plinth\/(?:package\.json|(?:api|domain|exports)\/.*)$/],
-    ["rpc", /^plinth\/(?:api|domain|exports|rpc)\/.*$/],
+    ["api", /^plinth\/(?:package\.json|(?:api|domain|exports|http)\/.*)$/],
+    ["rpc", /^plinth\/(?:api|domain|exports|http|rpc)\/.*$/],
     // Excludes what the test page does not use.
     ["domain", /^plinth\/(?:domain\/(?:Errors|Fields|Project|Storable|User)|exports\/Domain)$/],
   ] as const) {
