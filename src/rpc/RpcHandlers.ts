@@ -1,12 +1,12 @@
 import { Effect } from "effect"
-import * as AiHandlers from "./AiHandlers.ts"
-import * as EmailHandlers from "./EmailHandlers.ts"
-import * as EntitlementsHandlers from "./EntitlementsHandlers.ts"
-import * as JobsHandlers from "./JobsHandlers.ts"
-import * as ProjectsHandlers from "./ProjectsHandlers.ts"
+import * as AiHandlers from "./ai/AiHandlers.ts"
+import * as EmailHandlers from "./email/EmailHandlers.ts"
+import * as EntitlementsHandlers from "./entitlements/EntitlementsHandlers.ts"
+import * as JobsHandlers from "./jobs/JobsHandlers.ts"
+import * as ProjectsHandlers from "./projects/ProjectsHandlers.ts"
 import { Rpcs } from "./Rpcs.ts"
-import * as UsageHandlers from "./UsageHandlers.ts"
-import * as UsersHandlers from "./UsersHandlers.ts"
+import * as UsageHandlers from "./usage/UsageHandlers.ts"
+import * as UsersHandlers from "./users/UsersHandlers.ts"
 
 /** The handlers of `Rpcs`, which use the same services as REST. */
 export const make = Effect.gen(function* () {

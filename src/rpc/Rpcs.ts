@@ -1,11 +1,11 @@
-import { AiRpcs } from "./AiRpcs.ts"
+import { AiRpcs } from "./ai/AiRpcs.ts"
 import { Call } from "./Call.ts"
-import { EmailRpcs } from "./EmailRpcs.ts"
-import { EntitlementsRpcs } from "./EntitlementsRpcs.ts"
-import { JobsRpcs } from "./JobsRpcs.ts"
-import { ProjectsRpcs } from "./ProjectsRpcs.ts"
-import { UsageRpcs } from "./UsageRpcs.ts"
-import { UsersRpcs } from "./UsersRpcs.ts"
+import { EmailRpcs } from "./email/EmailRpcs.ts"
+import { EntitlementsRpcs } from "./entitlements/EntitlementsRpcs.ts"
+import { JobsRpcs } from "./jobs/JobsRpcs.ts"
+import { ProjectsRpcs } from "./projects/ProjectsRpcs.ts"
+import { UsageRpcs } from "./usage/UsageRpcs.ts"
+import { UsersRpcs } from "./users/UsersRpcs.ts"
 
 /**
  * The whole contract for internal services, at `/rpc`. Imports no implementation, so that services can share it. A

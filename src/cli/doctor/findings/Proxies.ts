@@ -1,0 +1,18 @@
+import type { Settings } from "../../../core/settings/Settings.ts"
+import { ok, warning } from "../Finding.ts"
+
+type Values = Settings["Service"]
+
+export const finding = ({ ENVIRONMENT, TRUSTED_PROXIES }: Values) => {
+  const base = ok(
+    "TRUSTED_PROXIES",
+    String(TRUSTED_PROXIES),
+    TRUSTED_PROXIES === 0 ? "default" : "TRUSTED_PROXIES",
+  )
+  return TRUSTED_PROXIES === 0 && ENVIRONMENT !== "local"
+    ? warning(
+        base,
+        "behind a proxy, every client has its address: set the number of proxies that add to X-Forwarded-For",
+      )
+    : base
+}
