@@ -1,6 +1,7 @@
 import { Cause, Clock, Context, Effect, Latch, Layer } from "effect"
 import { inHalves } from "../../core/sql/InHalves.ts"
 import { Settings } from "../../core/settings/Settings.ts"
+import { Outage } from "../../core/telemetry/Outage.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
 import type { UsageEntry, UsageEvent, UsageMetric } from "../../domain/Usage.ts"
@@ -67,20 +68,18 @@ export class Usage extends Context.Service<
         }
       })
 
-      let isFailing = false
+      const outage = new Outage()
 
       const onFlushFailed = (cause: Cause.Cause<ServiceUnavailableError>) =>
         Effect.suspend(() => {
-          const logOnce = isFailing
-            ? Effect.void
-            : Effect.logWarning("usage flush failed: counts wait in memory", cause)
-          isFailing = true
           hasCounts.openUnsafe()
-          return logOnce
+          return outage.failed(
+            Effect.logWarning("usage flush failed: counts wait in memory", cause),
+          )
         })
 
       const onFlushed = Effect.suspend(() => {
-        isFailing = false
+        outage.succeeded()
         const { dropped } = counts
         counts.dropped = 0
         return dropped === 0
@@ -93,7 +92,7 @@ export class Usage extends Context.Service<
       const flushRound = Effect.gen(function* () {
         yield* hasCounts.await
         // While the database is unreachable, a full batch does not shorten the wait.
-        yield* isFailing
+        yield* outage.isOngoing
           ? Effect.sleep(flushWindow)
           : Effect.timeoutOption(isFull.await, flushWindow)
         hasCounts.closeUnsafe()

@@ -9,6 +9,7 @@ import { type LeasedJob, JobStore, leaseMs, type Settlement } from "./Store.ts"
 import { jobRunner, Leases, leaseRenewalMs } from "../sql/Leases.ts"
 import { Lifecycle } from "../Lifecycle.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
+import { Outage } from "../telemetry/Outage.ts"
 import { PubSub } from "../shared/PubSub.ts"
 import { Settings } from "../settings/Settings.ts"
 import { currentSteadyMillis } from "../SteadyClock.ts"
@@ -235,16 +236,12 @@ const handBack = (claim: LeasedJob): Settlement => ({ claim, outcome: "handed_ba
 
 /** Repeats the effect until the scope closes, 500 ms after a failure. Logs only the first of consecutive failures. */
 const runForever = (what: string, effect: Effect.Effect<void, ServiceUnavailableError>) => {
-  let isFailing = false
-  const failed = (cause: Cause.Cause<ServiceUnavailableError>) => {
-    const log = isFailing
-      ? Effect.void
-      : Effect.logWarning("job loop stalled", cause).pipe(Effect.annotateLogs({ what }))
-    isFailing = true
-    return Effect.andThen(log, Effect.sleep("500 millis"))
-  }
+  const outage = new Outage()
+  const logStall = (cause: Cause.Cause<ServiceUnavailableError>) =>
+    Effect.logWarning("job loop stalled", cause).pipe(Effect.annotateLogs({ what }))
   return Effect.matchCauseEffect(effect, {
-    onSuccess: () => Effect.sync(() => void (isFailing = false)),
-    onFailure: failed,
+    onSuccess: () => Effect.sync(() => outage.succeeded()),
+    onFailure: (cause) =>
+      Effect.andThen(outage.failed(logStall(cause)), Effect.sleep("500 millis")),
   }).pipe(Effect.forever, Effect.forkScoped)
 }

@@ -3,13 +3,14 @@ import { SqlClient } from "effect/sql"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now, timestampOf } from "../../domain/Fields.ts"
 import { Database } from "../sql/Database.ts"
+import { Outage } from "../telemetry/Outage.ts"
 
 interface Schedule {
   readonly cron: Cron.Cron
   readonly enqueue: Effect.Effect<unknown, ServiceUnavailableError>
   /** The time of the next check of its row, in Unix ms. */
   nextCheckAt: number
-  isFailing: boolean
+  readonly outage: Outage
 }
 
 /**
@@ -48,7 +49,7 @@ export class JobSchedules extends Context.Service<
                 ELSE excluded.next_run_at
               END
           `)
-          schedules.set(name, { cron, enqueue, nextCheckAt: 0, isFailing: false })
+          schedules.set(name, { cron, enqueue, nextCheckAt: 0, outage: new Outage() })
         },
       )
 
@@ -69,15 +70,12 @@ export class JobSchedules extends Context.Service<
        * Logs the first of consecutive defects of a schedule, which then retries at each tick. Other schedules are
        * unaffected.
        */
-      const logDefect = (name: string, schedule: Schedule) => (defect: unknown) => {
-        const isNew = !schedule.isFailing
-        schedule.isFailing = true
-        return isNew
-          ? Effect.logError("schedule failed to enqueue its job", Cause.die(defect)).pipe(
-              Effect.annotateLogs({ schedule: name }),
-            )
-          : Effect.void
-      }
+      const logDefect = (name: string, schedule: Schedule) => (defect: unknown) =>
+        schedule.outage.failed(
+          Effect.logError("schedule failed to enqueue its job", Cause.die(defect)).pipe(
+            Effect.annotateLogs({ schedule: name }),
+          ),
+        )
 
       const tick = Effect.gen(function* () {
         const time = yield* Clock.currentTimeMillis
@@ -87,7 +85,7 @@ export class JobSchedules extends Context.Service<
           if (schedule.nextCheckAt > time && schedule.nextCheckAt <= next) continue
           const enqueued = Effect.map(fire(name, schedule), () => {
             schedule.nextCheckAt = next
-            schedule.isFailing = false
+            schedule.outage.succeeded()
           })
           yield* Effect.catchDefect(enqueued, logDefect(name, schedule))
         }
