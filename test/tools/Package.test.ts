@@ -188,7 +188,10 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
     ["api", /^plinth\/(?:package\.json|(?:api|domain|exports|http)\/.*)$/],
     ["rpc", /^plinth\/(?:api|domain|exports|http|rpc)\/.*$/],
     // Excludes what the test page does not use.
-    ["domain", /^plinth\/(?:domain\/(?:Errors|Fields|Project|Storable|User)|exports\/Domain)$/],
+    [
+      "domain",
+      /^plinth\/(?:domain\/(?:Bounds|Errors|Fields|Project|Storable|User)|exports\/Domain)$/,
+    ],
   ] as const) {
     it.effect(`bundles for a browser that imports ${name} only its contract and effect`, () =>
       Effect.gen(function* () {

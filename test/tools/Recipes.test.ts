@@ -131,7 +131,7 @@ const annotationsOf = (markdown: string) =>
 const annotated = (annotations: ReadonlyArray<string>) => `
 import { HttpApiEndpoint } from "effect/http-api"
 import * as Policies from "./src/http/Policies.ts"
-const { Deprecation, RateLimit, RequiredRole } = Policies
+const { BodyPolicy, Deprecation, RateLimit, RequiredRole } = Policies
 const { claimed, exemptFromQuota, idempotent, repeatable, unlimited } = Policies
 const [since, sunset, successor] = [0, "", ""]
 export const endpoints = [
