@@ -1,6 +1,5 @@
 import { Clock, Duration, Effect, Exit, Schema } from "effect"
 import { HttpClient, HttpClientError } from "effect/http"
-import type { CryptoKey } from "jose"
 import { ServiceUnavailableError } from "../../domain/Errors.ts"
 import * as Resilience from "../outbound/Resilience.ts"
 import { textUpTo, type TooLongError } from "../outbound/ResponseText.ts"
@@ -17,7 +16,7 @@ export interface Jwks {
   readonly find: (
     algorithm: VerificationKey.Asymmetric,
     kid: string | null,
-  ) => Effect.Effect<ReadonlyArray<CryptoKey>, ServiceUnavailableError>
+  ) => Effect.Effect<ReadonlyArray<VerificationKey.VerificationKey>, ServiceUnavailableError>
 }
 
 /** Retries once. A sign-in waits at most `totalTimeout`. */
@@ -97,9 +96,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
   const refresh = singleFlight("keys", fetchKeys)
 
   const matching = (algorithm: VerificationKey.Asymmetric, kid: string | null) =>
-    usableKeys
-      .filter((key) => key.algorithm === algorithm && (kid === null || key.kid === kid))
-      .map(({ key }) => key)
+    usableKeys.filter((key) => key.algorithm === algorithm && (kid === null || key.kid === kid))
 
   const find: Jwks["find"] = Effect.fnUntraced(function* (algorithm, kid) {
     const cached = matching(algorithm, kid)

@@ -1,5 +1,6 @@
 import { Data, Effect, Schema } from "effect"
 import type { CryptoKey } from "jose"
+import { compactVerify } from "jose/jws/compact/verify"
 import { importJWK } from "jose/key/import"
 import type { Algorithm } from "./Jwt.ts"
 
@@ -9,7 +10,8 @@ export type Asymmetric = Exclude<Algorithm, "HS256">
 export interface VerificationKey {
   readonly kid: string | null
   readonly algorithm: Asymmetric
-  readonly key: CryptoKey
+  /** Tests the signature of a token. Accepts only the algorithm for which the key was imported. */
+  readonly hasSigned: (token: string) => Effect.Effect<boolean>
 }
 
 /**
@@ -58,7 +60,11 @@ const importKey = Effect.fnUntraced(function* (input: unknown) {
   })
   if (key instanceof Uint8Array) return yield* refuse("malformed")
   if (!isStrong(key)) return yield* refuse("weak")
-  return { kid: kid ?? null, algorithm, key } satisfies VerificationKey
+  const hasSigned = (token: string) =>
+    Effect.tryPromise(() => compactVerify(token, key, { algorithms: [algorithm] })).pipe(
+      Effect.match({ onSuccess: () => true, onFailure: () => false }),
+    )
+  return { kid: kid ?? null, algorithm, hasSigned } satisfies VerificationKey
 })
 
 type Members = Readonly<
