@@ -5,7 +5,7 @@ import { Effect, Schema, SchemaTransformation } from "effect"
  * that occurs once stands at its field.
  */
 
-export interface Range {
+interface Range {
   readonly minimum: number
   readonly maximum: number
 }

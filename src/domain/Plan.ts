@@ -9,7 +9,7 @@ export type Limited = typeof Limited.Type
 
 /** Limits by key. Null or omitted means no limit. */
 export type Limits = Readonly<Partial<Record<Limited, number | null>>>
-export type PlanLimits = Readonly<Record<SubscriptionPlan, Limits>>
+type PlanLimits = Readonly<Record<SubscriptionPlan, Limits>>
 
 const MB = 1_000_000
 const GB = 1_000_000_000

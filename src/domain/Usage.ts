@@ -3,7 +3,7 @@ import type { Timestamp } from "./Fields.ts"
 import type { UserId } from "./User.ts"
 
 /** A usage metric. A `flow` is summed per month; a `level` is a current amount, and so is its limit. */
-export interface UsageMetricInfo {
+interface UsageMetricInfo {
   readonly name: string
   readonly description: string
   readonly unit: string

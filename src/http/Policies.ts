@@ -60,7 +60,7 @@ export const claimed = Context.make(Idempotent, "claim")
 export const repeatable = Context.make(Idempotent, "repeatable")
 
 /** How an endpoint takes its body, and the largest one. */
-export interface BodyRule {
+interface BodyRule {
   /**
    * `json`: text that is safe to parse. `raw`: the bytes unchanged, for signatures. `stream`: the bytes as they arrive.
    * No kind has a limit of total time; 30 s without a byte end the request.

@@ -10,7 +10,7 @@ import { routerConfig } from "./Routes.ts"
 import { RawAnswers } from "./RawAnswers.ts"
 
 /** The port could not be bound. */
-export class ListenError extends Data.TaggedError("ListenError")<{
+class ListenError extends Data.TaggedError("ListenError")<{
   readonly port: number
   readonly cause: Error
 }> {

@@ -2,13 +2,12 @@ import { Clock, Data, Duration, Effect } from "effect"
 import {
   FetchHttpClient,
   HttpClient,
-  type HttpClientError,
   type HttpClientRequest,
   type HttpClientResponse,
 } from "effect/http"
 import * as CallVerdict from "../core/outbound/CallVerdict.ts"
 import * as Resilience from "../core/outbound/Resilience.ts"
-import { textUpTo, type TooLongError } from "../core/outbound/ResponseText.ts"
+import { textUpTo } from "../core/outbound/ResponseText.ts"
 import type { ExternalServiceError, ServiceUnavailableError } from "../domain/Errors.ts"
 
 // What the adapters of all vendors share: an attempt, its failure and the mapping to the errors of a tag.
@@ -24,7 +23,7 @@ export class AttemptError<E extends Error> extends Data.TaggedError("AttemptErro
 }
 
 /** The status and code of an error response. Omits the vendor's message, which may quote the request. */
-export class AnswerError extends Data.TaggedError("AnswerError")<{
+class AnswerError extends Data.TaggedError("AnswerError")<{
   readonly status: number
   readonly code: string | null
 }> {
@@ -49,7 +48,7 @@ export type CallFailure<E extends Error> =
   | ServiceUnavailableError
 
 /** The fields of an error that a later call may avoid. `retry_after` is in seconds, when known. */
-export interface Unavailable {
+interface Unavailable {
   readonly cause: ExternalServiceError | ServiceUnavailableError
   readonly retry_after?: number
 }
@@ -80,9 +79,6 @@ export interface Answer {
   readonly response: HttpClientResponse.HttpClientResponse
   readonly text: string
 }
-
-/** The failure to get an answer: no response, or a body over the limit. */
-export type SendError = HttpClientError.HttpClientError | TooLongError
 
 /**
  * Returns a function that sends a request and returns the response, whatever its status. It fails if there is no

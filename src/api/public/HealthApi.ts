@@ -19,7 +19,7 @@ const readiness = <S extends Schema.Top>(status: S) =>
 export const Ready = readiness(Schema.Literals(["healthy", "degraded"])).annotate({
   identifier: "Ready",
 })
-export const NotReady = readiness(Schema.Literal("unhealthy")).annotate({ identifier: "NotReady" })
+const NotReady = readiness(Schema.Literal("unhealthy")).annotate({ identifier: "NotReady" })
 
 export class HealthApi extends HttpApiGroup.make("health")
   .add(

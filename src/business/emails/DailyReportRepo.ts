@@ -4,7 +4,7 @@ import { Database } from "../../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Timestamp } from "../../domain/Fields.ts"
 
-export interface ReportCounts {
+interface ReportCounts {
   readonly users: {
     readonly total: number
     readonly active: number

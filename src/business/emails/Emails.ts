@@ -25,7 +25,7 @@ import { Usage } from "../usage/Usage.ts"
 import { Users } from "../users/Users.ts"
 
 /** The result of sending an e-mail. Users without an address and deactivated users get none. */
-export type SendResult =
+type SendResult =
   | { readonly message_id: string | null }
   | { readonly skipped: "no_address" | "deactivated" }
 

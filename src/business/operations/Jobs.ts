@@ -15,7 +15,7 @@ import { type CursorPage, type Position, toCursor } from "../../domain/Page.ts"
 import { anyJson, jsonIssue } from "../../domain/Storable.ts"
 import { type Actor, Audit } from "../audit/Audit.ts"
 
-export interface JobsFilter {
+interface JobsFilter {
   readonly state?: JobState
   readonly name?: string
   /** The position to continue after. Only its id is used: ids are UUIDv7, which sort by time. */

@@ -14,7 +14,7 @@ import {
 } from "../PersonalData.ts"
 
 /** The number of deleted rows by table, and of anonymised accounts (`closed_accounts`). */
-export type Removed = Readonly<Record<string, number>>
+type Removed = Readonly<Record<string, number>>
 
 interface FailedStep {
   readonly step: string

@@ -10,7 +10,7 @@ import type { PersonalColumn } from "../PersonalTable.ts"
 type Row = Readonly<Record<string, unknown>>
 
 /** All rows that refer to a user, by table. */
-export type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
+type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
 
 export class ExportsRepo extends Context.Service<
   ExportsRepo,

@@ -30,7 +30,7 @@ import { emailKey, type UsersQuery, UsersRepo } from "./UsersRepo.ts"
 
 type Refused = ConflictError | AuthorizationError | ReadError
 
-export interface UserCreate {
+interface UserCreate {
   /** The `sub` of the user's tokens. */
   readonly id: UserId
   readonly email: string | null

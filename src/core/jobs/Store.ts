@@ -16,7 +16,7 @@ export interface JobMessage {
   readonly trace: JobTrace | null
 }
 
-export interface NewJob extends JobMessage {
+interface NewJob extends JobMessage {
   readonly id: JobId
   readonly name: string
   readonly max_attempts: number

@@ -40,7 +40,7 @@ const claimPath = (name: string) =>
  * The external issuer whose tokens are accepted besides our own. Keys from `jwksUrl` verify RS256 and ES256, `secrets`
  * verify HS256. `issuer` and `audience` are checked if they are not null.
  */
-export interface AuthSettings {
+interface AuthSettings {
   readonly provider: (typeof providers)[number]
   readonly issuer: string | null
   readonly audience: string | null

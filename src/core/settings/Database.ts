@@ -12,7 +12,7 @@ export const variables = () => ({
 export type Values = ValuesOf<typeof variables>
 
 /** The database dialect and its location. */
-export type DatabaseSettings =
+type DatabaseSettings =
   | { readonly dialect: "sqlite"; readonly filename: string }
   | { readonly dialect: "pg"; readonly url: Redacted.Redacted }
 

@@ -35,7 +35,7 @@ export interface EmailProviderSettings {
   readonly from: Sender
 }
 
-export type EmailSettings = { readonly provider: "console" } | EmailProviderSettings
+type EmailSettings = { readonly provider: "console" } | EmailProviderSettings
 
 const keys = { resend: "RESEND_API_KEY", sendgrid: "SENDGRID_API_KEY" } as const
 

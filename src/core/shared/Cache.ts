@@ -15,7 +15,7 @@ export interface Kind<A> {
   readonly ttl: Duration.Input
 }
 
-export interface Entries<A, E> {
+interface Entries<A, E> {
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
   readonly set: (key: string, value: A) => Effect.Effect<void>
   readonly remove: (key: string) => Effect.Effect<void>

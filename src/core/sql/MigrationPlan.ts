@@ -8,7 +8,7 @@ export interface Recorded {
   readonly applied_at: Timestamp
 }
 
-export interface Status {
+interface Status {
   readonly id: number
   readonly name: string
   /** `null` if it has not run on this database. */

@@ -73,7 +73,7 @@ export interface SoftDeleting<M extends Entity, C> extends Repository<M, C> {
   }
 }
 
-export interface Deleted {
+interface Deleted {
   readonly deleted_at: Timestamp | null
 }
 

@@ -10,7 +10,7 @@ import { leaseMs } from "../Store.ts"
 import { Settings } from "../../settings/Settings.ts"
 
 /** The tables of pg-boss could not be created or updated. */
-export class JobsUnavailable extends Data.TaggedError("JobsUnavailable")<{
+class JobsUnavailable extends Data.TaggedError("JobsUnavailable")<{
   readonly cause: unknown
 }> {
   override get message() {

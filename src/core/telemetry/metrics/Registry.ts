@@ -2,10 +2,10 @@ import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 
 /** Returns the recorder of the series with the given labels. Creating a series costs more than recording: reuse it. */
-export type Family<Input> = (labels: Readonly<Record<string, string>>) => (value: Input) => void
+type Family<Input> = (labels: Readonly<Record<string, string>>) => (value: Input) => void
 
 /** Defines a metric by its name and its help text. */
-export type DefineFamily = (name: string, description: string) => Family<number>
+type DefineFamily = (name: string, description: string) => Family<number>
 
 /** Returns a separate registry: a constructor for each kind of metric, and what a scrape reads. */
 export const make = () => {

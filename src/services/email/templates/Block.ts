@@ -51,7 +51,7 @@ export const action = (label: string, link: Link): Block => {
   }
 }
 
-export interface Figure {
+interface Figure {
   readonly label: string
   readonly value: number
 }
