@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises"
+import { readFileSync } from "node:fs"
 import http from "node:http"
 import { resolve } from "node:path"
 import { build, type Plugin } from "esbuild"
@@ -24,9 +24,9 @@ const slimHttp: Plugin = {
 const slimManifest: Plugin = {
   name: "slim-manifest",
   setup({ onLoad }) {
-    onLoad({ filter: /package\.json$/ }, async ({ path }) => {
+    onLoad({ filter: /package\.json$/ }, ({ path }) => {
       if (path !== resolve("package.json")) return undefined
-      const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string }
+      const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string }
       return { contents: JSON.stringify({ version }), loader: "json" }
     })
   },

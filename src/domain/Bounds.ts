@@ -98,7 +98,7 @@ export const integerText = (
     description,
     contentSchema: { type: "integer", minimum, maximum, default: fallback },
   }).pipe(
-    Schema.decodeTo(Schema.Number, SchemaTransformation.numberFromString),
-    Schema.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })),
+    Schema.decodeTo(Schema.Int, SchemaTransformation.numberFromString),
+    Schema.check(Schema.isBetween({ minimum, maximum })),
     Schema.withDecodingDefaultKey(Effect.succeed(String(fallback))),
   )

@@ -2,15 +2,12 @@ import { HttpServerResponse } from "effect/http"
 import {
   AuthorizationError,
   BadRequestError,
-  ConflictError,
   NotFoundError,
   PayloadTooLargeError,
-  RateLimitError,
   RequestTimeoutError,
-  ServiceUnavailableError,
   UnsupportedMediaTypeError,
 } from "../domain/Errors.ts"
-import { envelope, type FailureKind, internalError, kindOf } from "./Envelope.ts"
+import { envelope, type FailureKind, internalError, kindOf, retryableStatuses } from "./Envelope.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -62,13 +59,6 @@ export const asEnvelope = (response: Response, limit: number) =>
   response.status < 400 || response.headers["content-type"] === "application/json"
     ? response
     : platformFailure(response.status, limit)
-
-/** Statuses of the errors that may carry `retry_after`. */
-const retryableStatuses = new Set([
-  kindOf(ConflictError).status,
-  kindOf(RateLimitError).status,
-  kindOf(ServiceUnavailableError).status,
-])
 
 /** Headers that repeat parts of a failure's envelope. */
 export const failureHeaders = ({ body, status }: Response) => {

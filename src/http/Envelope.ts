@@ -1,6 +1,7 @@
 import { Record, Schema, SchemaAST, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import { echo } from "../domain/Echo.ts"
+import { ConflictError, RateLimitError, ServiceUnavailableError } from "../domain/Errors.ts"
 
 /**
  * The public form of every failure: `{ error: { code, message, details } }`. Domain errors are wrapped here and
@@ -44,6 +45,11 @@ export const kindOf = ({
   if (code !== undefined && status !== undefined) return { code, status }
   throw new Error(`${identifier} has no code or no httpApiStatus: annotate it (domain/Errors.ts)`)
 }
+
+/** The statuses of errors that may have `retry_after`, which is also sent as the `Retry-After` header. */
+export const retryableStatuses: ReadonlySet<number> = new Set(
+  [ConflictError, RateLimitError, ServiceUnavailableError].map((error) => kindOf(error).status),
+)
 
 /** The kind of a failure without a code, of which the caller learns nothing else. */
 export const internalError: FailureKind = { code: "INTERNAL_ERROR", status: 500 }

@@ -124,11 +124,11 @@ const answersOf = Effect.fnUntraced(function* (caller: Caller, boss: Caller, met
       const [name = "", query = ""] = report.split("?")
       const mine = yield* get<unknown>(caller, `${path}/${report}`)
       const theirs = yield* get<unknown>(boss, `${admin}/${name}/${caller.id}?${query}`)
-      Schema.decodeUnknownSync(schema)(theirs)
-      return Schema.decodeUnknownSync(schema)(mine)
+      yield* Schema.decodeUnknownEffect(schema)(theirs)
+      return yield* Schema.decodeUnknownEffect(schema)(mine)
     })
   const days = 40
-  const current = Schema.decodeUnknownSync(UsageCurrentPeriod)(
+  const current = yield* Schema.decodeUnknownEffect(UsageCurrentPeriod)(
     yield* get(caller, `${path}/current-period`),
   )
   const rest = {
@@ -137,7 +137,7 @@ const answersOf = Effect.fnUntraced(function* (caller: Caller, boss: Caller, met
     daily: yield* asked(UsageDaily, `daily?metric=${metric}&days=${days}`),
     breakdown: yield* asked(UsageBreakdown, `breakdown?metric=${metric}&days=${days}`),
   }
-  const { users } = Schema.decodeUnknownSync(UsageTopUsers)(
+  const { users } = yield* Schema.decodeUnknownEffect(UsageTopUsers)(
     yield* get(boss, `${admin}/top-users?metric=${metric}&limit=100`),
   )
 

@@ -80,7 +80,7 @@ describe("Fields.list", () => {
   it.effect("decodes like an array, and documents its bounds", () =>
     Effect.gen(function* () {
       const list = Fields.list(Schema.FiniteFromString, { min: 1, max: 3 })
-      assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(list)(["1", "2"]), [1, 2])
+      assert.deepStrictEqual(yield* Schema.decodeEffect(list)(["1", "2"]), [1, 2])
       assert.deepStrictEqual(yield* Schema.encodeEffect(list)([1, 2]), ["1", "2"])
       assert.deepInclude(Schema.toJsonSchemaDocument(list).schema, {
         type: "array",

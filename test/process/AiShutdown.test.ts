@@ -59,7 +59,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTest
             path: "/api/v1/app/usage/current-period",
             token,
           })
-          const { ai_requests, ai_tokens } = Schema.decodeUnknownSync(Spent)(answer.json)
+          const { ai_requests, ai_tokens } = yield* Schema.decodeUnknownEffect(Spent)(answer.json)
           assert.strictEqual(ai_requests, 1)
           assert.isAbove(ai_tokens, 5)
           assert.isBelow(ai_tokens, 400)

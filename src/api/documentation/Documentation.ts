@@ -4,7 +4,7 @@ import { maxIssues } from "../../domain/Issues.ts"
 import { version } from "../../domain/Version.ts"
 import { headers, limitHeaders } from "./DocumentedHeaders.ts"
 import { describePolicies } from "./DocumentedPolicies.ts"
-import { envelope } from "../../http/Envelope.ts"
+import { envelope, retryableStatuses } from "../../http/Envelope.ts"
 
 /**
  * The parts of the OpenAPI document beyond the contract of each endpoint: security per path, failures of middlewares
@@ -138,7 +138,7 @@ const describeResponse = (
     "X-API-Version",
     "X-API-Latest-Version",
     ...(status === "401" ? ["WWW-Authenticate"] : []),
-    ...(["409", "429", "503"].includes(status) ? ["Retry-After"] : []),
+    ...(retryableStatuses.has(Number(status)) ? ["Retry-After"] : []),
   ]
   response.headers = headerReferences(names)
   addExamples(response.content, schemas)

@@ -50,14 +50,14 @@ export class Claims extends Context.Service<
 
       /** Returns the stored answer, or the id of a new claim. */
       const acquire = Effect.fnUntraced(function* (request: IdempotentRequest) {
-        if (!(yield* repo.tryLock(request))) return yield* inProgress()
+        if (!(yield* repo.tryLock(request))) return yield* inProgress
         const created_at = yield* now
         const leased_until = yield* fromNow(leaseMs)
         const row = yield* repo.find(request)
         if (row !== undefined && row.created_at >= (yield* validSince)) {
-          if (row.fingerprint !== request.fingerprint) return yield* keyReused()
+          if (row.fingerprint !== request.fingerprint) return yield* keyReused
           if (row.status !== runningStatus) return { answer: row }
-          if ((row.leased_until ?? "") > created_at) return yield* inProgress()
+          if ((row.leased_until ?? "") > created_at) return yield* inProgress
         }
         // Reuses the id only for the same request: vendors refuse a key that they know from another one.
         const isSame = row?.status === runningStatus && row.fingerprint === request.fingerprint
@@ -73,7 +73,7 @@ export class Claims extends Context.Service<
             leased_until,
           }),
           "ConflictError",
-          inProgress,
+          () => inProgress,
         )
         return { id }
       }, transaction)

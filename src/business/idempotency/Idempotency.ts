@@ -46,14 +46,14 @@ export class Idempotency extends Context.Service<
       const running = new Set<string>()
 
       const findAnswer = Effect.fnUntraced(function* (request: IdempotentRequest) {
-        if (!(yield* repo.tryLock(request))) return yield* inProgress()
+        if (!(yield* repo.tryLock(request))) return yield* inProgress
         const row = yield* repo.find(request)
         if (row === undefined) return undefined
         if (row.created_at < (yield* validSince)) {
           yield* repo.remove(request)
           return undefined
         }
-        return row.fingerprint === request.fingerprint ? row : yield* keyReused()
+        return row.fingerprint === request.fingerprint ? row : yield* keyReused
       })
 
       const saveAnswer = Effect.fnUntraced(function* (
@@ -64,7 +64,7 @@ export class Idempotency extends Context.Service<
         yield* Effect.catchTag(
           repo.insert({ ...request, status, body, created_at }),
           "ConflictError",
-          inProgress,
+          () => inProgress,
         )
       })
 
@@ -80,7 +80,7 @@ export class Idempotency extends Context.Service<
         return Effect.suspend(() => {
           const name = JSON.stringify([request.user_id, request.route, request.key])
           // Requests running in this process are found without a database connection.
-          if (running.has(name)) return inProgress()
+          if (running.has(name)) return inProgress
           running.add(name)
           return Effect.ensuring(
             transaction(run),
@@ -99,10 +99,13 @@ export const validSince: Effect.Effect<Timestamp> = ago(
   personalData.idempotency_keys.retention.period,
 )
 
-export const inProgress = () =>
-  Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 }))
+export const inProgress = Effect.suspend(() =>
+  Effect.fail(new ConflictError({ resource: "Request", reason: "in_progress", retry_after: 1 })),
+)
 
-export const keyReused = () => Effect.fail(invalidKey("was used for another request"))
+export const keyReused = Effect.suspend(() =>
+  Effect.fail(invalidKey("was used for another request")),
+)
 
 export const invalidKey = (message: string) =>
   new ValidationError({ issues: [{ path: "Idempotency-Key", message }], field: "Idempotency-Key" })
