@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import type { HttpClient } from "effect/http"
-import type { AiSettings } from "../core/settings/Ai.ts"
+import type { AiSettings } from "../core/settings/providers/Ai.ts"
 import type { Metrics } from "../core/telemetry/Metrics.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { Ai } from "./ai/Ai.ts"

@@ -2,12 +2,13 @@ import { Clock, Data, Duration, Effect } from "effect"
 import {
   FetchHttpClient,
   HttpClient,
+  type HttpClientError,
   type HttpClientRequest,
   type HttpClientResponse,
 } from "effect/http"
 import * as CallVerdict from "../core/outbound/CallVerdict.ts"
 import * as Resilience from "../core/outbound/Resilience.ts"
-import { textUpTo } from "../core/outbound/ResponseText.ts"
+import { textUpTo, type TooLongError } from "../core/outbound/ResponseText.ts"
 import type { ExternalServiceError, ServiceUnavailableError } from "../domain/Errors.ts"
 
 // What the adapters of all vendors share: an attempt, its failure and the mapping to the errors of a tag.
@@ -79,6 +80,9 @@ export interface Answer {
   readonly response: HttpClientResponse.HttpClientResponse
   readonly text: string
 }
+
+/** The failure to get an answer: no response, or a body over the limit. */
+export type SendError = HttpClientError.HttpClientError | TooLongError
 
 /**
  * Returns a function that sends a request and returns the response, whatever its status. It fails if there is no

@@ -1,4 +1,4 @@
-import type { AiSettings } from "../../core/settings/Ai.ts"
+import type { AiSettings } from "../../core/settings/providers/Ai.ts"
 import type { AiError, AiRequest } from "../../domain/Ai.ts"
 import { type AiModel, aiModels, aiProviders, providerOfModel } from "../../domain/AiModels.ts"
 import {

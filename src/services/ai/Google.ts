@@ -1,5 +1,5 @@
 import { Effect, Option, Redacted, Result, Schema } from "effect"
-import type { AiVendorSettings } from "../../core/settings/Ai.ts"
+import type { AiVendorSettings } from "../../core/settings/providers/Ai.ts"
 import type { AiCall, AiPart, AiTokens, FinishReason } from "../../domain/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
-import type { EmailProviderSettings } from "../../core/settings/Email.ts"
+import type { EmailProviderSettings } from "../../core/settings/providers/Email.ts"
 import * as CallVerdict from "../../core/outbound/CallVerdict.ts"
 import {
   type EmailError,

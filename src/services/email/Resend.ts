@@ -1,5 +1,5 @@
 import { Effect, Layer, Option, Schema } from "effect"
-import type { EmailProviderSettings } from "../../core/settings/Email.ts"
+import type { EmailProviderSettings } from "../../core/settings/providers/Email.ts"
 import { mailboxOf } from "../../domain/Email.ts"
 import type * as Attempt from "../Attempt.ts"
 import { Email } from "./Email.ts"

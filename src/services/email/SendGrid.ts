@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Headers } from "effect/http"
-import type { EmailProviderSettings } from "../../core/settings/Email.ts"
+import type { EmailProviderSettings } from "../../core/settings/providers/Email.ts"
 import type * as Attempt from "../Attempt.ts"
 import { Email } from "./Email.ts"
 import * as Provider from "./Provider.ts"

@@ -1,4 +1,4 @@
-import { aiKeys } from "../../../core/settings/Ai.ts"
+import { aiKeys } from "../../../core/settings/providers/Ai.ts"
 import type { Settings } from "../../../core/settings/Settings.ts"
 import { ok, warning } from "../Finding.ts"
 

@@ -1,14 +1,14 @@
 import { Config, Option, type Redacted, Schema } from "effect"
-import { Complexity } from "../../domain/Ai.ts"
+import { Complexity } from "../../../domain/Ai.ts"
 import {
   type AiModel,
   aiModels,
   AiProviderName,
   aiProviders,
   providerOfModel,
-} from "../../domain/AiModels.ts"
-import type * as Process from "./Process.ts"
-import { checked, line, optional, type Problem, secret, url, type ValuesOf } from "./Variables.ts"
+} from "../../../domain/AiModels.ts"
+import type * as Process from "../Process.ts"
+import { checked, line, optional, type Problem, secret, url, type ValuesOf } from "../Variables.ts"
 
 export const variables = () => ({
   AI_DEFAULT_PROVIDER: aiProvider("AI_DEFAULT_PROVIDER"),
