@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import * as Doors from "./Doors.ts"
 import * as Server from "./http/Server.ts"
 import * as App from "./App.ts"
-import * as SystemMetrics from "./business/operations/SystemMetrics.ts"
+import * as SystemCounts from "./business/operations/SystemCounts.ts"
 import * as Logger from "./core/telemetry/Logger.ts"
 import * as Migrations from "./core/sql/Migrations.ts"
 import { Settings } from "./core/settings/Settings.ts"
@@ -35,7 +35,7 @@ const ifEmbedded = (jobs: typeof Worker.layer) =>
 export const serveWith = (jobs: typeof Worker.layer) =>
   announce.pipe(
     Layer.provideMerge(Doors.layer),
-    Layer.provide([ifEmbedded(jobs), SystemMetrics.layer]),
+    Layer.provide([ifEmbedded(jobs), SystemCounts.layer]),
     Layer.provide(Migrations.layer),
     Layer.provide(App.layer),
     Layer.provide(Logger.layer),

@@ -2,7 +2,7 @@ import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { Address } from "./http/Server.ts"
 import * as WorkerHttp from "./api/WorkerHttp.ts"
 import * as App from "./App.ts"
-import * as SystemMetrics from "./business/operations/SystemMetrics.ts"
+import * as SystemCounts from "./business/operations/SystemCounts.ts"
 import { drain } from "./core/Lifecycle.ts"
 import * as Logger from "./core/telemetry/Logger.ts"
 import * as Migrations from "./core/sql/Migrations.ts"
@@ -25,7 +25,7 @@ const workerLayer = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
 
 export const workWith = (jobs: typeof Worker.layer) =>
   workerLayer(jobs).pipe(
-    Layer.provide(SystemMetrics.layer),
+    Layer.provide(SystemCounts.layer),
     Layer.provide(Migrations.layer),
     Layer.provide(App.layer),
     Layer.provide(Logger.layer),

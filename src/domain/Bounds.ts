@@ -72,6 +72,8 @@ export const maxLength = {
   uniqueKey: 255,
   idempotencyKey: 255,
   search: 255,
+  usageSource: 200,
+  usageDimension: 200,
 }
 
 /** A body of JSON. `values` are the members of lists and objects, and the outermost value. */

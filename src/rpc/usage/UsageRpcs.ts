@@ -38,9 +38,9 @@ export const input = {
   record: Schema.Struct({
     ...user,
     metric: Schema.Literals(flowMetrics),
-    source: verbatim({ max: 200, example: "render-7f3a" }),
+    source: verbatim({ max: Bounds.maxLength.usageSource, example: "render-7f3a" }),
     quantity: Schema.Int.check(Schema.isBetween(Bounds.usageQuantity)),
-    dimension: verbatim({ min: 0, max: 200, example: "echo" }).pipe(
+    dimension: verbatim({ min: 0, max: Bounds.maxLength.usageDimension, example: "echo" }).pipe(
       Schema.withDecodingDefaultKey(Effect.succeed("")),
     ),
   }),
@@ -62,7 +62,7 @@ export class UsageRpcs extends RpcGroup.make(
   method("usage.metrics", { input: input.metrics, success: UsageMetrics, error: [] }),
   /**
    * Records usage that another service provided, for billing. The same `source` from the same caller counts once.
-   * `quantity` is an integer from 0 to 10^12. Breakdowns group by `dimension`, at most 200 code points.
+   * `quantity` is an integer from 0 to 10^12. Breakdowns group by `dimension`.
    */
   method("usage.record", { input: input.record, success: Schema.Void, error: readErrors }),
 ) {}

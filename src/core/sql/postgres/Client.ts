@@ -16,7 +16,7 @@ export interface Options {
 }
 
 /** Numbers of open connections. `active` ones run statements or are reserved by a transaction or a stream. */
-export interface PoolState {
+export interface OpenConnections {
   readonly active: number
   readonly idle: number
 }
@@ -66,7 +66,7 @@ export const make = Effect.fnUntraced(function* ({
   maxConnections,
   observe,
 }: Options): Effect.fn.Return<
-  { readonly sql: SqlClient.SqlClient; readonly pool: () => PoolState },
+  { readonly sql: SqlClient.SqlClient; readonly pool: () => OpenConnections },
   SqlError.SqlError,
   Scope.Scope | Reactivity.Reactivity
 > {

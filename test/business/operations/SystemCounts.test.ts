@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
-import * as SystemMetrics from "../../../src/business/operations/SystemMetrics.ts"
+import * as SystemCounts from "../../../src/business/operations/SystemCounts.ts"
 import { newUserDefaults } from "../../../src/business/users/SignIn.ts"
 import { UsersRepo } from "../../../src/business/users/UsersRepo.ts"
 import { JobQueue } from "../../../src/core/jobs/Queue.ts"
@@ -12,11 +12,11 @@ import { eventually } from "../../fixtures/data/Eventually.ts"
 import * as Jobs from "../../fixtures/data/Jobs.ts"
 import { newUser } from "../../TestApp.ts"
 
-/** Starts SystemMetrics in another process on the same database; `stop` acts as SIGTERM would. */
+/** Starts SystemCounts in another process on the same database; `stop` acts as SIGTERM would. */
 const counting = Effect.gen(function* () {
   const services = yield* Jobs.anotherProcess
   const scope = yield* Scope.fork(yield* Effect.scope)
-  yield* Layer.buildWithScope(SystemMetrics.layer.pipe(Layer.provide(UsersRepo.layer)), scope).pipe(
+  yield* Layer.buildWithScope(SystemCounts.layer.pipe(Layer.provide(UsersRepo.layer)), scope).pipe(
     Effect.provideContext(services),
   )
   const exported = Effect.map(Context.get(services, Metrics).render, (text) =>
@@ -54,7 +54,7 @@ const insertUser = Effect.fnUntraced(function* (is_active: boolean) {
 
 const database = UsersRepo.layer.pipe(Layer.provideMerge(Jobs.jobs()))
 
-layer(database)("SystemMetrics", (it) => {
+layer(database)("SystemCounts", (it) => {
   it.effect("exports from one process at a time, which counts every 15 s", () =>
     Effect.gen(function* () {
       const { enqueue } = yield* JobQueue
