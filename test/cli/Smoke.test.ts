@@ -1,8 +1,9 @@
-import { createServer, type RequestListener } from "node:http"
+import type { RequestListener } from "node:http"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { canary, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
+import { localServer } from "../fixtures/servers/LocalServer.ts"
 
 const decode = Schema.decodeUnknownSync(
   Schema.fromJsonString(
@@ -26,25 +27,7 @@ const verdicts = (stdout: string) =>
   )
 
 /** A server that is not Plinth, on its own port. */
-const other = (answer: RequestListener) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.callback<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(answer)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.sync(() => {
-          server.closeAllConnections()
-          server.close()
-        }),
-    ),
-    (server) => {
-      const address = server.address()
-      assert(typeof address === "object" && address !== null)
-      return `http://127.0.0.1:${address.port}`
-    },
-  )
+const other = (answer: RequestListener) => Effect.map(localServer(answer), ({ url }) => url)
 
 layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
   it.effect(

@@ -1,6 +1,4 @@
 import { spawn } from "node:child_process"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
@@ -9,6 +7,7 @@ import { eventually } from "../fixtures/data/Eventually.ts"
 import { cli, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
+import { localServer } from "../fixtures/servers/LocalServer.ts"
 
 /** Runs a line of bash in which `plinth` is the command line under test. */
 const bash = (line: string, DATABASE_URL = "") => {
@@ -117,15 +116,10 @@ describe("plinth", () => {
 })
 
 /** A service that receives requests and never answers. */
-const unresponsive = Effect.acquireRelease(
-  Effect.callback<{ readonly server: Server; readonly url: string; readonly asked: () => boolean }>(
-    (resume) => {
-      let asked = false
-      const server = createServer(() => (asked = true)).listen(0, "127.0.0.1", () => {
-        const { port } = Object(server.address()) as AddressInfo
-        resume(Effect.succeed({ server, url: `http://127.0.0.1:${port}`, asked: () => asked }))
-      })
-    },
-  ),
-  ({ server }) => Effect.sync(() => server.close().closeAllConnections()),
-)
+const unresponsive = Effect.suspend(() => {
+  let asked = false
+  return Effect.map(
+    localServer(() => (asked = true)),
+    ({ url }) => ({ url, asked: () => asked }),
+  )
+})

@@ -1,8 +1,5 @@
 import { execFileSync, spawn } from "node:child_process"
-import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, beforeAll, describe, it, layer } from "@effect/vitest"
@@ -14,23 +11,19 @@ import { startPostgres } from "../fixtures/servers/PostgresServer.ts"
 import { hasProgram } from "../fixtures/servers/Programs.ts"
 import { sleep } from "../fixtures/data/Sleep.ts"
 import { RedisServer } from "../fixtures/servers/RedisServer.ts"
+import { localServer, readBody } from "../fixtures/servers/LocalServer.ts"
 
 /** A server that records the paths of the traces that it receives. */
-const collector = Effect.acquireRelease(
-  Effect.promise(() => {
-    const paths: Array<string> = []
-    const server = createServer((request, response) => {
+const collector = Effect.suspend(() => {
+  const paths: Array<string> = []
+  return Effect.map(
+    localServer((request, response) => {
       paths.push(request.url ?? "")
-      request.resume().on("end", () => response.end("{}"))
-    }).listen(0, "127.0.0.1")
-    return once(server, "listening").then(() => ({
-      paths,
-      server,
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    }))
-  }),
-  ({ server }) => Effect.sync(() => server.close().closeAllConnections()),
-)
+      readBody(request, () => response.end("{}"))
+    }),
+    ({ url }) => ({ paths, url }),
+  )
+})
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "plinth-built-"))),

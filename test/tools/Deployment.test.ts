@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
-import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { parse } from "yaml"
@@ -8,6 +7,7 @@ import manifest from "../../package.json" with { type: "json" }
 import { variables } from "../../src/core/settings/Env.ts"
 import { outcomeOf } from "../fixtures/processes/Plinth.ts"
 import { hasProgram, program } from "../fixtures/servers/Programs.ts"
+import { localServer } from "../fixtures/servers/LocalServer.ts"
 
 /** Checks everything about these files that needs no container engine. */
 
@@ -123,24 +123,16 @@ const checkHealth = Effect.fnUntraced(function* (
     )
   const paths: Array<string> = []
   let status = 200
-  const server = yield* Effect.acquireRelease(
-    Effect.callback<ReturnType<typeof createServer>>((resume) => {
-      const http = createServer((request, response) => {
-        paths.push(request.url ?? "")
-        response.writeHead(status).end()
-      })
-      http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
-    }),
-    (http) => Effect.sync(() => http.close()),
-  )
-  const address = server.address()
-  assert(typeof address === "object" && address !== null)
+  const { port, stop } = yield* localServer((request, response) => {
+    paths.push(request.url ?? "")
+    response.writeHead(status).end()
+  })
 
-  const answered = yield* check(address.port)
+  const answered = yield* check(port)
   status = 500
-  const broken = yield* check(address.port)
-  server.close()
-  const stopped = yield* check(address.port)
+  const broken = yield* check(port)
+  yield* stop
+  const stopped = yield* check(port)
 
   assert.deepStrictEqual([answered, broken, stopped], [0, 1, 1])
   assert.deepStrictEqual(new Set(paths), new Set([path]))
