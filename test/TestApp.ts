@@ -8,7 +8,7 @@ import * as App from "../src/App.ts"
 import * as Migrations from "../src/core/sql/Migrations.ts"
 import { type Environment, Settings } from "../src/core/settings/Settings.ts"
 import { Tokens } from "../src/core/identity/Tokens.ts"
-import { UserId } from "../src/domain/User.ts"
+import { UserId } from "../src/domain/users/User.ts"
 import { TestDatabase } from "./TestDatabase.ts"
 
 /** The settings of every application under test, apart from its database. */

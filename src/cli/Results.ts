@@ -1,9 +1,9 @@
 import { Schema } from "effect"
 import { Timestamp } from "../domain/Fields.ts"
-import { Job, JobStats } from "../domain/Job.ts"
+import { Job, JobStats } from "../domain/jobs/Job.ts"
 import { CursorPage, Page } from "../domain/Page.ts"
-import { UsageSummary } from "../domain/UsageReport.ts"
-import { AdminUser } from "../domain/User.ts"
+import { UsageSummary } from "../domain/usage/UsageReport.ts"
+import { AdminUser } from "../domain/users/User.ts"
 
 /** One finding of `doctor`. */
 export const Finding = Schema.Struct({

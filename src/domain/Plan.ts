@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { usageMetricKeys } from "./Usage.ts"
-import type { SubscriptionPlan } from "./User.ts"
+import { usageMetricKeys } from "./usage/Usage.ts"
+import type { SubscriptionPlan } from "./users/User.ts"
 
 /** The things a plan can limit: the number of projects, and every usage metric. */
 export const limitedKeys = ["projects", ...usageMetricKeys] as const

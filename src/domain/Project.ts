@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { Model } from "effect/schema"
 import * as Fields from "./Fields.ts"
-import { UserId } from "./User.ts"
+import { UserId } from "./users/User.ts"
 
 export const ProjectId = Schema.String.annotate({
   description: "The id of the project.",

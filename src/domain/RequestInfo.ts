@@ -1,5 +1,5 @@
 import { Context } from "effect"
-import type { UserId } from "./User.ts"
+import type { UserId } from "./users/User.ts"
 
 /**
  * The request that this fiber serves, for logs and audit rows; all fields are null outside a request. `user_id` is set

@@ -1,15 +1,22 @@
 /** `plinth/domain`: the entities and errors that both contracts use. */
-export { AiCompletion, AiEvent, AiStatus, AiUsage, Complexity, FinishReason } from "../domain/Ai.ts"
-export { AiProviderName } from "../domain/AiModels.ts"
-export { AiChatInput, AiCompletionInput, AiRoutedInput } from "../domain/AiInput.ts"
+export {
+  AiCompletion,
+  AiEvent,
+  AiStatus,
+  AiUsage,
+  Complexity,
+  FinishReason,
+} from "../domain/ai/Ai.ts"
+export { AiProviderName } from "../domain/ai/AiModels.ts"
+export { AiChatInput, AiCompletionInput, AiRoutedInput } from "../domain/ai/AiInput.ts"
 export * from "../domain/Errors.ts"
 export { Timestamp } from "../domain/Fields.ts"
-export { Job, JobId, JobState, JobStats } from "../domain/Job.ts"
+export { Job, JobId, JobState, JobStats } from "../domain/jobs/Job.ts"
 export { Cursor, CursorPage, Page } from "../domain/Page.ts"
 export { Limited } from "../domain/Plan.ts"
 export { Project, type ProjectCreate, ProjectId, type ProjectPatch } from "../domain/Project.ts"
-export { UsageMetric } from "../domain/Usage.ts"
-export * from "../domain/UsageReport.ts"
+export { UsageMetric } from "../domain/usage/Usage.ts"
+export * from "../domain/usage/UsageReport.ts"
 export {
   AdminUser,
   AdminUserPatch,
@@ -19,4 +26,4 @@ export {
   User,
   UserId,
   type UserPatch,
-} from "../domain/User.ts"
+} from "../domain/users/User.ts"

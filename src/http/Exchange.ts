@@ -4,7 +4,7 @@ import type { RequestSpan } from "../core/telemetry/Tracing.ts"
 import { uuidV7 } from "../core/Uuid.ts"
 import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
-import type { UserId } from "../domain/User.ts"
+import type { UserId } from "../domain/users/User.ts"
 import { clientAddress } from "./ClientAddress.ts"
 import type { LimitName } from "./Policies.ts"
 

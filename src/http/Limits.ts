@@ -6,7 +6,7 @@ import { Settings } from "../core/settings/Settings.ts"
 import { RateLimitError } from "../domain/Errors.ts"
 import type { Rate } from "../domain/Rate.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
-import type { UserId } from "../domain/User.ts"
+import type { UserId } from "../domain/users/User.ts"
 import { endpointLabel, Exchange } from "./Exchange.ts"
 import type { LimitName } from "./Policies.ts"
 

@@ -1,7 +1,7 @@
 import { Context } from "effect"
 import { type HttpApiEndpoint, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import { AuthorizationError } from "../domain/Errors.ts"
-import type { CurrentUser, Role } from "../domain/User.ts"
+import type { CurrentUser, Role } from "../domain/users/User.ts"
 import { enveloped } from "./Envelope.ts"
 
 /**

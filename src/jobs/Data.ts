@@ -8,7 +8,7 @@ import {
   ExportUserData,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/JobKinds.ts"
+} from "../domain/jobs/JobKinds.ts"
 
 /** Handlers of jobs that export or remove stored data. */
 export const handlers = Effect.gen(function* () {

@@ -7,7 +7,7 @@ import {
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../domain/JobKinds.ts"
+} from "../domain/jobs/JobKinds.ts"
 
 /**
  * Handlers of jobs that send e-mails. A job's id is the idempotency key of its e-mail: a provider that supports such

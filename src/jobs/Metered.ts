@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Usage } from "../business/usage/Usage.ts"
 import { JobFailed, type JobHandler } from "../core/jobs/Execution.ts"
-import { UserId } from "../domain/User.ts"
+import { UserId } from "../domain/users/User.ts"
 
 /** Records each completed job about a user as usage of that user. The job's id is the source, so it counts once. */
 export const metered =

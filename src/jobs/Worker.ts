@@ -8,7 +8,7 @@ import {
   GenerateDailyReport,
   SweepAiReservations,
   SweepIdempotencyKeys,
-} from "../domain/JobKinds.ts"
+} from "../domain/jobs/JobKinds.ts"
 import * as Data from "./Data.ts"
 import * as Emails from "./Emails.ts"
 import { metered } from "./Metered.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Users } from "../business/users/Users.ts"
 import { AuthorizationError } from "../domain/Errors.ts"
-import type { UserId } from "../domain/User.ts"
+import type { UserId } from "../domain/users/User.ts"
 
 /** Returns the user that a call acts for. Fails for deactivated users, as sign-in does. */
 export const subscriberOf = Effect.fnUntraced(function* (users: Users["Service"], user: UserId) {

@@ -7,7 +7,13 @@ import { handler } from "../../src/core/jobs/Execution.ts"
 import * as JobRunner from "../../src/core/jobs/Runner.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
-import { type Job, JobId, JobState, type JobStats, type JobType } from "../../src/domain/Job.ts"
+import {
+  type Job,
+  JobId,
+  JobState,
+  type JobStats,
+  type JobType,
+} from "../../src/domain/jobs/Job.ts"
 import {
   CleanupOldData,
   ExportUserData,
@@ -15,8 +21,8 @@ import {
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../../src/domain/JobKinds.ts"
-import { UserId } from "../../src/domain/User.ts"
+} from "../../src/domain/jobs/JobKinds.ts"
+import { UserId } from "../../src/domain/users/User.ts"
 import { type Caller, server } from "../fixtures/http/Callers.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"

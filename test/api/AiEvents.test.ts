@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { _iterSSEMessages } from "openai/core/streaming"
 import { encodeEvents } from "../../src/api/app/AiEvents.ts"
-import type { AiEvent } from "../../src/domain/Ai.ts"
+import type { AiEvent } from "../../src/domain/ai/Ai.ts"
 
 const end: AiEvent = {
   _tag: "end",

@@ -10,7 +10,7 @@ import {
   string,
   tuple,
 } from "fast-check"
-import { UserId } from "../../src/domain/User.ts"
+import { UserId } from "../../src/domain/users/User.ts"
 import type { Caller } from "../fixtures/http/Callers.ts"
 import { EveryDatabase } from "../fixtures/http/EveryDatabase.ts"
 import { bodies } from "../fixtures/data/Generators.ts"

@@ -5,7 +5,7 @@ import { Usage } from "../../src/business/usage/Usage.ts"
 import { now, Timestamp } from "../../src/domain/Fields.ts"
 import * as Period from "../../src/domain/Period.ts"
 import { limitedKeys } from "../../src/domain/Plan.ts"
-import { type UsageMetric, usageMetricKeys, usageMetrics } from "../../src/domain/Usage.ts"
+import { type UsageMetric, usageMetricKeys, usageMetrics } from "../../src/domain/usage/Usage.ts"
 import {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -13,7 +13,7 @@ import {
   UsageSummary,
   UsageTopUsers,
   UsageTrends,
-} from "../../src/domain/UsageReport.ts"
+} from "../../src/domain/usage/UsageReport.ts"
 import { PlinthRpc } from "../../src/rpc/RpcClient.ts"
 import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
 import { document } from "../fixtures/http/Conformance.ts"

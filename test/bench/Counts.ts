@@ -6,7 +6,7 @@ import * as App from "../../src/App.ts"
 import * as Migrations from "../../src/core/sql/Migrations.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
-import { UserId } from "../../src/domain/User.ts"
+import { UserId } from "../../src/domain/users/User.ts"
 import { StepCounter } from "../fixtures/data/StepCounter.ts"
 import { callOf, load, type Request, textOf } from "./Load.ts"
 

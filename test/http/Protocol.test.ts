@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { newCaller, server } from "../fixtures/http/Callers.ts"
 import { Users } from "../../src/business/users/Users.ts"
-import { UserId } from "../../src/domain/User.ts"
+import { UserId } from "../../src/domain/users/User.ts"
 import { bodyOf, failureOf, Http, raw, send } from "../fixtures/http/Http.ts"
 
 const projects = "/api/v1/app/projects"

@@ -5,15 +5,15 @@ import { Usage } from "../../src/business/usage/Usage.ts"
 import { Users } from "../../src/business/users/Users.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
 import { ago, now } from "../../src/domain/Fields.ts"
-import { JobId } from "../../src/domain/Job.ts"
+import { JobId } from "../../src/domain/jobs/Job.ts"
 import {
   CleanupOldData,
   ExportUserData,
   SendNotificationEmail,
   SendPasswordResetEmail,
   SweepIdempotencyKeys,
-} from "../../src/domain/JobKinds.ts"
-import type { UserId } from "../../src/domain/User.ts"
+} from "../../src/domain/jobs/JobKinds.ts"
+import type { UserId } from "../../src/domain/users/User.ts"
 import { type Caller, newCaller } from "../fixtures/http/Callers.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { bodyOf, send } from "../fixtures/http/Http.ts"

@@ -5,14 +5,14 @@ import { Projects } from "../../src/business/projects/Projects.ts"
 import { Users } from "../../src/business/users/Users.ts"
 import { Database } from "../../src/core/sql/Database.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import type { Job, JobId } from "../../src/domain/Job.ts"
+import type { Job, JobId } from "../../src/domain/jobs/Job.ts"
 import {
   GenerateDailyReport,
   SendNotificationEmail,
   SendPasswordResetEmail,
-} from "../../src/domain/JobKinds.ts"
+} from "../../src/domain/jobs/JobKinds.ts"
 import { ago } from "../../src/domain/Fields.ts"
-import type { UserId } from "../../src/domain/User.ts"
+import type { UserId } from "../../src/domain/users/User.ts"
 import { identity } from "../fixtures/data/Business.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { admin, appWithMail, MailServer, publicUrl } from "../fixtures/servers/MailServer.ts"

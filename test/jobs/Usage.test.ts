@@ -6,9 +6,13 @@ import { Usage } from "../../src/business/usage/Usage.ts"
 import { Users } from "../../src/business/users/Users.ts"
 import { handler } from "../../src/core/jobs/Execution.ts"
 import { JobQueue } from "../../src/core/jobs/Queue.ts"
-import { type Job, JobId } from "../../src/domain/Job.ts"
-import { CleanupOldData, ExportUserData, SendNotificationEmail } from "../../src/domain/JobKinds.ts"
-import type { UserId } from "../../src/domain/User.ts"
+import { type Job, JobId } from "../../src/domain/jobs/Job.ts"
+import {
+  CleanupOldData,
+  ExportUserData,
+  SendNotificationEmail,
+} from "../../src/domain/jobs/JobKinds.ts"
+import type { UserId } from "../../src/domain/users/User.ts"
 import { metered } from "../../src/jobs/Metered.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { appWithMail, MailServer } from "../fixtures/servers/MailServer.ts"

@@ -9,7 +9,7 @@ import { JobStore } from "../../src/core/jobs/Store.ts"
 import { uuidV7 } from "../../src/core/Uuid.ts"
 import { steady } from "../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../src/domain/Errors.ts"
-import { type Job, JobId } from "../../src/domain/Job.ts"
+import { type Job, JobId } from "../../src/domain/jobs/Job.ts"
 import { RequestInfo } from "../../src/domain/RequestInfo.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import {

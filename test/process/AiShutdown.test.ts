@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
-import type { UserId } from "../../src/domain/User.ts"
+import type { UserId } from "../../src/domain/users/User.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import type { UserId } from "../../src/domain/User.ts"
+import type { UserId } from "../../src/domain/users/User.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { patience } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"

@@ -86,7 +86,7 @@ const bundle = (consumer: string, name: string) =>
   )
 
 /**
- * Returns `effect/http/HttpBody` for a file, `plinth/domain/User`, `jose/index`; without a package,
+ * Returns `effect/http/HttpBody` for a file, `plinth/domain/users/User`, `jose/index`; without a package,
  * the path.
  */
 const partOf = (file: string) =>
@@ -190,7 +190,7 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
     // Excludes what the test page does not use.
     [
       "domain",
-      /^plinth\/(?:domain\/(?:Bounds|Errors|Fields|Project|Storable|User)|exports\/Domain)$/,
+      /^plinth\/(?:domain\/(?:Bounds|Errors|Fields|Project|Storable|users\/User)|exports\/Domain)$/,
     ],
   ] as const) {
     it.effect(`bundles for a browser that imports ${name} only its contract and effect`, () =>

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Jobs } from "../../business/operations/Jobs.ts"
-import { CurrentUser } from "../../domain/User.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
 import { Api } from "../Api.ts"
 
 export const layer = HttpApiBuilder.group(

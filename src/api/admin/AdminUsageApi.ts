@@ -1,7 +1,7 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { dailyDays, days, topLimit } from "../../domain/Page.ts"
-import { UsageMetric } from "../../domain/Usage.ts"
+import { UsageMetric } from "../../domain/usage/Usage.ts"
 import {
   UsageBreakdown,
   UsageDaily,
@@ -9,8 +9,8 @@ import {
   UsageSummary,
   UsageTopUsers,
   UsageTrends,
-} from "../../domain/UsageReport.ts"
-import { UserId } from "../../domain/User.ts"
+} from "../../domain/usage/UsageReport.ts"
+import { UserId } from "../../domain/users/User.ts"
 import { descriptions } from "../app/UsageApi.ts"
 import { enveloped } from "../../http/Envelope.ts"
 

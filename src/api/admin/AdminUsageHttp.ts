@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { UsageReports } from "../../business/usage/UsageReports.ts"
 import { Users } from "../../business/users/Users.ts"
-import { usageMetricsList } from "../../domain/UsageReport.ts"
+import { usageMetricsList } from "../../domain/usage/UsageReport.ts"
 import { Api } from "../Api.ts"
 
 export const layer = HttpApiBuilder.group(

@@ -7,7 +7,7 @@ import {
   ServiceUnavailableError,
 } from "../../domain/Errors.ts"
 import { limit, Page, search, skip } from "../../domain/Page.ts"
-import { AdminUser, AdminUserPatch, Role, UserId } from "../../domain/User.ts"
+import { AdminUser, AdminUserPatch, Role, UserId } from "../../domain/users/User.ts"
 import { enveloped } from "../../http/Envelope.ts"
 import { repeatable } from "../../http/Policies.ts"
 

@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { AiCompletion, AiStatus } from "../../domain/Ai.ts"
-import { AiChatInput, AiCompletionInput, AiRoutedInput } from "../../domain/AiInput.ts"
+import { AiCompletion, AiStatus } from "../../domain/ai/Ai.ts"
+import { AiChatInput, AiCompletionInput, AiRoutedInput } from "../../domain/ai/AiInput.ts"
 import {
   ExternalServiceError,
   QuotaExceededError,

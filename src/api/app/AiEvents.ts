@@ -1,5 +1,5 @@
 import { Cause, Effect, Schedule, Schema, Stream } from "effect"
-import type { AiCompletion, AiEvent } from "../../domain/Ai.ts"
+import type { AiCompletion, AiEvent } from "../../domain/ai/Ai.ts"
 import { ExternalServiceError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { envelope, enveloped } from "../../http/Envelope.ts"
 

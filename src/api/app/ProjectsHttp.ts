@@ -4,7 +4,7 @@ import { Projects } from "../../business/projects/Projects.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { CursorPage, Page } from "../../domain/Page.ts"
 import type { Project } from "../../domain/Project.ts"
-import { CurrentUser } from "../../domain/User.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
 import { Api } from "../Api.ts"
 
 type Listed = Effect.Effect<Page<Project> | CursorPage<Project>, ServiceUnavailableError>

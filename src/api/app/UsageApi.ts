@@ -1,7 +1,7 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { dailyDays, days } from "../../domain/Page.ts"
-import { UsageMetric } from "../../domain/Usage.ts"
+import { UsageMetric } from "../../domain/usage/Usage.ts"
 import {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -9,7 +9,7 @@ import {
   UsageMetrics,
   UsageSummary,
   UsageTrends,
-} from "../../domain/UsageReport.ts"
+} from "../../domain/usage/UsageReport.ts"
 import { enveloped } from "../../http/Envelope.ts"
 
 const error = enveloped(ServiceUnavailableError)

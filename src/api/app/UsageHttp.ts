@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { UsageReports } from "../../business/usage/UsageReports.ts"
-import { usageMetricsList } from "../../domain/UsageReport.ts"
-import { CurrentUser } from "../../domain/User.ts"
+import { usageMetricsList } from "../../domain/usage/UsageReport.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
 import { Api } from "../Api.ts"
 
 export const layer = HttpApiBuilder.group(

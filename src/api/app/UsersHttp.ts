@@ -3,7 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Exports } from "../../business/privacy/Exports.ts"
 import { Users } from "../../business/users/Users.ts"
-import { CurrentUser } from "../../domain/User.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
 import { Api } from "../Api.ts"
 
 export const layer = HttpApiBuilder.group(

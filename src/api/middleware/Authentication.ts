@@ -6,7 +6,7 @@ import {
   RateLimitError,
   ServiceUnavailableError,
 } from "../../domain/Errors.ts"
-import type { CurrentUser } from "../../domain/User.ts"
+import type { CurrentUser } from "../../domain/users/User.ts"
 import { enveloped } from "../../http/Envelope.ts"
 
 /**

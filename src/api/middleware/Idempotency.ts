@@ -1,6 +1,6 @@
 import { HttpApiMiddleware } from "effect/http-api"
 import { ConflictError, ServiceUnavailableError, ValidationError } from "../../domain/Errors.ts"
-import type { CurrentUser } from "../../domain/User.ts"
+import type { CurrentUser } from "../../domain/users/User.ts"
 import { enveloped } from "../../http/Envelope.ts"
 
 /** Handles `Idempotency-Key` on endpoints annotated with `idempotent` or `claimed` (`Policies.ts`). */

@@ -4,7 +4,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Claims } from "../../business/idempotency/Claims.ts"
 import * as Business from "../../business/idempotency/Idempotency.ts"
 import { maxLength } from "../../domain/Bounds.ts"
-import { CurrentUser } from "../../domain/User.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
 import { Idempotency } from "./Idempotency.ts"
 import { BodyPolicy, Idempotent, policyOf } from "../../http/Policies.ts"
 

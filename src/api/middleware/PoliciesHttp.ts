@@ -1,7 +1,7 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { AuthorizationError } from "../../domain/Errors.ts"
-import { CurrentUser, rankOf } from "../../domain/User.ts"
+import { CurrentUser, rankOf } from "../../domain/users/User.ts"
 import {
   Deprecation,
   type Deprecated,

@@ -1,7 +1,7 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import { RequestQuota } from "../../business/plans/RequestQuota.ts"
 import { steadyMillis } from "../../core/SteadyClock.ts"
-import { CurrentUser } from "../../domain/User.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
 import { CountsAgainstQuota, policyOf } from "../../http/Policies.ts"
 import { Quota } from "./Quota.ts"
 

@@ -8,7 +8,7 @@ import {
   type AiPart,
   type AiRequest,
   type AiStatus,
-} from "../../domain/Ai.ts"
+} from "../../domain/ai/Ai.ts"
 import type {
   ExternalServiceError,
   QuotaExceededError,

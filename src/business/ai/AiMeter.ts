@@ -8,8 +8,8 @@ import type {
   AiTokens,
   AiUsage,
   FinishReason,
-} from "../../domain/Ai.ts"
-import type { AiModel } from "../../domain/AiModels.ts"
+} from "../../domain/ai/Ai.ts"
+import type { AiModel } from "../../domain/ai/AiModels.ts"
 
 /** The answer of a call so far, and its token usage. Mutable: each part of a stream is added. */
 export class AiMeter {

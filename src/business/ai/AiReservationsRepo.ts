@@ -5,7 +5,7 @@ import type { Batch } from "../../core/sql/InBatches.ts"
 import { saturatedSum } from "../../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Timestamp } from "../../domain/Fields.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import { lockKey } from "../plans/EntitlementsRepo.ts"
 
 /** The tokens reserved for a call, from before it starts until it is settled. */

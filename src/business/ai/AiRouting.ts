@@ -1,6 +1,6 @@
 import type { AiSettings } from "../../core/settings/providers/Ai.ts"
-import type { AiError, AiRequest } from "../../domain/Ai.ts"
-import { type AiModel, aiModels, aiProviders, providerOfModel } from "../../domain/AiModels.ts"
+import type { AiError, AiRequest } from "../../domain/ai/Ai.ts"
+import { type AiModel, aiModels, aiProviders, providerOfModel } from "../../domain/ai/AiModels.ts"
 import {
   ExternalServiceError,
   ServiceUnavailableError,

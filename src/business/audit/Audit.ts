@@ -1,10 +1,10 @@
 import { Context, Effect, Layer } from "effect"
 import { uuidV7 } from "../../core/Uuid.ts"
-import { AuditLogId } from "../../domain/AuditLog.ts"
+import { AuditLogId } from "../../domain/users/AuditLog.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
 import { RequestInfo } from "../../domain/RequestInfo.ts"
-import type { CurrentUser } from "../../domain/User.ts"
+import type { CurrentUser } from "../../domain/users/User.ts"
 import { AuditRepo } from "./AuditRepo.ts"
 
 /** The author of a change: a user, or an operator (CLI, RPC). */

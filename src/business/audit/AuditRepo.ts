@@ -1,6 +1,6 @@
 import { Context, Layer } from "effect"
 import * as Repository from "../../core/sql/Repository.ts"
-import { AuditLog } from "../../domain/AuditLog.ts"
+import { AuditLog } from "../../domain/users/AuditLog.ts"
 
 export class AuditRepo extends Context.Service<
   AuditRepo,

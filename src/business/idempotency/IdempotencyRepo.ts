@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { Database } from "../../core/sql/Database.ts"
 import type { ConflictError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Timestamp } from "../../domain/Fields.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UserId } from "../../domain/users/User.ts"
 
 /** The unique key of a row: an idempotency key is unique per user and route. */
 export interface Scope {

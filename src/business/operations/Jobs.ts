@@ -9,8 +9,8 @@ import type {
   ValidationError,
 } from "../../domain/Errors.ts"
 import { Issues } from "../../domain/Issues.ts"
-import type { Job, JobState, JobStats } from "../../domain/Job.ts"
-import { JobTypes } from "../../domain/JobKinds.ts"
+import type { Job, JobState, JobStats } from "../../domain/jobs/Job.ts"
+import { JobTypes } from "../../domain/jobs/JobKinds.ts"
 import { type CursorPage, type Position, toCursor } from "../../domain/Page.ts"
 import { anyJson, jsonIssue } from "../../domain/Storable.ts"
 import { type Actor, Audit } from "../audit/Audit.ts"

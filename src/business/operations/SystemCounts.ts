@@ -5,7 +5,7 @@ import { Metrics } from "../../core/telemetry/Metrics.ts"
 import { currentSteadyMillis, steadyMillis } from "../../core/SteadyClock.ts"
 import type { SystemState } from "../../core/telemetry/metrics/SystemMetrics.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
-import { JobTypes } from "../../domain/JobKinds.ts"
+import { JobTypes } from "../../domain/jobs/JobKinds.ts"
 import { UsersRepo } from "../users/UsersRepo.ts"
 
 const leaseName = "system_metrics"

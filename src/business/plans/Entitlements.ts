@@ -3,7 +3,7 @@ import { Database } from "../../core/sql/Database.ts"
 import { Settings } from "../../core/settings/Settings.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Limited } from "../../domain/Plan.ts"
-import type { CurrentUser, SubscriptionPlan, UserId } from "../../domain/User.ts"
+import type { CurrentUser, SubscriptionPlan, UserId } from "../../domain/users/User.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 
 export type Subscriber = Pick<CurrentUser["Service"], "id" | "plan">

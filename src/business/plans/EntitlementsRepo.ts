@@ -4,8 +4,8 @@ import { Database } from "../../core/sql/Database.ts"
 import { saturatedSum } from "../../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Limited } from "../../domain/Plan.ts"
-import type { UsageMetric } from "../../domain/Usage.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UsageMetric } from "../../domain/usage/Usage.ts"
+import type { UserId } from "../../domain/users/User.ts"
 
 /** The key of the lock held while adding for one user. */
 export const lockKey = (user: UserId, what: Limited) => JSON.stringify([what, user])

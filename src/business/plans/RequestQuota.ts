@@ -5,7 +5,7 @@ import { Settings } from "../../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../../core/SteadyClock.ts"
 import { QuotaExceededError, type ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import { Entitlements, type Subscriber } from "./Entitlements.ts"
 import { EntitlementsRepo } from "./EntitlementsRepo.ts"
 

@@ -4,7 +4,7 @@ import { Database } from "../../core/sql/Database.ts"
 import type { Batch } from "../../core/sql/InBatches.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Timestamp } from "../../domain/Fields.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import { type ExpiringTable, tables } from "../PersonalData.ts"
 import { personalColumns } from "../PersonalTable.ts"
 

@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { Database } from "../../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now, type Timestamp } from "../../domain/Fields.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import { exportedTables } from "../PersonalData.ts"
 import type { PersonalColumn } from "../PersonalTable.ts"
 

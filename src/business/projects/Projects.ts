@@ -15,7 +15,7 @@ import {
   ProjectId,
   type ProjectPatch,
 } from "../../domain/Project.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import { Entitlements, type Subscriber } from "../plans/Entitlements.ts"
 import { ProjectsRepo } from "./ProjectsRepo.ts"
 

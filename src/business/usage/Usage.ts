@@ -4,12 +4,12 @@ import { Settings } from "../../core/settings/Settings.ts"
 import { Outage } from "../../core/telemetry/Outage.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
-import type { UsageEntry, UsageEvent, UsageMetric } from "../../domain/Usage.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UsageEntry, UsageEvent, UsageMetric } from "../../domain/usage/Usage.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import { maxRowsPerFlush, UsageCounts } from "./UsageCounts.ts"
 import { UsageRepo } from "./UsageRepo.ts"
 
-/** Records usage in the ledger (`domain/Usage.ts`). Skips users that no longer exist. */
+/** Records usage in the ledger (`domain/usage/Usage.ts`). Skips users that no longer exist. */
 export class Usage extends Context.Service<
   Usage,
   {

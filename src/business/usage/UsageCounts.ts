@@ -1,7 +1,7 @@
 import { uuidV7 } from "../../core/Uuid.ts"
 import { timestampOf } from "../../domain/Fields.ts"
-import type { UsageEvent, UsageMetric } from "../../domain/Usage.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UsageEvent, UsageMetric } from "../../domain/usage/Usage.ts"
+import type { UserId } from "../../domain/users/User.ts"
 
 /** The rows of one flush, which PostgreSQL writes in 0.2 s of its 4 s limit. This many are flushed without waiting. */
 export const maxRowsPerFlush = 2000

@@ -4,8 +4,8 @@ import { SqlClient, type Statement } from "effect/sql"
 import { Database } from "../../core/sql/Database.ts"
 import { saturateSql, saturated } from "../../core/sql/SafeSum.ts"
 import { uuidV7 } from "../../core/Uuid.ts"
-import type { UsageEntry, UsageEvent } from "../../domain/Usage.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UsageEntry, UsageEvent } from "../../domain/usage/Usage.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
 /**

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { Database } from "../../core/sql/Database.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
-import type { UsageEntry, UsageEvent } from "../../domain/Usage.ts"
+import type { UsageEntry, UsageEvent } from "../../domain/usage/Usage.ts"
 import * as Postgres from "./UsagePostgresRepo.ts"
 import * as Sqlite from "./UsageSqliteRepo.ts"
 

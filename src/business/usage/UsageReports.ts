@@ -4,7 +4,7 @@ import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
 import * as Period from "../../domain/Period.ts"
 import type { Limited } from "../../domain/Plan.ts"
-import { type UsageMetric, usageMetricKeys, usageMetrics } from "../../domain/Usage.ts"
+import { type UsageMetric, usageMetricKeys, usageMetrics } from "../../domain/usage/Usage.ts"
 import type {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -12,8 +12,8 @@ import type {
   UsageSummary,
   UsageTopUsers,
   UsageTrends,
-} from "../../domain/UsageReport.ts"
-import type { SubscriptionPlan, UserId } from "../../domain/User.ts"
+} from "../../domain/usage/UsageReport.ts"
+import type { SubscriptionPlan, UserId } from "../../domain/users/User.ts"
 import { Entitlements } from "../plans/Entitlements.ts"
 import { ProjectsRepo } from "../projects/ProjectsRepo.ts"
 import { UsageReportsRepo } from "./UsageReportsRepo.ts"

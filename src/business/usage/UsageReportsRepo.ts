@@ -4,8 +4,8 @@ import { Database } from "../../core/sql/Database.ts"
 import { sumOfParts, exactSum, type Parts, saturatedSum } from "../../core/sql/SafeSum.ts"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Day, Period } from "../../domain/Period.ts"
-import type { UsageMetric } from "../../domain/Usage.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UsageMetric } from "../../domain/usage/Usage.ts"
+import type { UserId } from "../../domain/users/User.ts"
 
 type Rows<A> = Effect.Effect<ReadonlyArray<A>, ServiceUnavailableError>
 

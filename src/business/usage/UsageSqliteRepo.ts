@@ -4,8 +4,8 @@ import { SqlClient } from "effect/sql"
 import { Database } from "../../core/sql/Database.ts"
 import { saturateSql, saturated } from "../../core/sql/SafeSum.ts"
 import { uuidV7 } from "../../core/Uuid.ts"
-import type { UsageEvent } from "../../domain/Usage.ts"
-import type { UserId } from "../../domain/User.ts"
+import type { UsageEvent } from "../../domain/usage/Usage.ts"
+import type { UserId } from "../../domain/users/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
 /** `UsageRepo` in several statements. None waits, because a transaction locks the whole database from its start. */

@@ -11,9 +11,9 @@ import {
   type ServiceUnavailableError,
 } from "../../domain/Errors.ts"
 import { now } from "../../domain/Fields.ts"
-import type { Identity } from "../../domain/Identity.ts"
-import { SendWelcomeEmail } from "../../domain/JobKinds.ts"
-import type { User, UserId } from "../../domain/User.ts"
+import type { Identity } from "../../domain/users/Identity.ts"
+import { SendWelcomeEmail } from "../../domain/jobs/JobKinds.ts"
+import type { User, UserId } from "../../domain/users/User.ts"
 import type { UserCache } from "./UserCache.ts"
 import { emailKey, UsersRepo } from "./UsersRepo.ts"
 

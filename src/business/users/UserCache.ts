@@ -1,5 +1,5 @@
 import { BoundedMap } from "../../core/BoundedMap.ts"
-import type { User, UserId } from "../../domain/User.ts"
+import type { User, UserId } from "../../domain/users/User.ts"
 
 interface Entry {
   readonly user: User

@@ -5,7 +5,7 @@ import {
   type Role,
   type User,
   type UserId,
-} from "../../domain/User.ts"
+} from "../../domain/users/User.ts"
 import type { Actor, AuditEntry } from "../audit/Audit.ts"
 
 /** The state that decides whether a user may be changed. All its rows are locked until the change is committed. */

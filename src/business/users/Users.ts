@@ -12,7 +12,7 @@ import {
   type ServiceUnavailableError,
 } from "../../domain/Errors.ts"
 import { now, type Timestamp } from "../../domain/Fields.ts"
-import type { Identity } from "../../domain/Identity.ts"
+import type { Identity } from "../../domain/users/Identity.ts"
 import type { Page } from "../../domain/Page.ts"
 import {
   type AdminUserPatch,
@@ -21,7 +21,7 @@ import {
   type User,
   UserId,
   type UserPatch,
-} from "../../domain/User.ts"
+} from "../../domain/users/User.ts"
 import { type Actor, Audit } from "../audit/Audit.ts"
 import * as SignIn from "./SignIn.ts"
 import { UserCache } from "./UserCache.ts"

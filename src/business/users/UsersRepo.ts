@@ -6,7 +6,7 @@ import { contains, fold } from "../../core/sql/Search.ts"
 import type { ConflictError, ReadError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import type { Timestamp } from "../../domain/Fields.ts"
 import type { Page, Window } from "../../domain/Page.ts"
-import { type Role, User, type UserId } from "../../domain/User.ts"
+import { type Role, User, type UserId } from "../../domain/users/User.ts"
 import { userIdColumns } from "../PersonalData.ts"
 
 export interface UsersQuery extends Window {

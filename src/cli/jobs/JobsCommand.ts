@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import * as Bounds from "../../domain/Bounds.ts"
-import { JobState } from "../../domain/Job.ts"
+import { JobState } from "../../domain/jobs/Job.ts"
 import { Cursor } from "../../domain/Page.ts"
 import { yes, requireYesOrTerminal } from "../Confirmation.ts"
 import { expectedText, flag, integerFlag, json } from "../Output.ts"

@@ -1,7 +1,7 @@
 import { Console, Effect, Option } from "effect"
 import { toOneLine } from "../../domain/Email.ts"
 import { NotFoundError } from "../../domain/Errors.ts"
-import { Job, type JobState } from "../../domain/Job.ts"
+import { Job, type JobState } from "../../domain/jobs/Job.ts"
 import { PlinthRpc } from "../../rpc/RpcClient.ts"
 import { confirm } from "../Confirmation.ts"
 import { explain, explainErrors } from "../Explanation.ts"

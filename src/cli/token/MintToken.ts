@@ -1,6 +1,6 @@
 import { Console, Effect, Option, Redacted } from "effect"
 import { Tokens } from "../../core/identity/Tokens.ts"
-import { UserId } from "../../domain/User.ts"
+import { UserId } from "../../domain/users/User.ts"
 
 interface Options {
   readonly sub: string

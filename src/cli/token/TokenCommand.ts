@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Bounds from "../../domain/Bounds.ts"
 import { isEmailAddress } from "../../domain/Email.ts"
-import { isSubject } from "../../domain/Identity.ts"
+import { isSubject } from "../../domain/users/Identity.ts"
 import { expectedText } from "../Output.ts"
 
 const sub = Flag.String("sub").pipe(

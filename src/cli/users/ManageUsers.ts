@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { ConflictError, NotFoundError } from "../../domain/Errors.ts"
-import { AdminUser, rankOf, type Role } from "../../domain/User.ts"
+import { AdminUser, rankOf, type Role } from "../../domain/users/User.ts"
 import { PlinthRpc } from "../../rpc/RpcClient.ts"
 import { confirm } from "../Confirmation.ts"
 import { explainErrors } from "../Explanation.ts"

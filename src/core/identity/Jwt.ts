@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer"
 import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto"
-import type { Claims } from "../../domain/Identity.ts"
+import type { Claims } from "../../domain/users/Identity.ts"
 
 /** Parses and signs compact JSON Web Tokens. Parsed tokens are not yet verified. */
 

@@ -9,8 +9,8 @@ import {
   profileOf,
   type Purpose,
   textAt,
-} from "../../domain/Identity.ts"
-import { UserId } from "../../domain/User.ts"
+} from "../../domain/users/Identity.ts"
+import { UserId } from "../../domain/users/User.ts"
 import type { Jwks } from "./Jwks.ts"
 import * as Jwt from "./Jwt.ts"
 import { Metrics } from "../telemetry/Metrics.ts"

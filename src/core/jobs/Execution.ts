@@ -6,7 +6,7 @@ import {
   type JobPolicy,
   type JobType,
   policyOf,
-} from "../../domain/Job.ts"
+} from "../../domain/jobs/Job.ts"
 import { Issues } from "../../domain/Issues.ts"
 import { RequestInfo } from "../../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../../domain/Storable.ts"

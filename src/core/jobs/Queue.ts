@@ -7,7 +7,7 @@ import {
   type ReadError,
   type ServiceUnavailableError,
 } from "../../domain/Errors.ts"
-import { type Job, JobId, type JobStats, type JobType, policyOf } from "../../domain/Job.ts"
+import { type Job, JobId, type JobStats, type JobType, policyOf } from "../../domain/jobs/Job.ts"
 import { RequestInfo } from "../../domain/RequestInfo.ts"
 import { anyJson, jsonIssue } from "../../domain/Storable.ts"
 import { JobSchedules } from "./Schedules.ts"

@@ -1,6 +1,6 @@
 import { Cause, Effect, type Fiber, Latch } from "effect"
 import type { ServiceUnavailableError } from "../../domain/Errors.ts"
-import { policyOf } from "../../domain/Job.ts"
+import { policyOf } from "../../domain/jobs/Job.ts"
 import { inHalves } from "../sql/InHalves.ts"
 import { execute, type JobHandler } from "./Execution.ts"
 import { cancellationChannel } from "./Queue.ts"

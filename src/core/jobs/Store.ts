@@ -1,6 +1,6 @@
 import { Context, type Duration, Effect, Schedule, type Scope } from "effect"
 import type { ConflictError, ServiceUnavailableError } from "../../domain/Errors.ts"
-import type { Job, JobId, JobState } from "../../domain/Job.ts"
+import type { Job, JobId, JobState } from "../../domain/jobs/Job.ts"
 
 /** The span that enqueued a job. Its runs continue that trace. */
 export interface JobTrace {

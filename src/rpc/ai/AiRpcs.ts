@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { enveloped } from "../../http/Envelope.ts"
-import { AiCompletion, AiEvent, AiStatus, Complexity } from "../../domain/Ai.ts"
-import { AiCompletionInput } from "../../domain/AiInput.ts"
+import { AiCompletion, AiEvent, AiStatus, Complexity } from "../../domain/ai/Ai.ts"
+import { AiCompletionInput } from "../../domain/ai/AiInput.ts"
 import {
   AuthorizationError,
   ExternalServiceError,

@@ -5,7 +5,7 @@ import {
   SendNotificationEmail,
   SendPasswordResetEmail,
   SendWelcomeEmail,
-} from "../../domain/JobKinds.ts"
+} from "../../domain/jobs/JobKinds.ts"
 import { decoded } from "../Decoded.ts"
 import { input } from "./EmailRpcs.ts"
 

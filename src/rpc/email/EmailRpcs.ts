@@ -4,7 +4,7 @@ import { enveloped } from "../../http/Envelope.ts"
 import * as Bounds from "../../domain/Bounds.ts"
 import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { text, verbatim } from "../../domain/Fields.ts"
-import { JobId } from "../../domain/Job.ts"
+import { JobId } from "../../domain/jobs/Job.ts"
 import { method, userId } from "../Method.ts"
 
 /** While an e-mail of the same kind and key is waiting or being sent, no other is enqueued. */

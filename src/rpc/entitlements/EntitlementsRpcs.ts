@@ -4,8 +4,8 @@ import { enveloped } from "../../http/Envelope.ts"
 import * as Bounds from "../../domain/Bounds.ts"
 import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { Limited } from "../../domain/Plan.ts"
-import { UsageCurrentPeriod } from "../../domain/UsageReport.ts"
-import { SubscriptionPlan, SubscriptionStatus, UserId } from "../../domain/User.ts"
+import { UsageCurrentPeriod } from "../../domain/usage/UsageReport.ts"
+import { SubscriptionPlan, SubscriptionStatus, UserId } from "../../domain/users/User.ts"
 import { method, userId } from "../Method.ts"
 
 const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const

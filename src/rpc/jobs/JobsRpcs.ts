@@ -4,7 +4,7 @@ import { enveloped } from "../../http/Envelope.ts"
 import * as Bounds from "../../domain/Bounds.ts"
 import { ConflictError, NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import { text, verbatim } from "../../domain/Fields.ts"
-import { Job, JobId, JobState, JobStats } from "../../domain/Job.ts"
+import { Job, JobId, JobState, JobStats } from "../../domain/jobs/Job.ts"
 import { Cursor, CursorPage } from "../../domain/Page.ts"
 import { method, window } from "../Method.ts"
 

@@ -4,7 +4,7 @@ import { UsageReports } from "../../business/usage/UsageReports.ts"
 import { Users } from "../../business/users/Users.ts"
 import { now } from "../../domain/Fields.ts"
 import { RequestInfo } from "../../domain/RequestInfo.ts"
-import { usageMetricsList } from "../../domain/UsageReport.ts"
+import { usageMetricsList } from "../../domain/usage/UsageReport.ts"
 import { decoded } from "../Decoded.ts"
 import { input } from "./UsageRpcs.ts"
 

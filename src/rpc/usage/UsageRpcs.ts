@@ -4,7 +4,7 @@ import { enveloped } from "../../http/Envelope.ts"
 import { NotFoundError, ServiceUnavailableError } from "../../domain/Errors.ts"
 import * as Bounds from "../../domain/Bounds.ts"
 import { verbatim } from "../../domain/Fields.ts"
-import { UsageMetric, usageMetricKeys, usageMetrics } from "../../domain/Usage.ts"
+import { UsageMetric, usageMetricKeys, usageMetrics } from "../../domain/usage/Usage.ts"
 import {
   UsageBreakdown,
   UsageCurrentPeriod,
@@ -13,7 +13,7 @@ import {
   UsageSummary,
   UsageTopUsers,
   UsageTrends,
-} from "../../domain/UsageReport.ts"
+} from "../../domain/usage/UsageReport.ts"
 import { method, userId } from "../Method.ts"
 
 const unavailable = enveloped(ServiceUnavailableError)

@@ -11,7 +11,7 @@ import {
 } from "../../domain/Errors.ts"
 import { verbatim } from "../../domain/Fields.ts"
 import { Page, search } from "../../domain/Page.ts"
-import { AdminUser, AdminUserPatch, Role, User } from "../../domain/User.ts"
+import { AdminUser, AdminUserPatch, Role, User } from "../../domain/users/User.ts"
 import { method, userId, window } from "../Method.ts"
 
 const readErrors = [enveloped(NotFoundError), enveloped(ServiceUnavailableError)] as const

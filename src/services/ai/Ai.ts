@@ -1,6 +1,6 @@
 import { Context, type Effect, type Scope, type Stream } from "effect"
-import type { AiAnswer, AiCall, AiError, AiPart } from "../../domain/Ai.ts"
-import type { AiProviderName } from "../../domain/AiModels.ts"
+import type { AiAnswer, AiCall, AiError, AiPart } from "../../domain/ai/Ai.ts"
+import type { AiProviderName } from "../../domain/ai/AiModels.ts"
 
 /** One provider. Calls are already subject to its policy: attempts, timeouts and circuit breaker. */
 export interface AiProvider {

@@ -1,6 +1,6 @@
 import { Effect, Option, Redacted, Result, Schema } from "effect"
 import type { AiVendorSettings } from "../../core/settings/providers/Ai.ts"
-import type { AiCall, AiPart, FinishReason } from "../../domain/Ai.ts"
+import type { AiCall, AiPart, FinishReason } from "../../domain/ai/Ai.ts"
 import * as Failure from "./Failure.ts"
 import * as Provider from "./Provider.ts"
 import { vendorFetch } from "./Transport.ts"

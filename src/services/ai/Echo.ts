@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import type { AiAnswer, AiCall } from "../../domain/Ai.ts"
+import type { AiAnswer, AiCall } from "../../domain/ai/Ai.ts"
 import type { AiProvider } from "./Ai.ts"
 
 /** Repeats the last user message word by word. A word counts as a token. */

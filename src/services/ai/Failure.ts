@@ -1,6 +1,6 @@
 import { Data, Option, Schema } from "effect"
 import * as CallVerdict from "../../core/outbound/CallVerdict.ts"
-import type { AiError } from "../../domain/Ai.ts"
+import type { AiError } from "../../domain/ai/Ai.ts"
 
 /** The reason for a failed call. Does not contain the vendor's message, which may quote the prompt. */
 export interface Failure {

@@ -1,6 +1,12 @@
 import { Cause, Effect, Exit, Result, Scope, Stream } from "effect"
-import { type AiAnswer, type AiCall, AiError, type AiPart, type AiTokens } from "../../domain/Ai.ts"
-import type { AiProviderName } from "../../domain/AiModels.ts"
+import {
+  type AiAnswer,
+  type AiCall,
+  AiError,
+  type AiPart,
+  type AiTokens,
+} from "../../domain/ai/Ai.ts"
+import type { AiProviderName } from "../../domain/ai/AiModels.ts"
 import * as Attempt from "../Attempt.ts"
 import type { AiProvider } from "./Ai.ts"
 import * as Failure from "./Failure.ts"

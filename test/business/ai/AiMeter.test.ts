@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { AiMeter, maxPromptTokens } from "../../../src/business/ai/AiMeter.ts"
 import { tokensIn } from "../../../src/business/ai/TokenCount.ts"
-import type { AiPart } from "../../../src/domain/Ai.ts"
+import type { AiPart } from "../../../src/domain/ai/Ai.ts"
 
 /** Repeats " wave", which is one token. The prompt "hello" is one token too. */
 const text = (times: number): AiPart => ({

@@ -3,7 +3,7 @@ import { Effect, Redacted, Stream } from "effect"
 import { AiGateway } from "../../../src/business/ai/AiGateway.ts"
 import { chainOf } from "../../../src/business/ai/AiRouting.ts"
 import type { AiSettings } from "../../../src/core/settings/providers/Ai.ts"
-import type { AiError, AiRequest } from "../../../src/domain/Ai.ts"
+import type { AiError, AiRequest } from "../../../src/domain/ai/Ai.ts"
 import { newCaller } from "../../fixtures/http/Callers.ts"
 import { appWithProviders, FakeProvider } from "../../fixtures/vendors/FakeAi.ts"
 

@@ -9,8 +9,12 @@ import { UsageRepo } from "../../../src/business/usage/UsageRepo.ts"
 import { Users } from "../../../src/business/users/Users.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Timestamp } from "../../../src/domain/Fields.ts"
-import { type UsageEvent, type UsageMetric, usageMetricKeys } from "../../../src/domain/Usage.ts"
-import type { UserId } from "../../../src/domain/User.ts"
+import {
+  type UsageEvent,
+  type UsageMetric,
+  usageMetricKeys,
+} from "../../../src/domain/usage/Usage.ts"
+import type { UserId } from "../../../src/domain/users/User.ts"
 import * as Business from "../../fixtures/data/Business.ts"
 import { calendar, dayAt, positionOf } from "../../fixtures/data/Calendar.ts"
 import { newUser } from "../../TestApp.ts"

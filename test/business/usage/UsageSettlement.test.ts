@@ -8,7 +8,7 @@ import { Users } from "../../../src/business/users/Users.ts"
 import { Database } from "../../../src/core/sql/Database.ts"
 import { uuidV7 } from "../../../src/core/Uuid.ts"
 import { Timestamp } from "../../../src/domain/Fields.ts"
-import type { UserId } from "../../../src/domain/User.ts"
+import type { UserId } from "../../../src/domain/users/User.ts"
 import * as Business from "../../fixtures/data/Business.ts"
 import { newUser } from "../../TestApp.ts"
 

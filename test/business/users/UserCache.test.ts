@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { UserCache } from "../../../src/business/users/UserCache.ts"
 import { newUserDefaults } from "../../../src/business/users/SignIn.ts"
 import { Timestamp } from "../../../src/domain/Fields.ts"
-import { type User, UserId } from "../../../src/domain/User.ts"
+import { type User, UserId } from "../../../src/domain/users/User.ts"
 
 const at = Timestamp.make("2026-01-01T00:00:00.000Z")
 

@@ -7,7 +7,12 @@ import { Projects } from "../../../src/business/projects/Projects.ts"
 import { Users } from "../../../src/business/users/Users.ts"
 import { userIdColumns } from "../../../src/business/PersonalData.ts"
 import { ConflictError } from "../../../src/domain/Errors.ts"
-import { type AdminUserPatch, type Role, type User, UserId } from "../../../src/domain/User.ts"
+import {
+  type AdminUserPatch,
+  type Role,
+  type User,
+  UserId,
+} from "../../../src/domain/users/User.ts"
 import { RequestInfo } from "../../../src/domain/RequestInfo.ts"
 import * as Business from "../../fixtures/data/Business.ts"
 

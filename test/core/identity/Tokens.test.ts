@@ -7,7 +7,7 @@ import * as fc from "fast-check"
 import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../../src/core/settings/Settings.ts"
 import { Tokens } from "../../../src/core/identity/Tokens.ts"
-import { UserId } from "../../../src/domain/User.ts"
+import { UserId } from "../../../src/domain/users/User.ts"
 import { countOf } from "../../fixtures/data/Counts.ts"
 
 const secrets = [

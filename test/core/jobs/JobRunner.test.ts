@@ -7,7 +7,7 @@ import { type LeasedJob, JobStore, leaseMs } from "../../../src/core/jobs/Store.
 import { drain } from "../../../src/core/Lifecycle.ts"
 import { currentSteadyMillis, steady } from "../../../src/core/SteadyClock.ts"
 import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
-import { JobId } from "../../../src/domain/Job.ts"
+import { JobId } from "../../../src/domain/jobs/Job.ts"
 import { eventually } from "../../fixtures/data/Eventually.ts"
 import { jobs, running, Task, Tasks } from "../../fixtures/data/Jobs.ts"
 

@@ -5,7 +5,7 @@ import * as Logger from "../../../src/core/telemetry/Logger.ts"
 import { type Environment, Settings } from "../../../src/core/settings/Settings.ts"
 import { version } from "../../../src/domain/Version.ts"
 import { RequestInfo } from "../../../src/domain/RequestInfo.ts"
-import { UserId } from "../../../src/domain/User.ts"
+import { UserId } from "../../../src/domain/users/User.ts"
 import { hostileValues } from "../../fixtures/data/HostileValues.ts"
 
 const staging: Environment = {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { FinishReason } from "../../../src/domain/Ai.ts"
+import type { FinishReason } from "../../../src/domain/ai/Ai.ts"
 import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
 import * as StreamServer from "../../fixtures/servers/StreamServer.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import type { AiError } from "../../../src/domain/Ai.ts"
+import type { AiError } from "../../../src/domain/ai/Ai.ts"
 import { failureOf, secretsIn } from "../../fixtures/vendors/Adapting.ts"
 import { type AiVendor, asking, callOf, vendors } from "../../fixtures/vendors/AiVendors.ts"
 import { eventually } from "../../fixtures/data/Eventually.ts"

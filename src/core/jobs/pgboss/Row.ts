@@ -1,7 +1,7 @@
 import type { SqlClient, Statement } from "effect/sql"
 import type { JobWithMetadata } from "pg-boss"
 import type { Timestamp } from "../../../domain/Fields.ts"
-import { type Job, JobId } from "../../../domain/Job.ts"
+import { type Job, JobId } from "../../../domain/jobs/Job.ts"
 import { type LeasedJob, lostProcess, payloadOf, type Settlement } from "../Store.ts"
 import { timeOf } from "../../Uuid.ts"
 

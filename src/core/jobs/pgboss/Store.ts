@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import { JobId } from "../../../domain/Job.ts"
+import { JobId } from "../../../domain/jobs/Job.ts"
 import { Database } from "../../sql/Database.ts"
 import { JobStore, leaseMs, lostProcess, runEvery } from "../Store.ts"
 import * as PgBossJob from "./Row.ts"

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { fromNow, now } from "../../../domain/Fields.ts"
-import type { Job } from "../../../domain/Job.ts"
+import type { Job } from "../../../domain/jobs/Job.ts"
 import { jsonText } from "../../sql/JsonText.ts"
 import { type LeasedJob, payloadOf, type Settlement } from "../Store.ts"
 

@@ -1,8 +1,8 @@
 import { DateTime, Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { ago, fromNow, now, type Timestamp } from "../../../domain/Fields.ts"
-import { type Job, JobId, policyOf } from "../../../domain/Job.ts"
-import { JobTypes } from "../../../domain/JobKinds.ts"
+import { type Job, JobId, policyOf } from "../../../domain/jobs/Job.ts"
+import { JobTypes } from "../../../domain/jobs/JobKinds.ts"
 import { Database } from "../../sql/Database.ts"
 import {
   type LeasedJob,

@@ -1,12 +1,12 @@
 import { Config, Option, type Redacted, Schema } from "effect"
-import { Complexity } from "../../../domain/Ai.ts"
+import { Complexity } from "../../../domain/ai/Ai.ts"
 import {
   type AiModel,
   aiModels,
   AiProviderName,
   aiProviders,
   providerOfModel,
-} from "../../../domain/AiModels.ts"
+} from "../../../domain/ai/AiModels.ts"
 import type * as Process from "../Process.ts"
 import { checked, line, optional, type Problem, secret, url, type ValuesOf } from "../Variables.ts"
 

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Complexity } from "./Ai.ts"
-import * as Bounds from "./Bounds.ts"
-import * as Fields from "./Fields.ts"
+import * as Bounds from "../Bounds.ts"
+import * as Fields from "../Fields.ts"
 
 /** Text in requests to the AI gateway. The limit on the request body is reached before this one. */
 const Text = (example: string) => Fields.verbatim({ max: 1_000_000, example })

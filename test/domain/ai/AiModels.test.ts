@@ -1,5 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { aiModels, aiProviders, knownModels, providerOfModel } from "../../src/domain/AiModels.ts"
+import {
+  aiModels,
+  aiProviders,
+  knownModels,
+  providerOfModel,
+} from "../../../src/domain/ai/AiModels.ts"
 
 describe("The catalogue of models", () => {
   it.each(aiProviders)("recognises each model of %s by its name", (provider) => {

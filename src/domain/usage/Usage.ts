@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import type { Timestamp } from "./Fields.ts"
-import type { UserId } from "./User.ts"
+import type { Timestamp } from "../Fields.ts"
+import type { UserId } from "../users/User.ts"
 
 /** A usage metric. A `flow` is summed per month; a `level` is a current amount, and so is its limit. */
 interface UsageMetricInfo {

@@ -1,7 +1,7 @@
 import { Record, Schema } from "effect"
-import { Timestamp } from "./Fields.ts"
+import { Timestamp } from "../Fields.ts"
 import { usageMetricKeys, usageMetrics, UsageMetric } from "./Usage.ts"
-import { UserId } from "./User.ts"
+import { UserId } from "../users/User.ts"
 
 // The responses of usage routes. They are built from `usageMetrics`, so each metric there is a field here.
 

@@ -1,5 +1,5 @@
 import { Duration, Schema, SchemaAST } from "effect"
-import { Timestamp } from "./Fields.ts"
+import { Timestamp } from "../Fields.ts"
 
 export const JobId = Schema.String.annotate({
   description: "The id of the job.",

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Model } from "effect/schema"
-import * as Fields from "./Fields.ts"
+import * as Fields from "../Fields.ts"
 import { Role, UserId } from "./User.ts"
 
 export const AuditLogId = Schema.String.pipe(Schema.brand("AuditLogId"))

@@ -1,6 +1,6 @@
 import { Context, Schema } from "effect"
 import type { JobPolicy, JobType } from "./Job.ts"
-import { UserId } from "./User.ts"
+import { UserId } from "../users/User.ts"
 
 /** Retries for over an hour, because a provider may be down that long and nobody resends an e-mail by hand. */
 const emailPolicy: Partial<JobPolicy> = {

@@ -1,7 +1,7 @@
 import { Context, Schema } from "effect"
 import { Model } from "effect/schema"
-import { maxLength } from "./Bounds.ts"
-import * as Fields from "./Fields.ts"
+import { maxLength } from "../Bounds.ts"
+import * as Fields from "../Fields.ts"
 
 /** The `sub` of a token, 1 to 255 characters; not always a UUID. */
 export const UserId = Schema.String.annotate({
@@ -117,4 +117,4 @@ export class CurrentUser extends Context.Service<
     readonly plan: SubscriptionPlan
     readonly actor: UserId | null
   }
->()("plinth/domain/User/CurrentUser") {}
+>()("plinth/domain/users/User/CurrentUser") {}

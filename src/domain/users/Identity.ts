@@ -1,6 +1,6 @@
-import { maxLength } from "./Bounds.ts"
-import { isEmailAddress } from "./Email.ts"
-import { hasMoreCodePoints } from "./Fields.ts"
+import { maxLength } from "../Bounds.ts"
+import { isEmailAddress } from "../Email.ts"
+import { hasMoreCodePoints } from "../Fields.ts"
 import { isHttps, type UserId } from "./User.ts"
 
 /** The signer of a token: the configured provider, or Plinth itself (`token mint`). */
