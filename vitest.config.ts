@@ -15,7 +15,7 @@ import {
 
 /** Files that run on both databases, because SQL or time differs. All others run once, in the project `sqlite`. */
 const onBothDatabases = [
-  "test/laws/{Repository,JsonColumns,JobQueue}.test.ts",
+  "test/laws/{Repository,JsonColumns,JobQueue*,JobSchedules}.test.ts",
   "test/business/**/!(AiMeter|AiRouting).test.ts",
   "test/jobs/{Emails,Data,Usage}.test.ts",
   "test/api/{Verdicts,Journey,Projects,Users,AdminUsers,AdminJobs,Usage,Health,Input,Secrets,Observability,ManyProcesses,Idempotency,AiClients,AiIdempotency,Quotas}.test.ts",
