@@ -23,6 +23,7 @@ import {
   SendWelcomeEmail,
 } from "../../src/domain/jobs/JobKinds.ts"
 import { UserId } from "../../src/domain/users/User.ts"
+import type { CursorPage } from "../../src/domain/Page.ts"
 import { type Caller, server } from "../fixtures/http/Callers.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
@@ -32,12 +33,6 @@ import { newUser, tokenFor } from "../TestApp.ts"
 const path = "/api/v1/admin/jobs"
 const later: EnqueueOptions = { delay: "1 hour" }
 const user_id = UserId.make("ada")
-
-interface List {
-  readonly items: ReadonlyArray<Job>
-  readonly next_cursor: string | null
-  readonly limit: number
-}
 
 const enqueue = <Payload>(type: JobType<Payload>, payload: Payload, options?: EnqueueOptions) =>
   Effect.flatMap(JobQueue, (queue) => queue.enqueue(type, payload, options))
@@ -53,7 +48,7 @@ const newAdmin = Effect.gen(function* () {
 const list = ({ token }: Caller, query: string) =>
   Effect.map(send({ path: `${path}?${query}`, token }), (answer) => {
     assert.strictEqual(answer.status, 200, answer.text)
-    return bodyOf<List>(answer)
+    return bodyOf<CursorPage<Job>>(answer)
   })
 
 const statsOf = ({ token }: Pick<Caller, "token">) =>
@@ -127,7 +122,7 @@ layer(server(), { excludeTestServices: true, timeout: "60 seconds" })("The list 
         const walked: Array<JobId> = []
         let cursor: string | null = ""
         while (cursor !== null) {
-          const page: List = yield* list(admin, `${query}&cursor=${cursor}`)
+          const page: CursorPage<Job> = yield* list(admin, `${query}&cursor=${cursor}`)
           assert.deepStrictEqual(Object.keys(page).toSorted(), ["items", "limit", "next_cursor"])
           walked.push(...page.items.map(({ id }) => id))
           cursor = page.next_cursor

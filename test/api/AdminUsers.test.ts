@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Page } from "../../src/domain/Page.ts"
+import type { AdminUser as AdminUserSchema } from "../../src/domain/users/User.ts"
 import { newCaller, server } from "../fixtures/http/Callers.ts"
 import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
@@ -7,20 +9,9 @@ import { newUser, tokenFor } from "../TestApp.ts"
 const path = "/api/v1/admin/users"
 const me = "/api/v1/app/users/me"
 
-interface User {
-  readonly id: string
-  readonly role: string
-  readonly is_active: boolean
-  readonly full_name: string | null
-  readonly updated_at: string
-}
+type AdminUser = typeof AdminUserSchema.Type
 
-interface List {
-  readonly items: ReadonlyArray<User>
-  readonly total: number
-}
-
-const idsOf = ({ items }: List) => items.map(({ id }) => id)
+const idsOf = ({ items }: Page<AdminUser>) => items.map(({ id }) => id)
 
 layer(server(), { excludeTestServices: true })("The list of users", (it) => {
   it.effect("is sorted newest first, in pages, and can be filtered and searched", () =>
@@ -33,7 +24,7 @@ layer(server(), { excludeTestServices: true })("The list of users", (it) => {
       const list = (query: string) =>
         Effect.map(send({ path: `${path}?${query}`, token: admin.token }), (answer) => {
           assert.strictEqual(answer.status, 200, answer.text)
-          return bodyOf<List>(answer)
+          return bodyOf<Page<AdminUser>>(answer)
         })
 
       const all = yield* list("")
@@ -129,11 +120,11 @@ layer(server(), { excludeTestServices: true })("/admin/users/{id}", (it) => {
       const patch = (json: object) => send({ method: "PATCH", path: at, token: admin.token, json })
       assert.strictEqual((yield* send({ path, token: user.token })).status, 403)
 
-      const promoted = bodyOf<User>(yield* patch({ role: "admin", full_name: " Ada " }))
+      const promoted = bodyOf<AdminUser>(yield* patch({ role: "admin", full_name: " Ada " }))
       assert.deepInclude(promoted, { role: "admin", full_name: "Ada", is_active: true })
       assert.strictEqual((yield* send({ path, token: user.token })).status, 200)
 
-      assert.strictEqual(bodyOf<User>(yield* patch({ is_active: false })).is_active, false)
+      assert.strictEqual(bodyOf<AdminUser>(yield* patch({ is_active: false })).is_active, false)
       assert.strictEqual((yield* send({ path, token: user.token })).status, 403)
 
       const activated = yield* send({ method: "POST", path: `${at}/activate`, token: admin.token })

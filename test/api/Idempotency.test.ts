@@ -3,6 +3,7 @@ import { Context, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { Cleanup } from "../../src/business/privacy/Cleanup.ts"
 import { ago } from "../../src/domain/Fields.ts"
+import type { Project } from "../../src/domain/Project.ts"
 import { newCaller, server } from "../fixtures/http/Callers.ts"
 import { bodyOf, failureOf, Http, type Request, send } from "../fixtures/http/Http.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
@@ -10,11 +11,6 @@ import { TwoServers } from "../fixtures/processes/TwoServers.ts"
 import { dialect, runSql } from "../TestDatabase.ts"
 
 const path = "/api/v1/app/projects"
-
-interface Project {
-  readonly id: string
-  readonly name: string
-}
 
 const create = (token: string, key: string, json: unknown = { name: "Once" }): Request => ({
   path,

@@ -1,25 +1,15 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
+import type { CursorPage, Page } from "../../src/domain/Page.ts"
+import type { Project } from "../../src/domain/Project.ts"
 import { type Caller, newCaller, server } from "../fixtures/http/Callers.ts"
 import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 
 const path = "/api/v1/app/projects"
 
-interface Project {
-  readonly id: string
-  readonly name: string
-  readonly description: string | null
-  readonly owner_id: string
-  readonly created_at: string
-  readonly updated_at: string
-}
-
-interface List {
-  readonly items: ReadonlyArray<Project>
-  readonly total?: number
-  readonly next_cursor?: string | null
-}
+/** A page by offset or by cursor. */
+type List = Partial<Page<Project> & CursorPage<Project>> & Pick<Page<Project>, "items">
 
 const create = (caller: Caller, json: object) =>
   Effect.map(send({ path, token: caller.token, json }), (answer) => {

@@ -7,7 +7,7 @@ import { SecureRandom } from "effect/crypto"
 import { Address } from "../../src/http/Server.ts"
 import { Collector } from "../fixtures/servers/Collector.ts"
 import { Http, raw, send } from "../fixtures/http/Http.ts"
-import { patience, start } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs, start } from "../fixtures/processes/Plinth.ts"
 import { frame, post } from "../fixtures/http/Rpc.ts"
 import { runSql, TestDatabase } from "../TestDatabase.ts"
 
@@ -173,7 +173,7 @@ layer(Layer.merge(TestDatabase.layer, Collector.layer), { excludeTestServices: t
           assert.notInclude(spans, "canary")
           for (const part of token.split(".")) assert.notInclude(output.text + spans, part)
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )

@@ -2,7 +2,7 @@ import { createSecretKey } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Jwt from "../../src/core/identity/Jwt.ts"
-import { UserId } from "../../src/domain/users/User.ts"
+import { type User, UserId } from "../../src/domain/users/User.ts"
 import { newCaller, server } from "../fixtures/http/Callers.ts"
 import { bodyOf, failureOf, send } from "../fixtures/http/Http.ts"
 import { environment, newUser, tokenFor } from "../TestApp.ts"
@@ -10,12 +10,6 @@ import { environment, newUser, tokenFor } from "../TestApp.ts"
 const path = "/api/v1/app/users/me"
 
 const secretKey = createSecretKey(String(environment["SECRET_KEY"]), "utf8")
-
-interface User {
-  readonly full_name: string | null
-  readonly avatar_url: string | null
-  readonly updated_at: string
-}
 
 layer(server(), { excludeTestServices: true })("/app/users/me", (it) => {
   it.effect("is created by the first request, with exactly the fields of the contract", () =>

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { outcomeOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { outcomeOf, processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 
 /** A script that prints the completions of each of these lines, as bash requests them for Tab. */
 const asking = (lines: ReadonlyArray<string>) => `
@@ -36,6 +36,6 @@ describe("Completions of plinth", () => {
         assert.strictEqual(stderr, "")
         assert.strictEqual(stdout, `${Object.values(replies).join("\n")}\n`)
       }),
-    patience,
+    processTimeoutMs,
   )
 })

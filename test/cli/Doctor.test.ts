@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { jsonOf, processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import * as TokenIssuer from "../fixtures/servers/TokenIssuer.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
@@ -52,7 +52,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
           Tracing: "off",
         })
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -81,7 +81,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         )
         assert.notInclude(stdout + stderr, "canary-password")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -105,6 +105,6 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
         )
         assert.strictEqual(findings.find(({ part }) => part === "DATA_DIR")?.live, "not used")
       }),
-    patience,
+    processTimeoutMs,
   )
 })

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Environment } from "../../src/core/settings/Settings.ts"
-import { patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import { takenPort } from "../fixtures/servers/FreePort.ts"
 
 const broken = "DATABASE_URL: the database cannot be opened"
@@ -50,7 +50,7 @@ describe("plinth", () => {
           `plinth: ${broken} (SQLITE_CANTOPEN): the file cannot be opened for reading and writing\n`,
         ])
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -66,7 +66,7 @@ describe("plinth", () => {
           ])
         }
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -85,6 +85,6 @@ describe("plinth", () => {
           ),
         )
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 })

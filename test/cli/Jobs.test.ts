@@ -3,7 +3,13 @@ import { Effect } from "effect"
 import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { JobStore } from "../../src/core/jobs/Store.ts"
 import type { Job } from "../../src/domain/jobs/Job.ts"
-import { canary, jsonOf, patience, plinth, unbundledPlinth } from "../fixtures/processes/Plinth.ts"
+import {
+  canary,
+  jsonOf,
+  processTimeoutMs,
+  plinth,
+  unbundledPlinth,
+} from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { dialect, TestDatabase } from "../TestDatabase.ts"
 
@@ -80,7 +86,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         const failures = yield* run("jobs list --state failed")
         assert.match(failures.stdout, / error\n\S+ +export_user_data .* Refused: no such user\n$/)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -117,7 +123,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         )
         assert.deepStrictEqual(yield* jobs.stats, before)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -142,7 +148,7 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         // `plinth` fails the test when the canary is in the output.
         assert.include((yield* run("jobs list --json")).stdout, "<redacted>")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -154,6 +160,6 @@ layer(TestApp, { excludeTestServices: true })("plinth jobs", (it) => {
         const { code } = yield* unbundledPlinth(environment, "jobs", "list")
         assert.strictEqual(code, dialect() === "sqlite" ? 0 : 1)
       }),
-    patience,
+    processTimeoutMs,
   )
 })

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { migrations } from "../../migrations/index.ts"
 import { results } from "../../src/cli/Results.ts"
 import * as Migrations from "../../src/core/sql/Migrations.ts"
-import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { jsonOf, processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import * as TestDatabase from "../TestDatabase.ts"
 
 const names = Object.keys(migrations)
@@ -36,7 +36,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
           { ...success, stdout: "Nothing to migrate\n" },
         ])
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -63,7 +63,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
         const { pending } = yield* Migrations.status()
         assert.deepStrictEqual(pending, TestDatabase.dialect() === "pg" ? [newest] : [])
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -94,7 +94,7 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
         assert.deepStrictEqual(yield* json(rename), { from: other, to: newest })
         assert.deepStrictEqual((yield* Migrations.status()).problems, [])
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -129,6 +129,6 @@ layer(TestDatabase.layer)("plinth migrate", (it) => {
           /^plinth: the newest migration 0010_newer is not in this release.*\n$/,
         )
       }),
-    patience,
+    processTimeoutMs,
   )
 })

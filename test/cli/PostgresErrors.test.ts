@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { inject } from "vitest"
-import { patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 const broken = "plinth: DATABASE_URL: the database cannot be opened"
@@ -33,6 +33,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("plinth on PostgreSQL",
           ],
         )
       }),
-    patience,
+    processTimeoutMs,
   )
 })

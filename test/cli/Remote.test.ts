@@ -3,7 +3,7 @@ import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { Jobs } from "../../src/business/operations/Jobs.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
-import { jsonOf, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import { jsonOf, outcomeOf, processTimeoutMs, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { rpcToken } from "../fixtures/http/Rpc.ts"
 import { baseUrl, testServerWith } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -59,7 +59,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
             ],
           )
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -78,7 +78,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
             failed("no user has the id or e-mail nobody"),
           )
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -105,7 +105,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
             failed("PLINTH_URL must be a URL such as https://api.example.com"),
           ])
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -127,7 +127,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
             assert.containsAllKeys(JSON.parse(line), ["waiting", "failed"])
           }
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )
@@ -144,7 +144,7 @@ layer(testServerWith({}), { excludeTestServices: true })(
             failed("PLINTH_URL has no /rpc: is RPC_TOKEN set there?"),
           )
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
-import { outcomeOf, patience, start } from "../fixtures/processes/Plinth.ts"
+import { outcomeOf, processTimeoutMs, start } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 layer(TestDatabase.layer)("plinth serve", (it) => {
@@ -29,6 +29,6 @@ layer(TestDatabase.layer)("plinth serve", (it) => {
 
         assert.deepStrictEqual({ status, code, stderr }, { status: 200, code: 0, stderr: "" })
       }).pipe(Effect.provide(FetchHttpClient.layer)),
-    patience,
+    processTimeoutMs,
   )
 })

@@ -1,7 +1,7 @@
 import type { RequestListener } from "node:http"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { canary, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import { canary, outcomeOf, processTimeoutMs, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 import { localServer } from "../fixtures/servers/LocalServer.ts"
 
@@ -55,7 +55,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
         })
         assert.notInclude(stdout, token)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -74,7 +74,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
         )
         assert.match(refused.stdout, /^with a token +failed +answered 401 instead of 200$/m)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -97,7 +97,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
           "with a token": "skipped",
         })
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -124,7 +124,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
         assert.match(stdout, /^health +failed +answered 308 instead of 200$/m)
         assert.deepStrictEqual(received, [])
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -150,7 +150,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
           ready: "failed: no answer in 5 s",
         })
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -180,7 +180,7 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
           ready: "failed: 503, unhealthy: database unhealthy",
         })
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -197,6 +197,6 @@ layer(TestServer, { excludeTestServices: true })("plinth smoke", (it) => {
           assert.match(stderr, /Expected: an http:\/\/ or https:\/\/ URL without query or password/)
         }
       }),
-    patience,
+    processTimeoutMs,
   )
 })

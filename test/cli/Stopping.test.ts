@@ -4,7 +4,7 @@ import { Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { Users } from "../../src/business/users/Users.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
-import { cli, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import { cli, outcomeOf, processTimeoutMs, plinth, start } from "../fixtures/processes/Plinth.ts"
 import { newUser, TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 import { localServer } from "../fixtures/servers/LocalServer.ts"
@@ -44,7 +44,7 @@ layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
           assert.strictEqual(stderr, "")
         }
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -69,7 +69,7 @@ layer(TestApp, { excludeTestServices: true })("plinth", (it) => {
         )
         assert.match(detailed.stderr, /^plinth: +at /m)
       }),
-    patience,
+    processTimeoutMs,
   )
 })
 
@@ -83,7 +83,7 @@ describe("plinth", () => {
         assert.strictEqual(slow, all)
         assert.isAbove(Number(all), 2 ** 16)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -94,7 +94,7 @@ describe("plinth", () => {
         assert.strictEqual(stdout, "1\n")
         assert.match(stderr, /^plinth: stdout: ENOSPC/)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.live.each([
@@ -111,7 +111,7 @@ describe("plinth", () => {
         child.kill(signal)
         assert.deepStrictEqual(yield* Fiber.join(ended), { code, stdout: "", stderr: "" })
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 })
 

@@ -3,7 +3,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import stringWidth from "string-width"
 import { Users } from "../../src/business/users/Users.ts"
-import { patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import { atTerminal, ctrl } from "../fixtures/processes/Terminal.ts"
 import { hasProgram } from "../fixtures/servers/Programs.ts"
 import { newUser, TestApp } from "../TestApp.ts"
@@ -54,7 +54,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           for (const name of names) assert.include(piped.stdout, name)
           assert.notInclude(piped.stdout, "…")
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -68,7 +68,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           for (const line of stripVTControlCharacters(shown).split("\n"))
             assert.isAtMost(stringWidth(line), 30)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect.each([{ NO_COLOR: "1" }, { TERM: "dumb" }])(
@@ -87,7 +87,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           )
           for (const { shown } of outcomes) hasNoColor(shown)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -100,7 +100,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           const { stdout } = yield* plinth({ ...at, FORCE_COLOR: "1" }, "users", "list")
           assert.include(stdout, escape)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -117,7 +117,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
             /Only users with this text in\n {27}their e-mail or name/,
           )
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -143,7 +143,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           assert.strictEqual((yield* answer("y\r")).code, 0)
           assert.isFalse((yield* users.get(id)).is_active)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -159,7 +159,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           const piped = yield* plinth({}, ...words)
           assert.notInclude(piped.stdout + piped.stderr, "Checking")
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -180,7 +180,7 @@ describe.skipIf(!hasProgram("script"))("plinth in a terminal", () => {
           assert.strictEqual(shown.split(`${escape}[H${escape}[2J`).length > 3, true)
           assert.notInclude(shown, "plinth:")
         }),
-      patience,
+      processTimeoutMs,
     )
   })
 })

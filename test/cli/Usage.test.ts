@@ -6,7 +6,13 @@ import { Api } from "../../src/api/Api.ts"
 import { Metrics } from "../../src/core/telemetry/Metrics.ts"
 import { Settings } from "../../src/core/settings/Settings.ts"
 import { Tokens } from "../../src/core/identity/Tokens.ts"
-import { canary, jsonOf, type Outcome, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import {
+  canary,
+  jsonOf,
+  type Outcome,
+  processTimeoutMs,
+  plinth,
+} from "../fixtures/processes/Plinth.ts"
 
 const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),
@@ -42,7 +48,7 @@ describe("plinth", () => {
         assert.deepStrictEqual([completions.code, completions.stderr], [0, ""])
         assert.include(completions.stdout, "#compdef plinth")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -78,7 +84,7 @@ describe("plinth", () => {
           "plinth: the payload is not JSON",
         ])
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -95,7 +101,7 @@ describe("plinth", () => {
           assert.strictEqual(firstLine(outcome), "plinth: --yes is required without a terminal")
         }
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -118,7 +124,7 @@ describe("plinth", () => {
         )
         assert.notInclude(JSON.stringify([doctor, mint]), "canary")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -129,7 +135,7 @@ describe("plinth", () => {
 
         assert.deepStrictEqual(jsonOf(outcome), JSON.parse(JSON.stringify(OpenApi.fromApi(Api))))
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -147,6 +153,6 @@ describe("plinth", () => {
         assert.deepStrictEqual([`${sub}`, email, role], ["ada", "ada@example.com", "admin"])
         assert.strictEqual(identity.expires_at, (identity.issued_at ?? 0) + 900)
       }).pipe(Effect.provide(tokens)),
-    patience,
+    processTimeoutMs,
   )
 })

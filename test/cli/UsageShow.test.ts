@@ -6,7 +6,7 @@ import { Users } from "../../src/business/users/Users.ts"
 import { now } from "../../src/domain/Fields.ts"
 import type { UsageEvent } from "../../src/domain/usage/Usage.ts"
 import { UserId } from "../../src/domain/users/User.ts"
-import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { jsonOf, processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestApp } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
@@ -54,6 +54,6 @@ layer(TestApp, { excludeTestServices: true })("plinth usage", (it) => {
         assert.strictEqual(unknown.stderr, "plinth: no user has the id or e-mail grace\n")
         assert.deepInclude(invalid, { code: 2, stdout: "" })
       }),
-    patience,
+    processTimeoutMs,
   )
 })

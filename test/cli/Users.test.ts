@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Users } from "../../src/business/users/Users.ts"
 import { UserId } from "../../src/domain/users/User.ts"
 import * as Business from "../fixtures/data/Business.ts"
-import { jsonOf, patience, plinth } from "../fixtures/processes/Plinth.ts"
+import { jsonOf, processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 
 /** Runs a command line against this file's database. */
@@ -48,7 +48,7 @@ layer(Business.layer)("plinth users", (it) => {
         assert.deepStrictEqual(page, { items: [shown], total: 1, skip: 0, limit: 5 })
         assert.match(table.stdout, /^id +email .*\nada +Ada@example\.com +Ada +superadmin +true /)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -81,7 +81,7 @@ layer(Business.layer)("plinth users", (it) => {
           failed("a user with this id already exists: plinth users show <id>"),
         ])
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -111,7 +111,7 @@ layer(Business.layer)("plinth users", (it) => {
           ],
         )
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -128,6 +128,6 @@ layer(Business.layer)("plinth users", (it) => {
           assert.notInclude(stdout, "\u001B")
         }
       }),
-    patience,
+    processTimeoutMs,
   )
 })

@@ -5,7 +5,13 @@ import { plinthOf } from "../../src/cli/Plinth.ts"
 import { server } from "../fixtures/http/Callers.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { newOwner, tokenOf } from "../fixtures/http/Owners.ts"
-import { type Outcome, outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import {
+  type Outcome,
+  outcomeOf,
+  processTimeoutMs,
+  plinth,
+  start,
+} from "../fixtures/processes/Plinth.ts"
 import { schemaProblems, printsJson } from "../fixtures/processes/Printed.ts"
 import { rpcToken } from "../fixtures/http/Rpc.ts"
 import { baseUrl } from "../TestApp.ts"
@@ -80,7 +86,7 @@ layer(server({ RPC_TOKEN: rpcToken }), { excludeTestServices: true })(
             assert.strictEqual(refused, 1)
             assert.match(stderr, /^plinth: PLINTH_TOKEN is refused/)
           }),
-        patience,
+        processTimeoutMs,
       )
     }
   },
@@ -96,7 +102,7 @@ describe("The operator at the machine", () => {
           assert.strictEqual(outcome.code, code, outcome.stderr)
           assert.strictEqual(misprintsOf(name, outcome), "")
         }),
-      patience,
+      processTimeoutMs,
     )
   }
 
@@ -111,6 +117,6 @@ describe("The operator at the machine", () => {
         child.kill("SIGTERM")
         assert.strictEqual((yield* outcomeOf(child)).code, commands[name]?.code)
       }),
-    patience,
+    processTimeoutMs,
   )
 })

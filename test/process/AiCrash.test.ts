@@ -9,7 +9,7 @@ import { asking } from "../fixtures/vendors/AiSocket.ts"
 import { newCaller } from "../fixtures/http/Callers.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { keysOf, Providers, servingModels } from "../fixtures/servers/Gateway.ts"
-import { canary, patience } from "../fixtures/processes/Plinth.ts"
+import { canary, processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { testAppWith } from "../TestApp.ts"
 import { dialect } from "../TestDatabase.ts"
@@ -155,7 +155,7 @@ layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
           })
         }
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -213,6 +213,6 @@ layer(app, { excludeTestServices: true })("A process that is killed", (it) => {
         }
         assert.lengthOf(asked, 2)
       }),
-    patience,
+    processTimeoutMs,
   )
 })

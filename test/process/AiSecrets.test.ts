@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { type AiVendor, vendors } from "../fixtures/vendors/AiVendors.ts"
 import { Collector } from "../fixtures/servers/Collector.ts"
-import { patience } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving, tokens } from "../fixtures/processes/Serving.ts"
 import * as StreamServer from "../fixtures/servers/StreamServer.ts"
@@ -130,7 +130,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
             assert.deepStrictEqual(output.split("\n").filter(isSecret), [])
           }
         }).pipe(Effect.provide(Layer.fresh(Collector.layer))),
-      patience,
+      processTimeoutMs,
     )
   },
 )

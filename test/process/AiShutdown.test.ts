@@ -5,7 +5,7 @@ import { newUser, tokenFor } from "../TestApp.ts"
 import { TestDatabase } from "../TestDatabase.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { Providers, servingModels } from "../fixtures/servers/Gateway.ts"
-import { patience } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import type { Request } from "../fixtures/http/Http.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { frame, rpcToken } from "../fixtures/http/Rpc.ts"
@@ -64,7 +64,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer, Providers.layer), { excludeTest
           assert.isAbove(ai_tokens, 5)
           assert.isBelow(ai_tokens, 400)
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )

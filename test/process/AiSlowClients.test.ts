@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { asking } from "../fixtures/vendors/AiSocket.ts"
 import { vendors } from "../fixtures/vendors/AiVendors.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
-import { patience } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving, tokens } from "../fixtures/processes/Serving.ts"
 import * as StreamServer from "../fixtures/servers/StreamServer.ts"
@@ -90,7 +90,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           for (const socket of [first, ...sockets]) socket.destroy()
           yield* eventually(Effect.sync(() => state.left === clients + 1))
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )

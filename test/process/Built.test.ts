@@ -5,7 +5,7 @@ import { join, resolve } from "node:path"
 import { assert, beforeAll, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { eventually } from "../fixtures/data/Eventually.ts"
-import { outcomeOf, patience, recording } from "../fixtures/processes/Plinth.ts"
+import { outcomeOf, processTimeoutMs, recording } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { startPostgres } from "../fixtures/servers/PostgresServer.ts"
 import { hasProgram } from "../fixtures/servers/Programs.ts"
@@ -92,7 +92,7 @@ describe("The built command line", () => {
         assert.isAbove(bytes, 100_000)
         assert.isBelow(bytes, 1_000_000)
       }),
-    patience,
+    processTimeoutMs,
   )
 })
 
@@ -117,7 +117,7 @@ describe.skipIf(!hasProgram("embeddedPostgres"))("The built worker", () => {
         child.kill("SIGTERM")
         assert.strictEqual((yield* Fiber.join(ended)).code, 0)
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 })
 
@@ -154,7 +154,7 @@ describe.skipIf(!hasProgram("redis"))("The built server", () => {
           assert.strictEqual((yield* Fiber.join(ended)).code, 0)
           assert.include(traces.paths, "/v1/traces")
         }),
-      patience,
+      processTimeoutMs,
     )
   })
 })

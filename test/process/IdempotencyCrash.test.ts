@@ -2,7 +2,7 @@ import { connect } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { bodyOf, type Request } from "../fixtures/http/Http.ts"
-import { patience } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving, tokens } from "../fixtures/processes/Serving.ts"
 import { sleep } from "../fixtures/data/Sleep.ts"
@@ -67,7 +67,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.strictEqual(answer.headers["idempotency-replayed"], "true")
           assert.strictEqual(yield* total(port, token), 1)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     // SQLite has no lock with which a test could stop a process between two statements.
@@ -97,7 +97,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.isUndefined(answer.headers["idempotency-replayed"])
           assert.strictEqual(yield* total(port, token), 1)
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )

@@ -9,7 +9,7 @@ import { freePort } from "../fixtures/servers/FreePort.ts"
 import type { Answer } from "../fixtures/http/Answer.ts"
 import { bodyOf, Http, type Request } from "../fixtures/http/Http.ts"
 import { bundled } from "../fixtures/processes/Bundled.ts"
-import { patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs, startProgram } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving, tokens } from "../fixtures/processes/Serving.ts"
 import { startHaproxy } from "../fixtures/servers/HaproxyServer.ts"
@@ -99,7 +99,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
           assert.isAbove(exits.length, 100)
           assert.isAbove(created.length, 30)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -121,7 +121,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
           assert.deepStrictEqual([answer.status, answer.headers["connection"]], [201, "close"])
           assert.strictEqual(code, 0)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -135,7 +135,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
           yield* Effect.promise(() => once(socket, "connect"))
           assert.strictEqual((yield* server.stop).code, 0)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -149,7 +149,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
           assert.strictEqual(yield* Fiber.join(read), "tick\n".repeat(40))
           assert.strictEqual(code, 0)
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect(
@@ -164,7 +164,7 @@ describe.skipIf(!hasProgram("redis"))("SIGTERM", () => {
           assert.strictEqual(yield* Fiber.join(read), "cut")
           assert.strictEqual(code, 0)
         }),
-      patience,
+      processTimeoutMs,
     )
   })
 })

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { outcomeOf, patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { outcomeOf, processTimeoutMs, startProgram } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving } from "../fixtures/processes/Serving.ts"
 import { TestDatabase } from "../TestDatabase.ts"
@@ -79,6 +79,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("Two releases", (it) =>
         yield* isReady(back.port)
         assert.deepStrictEqual(warnings((yield* back.stop).stdout), [])
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 })

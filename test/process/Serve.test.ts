@@ -3,7 +3,7 @@ import { Agent, request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { freePort } from "../fixtures/servers/FreePort.ts"
-import { outcomeOf, patience, plinth, start } from "../fixtures/processes/Plinth.ts"
+import { outcomeOf, processTimeoutMs, plinth, start } from "../fixtures/processes/Plinth.ts"
 
 interface Answer {
   readonly status: number
@@ -73,7 +73,7 @@ describe("plinth serve", () => {
         }
         assert.notInclude(stderr, "canary-")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -92,7 +92,7 @@ describe("plinth serve", () => {
         assert.strictEqual(ready.connection, "close")
         assert.strictEqual((yield* get(port, health)).status, 200)
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -129,7 +129,7 @@ describe("plinth serve", () => {
         assert.isAbove(answered, 8)
         assert.strictEqual((yield* Fiber.join(ended)).code, 0)
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 
   it.live(
@@ -144,6 +144,6 @@ describe("plinth serve", () => {
         yield* terminate(child)
         assert.strictEqual((yield* Fiber.join(ended)).code, 130)
       }).pipe(Effect.scoped),
-    patience,
+    processTimeoutMs,
   )
 })

@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../../src/domain/users/User.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
-import { patience } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving, tokens } from "../fixtures/processes/Serving.ts"
 import { newUser, tokenFor } from "../TestApp.ts"
@@ -78,7 +78,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.deepInclude(yield* second.stop, { code: 0 })
           assert.deepStrictEqual(yield* countsOf(user), [10, 10])
         }),
-      patience,
+      processTimeoutMs,
     )
 
     // SQLite has no lock with which a test could stop the server.
@@ -104,7 +104,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.deepInclude(yield* second.stop, { code: 0 })
           assert.deepStrictEqual(yield* countsOf(user), [5, 5])
         }),
-      patience,
+      processTimeoutMs,
     )
 
     it.effect.skipIf(!onPostgres)(
@@ -134,7 +134,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
           assert.deepInclude(yield* second.stop, { code: 0 })
           assert.deepStrictEqual(yield* countsOf(user), [6, 6])
         }),
-      patience,
+      processTimeoutMs,
     )
   },
 )

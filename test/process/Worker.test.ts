@@ -6,7 +6,7 @@ import { CleanupOldData, JobTypes } from "../../src/domain/jobs/JobKinds.ts"
 import { eventually } from "../fixtures/data/Eventually.ts"
 import { Nap } from "../fixtures/processes/Nap.ts"
 import { bundled } from "../fixtures/processes/Bundled.ts"
-import { patience, plinth, start, startProgram } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs, plinth, start, startProgram } from "../fixtures/processes/Plinth.ts"
 import { sendTo } from "../fixtures/processes/Remote.ts"
 import { serving } from "../fixtures/processes/Serving.ts"
 import { testAppWith } from "../TestApp.ts"
@@ -80,7 +80,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
         const { code, stderr } = yield* stop
         assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -101,7 +101,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
         assert.deepStrictEqual([state, attempts], ["completed", 1])
         assert.strictEqual(yield* stateOf(late.id), "waiting")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -118,7 +118,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
         assert.deepStrictEqual([state, attempts], ["waiting", 0])
         yield* cancel(id)
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -141,7 +141,7 @@ layer(app, { excludeTestServices: true })("plinth worker", (it) => {
         assert.match(taken.stderr, new RegExp(`^plinth: cannot listen on port ${port}: .+\n$`))
         assert.strictEqual(taken.stdout, "")
       }),
-    patience,
+    processTimeoutMs,
   )
 })
 
@@ -165,6 +165,6 @@ layer(app, { excludeTestServices: true })("plinth serve with JOBS_EMBEDDED", (it
         assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
         assert.strictEqual(yield* stateOf(id), "completed")
       }),
-    patience,
+    processTimeoutMs,
   )
 })

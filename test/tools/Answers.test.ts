@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { take, takeWritten, violationsOf } from "../fixtures/http/Answers.ts"
-import { outcomeOf, patience, startProgram } from "../fixtures/processes/Plinth.ts"
+import { outcomeOf, processTimeoutMs, startProgram } from "../fixtures/processes/Plinth.ts"
 
 const plinth = { "x-api-version": "v1", "content-type": "application/json" }
 const refused = JSON.stringify({ error: { code: "NOT_FOUND", message: "x", details: {} } })
@@ -86,6 +86,6 @@ describe("An answer of a server under test", () => {
         const found = yield* violationsOf(takeWritten())
         assert.include(found, `${about}418: the document knows no 418 of this`)
       }),
-    patience,
+    processTimeoutMs,
   )
 })

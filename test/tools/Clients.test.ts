@@ -7,7 +7,7 @@ import { OpenApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
 import { installedIn, npm, run } from "../fixtures/processes/Installed.ts"
 import { pack } from "../fixtures/processes/Package.ts"
-import { patience } from "../fixtures/processes/Plinth.ts"
+import { processTimeoutMs } from "../fixtures/processes/Plinth.ts"
 import { runSection } from "../fixtures/processes/Readme.ts"
 import { baseUrl, newUser, TestServer, tokenFor } from "../TestApp.ts"
 
@@ -30,7 +30,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* run(directory, process.execPath, ["lint.mjs"]), "")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -39,7 +39,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* npm(directory, "run", "--silent", "types"), "")
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect.each(["openapi-fetch", "hey-api"])(
@@ -56,7 +56,7 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
           "",
         )
       }),
-    patience,
+    processTimeoutMs,
   )
 
   it.effect(
@@ -87,6 +87,6 @@ layer(TestServer, { excludeTestServices: true })("The OpenAPI document", (it) =>
         const uuid = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\n$/
         for (const [name, text] of printed) if (name !== "sh") assert.match(text, uuid)
       }),
-    patience,
+    processTimeoutMs,
   )
 })
