@@ -27,7 +27,7 @@ const onBothDatabases = [
 ]
 /** Files that need PostgreSQL. */
 const onPostgres = [
-  "test/core/**/Postgres*.test.ts",
+  "test/core/**/{postgres,pgboss}/*.test.ts",
   "test/api/Production.test.ts",
   "test/cli/PostgresErrors.test.ts",
   "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy,RollingMigrations}.test.ts",

@@ -7,7 +7,6 @@ import {
   jobOf,
   untilState,
   untilBegun,
-  forever,
   jobs,
   running,
   Tasks,
@@ -54,7 +53,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })(
         Effect.gen(function* () {
           const tasks = new Tasks()
           tasks.when("short", () => sleep(300))
-          tasks.when("long", forever)
+          tasks.when("long", () => Effect.never)
           const { stop } = yield* running(tasks)
           const [short, long] = [yield* enqueue("short"), yield* enqueue("long")]
           yield* untilBegun(tasks, "short")

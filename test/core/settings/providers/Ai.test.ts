@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { type Environment, Settings } from "../../../src/core/settings/Settings.ts"
+import { type Environment, Settings } from "../../../../src/core/settings/Settings.ts"
 
 const aiOf = (environment: Environment) =>
   Settings.pipe(

@@ -4,17 +4,17 @@ import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Redacted } from "
 import { Reactivity } from "effect/reactivity"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
-import { Database, DatabaseUnavailable } from "../../../src/core/sql/Database.ts"
-import { Metrics } from "../../../src/core/telemetry/Metrics.ts"
-import * as Postgres from "../../../src/core/sql/postgres/Client.ts"
-import { Settings } from "../../../src/core/settings/Settings.ts"
-import { type ConflictError, ServiceUnavailableError } from "../../../src/domain/Errors.ts"
-import { layerFor } from "../../LayerFor.ts"
-import { type PostgresServer, startPostgres } from "../../fixtures/servers/PostgresServer.ts"
+import { Database, DatabaseUnavailable } from "../../../../src/core/sql/Database.ts"
+import { Metrics } from "../../../../src/core/telemetry/Metrics.ts"
+import * as Postgres from "../../../../src/core/sql/postgres/Client.ts"
+import { Settings } from "../../../../src/core/settings/Settings.ts"
+import { type ConflictError, ServiceUnavailableError } from "../../../../src/domain/Errors.ts"
+import { layerFor } from "../../../LayerFor.ts"
+import { type PostgresServer, startPostgres } from "../../../fixtures/servers/PostgresServer.ts"
 
 /** A PostgreSQL server that these tests may kill. */
 class Victim extends Context.Service<Victim, PostgresServer>()(
-  "plinth/test/core/sql/Postgres.test/Victim",
+  "plinth/test/core/sql/postgres/Client.test/Victim",
 ) {
   static readonly layer = Layer.effect(
     this,

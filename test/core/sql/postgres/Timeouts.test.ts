@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
-import { migrations } from "../../../migrations/index.ts"
-import { Database } from "../../../src/core/sql/Database.ts"
-import * as Migrations from "../../../src/core/sql/Migrations.ts"
-import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
-import * as TestDatabase from "../../TestDatabase.ts"
+import { migrations } from "../../../../migrations/index.ts"
+import { Database } from "../../../../src/core/sql/Database.ts"
+import * as Migrations from "../../../../src/core/sql/Migrations.ts"
+import { ServiceUnavailableError } from "../../../../src/domain/Errors.ts"
+import * as TestDatabase from "../../../TestDatabase.ts"
 
 const reasonOf = (error: unknown) => {
   assert.instanceOf(error, ServiceUnavailableError)

@@ -5,10 +5,10 @@ import { DatabaseSync } from "node:sqlite"
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Database, DatabaseUnavailable } from "../../../src/core/sql/Database.ts"
-import { ServiceUnavailableError } from "../../../src/domain/Errors.ts"
-import { layerFor } from "../../LayerFor.ts"
-import { TestDatabase } from "../../TestDatabase.ts"
+import { Database, DatabaseUnavailable } from "../../../../src/core/sql/Database.ts"
+import { ServiceUnavailableError } from "../../../../src/domain/Errors.ts"
+import { layerFor } from "../../../LayerFor.ts"
+import { TestDatabase } from "../../../TestDatabase.ts"
 
 const filename = Effect.map(TestDatabase, (url) => url.slice("sqlite:".length))
 

@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { JobQueue } from "../../../src/core/jobs/Queue.ts"
-import { eventually } from "../../fixtures/data/Eventually.ts"
-import { jobs, running, Task, Tasks } from "../../fixtures/data/Jobs.ts"
-import { sleep } from "../../fixtures/data/Sleep.ts"
+import { JobQueue } from "../../../../src/core/jobs/Queue.ts"
+import { eventually } from "../../../fixtures/data/Eventually.ts"
+import { jobs, running, Task, Tasks } from "../../../fixtures/data/Jobs.ts"
+import { sleep } from "../../../fixtures/data/Sleep.ts"
 
 /** The number of transactions so far, including this one. */
 const transactions = Effect.gen(function* () {

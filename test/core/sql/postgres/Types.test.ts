@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import * as TestDatabase from "../../TestDatabase.ts"
+import * as TestDatabase from "../../../TestDatabase.ts"
 
 /** Covers 0001-01-01 to 9999-12-31. */
 const millis = Schema.Int.check(
