@@ -91,7 +91,7 @@ layer(application, { excludeTestServices: true })("An AI call with an Idempotenc
     }),
   )
 
-  it.effect("of a dead process frees its key for another call after 24 hours", () =>
+  it.effect("frees the key of a dead process's call after 24 hours", () =>
     Effect.gen(function* () {
       const mock = yield* Providers
       const sql = yield* SqlClient.SqlClient

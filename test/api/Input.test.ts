@@ -64,7 +64,7 @@ const [fields, requestsWith] =
 
 layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) => {
   it.effect(
-    `in ${fields} fields never causes a 5xx, and has the same result on every database`,
+    `hostile text in ${fields} fields never causes a 5xx, and has the same result on every database`,
     () =>
       Effect.gen(function* () {
         const { newCaller, send } = yield* EveryDatabase
@@ -86,7 +86,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
   )
 
   it.effect(
-    "in a token never causes a 5xx, and has the same result on every database",
+    "hostile text in a token never causes a 5xx, and has the same result on every database",
     () =>
       Effect.gen(function* () {
         const { send, tokenFor } = yield* EveryDatabase
@@ -101,7 +101,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
 
   for (const { method, path, valid } of bodies) {
     it.effect(
-      `in any JSON body never causes a 5xx of ${method} ${path}`,
+      `no JSON body causes a 5xx of ${method} ${path}`,
       () =>
         Effect.gen(function* () {
           const { newCaller, send } = yield* EveryDatabase
@@ -119,7 +119,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
     )
 
     it.effect(
-      `with any number of issues gets an answer of bounded size from ${method} ${path}`,
+      `any number of issues gets an answer of bounded size from ${method} ${path}`,
       () =>
         Effect.gen(function* () {
           const { newCaller, send } = yield* EveryDatabase
@@ -144,7 +144,7 @@ layer(EveryDatabase.layer, { excludeTestServices: true })("Hostile input", (it) 
     if (path.startsWith("/api/v1/app/ai/")) continue
 
     it.effect(
-      `that ${method} ${path} accepts is returned unchanged, apart from trimming`,
+      `text that ${method} ${path} accepts is returned unchanged, apart from trimming`,
       () =>
         Effect.gen(function* () {
           const { newCaller, newProject, send } = yield* EveryDatabase

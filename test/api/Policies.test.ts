@@ -186,7 +186,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("in the admin audience requires an admin unless it is annotated otherwise", () =>
+  it.effect("the admin audience requires an admin unless an endpoint is annotated otherwise", () =>
     Effect.gen(function* () {
       const [user, admin] = [yield* newCaller(), yield* newCaller("admin")]
       assert.strictEqual(yield* statusFor("/admin/forgetful", user), 403)
@@ -219,7 +219,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("with POST must declare how it handles repetition, or the server does not start", () =>
+  it.effect("a POST must declare how it handles repetition, or the server does not start", () =>
     Effect.gen(function* () {
       class Undecided extends HttpApi.make("undecided").addHttpApi(
         appApi(HttpApiGroup.make("pay").add(HttpApiEndpoint.post("pay", "/pay", { success }))),
@@ -243,7 +243,7 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
     }),
   )
 
-  it.effect("with a defect answers 500 without its message", () =>
+  it.effect("a defect answers 500 without its message", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       for (const path of ["/app/broken", "/app/thrown"]) {
@@ -286,16 +286,18 @@ layer(server, { excludeTestServices: true })("An endpoint of any contract", (it)
       }),
   )
 
-  it.effect("without sign-in is limited by the address that the outermost trusted proxy saw", () =>
-    Effect.gen(function* () {
-      const first = yield* Effect.forEach(Array.from({ length: 21 }), (_, n) =>
-        from(`203.0.113.${n}, 198.51.100.7, 10.0.0.1`),
-      )
-      assert.strictEqual(first.filter(({ status }) => status === 200).length, 20)
-      assert.strictEqual(first.at(-1)?.status, 429)
-      assert.strictEqual((yield* from("198.51.100.8, 10.0.0.1")).status, 200)
-      const free = yield* from("198.51.100.7, 10.0.0.1", "/public/free")
-      assert.deepStrictEqual([free.status, free.headers["ratelimit"]], [200, undefined])
-    }),
+  it.effect(
+    "calls without sign-in are limited by the address that the outermost trusted proxy saw",
+    () =>
+      Effect.gen(function* () {
+        const first = yield* Effect.forEach(Array.from({ length: 21 }), (_, n) =>
+          from(`203.0.113.${n}, 198.51.100.7, 10.0.0.1`),
+        )
+        assert.strictEqual(first.filter(({ status }) => status === 200).length, 20)
+        assert.strictEqual(first.at(-1)?.status, 429)
+        assert.strictEqual((yield* from("198.51.100.8, 10.0.0.1")).status, 200)
+        const free = yield* from("198.51.100.7, 10.0.0.1", "/public/free")
+        assert.deepStrictEqual([free.status, free.headers["ratelimit"]], [200, undefined])
+      }),
   )
 })

@@ -92,7 +92,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("Request body", (it) => {
     )
   }
 
-  it.effect("that never starts gets 408, even after 100 Continue", () =>
+  it.effect("a body that never starts gets 408, even after 100 Continue", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const { closes, seen, send, shows } = yield* connection
@@ -105,7 +105,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("Request body", (it) => {
     }),
   )
 
-  it.effect("that makes progress has no overall time limit", () =>
+  it.effect("a body that makes progress has no overall time limit", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const { seen, send, shows } = yield* connection
@@ -150,7 +150,7 @@ layer(testServerWith({ RPC_TOKEN: rpcToken }))("Request body", (it) => {
     }),
   )
 
-  it.effect("that no handler reads may arrive for 30 s after the response", () =>
+  it.effect("a body that no handler reads may arrive for 30 s after the response", () =>
     Effect.gen(function* () {
       const token = yield* tokenFor(newUser())
       const late = yield* connection

@@ -235,7 +235,7 @@ const post = (token: string, ...more: ReadonlyArray<string>) =>
 const chunked = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
 
 layer(server(), { excludeTestServices: true })("A request body", (it) => {
-  it.effect("of exactly the limit is accepted; one byte more is 413", () =>
+  it.effect("a body of exactly the limit is accepted; one byte more is 413", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const text = JSON.stringify({ name: "Engine" })
@@ -248,7 +248,7 @@ layer(server(), { excludeTestServices: true })("A request body", (it) => {
     }),
   )
 
-  it.effect("without a length is read up to the limit, then refused", () =>
+  it.effect("a body without a length is read up to the limit, then refused", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const start = JSON.stringify({ name: "Engine" })
@@ -262,7 +262,7 @@ layer(server(), { excludeTestServices: true })("A request body", (it) => {
     }),
   )
 
-  it.effect("with a Content-Length above the limit is refused before it is sent", () =>
+  it.effect("a body with a Content-Length above the limit is refused before it is sent", () =>
     Effect.gen(function* () {
       const { token } = yield* newCaller()
       const length = `Content-Length: ${limit + 1}`
@@ -309,7 +309,7 @@ layer(server(), { excludeTestServices: true })("A request body", (it) => {
     [{ "content-type": "application/json", "content-encoding": "gzip" }, 415],
   ]
   for (const [headers, status] of types) {
-    it.effect(`with ${JSON.stringify(headers)} is ${status}`, () =>
+    it.effect(`a body with ${JSON.stringify(headers)} is ${status}`, () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const body = JSON.stringify({ name: "Engine" })
@@ -355,7 +355,7 @@ layer(server(), { excludeTestServices: true })("A request body", (it) => {
     ["a lone surrogate", '{"name":"a\\ud800b"}', 422],
   ]
   for (const [what, body, status] of texts) {
-    it.effect(`of ${what} is ${status}`, () =>
+    it.effect(`a body of ${what} is ${status}`, () =>
       Effect.gen(function* () {
         const { token } = yield* newCaller()
         const answer = yield* send({ path: projects, token, body })

@@ -83,7 +83,7 @@ const resultOf = Effect.fnUntraced(function* (id: JobId) {
 })
 
 layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("User data", (it) => {
-  it.effect("of a user is exported completely, for them alone, and announced by e-mail", () =>
+  it.effect("exports all data of a user, for them alone, and announces it by e-mail", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [caller, other, admin] = [
@@ -185,7 +185,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Use
     }),
   )
 
-  it.effect("of an unknown user is not exported: the job fails at once with the reason", () =>
+  it.effect("fails the export of an unknown user at once, with the reason", () =>
     Effect.gen(function* () {
       const queue = yield* JobQueue
       const { id } = yield* queue.enqueue(ExportUserData, { user_id: newUser() })
@@ -280,7 +280,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Use
     }),
   )
 
-  it.effect("that a user wrote is in no table after the erasure, also after a relink", () =>
+  it.effect("erases from every table what a user wrote, also after a relink", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue
@@ -394,7 +394,7 @@ layer(serverWithMail, { excludeTestServices: true, timeout: "60 seconds" })("Use
     }),
   )
 
-  it.effect("of expired idempotency keys is swept; other keys still replay their answers", () =>
+  it.effect("sweeps expired idempotency keys; other keys still replay their answers", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const queue = yield* JobQueue

@@ -144,7 +144,7 @@ layer(appWithMail, { excludeTestServices: true, timeout: "60 seconds" })("E-mail
     }),
   )
 
-  it.effect("that are refused fail at once, with a reason that contains no address", () =>
+  it.effect("fails a refused e-mail at once, with a reason that contains no address", () =>
     Effect.gen(function* () {
       const id = newUser()
       const job = yield* Effect.scoped(

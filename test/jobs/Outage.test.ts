@@ -17,7 +17,7 @@ const seconds = (count: number) =>
 layer(appWithMail, { timeout: "60 seconds" })("A mail provider down for ten minutes", (it) => {
   for (const behaviour of ["cut", { status: 503 }] as const) {
     const how = typeof behaviour === "string" ? "cuts connections" : "answers 503"
-    it.effect(`and ${how} gets each e-mail exactly once when it recovers`, () =>
+    it.effect(`a provider that ${how} gets each e-mail exactly once when it recovers`, () =>
       Effect.gen(function* () {
         const { mails, state } = yield* MailServer
         const users = yield* Users

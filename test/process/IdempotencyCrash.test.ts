@@ -53,7 +53,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
   "A process that is killed",
   (it) => {
     it.effect(
-      "after the commit and before the answer leaves the answer to the next process",
+      "a process killed between the commit and the answer leaves the answer to the next process",
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())
@@ -72,7 +72,7 @@ layer(Layer.mergeAll(tokens, TestDatabase.layer), { excludeTestServices: true })
 
     // SQLite has no lock with which a test could stop a process between two statements.
     it.effect.skipIf(dialect() === "sqlite")(
-      "before the commit has no effect and leaves the key free",
+      "a process killed before the commit has no effect and leaves the key free",
       () =>
         Effect.gen(function* () {
           const token = yield* tokenFor(newUser())

@@ -23,7 +23,7 @@ const onTheDatabase = Layer.unwrap(
 
 layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs", (it) => {
   it.effect(
-    "of a killed worker run again on another within 20 s, and never on two at once",
+    "jobs of a killed worker run again on another within 20 s, and never on two at once",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
@@ -58,7 +58,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
   )
 
   it.effect(
-    "that kill their worker fail after the attempts of their policy; other jobs continue",
+    "jobs that kill their worker fail after the attempts of their policy; other jobs continue",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
@@ -89,7 +89,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
   )
 
   it.effect(
-    "of a stopped worker complete or are handed back at once without counting the attempt",
+    "jobs of a stopped worker complete or are handed back at once without counting the attempt",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers
@@ -113,7 +113,7 @@ layer(onTheDatabase, { excludeTestServices: true, timeout: "60 seconds" })("Jobs
   )
 
   it.effect(
-    "of a worker that hangs past its lease run on another, and it abandons them when it continues",
+    "jobs of a worker that hangs past its lease run on another, and it abandons them when it continues",
     () =>
       Effect.gen(function* () {
         const { runsOf, start } = yield* Workers

@@ -85,7 +85,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
   excludeTestServices: true,
 })("Hostile input", (it) => {
   it.effect(
-    "in a text of a call never causes a defect",
+    "no text of a call causes a defect",
     () =>
       Effect.gen(function* () {
         const { ids } = yield* newOwner
@@ -133,7 +133,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
-  it.effect("in an id is quoted shortened", () =>
+  it.effect("a hostile id is quoted shortened", () =>
     Effect.gen(function* () {
       const payload = { owner_id: "nobody", id: '"'.repeat(4000) }
       const lines = Array.makeBy(100, (call) => frame("projects.get", payload, call))
@@ -145,7 +145,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
-  it.effect("with __proto__ in any line is refused", () =>
+  it.effect("__proto__ in any line is refused", () =>
     Effect.gen(function* () {
       const good = [1, 2, 3].map((id) => frame("jobs.stats", {}, id))
       for (const key of ["__proto__", "\\u005f_pr\\u006Fto__"]) {
@@ -166,7 +166,7 @@ layer(server({ RPC_TOKEN: rpcToken, RATE_LIMIT_AI: "1000000/second" }), {
     }),
   )
 
-  it.effect("of any form never causes a defect or a 5xx", () =>
+  it.effect("no body causes a defect or a 5xx", () =>
     Effect.gen(function* () {
       const run = Effect.runPromiseWith(yield* Effect.context<Http>())
       yield* Effect.promise(() =>

@@ -55,7 +55,7 @@ layer(server, { excludeTestServices: true })("A deadline", (it) => {
     }),
   )
 
-  it.effect("in the header alone is enforced and reported by the service", () =>
+  it.effect("the service enforces and reports a deadline that is in the header alone", () =>
     Effect.gen(function* () {
       const { id } = yield* newCaller()
       openai.script = { parts: 1, ending: "hang", tokens: { prompt: null, completion: null } }

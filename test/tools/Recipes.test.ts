@@ -167,7 +167,7 @@ describe("A recipe", () => {
     "another language": [`${fence}js\n// a.js\nconst a = 1\n${fence}\n`, "const a = 1"],
   } as const
 
-  it.each(Object.entries(bad))("with %s is refused by name", (_, [code, reason]) => {
+  it.each(Object.entries(bad))("a recipe with %s is refused by name", (_, [code, reason]) => {
     const root = mkdtempSync(join(tmpdir(), "plinth-recipe-"))
     writeFileSync(join(root, "a.ts"), "one\ntwo\ntwo\n")
     const follow = () => {

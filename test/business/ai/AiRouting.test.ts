@@ -101,7 +101,7 @@ layer(appWithProviders(all), { excludeTestServices: true })("A refused AI call",
     ["context_length", ["openai", "anthropic"]],
     ["content_policy", ["openai"]],
     ["invalid_request", ["openai"]],
-  ] as const)("as %s calls %o", ([refuses, expected]) =>
+  ] as const)("a call refused as %s calls %o", ([refuses, expected]) =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       for (const open of [
@@ -119,15 +119,17 @@ layer(appWithProviders(all), { excludeTestServices: true })("A refused AI call",
     }),
   )
 
-  it.effect("as too long calls no provider with a smaller context window", () =>
-    Effect.gen(function* () {
-      const gateway = yield* AiGateway
-      scriptProviders([null, null, { refuses: "context_length" }])
-      const model = "gemini-3.8-flash"
-      const failure = yield* Effect.flip(gateway.complete(yield* caller, { ...request, model }))
-      assert.include(failure, { _tag: "ValidationError", field: "messages" })
-      assert.deepStrictEqual(calledProviders(), ["google"])
-    }),
+  it.effect(
+    "a prompt that is too long is not sent to a provider with a smaller context window",
+    () =>
+      Effect.gen(function* () {
+        const gateway = yield* AiGateway
+        scriptProviders([null, null, { refuses: "context_length" }])
+        const model = "gemini-3.8-flash"
+        const failure = yield* Effect.flip(gateway.complete(yield* caller, { ...request, model }))
+        assert.include(failure, { _tag: "ValidationError", field: "messages" })
+        assert.deepStrictEqual(calledProviders(), ["google"])
+      }),
   )
 
   it.effect.each([
@@ -167,7 +169,7 @@ layer(appWithProviders(all), { excludeTestServices: true })("A refused AI call",
     }),
   )
 
-  it.effect("after its first text calls no other provider", () =>
+  it.effect("a stream that breaks after its first text calls no other provider", () =>
     Effect.gen(function* () {
       const gateway = yield* AiGateway
       scriptProviders([null, null, null])

@@ -61,7 +61,7 @@ const without = (name: keyof typeof claims) => changed({ [name]: undefined })
 
 describe("A valid token", () => {
   layer(tokens(environment))((it) => {
-    it.effect("of the provider is accepted, with its claims", () =>
+    it.effect("a token of the provider is accepted, with its claims", () =>
       Effect.gen(function* () {
         yield* atNow
         const profile = {
@@ -94,7 +94,7 @@ describe("A valid token", () => {
       }),
     )
 
-    it.effect("of our own issuer needs no audience and returns its purpose", () =>
+    it.effect("a token of our own issuer needs no audience and returns its purpose", () =>
       Effect.gen(function* () {
         yield* atNow
         const { sign } = yield* Tokens
@@ -130,7 +130,7 @@ describe("A valid token", () => {
       }),
     )
 
-    it.effect("with a profile that cannot be stored is accepted without it", () =>
+    it.effect("a token with a profile that cannot be stored is accepted without it", () =>
       Effect.gen(function* () {
         yield* atNow
         for (const hostile of [

@@ -219,7 +219,7 @@ describe("A signature", () => {
     }),
   )
 
-  it.effect("of ES256 is (r, s) in 64 bytes, or (r, -s), but never DER", () =>
+  it.effect("a signature of ES256 is (r, s) in 64 bytes, or (r, -s), but never DER", () =>
     Effect.gen(function* () {
       const { provider, claims, verify } = yield* startProvider
       const token = yield* provider.sign(claims, { algorithm: "ES256" })
@@ -346,7 +346,7 @@ describe("A key set", () => {
       [null, { kty: "oct", k: "eHg" }, { kty: "RSA", n: "AQ", e: "AQAB" }],
     ],
   ] as const) {
-    it.effect(`that ${name} removes all keys within 10 minutes, and logs it`, () =>
+    it.effect(`a key set that ${name} removes all keys within 10 minutes, and logs it`, () =>
       Effect.gen(function* () {
         const lines: Array<unknown> = []
         yield* Effect.gen(function* () {
@@ -368,18 +368,20 @@ describe("A key set", () => {
     )
   }
 
-  it.effect("that became empty during an outage is noticed within a minute after it", () =>
-    Effect.gen(function* () {
-      const { provider, verdict } = yield* startProvider
-      assert.strictEqual(yield* verdict(), accepted)
-      provider.state.behaviour = { status: 500, body: "{}" }
-      yield* TestClock.adjust("10 minutes")
-      yield* advanceUntil(() => provider.state.fetches === 3)
-      provider.state.behaviour = keySet()
-      assert.strictEqual(yield* verdict(), accepted)
-      yield* TestClock.adjust("1 minute")
-      assert.strictEqual(yield* untilRefused(verdict()), refused)
-    }),
+  it.effect(
+    "a key set that became empty during an outage is noticed within a minute after it",
+    () =>
+      Effect.gen(function* () {
+        const { provider, verdict } = yield* startProvider
+        assert.strictEqual(yield* verdict(), accepted)
+        provider.state.behaviour = { status: 500, body: "{}" }
+        yield* TestClock.adjust("10 minutes")
+        yield* advanceUntil(() => provider.state.fetches === 3)
+        provider.state.behaviour = keySet()
+        assert.strictEqual(yield* verdict(), accepted)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* untilRefused(verdict()), refused)
+      }),
   )
 
   it.effect("is fetched again on time when the system clock steps back", () =>
@@ -405,7 +407,7 @@ describe("A provider outage", () => {
     ["answers with 600 KiB", { status: 200, body: `{"keys":[],"x":"${"x".repeat(600 * 1024)}"}` }],
   ]
   for (const [name, behaviour] of outages) {
-    it.effect(`that ${name} keeps known keys valid, and gives 503 without any`, () =>
+    it.effect(`a provider that ${name} keeps known keys valid, and gives 503 without any`, () =>
       Effect.gen(function* () {
         const { provider, verdict } = yield* startProvider
         provider.state.behaviour = behaviour
@@ -422,7 +424,7 @@ describe("A provider outage", () => {
   }
 
   it.effect(
-    "that hangs gives 503 after 3 s, immediately for the next 5 s, with an exact Retry-After",
+    "a provider that hangs gives 503 after 3 s, immediately for the next 5 s, with an exact Retry-After",
     () =>
       Effect.gen(function* () {
         const { provider, claims, verify, verdict, context } = yield* startProvider
@@ -447,7 +449,7 @@ describe("A provider outage", () => {
       }),
   )
 
-  it.effect("of one request is retried, so that sign-in works", () =>
+  it.effect("a single failed request is retried, so that sign-in works", () =>
     Effect.gen(function* () {
       for (const behaviour of ["cut", "hang", { status: 500, body: "{}" }] as const) {
         const { provider, verdict, context } = yield* startProvider
@@ -465,32 +467,34 @@ describe("A provider outage", () => {
     }),
   )
 
-  it.effect("that lasts is probed every 30 s, keeps known keys valid, and sets Retry-After", () =>
-    Effect.gen(function* () {
-      const { provider, claims, verify, verdict, context } = yield* startProvider
-      const state = Effect.provide(countOf("circuit_breaker_state", { service: "jwks" }), context)
-      const unknown = yield* provider.sign(claims, { header: { kid: "unknown" } })
-      assert.strictEqual(yield* verdict(), accepted)
-      assert.strictEqual(yield* state, 0)
-      provider.state.behaviour = { status: 500, body: "{}" }
-      yield* TestClock.adjust("10 seconds")
-
-      let retryAfter = 0
-      for (let fetchNumber = 1; fetchNumber <= 8; fetchNumber += 1) {
-        const error = yield* withTime(Effect.flip(verify(unknown)))
-        assert.strictEqual(error._tag, unavailable)
-        assert.strictEqual(provider.state.fetches, 1 + 2 * fetchNumber)
-        retryAfter = "retry_after" in error ? (error.retry_after ?? 0) : 0
-        yield* TestClock.adjust(`${retryAfter} seconds`)
+  it.effect(
+    "a long outage is probed every 30 s, keeps known keys valid, and sets Retry-After",
+    () =>
+      Effect.gen(function* () {
+        const { provider, claims, verify, verdict, context } = yield* startProvider
+        const state = Effect.provide(countOf("circuit_breaker_state", { service: "jwks" }), context)
+        const unknown = yield* provider.sign(claims, { header: { kid: "unknown" } })
         assert.strictEqual(yield* verdict(), accepted)
-      }
-      assert.strictEqual(retryAfter, 30)
-      assert.strictEqual(yield* state, 2)
+        assert.strictEqual(yield* state, 0)
+        provider.state.behaviour = { status: 500, body: "{}" }
+        yield* TestClock.adjust("10 seconds")
 
-      provider.state.behaviour = "keys"
-      assert.strictEqual(yield* verdict({ header: { kid: "unknown" } }), refused)
-      assert.strictEqual(yield* state, 0)
-    }),
+        let retryAfter = 0
+        for (let fetchNumber = 1; fetchNumber <= 8; fetchNumber += 1) {
+          const error = yield* withTime(Effect.flip(verify(unknown)))
+          assert.strictEqual(error._tag, unavailable)
+          assert.strictEqual(provider.state.fetches, 1 + 2 * fetchNumber)
+          retryAfter = "retry_after" in error ? (error.retry_after ?? 0) : 0
+          yield* TestClock.adjust(`${retryAfter} seconds`)
+          assert.strictEqual(yield* verdict(), accepted)
+        }
+        assert.strictEqual(retryAfter, 30)
+        assert.strictEqual(yield* state, 2)
+
+        provider.state.behaviour = "keys"
+        assert.strictEqual(yield* verdict({ header: { kid: "unknown" } }), refused)
+        assert.strictEqual(yield* state, 0)
+      }),
   )
 
   it.effect("does not cancel the shared fetch when one caller gives up", () =>

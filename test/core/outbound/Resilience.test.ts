@@ -42,7 +42,7 @@ describe("External call", () => {
     }),
   )
 
-  it.effect("that is not repeatable is retried only if the service did nothing", () =>
+  it.effect("retries a call that is not repeatable only if the service did nothing", () =>
     Effect.gen(function* () {
       const expected: ReadonlyArray<readonly [CallVerdict, number, number]> = [
         [badInput, 1, 1],
@@ -61,7 +61,7 @@ describe("External call", () => {
     }),
   )
 
-  it.effect("without an answer fails with ExternalServiceError (502)", () =>
+  it.effect("fails a call without an answer with ExternalServiceError (502)", () =>
     Effect.gen(function* () {
       const { call, once, state } = yield* started()
       state.answer = Effect.never

@@ -413,7 +413,7 @@ describe("Settings: e-mail", () => {
   it.effect.each([
     ["resend", "RESEND_API_KEY", "https://api.resend.com"],
     ["sendgrid", "SENDGRID_API_KEY", "https://api.sendgrid.com"],
-  ] as const)("by %s requires a key, a sender and a public URL", ([name, key, baseUrl]) =>
+  ] as const)("%s requires a key, a sender and a public URL", ([name, key, baseUrl]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(
         yield* refused({ EMAIL_PROVIDER: name }),

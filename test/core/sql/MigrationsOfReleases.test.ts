@@ -125,34 +125,36 @@ layer(database)("Migrations of several releases", (it) => {
     }),
   )
 
-  it.effect("of two branches with the same number both run on each database, after a rename", () =>
-    Effect.gen(function* () {
-      const merged = release("0010_invoices", "0010_tasks")
-      const renamed = release("0010_invoices", "1001_tasks")
-      const branches = [
-        { first: "0010_invoices", second: "1001_tasks", isRenamed: false },
-        { first: "0010_tasks", second: "0010_invoices", isRenamed: true },
-      ]
-      for (const { first, isRenamed, second } of branches) {
-        yield* reset
-        yield* NumberedMigrations.run(release(first))
-        const problem = yield* problemOf(Migrations.run(merged))
-        assert.include(problem, "migrations 0010_invoices and 0010_tasks have the same number")
-        assert.include(problem, "plinth migrate rename 0010_tasks 1001_tasks")
-        assert.strictEqual(yield* problemOf(Migrations.pending(merged)), problem)
-        assert.strictEqual(yield* problemOf(Migrations.rollback(merged)), problem)
-        if (isRenamed) {
-          assert.include(
-            yield* problemOf(Migrations.run(renamed)),
-            "If it was renamed to 1001_tasks: plinth migrate rename 0010_tasks 1001_tasks",
-          )
-          yield* Migrations.rename("0010_tasks", "1001_tasks", renamed)
+  it.effect(
+    "migrations of two branches with the same number both run on each database, after a rename",
+    () =>
+      Effect.gen(function* () {
+        const merged = release("0010_invoices", "0010_tasks")
+        const renamed = release("0010_invoices", "1001_tasks")
+        const branches = [
+          { first: "0010_invoices", second: "1001_tasks", isRenamed: false },
+          { first: "0010_tasks", second: "0010_invoices", isRenamed: true },
+        ]
+        for (const { first, isRenamed, second } of branches) {
+          yield* reset
+          yield* NumberedMigrations.run(release(first))
+          const problem = yield* problemOf(Migrations.run(merged))
+          assert.include(problem, "migrations 0010_invoices and 0010_tasks have the same number")
+          assert.include(problem, "plinth migrate rename 0010_tasks 1001_tasks")
+          assert.strictEqual(yield* problemOf(Migrations.pending(merged)), problem)
+          assert.strictEqual(yield* problemOf(Migrations.rollback(merged)), problem)
+          if (isRenamed) {
+            assert.include(
+              yield* problemOf(Migrations.run(renamed)),
+              "If it was renamed to 1001_tasks: plinth migrate rename 0010_tasks 1001_tasks",
+            )
+            yield* Migrations.rename("0010_tasks", "1001_tasks", renamed)
+          }
+          assert.deepStrictEqual(yield* Migrations.run(renamed), [second])
+          assert.deepStrictEqual(yield* ran, ["0010_invoices", "1001_tasks"])
+          assert.deepStrictEqual(yield* Migrations.run(renamed), [])
         }
-        assert.deepStrictEqual(yield* Migrations.run(renamed), [second])
-        assert.deepStrictEqual(yield* ran, ["0010_invoices", "1001_tasks"])
-        assert.deepStrictEqual(yield* Migrations.run(renamed), [])
-      }
-    }),
+      }),
   )
 
   it.effect("refuse a rename that would lose a migration or run one again", () =>

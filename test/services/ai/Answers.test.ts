@@ -56,7 +56,7 @@ describe.each(vendors)("An answer of $provider", (vendor) => {
   const call = callOf(vendor)
   const [usual, others] = ends[vendor.provider]
 
-  it.effect.each(others)("with reason %s ends with %s", ([word, finish]) =>
+  it.effect.each(others)("an answer with reason %s ends with %s", ([word, finish]) =>
     Effect.gen(function* () {
       const { answer, complete, read, state } = yield* started(vendor)
       const ended = replaced(`"${usual}"`, `"${word}"`)
@@ -67,7 +67,7 @@ describe.each(vendors)("An answer of $provider", (vendor) => {
     }),
   )
 
-  it.effect("without counts has null counts, not zero", () =>
+  it.effect("an answer without counts has null counts, not zero", () =>
     Effect.gen(function* () {
       const { answer, complete, read, state } = yield* started(vendor)
       answer(uncounted(JSON.stringify(vendor.answer)))

@@ -100,7 +100,7 @@ const refusals: ReadonlyArray<Refused> = [
 
 describe("A refusal", () => {
   it.effect.each(refusals)(
-    "by $by, $status $code: $message, is $reason",
+    "a refusal by $by, $status $code: $message, is $reason",
     ({ by, code, headers, message = "Not for canary", reason, retryAfter, status }) =>
       Effect.gen(function* () {
         const vendor = vendorBy[by]
@@ -122,7 +122,7 @@ describe("A refusal", () => {
       }),
   )
 
-  it.effect("by Google has its retry delay in the body", () =>
+  it.effect("a refusal by Google has its retry delay in the body", () =>
     Effect.gen(function* () {
       const google = vendorBy["google"]
       assert(google !== undefined)
@@ -134,7 +134,7 @@ describe("A refusal", () => {
     }),
   )
 
-  it.effect("of a prompt by Google is an answer without a candidate", () =>
+  it.effect("a prompt that Google refuses is an answer without a candidate", () =>
     Effect.gen(function* () {
       const google = vendorBy["google"]
       assert(google !== undefined)
