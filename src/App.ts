@@ -45,8 +45,8 @@ const features = Layer.mergeAll(
 )
 
 /**
- * The application without its doors (HTTP and RPC), wired once. Needs only `Settings`; each process chooses where its
- * log lines go. Each line depends only on the lines below it.
+ * The services of the application, without the HTTP and RPC routes (`Doors.ts`). Needs only `Settings`; each process
+ * chooses where its log lines go. Each line depends only on the lines below it.
  */
 export const layer = features.pipe(
   Layer.provideMerge(Jobs.layer),

@@ -10,10 +10,10 @@ import { Settings } from "./core/settings/Settings.ts"
 import { Tokens } from "./core/identity/Tokens.ts"
 import * as RpcDirect from "./rpc/RpcDirect.ts"
 
-/** Settings and logging of commands: as in the server, except that log lines go to stderr. */
+/** The settings and the logger of commands. The logger is that of the server, but writes to stderr. */
 const settingsLayer = Logger.layerStderr.pipe(Layer.provideMerge(Settings.layer))
 
-/** The signing keys, for `token mint`. */
+/** The service that signs tokens, for `token mint`. */
 export const tokens = Tokens.layer.pipe(
   Layer.provide([Metrics.layer, FetchHttpClient.layer]),
   Layer.provide(settingsLayer),

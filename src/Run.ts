@@ -61,7 +61,7 @@ export const run = <E extends Error>(
 
   NodeRuntime.runMain(Effect.tapCause(effect, report), {
     disableErrorReporting: true,
-    // Waits one turn, because the last write to stdout may still fail.
+    // Waits one turn of the event loop, because the last write to stdout may still fail.
     teardown: (exit, done) =>
       setImmediate(() => done(stdoutExitCode ?? (isStopped(exit) ? (stop?.code ?? 0) : code))),
   })

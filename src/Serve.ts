@@ -31,7 +31,7 @@ const announce = Layer.effectDiscard(
 const ifEmbedded = (jobs: typeof Worker.layer) =>
   Layer.unwrap(Effect.map(Settings, ({ jobsEmbedded }) => (jobsEmbedded ? jobs : Layer.empty)))
 
-/** The server. At shutdown it drains requests first; jobs get what remains of the grace period. */
+/** The server. At shutdown it drains requests first; running jobs may use the rest of the grace period. */
 export const serveWith = (jobs: typeof Worker.layer) =>
   announce.pipe(
     Layer.provideMerge(Doors.layer),

@@ -10,8 +10,8 @@ import { Settings } from "./core/settings/Settings.ts"
 import * as Worker from "./jobs/Worker.ts"
 
 /**
- * Starts the jobs before its HTTP listener and stops them before it: while running jobs end, metrics can still be
- * scraped, and the readiness check reports that the process is draining.
+ * Starts the jobs before the HTTP listener of the worker, and stops them before it: while running jobs end, metrics can
+ * still be scraped, and the readiness check reports that the process is draining.
  */
 const workerLayer = Effect.fnUntraced(function* (jobs: typeof Worker.layer) {
   const scope = yield* Scope.fork(yield* Effect.scope)

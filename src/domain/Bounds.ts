@@ -1,8 +1,8 @@
 import { Effect, Schema, SchemaTransformation } from "effect"
 
 /**
- * Limits and defaults of inputs. REST, RPC, CLI, the OpenAPI document and the help read them here. The length of a text
- * that occurs once stands at its field.
+ * Limits and defaults of inputs. REST, RPC, CLI, the OpenAPI document and the help read them here. The maximum length
+ * of a text that only one field uses is declared at that field.
  */
 
 interface Range {

@@ -18,7 +18,7 @@ declare module "effect/Schema" {
   }
 }
 
-/** A resource that does not exist, or that the caller may not know exists. */
+/** A resource that does not exist, or whose existence the caller may not learn. */
 export class NotFoundError extends Schema.TaggedError<NotFoundError>()(
   "NotFoundError",
   { resource: Schema.String, id: Schema.String },

@@ -3,9 +3,9 @@ import { Model } from "effect/schema"
 import { type JsonBounds, jsonIssue, textIssue } from "./Storable.ts"
 
 /**
- * The kinds of columns. An entity is plain data with one name for column, field and wire, so `select`, `insert` and
- * `json` are types without filters, which cost almost nothing to decode. Only client input has filters, in `jsonCreate`
- * and `jsonUpdate`.
+ * The kinds of columns. An entity is plain data with the same name for column, field and JSON key, so `select`,
+ * `insert` and `json` are types without filters, which cost almost nothing to decode. Only client input has filters, in
+ * `jsonCreate` and `jsonUpdate`.
  */
 
 interface FieldSchemas<Plain extends Schema.Top, Input extends Schema.Top> {
@@ -133,7 +133,7 @@ export const hasMoreCodePoints = (text: string, count: number) => {
   return excess > 0
 }
 
-/** RFC 3339 in UTC with milliseconds and `Z`, the same text in column, entity and wire. */
+/** RFC 3339 in UTC with milliseconds and `Z`, the same text in the column, the entity and the JSON. */
 export const Timestamp = Schema.String.annotate({
   format: "date-time",
   examples: ["2026-11-25T09:30:00.000Z"],

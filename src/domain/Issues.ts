@@ -6,8 +6,8 @@ import { ValidationError } from "./Errors.ts"
 export const maxIssues = 100
 
 /**
- * Bounds, because a path may contain the client's own keys, and a message all literals of a union. With them, the
- * response to 100 calls fits into 64 KB.
+ * Limits of one issue: its path may contain the client's own keys, and its message all literals of a union. They keep
+ * the response to 100 calls below 64 KB.
  */
 const maxPathBytes = 100
 const maxMessageBytes = 250
@@ -19,10 +19,10 @@ export class Issues {
   readonly reported: Array<{ readonly path: string; readonly message: string }> = []
   more = 0
 
-  /** Collects all issues from a decoder. `above` is the path of the decoded input. */
-  static of(issue: SchemaIssue.Issue, ...above: Path) {
+  /** Collects all issues from a decoder. `parentPath` is the path of the decoded input. */
+  static of(issue: SchemaIssue.Issue, ...parentPath: Path) {
     const issues = new Issues()
-    issues.#visit(issue, above)
+    issues.#visit(issue, parentPath)
     return issues
   }
 
@@ -46,9 +46,9 @@ export class Issues {
       for (const part of issue.issues) this.#visit(part, path)
     } else if (this.reported.length === maxIssues && issue._tag !== "Filter") this.more += 1
     else {
-      for (const { message, path: pathBelow = [] } of formatIssue(issue).issues) {
+      for (const { message, path: childPath = [] } of formatIssue(issue).issues) {
         this.add(
-          [...path, ...pathBelow.map((key) => (typeof key === "object" ? key.key : key))],
+          [...path, ...childPath.map((key) => (typeof key === "object" ? key.key : key))],
           message,
         )
       }

@@ -5,7 +5,9 @@ import { Redacted } from "effect"
 export const bearerOf = (authorization: string | undefined) =>
   authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1]
 
-/** Tests whether a text equals one of the secrets, in constant time: compares the digests of all of them. */
+/**
+ * Returns a function that tests whether a text equals one of the secrets, in constant time: it compares all digests.
+ */
 export const isOneOf = (secrets: ReadonlyArray<Redacted.Redacted>) => {
   const digests = secrets.map((secret) => digest(Redacted.value(secret)))
   return (text: string | undefined) => {

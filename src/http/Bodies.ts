@@ -22,7 +22,7 @@ interface AbandonedBody {
   answeredAt: number
 }
 
-/** A body that an endpoint takes: its media types, and its limit in bytes if that is not BODY_LIMIT_BYTES. */
+/** A body that an endpoint accepts: its media types, and its limit in bytes if that is not BODY_LIMIT_BYTES. */
 export interface Accepted {
   readonly types: ReadonlyArray<string>
   readonly maxBytes?: number | undefined
@@ -36,7 +36,7 @@ export class Bodies extends Context.Service<
     readonly readJson: (request: Request, accepted?: Accepted) => Effect.Effect<string, Failure>
     /** Returns the bytes of the body as they were sent. */
     readonly readBytes: (request: Request, accepted: Accepted) => Effect.Effect<Buffer, Failure>
-    /** Makes `request.stream` and `request.multipartStream` read the body as it arrives; its failures are defects there. */
+    /** Makes `request.stream` and `request.multipartStream` read the body as it arrives. A refused body is a defect. */
     readonly openStream: (request: Request, accepted: Accepted) => Effect.Effect<void, Failure>
     /** Call when a request was answered without reading its body. The client may send the rest for up to 30 s. */
     readonly abandon: (request: Request) => void
@@ -46,14 +46,14 @@ export class Bodies extends Context.Service<
     this,
     Effect.gen(function* () {
       const { BODY_LIMIT_BYTES: limit } = yield* Settings
-      const readings = new Set<BodyRead>()
+      const activeReads = new Set<BodyRead>()
       const abandoned = new Set<AbandonedBody>()
       const clock = yield* Clock.Clock
 
       /** One timer serves all bodies, so that a body that arrives immediately costs next to nothing. */
       const checkStalled = Effect.sync(() => {
         const now = steadyMillis(clock)
-        for (const reading of readings) {
+        for (const reading of activeReads) {
           const { bytesRead } = reading.incoming.socket
           if (bytesRead > reading.bytesReceived) {
             reading.bytesReceived = bytesRead
@@ -71,7 +71,7 @@ export class Bodies extends Context.Service<
 
       const readBytes = (request: Request, accepted: Accepted): Effect.Effect<Buffer, Failure> =>
         isAccepted(request.headers, accepted)
-          ? readAll(request, accepted.maxBytes ?? limit, readings)
+          ? readAll(request, accepted.maxBytes ?? limit, activeReads)
           : refuseType(accepted)
 
       return Bodies.of({
@@ -82,7 +82,7 @@ export class Bodies extends Context.Service<
           if (!isAccepted(request.headers, accepted)) return refuseType(accepted)
           const maxBytes = accepted.maxBytes ?? limit
           return Effect.sync(() =>
-            setStream(request, streamOf(request, maxBytes, readings), maxBytes),
+            setStream(request, streamOf(request, maxBytes, activeReads), maxBytes),
           )
         },
         abandon: (request) => {

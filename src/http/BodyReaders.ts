@@ -21,7 +21,7 @@ export interface BodyRead {
 }
 
 /** Reads Node's stream directly: the stock reader resumes the fiber five times for a small body. */
-export const readAll = (request: Request, maxBytes: number, readings: Set<BodyRead>) =>
+export const readAll = (request: Request, maxBytes: number, activeReads: Set<BodyRead>) =>
   Effect.callback<Buffer, Refusal>((resume) => {
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
     const chunks: Array<Buffer> = []
@@ -34,7 +34,7 @@ export const readAll = (request: Request, maxBytes: number, readings: Set<BodyRe
     const onEnd = () => finish(Effect.succeed(Buffer.concat(chunks, size)))
     const onAborted = () => finish(Effect.fail(endedEarly()))
     const detach = () => {
-      readings.delete(reading)
+      activeReads.delete(reading)
       incoming.off("data", onData).off("end", onEnd).off("close", onAborted).off("error", onAborted)
       incoming.pause()
     }
@@ -50,16 +50,16 @@ export const readAll = (request: Request, maxBytes: number, readings: Set<BodyRe
     }
     if (incoming.destroyed) return onAborted()
     sendContinue(request)
-    readings.add(reading)
+    activeReads.add(reading)
     incoming.on("data", onData).on("end", onEnd).on("close", onAborted).on("error", onAborted)
     return Effect.sync(detach)
   })
 
 /**
- * Streams a body. Time counts only while the consumer waits for a chunk, so that a slow consumer times nothing out. What
- * the consumer leaves unread is discarded, as Node does with a body that nothing reads.
+ * Streams a body. The idle time is measured only while the consumer waits for a chunk, so that a slow consumer causes
+ * no timeout. The unread rest is discarded, as Node does with a body that nothing reads.
  */
-export const streamOf = (request: Request, maxBytes: number, readings: Set<BodyRead>): Body =>
+export const streamOf = (request: Request, maxBytes: number, activeReads: Set<BodyRead>): Body =>
   Stream.suspend(() => {
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
     const chunks: AsyncIterator<Buffer> = incoming.iterator({ destroyOnReturn: false })
@@ -67,7 +67,7 @@ export const streamOf = (request: Request, maxBytes: number, readings: Set<BodyR
     sendContinue(request)
     const next = Effect.tryPromise({ try: () => chunks.next(), catch: endedEarly })
     const pull = Effect.flatMap(
-      Effect.raceFirst(next, waitUntilStalled(incoming, readings)),
+      Effect.raceFirst(next, waitUntilStalled(incoming, activeReads)),
       ({ done, value }): Pull.Pull<readonly [Buffer], PayloadTooLargeError> => {
         if (done === true) return Cause.done()
         size += value.length
@@ -83,11 +83,11 @@ export const streamOf = (request: Request, maxBytes: number, readings: Set<BodyR
     return Stream.ensuring(Stream.fromPull(Effect.succeed(pull)), discardRest)
   })
 
-const waitUntilStalled = (incoming: Incoming, readings: Set<BodyRead>) =>
+const waitUntilStalled = (incoming: Incoming, activeReads: Set<BodyRead>) =>
   Effect.callback<never, RequestTimeoutError>((resume) => {
     const reading = { incoming, timeOut: () => resume(stalled), bytesReceived: -1, progressAt: 0 }
-    readings.add(reading)
-    return Effect.sync(() => readings.delete(reading))
+    activeReads.add(reading)
+    return Effect.sync(() => activeReads.delete(reading))
   })
 
 /** With `Expect: 100-continue`, the client sends the body only after this. */
@@ -107,7 +107,7 @@ const stalled = Effect.suspend(() =>
   ),
 )
 
-/** Returns whether a defect is a failure of the body of a stream. */
+/** Tests whether a defect is the refusal of a streamed body. */
 export const isRefusal = (defect: unknown): defect is Refusal =>
   defect instanceof BadRequestError ||
   defect instanceof PayloadTooLargeError ||

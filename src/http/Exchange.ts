@@ -16,7 +16,7 @@ export const unloggedRoutes = new Set([
   "/api/v1/public/health",
   "/api/v1/public/health/ready",
   "/api/v1/public/metrics",
-  // The worker's:
+  // Routes of the worker:
   "/health",
   "/health/ready",
   "/metrics",

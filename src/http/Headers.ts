@@ -62,7 +62,7 @@ export const headerSets = (settings: Settings["Service"]) => {
   }
 }
 
-/** Headers that describe the limit which counted the request. `now` in ms. */
+/** Headers that describe the rate limit that counted the request. `now` is in Unix ms. */
 export const limitHeaders = (
   { name, rate: { limit, seconds }, decision: { remaining, reset_after } }: AppliedLimit,
   now: number,

@@ -86,14 +86,15 @@ const afterBlanks = (text: string, start: number) => {
 }
 
 /**
- * Returns the index before the next structural character. Most words are short: a loop beats the regular expression.
+ * Returns the index before the next structural character. Most words are short: a loop is faster than the regular
+ * expression.
  */
 const endOfWord = (text: string, start: number) => {
-  const near = start + 16
-  for (let at = start + 1; at < near; at += 1) {
+  const loopEnd = start + 16
+  for (let at = start + 1; at < loopEnd; at += 1) {
     if (isStructural(text.charCodeAt(at))) return at - 1
   }
-  structural.lastIndex = near
+  structural.lastIndex = loopEnd
   return structural.test(text) ? structural.lastIndex - 2 : text.length
 }
 

@@ -14,7 +14,7 @@ export const policyOf = <A>(
   { endpoint, group }: { readonly endpoint: HttpApiEndpoint.Top; readonly group: HttpApiGroup.Top },
 ): A => Context.get(Context.merge(group.annotations, endpoint.annotations), policy)
 
-/** The lowest role that may call: `user` < `admin` < `superadmin`. `admin` in the whole admin audience. */
+/** The lowest role that may call the endpoint: `user` < `admin` < `superadmin`. The admin audience requires `admin`. */
 export const RequiredRole = Context.Reference<Role>("plinth/http/Policies/RequiredRole", {
   defaultValue: () => "user",
 })
@@ -36,7 +36,7 @@ export const CountsAgainstQuota = Context.Reference<boolean>(
   { defaultValue: () => true },
 )
 
-/** For `annotateMerge`: stays open without requests left, because users see or change their plan there. */
+/** For `annotateMerge`: available to users without requests left, because they see or change their plan there. */
 export const exemptFromQuota = Context.make(CountsAgainstQuota, false)
 
 /**
@@ -59,11 +59,11 @@ export const claimed = Context.make(Idempotent, "claim")
 /** For `annotateMerge`, on a POST that neither creates nor charges. */
 export const repeatable = Context.make(Idempotent, "repeatable")
 
-/** How an endpoint takes its body, and the largest one. */
+/** How an endpoint reads its body, and the maximum size of the body. */
 interface BodyRule {
   /**
    * `json`: text that is safe to parse. `raw`: the bytes unchanged, for signatures. `stream`: the bytes as they arrive.
-   * No kind has a limit of total time; 30 s without a byte end the request.
+   * No kind limits the total time; a request ends after 30 s without a new byte.
    */
   readonly kind: "json" | "raw" | "stream"
   /** In bytes; null means BODY_LIMIT_BYTES. */

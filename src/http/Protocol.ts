@@ -41,8 +41,8 @@ import type { Routes } from "./Routes.ts"
 type Response = HttpServerResponse.HttpServerResponse
 
 /**
- * The edge: one function around the router, which every response passes, wherever it comes from. In this order:
- * request id, headers, log line and metrics > CORS > envelope of every failure > body limit > router.
+ * The HTTP edge: a middleware around the router, through which every response passes. From the outside in: request id,
+ * headers, log line and metrics > CORS > envelope of every failure > body limit > router.
  */
 export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =>
   Layer.unwrap(

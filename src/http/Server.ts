@@ -110,7 +110,8 @@ const drainDelaySeconds = 2
 /**
  * Stops the server in three steps: while still listening, readiness fails and every response closes its connection;
  * then new connections are refused and requests in flight may finish within the grace period; then all remaining
- * connections are closed. Skips the first step if the drain began elsewhere, since it has been seen by now.
+ * connections are closed. Skips the first step if another part began the drain, since the load balancer has seen it by
+ * now.
  */
 const stop = Effect.fnUntraced(function* (
   server: Server,

@@ -48,7 +48,7 @@ export type CallFailure<E extends Error> =
   | ExternalServiceError
   | ServiceUnavailableError
 
-/** The fields of an error that a later call may avoid. `retry_after` is in seconds, when known. */
+/** The fields of an error after which a later call may succeed. `retry_after` is in seconds, when known. */
 interface Unavailable {
   readonly cause: ExternalServiceError | ServiceUnavailableError
   readonly retry_after?: number

@@ -134,8 +134,8 @@ export class Tokens extends Context.Service<
         sign: ({ expires_in, ...claims }) =>
           Effect.map(nowInSeconds, (now) => {
             const iat = Math.floor(now)
-            const all = { iss: ownIssuer, ...claims, iat, exp: iat + expires_in }
-            return Redacted.make(Jwt.sign(all, signingKey))
+            const allClaims = { iss: ownIssuer, ...claims, iat, exp: iat + expires_in }
+            return Redacted.make(Jwt.sign(allClaims, signingKey))
           }),
       })
     }),

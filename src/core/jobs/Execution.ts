@@ -154,7 +154,7 @@ const settleFailure = Effect.fnUntraced(function* (
   const log = isLast ? Effect.logError : Effect.logWarning
   yield* log(isLast ? "job failed" : "job failed, will be retried", Cause.fail(failure))
   if (isLast) return { claim, outcome: "failed", error }
-  const backoff = backoffOf(policy, { attempts: claim.attempt, chance: yield* Random.next })
+  const backoff = backoffOf(policy, { attempts: claim.attempt, randomFraction: yield* Random.next })
   return { claim, outcome: "retry", error, delay: Math.max(backoff, retryAfterMs(failure)) }
 })
 

@@ -127,14 +127,14 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const freeSlots = Math.min(kind.free, JOBS_CONCURRENCY - running.size)
     if (freeSlots <= 0) return
     const leasedUntil = (yield* currentSteadyMillis) + leaseMs
-    // Before the claim, which may miss jobs that are enqueued while it runs: their notification adds the name again.
+    // Deleted before the claim: it may miss jobs enqueued while it runs, and their notification adds the name again.
     wantedNames.delete(name)
     const claims = yield* Effect.tapCause(store.claim(name, freeSlots), () =>
       Effect.sync(() => markWanted(name)),
     )
     if (isStopping) return yield* store.settle(claims.map(handBack))
     for (const claim of claims) yield* run(claim, kind, leasedUntil)
-    // There may be more: back into the queue, behind the other names.
+    // There may be more jobs of this name: it is added again, behind the other names.
     if (claims.length === freeSlots) markWanted(name)
   }, Effect.uninterruptible)
 
@@ -156,7 +156,7 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
       batch.map(({ settlement }) => settlement),
       store.settle,
     )
-    // Their leases will expire, and the attempts count as lost.
+    // The leases of these attempts will expire, and then each attempt counts as lost.
     if (lost > 0) {
       yield* Effect.logError("job settlement failed", Cause.die(cause)).pipe(
         Effect.annotateLogs({ jobs: lost }),
@@ -171,9 +171,9 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     const jobs = [...running].filter(({ stopReason }) => stopReason === undefined)
     if (jobs.length === 0) return
     const leasedUntil = (yield* currentSteadyMillis) + leaseMs
-    const held = yield* store.renew(jobs.map(({ claim }) => claim))
+    const renewedIds = yield* store.renew(jobs.map(({ claim }) => claim))
     for (const job of jobs) {
-      if (held.has(job.claim.id)) job.leasedUntil = leasedUntil
+      if (renewedIds.has(job.claim.id)) job.leasedUntil = leasedUntil
       // The job may have been settled meanwhile.
       else if (running.has(job)) stop(job, "lost")
     }

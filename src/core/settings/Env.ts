@@ -56,7 +56,7 @@ export const problems = (values: Partial<Values>): ReadonlyArray<Problem> => [
   ...Redis.problems(values),
 ]
 
-/** Adds what follows from the values. Throws if the directory of the data cannot be used. */
+/** Adds what follows from the values. Throws if DATA_DIR cannot be used. */
 export const derive = (values: Values) => {
   const secrets = Secrets.derive(values)
   const database = Database.derive(values)

@@ -73,7 +73,7 @@ const decisionOf = ({ limit }: Rate, count: number, reset_after: number): LimitD
   reset_after,
 })
 
-/** Returns an `Exit`, which runs without a step of the fiber. */
+/** Decides in memory. The decision is an `Exit`, which costs the fiber no additional step. */
 const inMemory = Effect.map(Clock.Clock, (clock) => {
   const windows = new Windows()
   return (key: string, rate: Rate) => Exit.succeed(windows.take(key, rate, steadyMillis(clock)))

@@ -167,12 +167,12 @@ const attempt = <A>(f: () => Promise<A>) =>
   Effect.tryPromise({ try: f, catch: (cause) => new EffectRedis.RedisError({ cause }) })
 
 const makeSend =
-  (client: Client, giveUp: () => void) =>
+  (client: Client, reconnect: () => void) =>
   <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, EffectRedis.RedisError>((resume) => {
       void client.call(command, [...args], (error, result) => {
         if (error === null || error === undefined) return resume(Effect.succeed(result as A))
-        if (error.message === "Command timed out") giveUp()
+        if (error.message === "Command timed out") reconnect()
         resume(Effect.fail(new EffectRedis.RedisError({ cause: error })))
       })
     })

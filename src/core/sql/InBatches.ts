@@ -3,7 +3,7 @@ import { Data, Effect } from "effect"
 /** Large enough to be fast, small enough not to hold locks for long. */
 const maxBatchSize = 500
 
-/** Failing rows take a statement each: after this many, the rest is left for the next run. */
+/** Each failing row needs a statement of its own. After this many, the remaining rows are left for the next run. */
 const maxFailed = 1000
 
 export interface Batch {
@@ -40,19 +40,19 @@ export const inBatches = Effect.fnUntraced(function* <E, R>(
   let firstCause: unknown
   while (failed < maxFailed) {
     const batch = { limit, skip: failed }
-    const taken = yield* Effect.catchDefect(work(batch), (defect) =>
+    const processed = yield* Effect.catchDefect(work(batch), (defect) =>
       Effect.sync(() => {
         firstCause ??= defect
         return null
       }),
     )
-    if (taken === null && limit > 1) limit = Math.ceil(limit / 2)
-    else if (taken === null) {
+    if (processed === null && limit > 1) limit = Math.ceil(limit / 2)
+    else if (processed === null) {
       if (failed === 0) yield* work({ limit: 0, skip: 0 })
       failed += 1
     } else {
-      done += taken
-      if (taken < limit) break
+      done += processed
+      if (processed < limit) break
       limit = Math.min(maxBatchSize, limit * 2)
     }
   }

@@ -1,6 +1,9 @@
 import { Effect } from "effect"
 
-/** Failing items take a statement each: after this many, the rest of a failing part is given up without a search. */
+/**
+ * Each failing item needs a statement of its own. After this many lost items, a part that fails is given up as a whole,
+ * without a search for its failing items.
+ */
 const maxLost = 100
 
 /**

@@ -60,7 +60,8 @@ export const rollback = (migrations: Migrations = shipped) =>
   )
 
 /**
- * Renames the record of migration `from` to `to`, its name in this release. Allowed, and meant, to resolve a conflict.
+ * Renames the record of migration `from` to `to`, its name in this release. Also runs while migrations conflict,
+ * because it resolves conflicts.
  */
 export const rename = (from: string, to: string, migrations: Migrations = shipped) =>
   MigrationTable.withLock(

@@ -58,7 +58,10 @@ export const make = <A>(source: Source) => {
     return (params: Params) => sql.unsafe<Row>(nativeText, params)
   }
 
-  /** Builds a statement with an optional condition of the caller. `f` completes the parameters of the conditions. */
+  /**
+   * Builds a statement with an optional condition of the caller. `f` receives the parameters of the conditions and
+   * returns those of the whole statement.
+   */
   const filterable = (text: (...filter: ReadonlyArray<string>) => string) => {
     const plain = statement(text())
     const template = Object.assign(text("(?)").split("?"), { raw: [] })
@@ -174,15 +177,15 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
 
   const fixedColumns = new Set(["id", "updated_at", source.scope])
   const changeable = Object.keys(model.update.fields).filter((name) => !fixedColumns.has(name))
-  const changes = new Map<string, ReturnType<typeof statement>>()
-  const change = (names: ReadonlyArray<string>) => {
+  const updateStatements = new Map<string, ReturnType<typeof statement>>()
+  const updateStatement = (names: ReadonlyArray<string>) => {
     const assignments = [...names, "updated_at"].map((name) => `${name} = ?`).join(", ")
-    const existing = changes.get(assignments)
+    const existing = updateStatements.get(assignments)
     if (existing !== undefined) return existing
     const created = statement(
       `UPDATE ${source.table} SET ${assignments} ${where("id = ?")} RETURNING ${columns}`,
     )
-    changes.set(assignments, created)
+    updateStatements.set(assignments, created)
     return created
   }
   const update = (scope: unknown, id: string, patch: unknown) => {
@@ -191,7 +194,7 @@ export const writes = <M extends Entity>(table: Table<M["Type"]>, model: M) => {
     if (names.length === 0) return reads.get(scope, id)
     const values = names.map((name) => toColumn(name, given[name]))
     return Effect.flatMap(now, (time) =>
-      one(scope, id, (ids) => write(change(names)([...values, time, ...ids])), first),
+      one(scope, id, (ids) => write(updateStatement(names)([...values, time, ...ids])), first),
     )
   }
 

@@ -7,7 +7,7 @@ export interface Output {
   readonly hasColors?: () => boolean
 }
 
-/** Replaces control characters by their JSON escapes, so that a text cannot start a line or command the terminal. */
+/** Replaces control characters by their JSON escapes, so that a text cannot start a line or control the terminal. */
 export const escapeControls = (text: string) =>
   text.replaceAll(
     /[\p{Cc}\u2028\u2029]/gu,

@@ -29,7 +29,10 @@ interface RequestHead {
 export class Tracing extends Context.Service<
   Tracing,
   {
-    /** Starts the span of a request on its fiber. Returns undefined if it is not sampled. Null if tracing is off. */
+    /**
+     * Starts the span of a request on its fiber. Returns undefined if it is not sampled. `begin` is null if tracing is
+     * off.
+     */
     readonly begin:
       | ((fiber: Fiber.Fiber<unknown, unknown>, head: RequestHead) => RequestSpan | undefined)
       | null

@@ -27,7 +27,7 @@ interface Catalogue {
   readonly others: ReadonlyArray<string>
 }
 
-/** The models of each provider. A new model is one line. */
+/** The models of each provider. To add a model, add one line. */
 export const aiModels: Readonly<Record<AiProviderName, Catalogue>> = {
   openai: {
     family: /^(?:gpt-|chatgpt-|o\d)/,

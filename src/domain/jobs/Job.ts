@@ -119,14 +119,16 @@ export const policyOf = (type: JobType): JobPolicy => ({
   ...policyAnnotation(type.ast),
 })
 
-/** The delay before the next attempt, in ms. `attempts` have been made; `chance` is a random number from 0 to 1. */
+/**
+ * The delay before the next attempt, in ms. `attempts` have been made; `randomFraction` is a random number from 0 to 1.
+ */
 export const backoffOf = (
   { backoff }: JobPolicy,
-  { attempts, chance }: { readonly attempts: number; readonly chance: number },
+  { attempts, randomFraction }: { readonly attempts: number; readonly randomFraction: number },
 ): number => {
   const first = Duration.toMillis(Duration.fromInputUnsafe(backoff.first))
   const max = Duration.toMillis(Duration.fromInputUnsafe(backoff.max))
-  return Math.round(Math.min(max, first * 2 ** (attempts - 1)) * (1 - chance / 2))
+  return Math.round(Math.min(max, first * 2 ** (attempts - 1)) * (1 - randomFraction / 2))
 }
 
 /**

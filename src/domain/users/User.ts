@@ -59,10 +59,10 @@ const adminOnly = <S extends Schema.Top>(schema: S) =>
   Model.Field({ select: schema, insert: schema, update: schema })
 
 /**
- * A user, created on the first request of a `sub`. The e-mail follows the token; name and picture are only initialised
- * from it. `email_key` is the case-folded e-mail, because e-mails are unique regardless of case. `closed_at` is when
- * the user closed the account; it is anonymised after the retention. `last_token_iat` is the newest `iat` seen, in Unix
- * seconds: a newer one counts as a login.
+ * A user, created on the first request of a `sub`. The e-mail follows the token; name and picture are taken from the
+ * token only when the user is created. `email_key` is the case-folded e-mail, because e-mails are unique regardless of
+ * case. `closed_at` is the time at which the user closed the account, which is anonymised after the retention.
+ * `last_token_iat` is the newest `iat` seen, in Unix seconds: a newer one counts as a login.
  */
 export class User extends Model.Class<User>("User")({
   id: Model.GeneratedByApp(UserId),

@@ -94,10 +94,13 @@ const vendorErrorIn = (body: unknown): VendorError => {
   return Option.getOrElse(Schema.decodeUnknownOption(VendorError)(first), () => ({}))
 }
 
+/** Matches no text. */
+const noMessage = /^\b$/
+
 type FailureKind = readonly [
   reason: AiError["reason"],
   statuses: ReadonlyArray<number>,
-  words: ReadonlyArray<string>,
+  codes: ReadonlyArray<string>,
   message: RegExp,
 ]
 
@@ -136,25 +139,25 @@ const failureKinds: ReadonlyArray<FailureKind> = [
     "rate_limited",
     [429],
     ["rate_limit_error", "rate_limit_exceeded", "RESOURCE_EXHAUSTED"],
-    /^\b$/,
+    noMessage,
   ],
-  ["overloaded", [503, 529], ["overloaded_error", "UNAVAILABLE"], /^\b$/],
-  ["invalid_request", [400, 404, 405, 409, 422], ["invalid_request_error"], /^\b$/],
+  ["overloaded", [503, 529], ["overloaded_error", "UNAVAILABLE"], noMessage],
+  ["invalid_request", [400, 404, 405, 409, 422], ["invalid_request_error"], noMessage],
 ]
 
 const classify = (
   status: number | null,
-  { code, details, message, status: statusWord, type }: VendorError,
+  { code, details, message, status: statusName, type }: VendorError,
   retryAfter: string | undefined,
 ): Failure => {
   const text = typeof message === "string" ? message : ""
   // The body of a 5xx response is not reliable.
   const isTrusted = status === null || status < 500
   const [reason] = failureKinds.find(
-    ([, statuses, words, pattern]) =>
+    ([, statuses, codes, pattern]) =>
       statuses.some((one) => one === status) ||
       (isTrusted &&
-        (words.some((word) => word === code || word === type || word === statusWord) ||
+        (codes.some((name) => name === code || name === type || name === statusName) ||
           pattern.test(text))),
   ) ?? ["unavailable"]
   return { reason, status, verdict: verdictOf(reason, status, retryAfter ?? delayIn(details)) }

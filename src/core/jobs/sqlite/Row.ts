@@ -10,13 +10,13 @@ import { type LeasedJob, payloadOf, type Settlement } from "../Store.ts"
 export interface SqliteRow extends Omit<Job, "payload" | "state"> {
   readonly message: unknown
   /** The state including `delayed`, which is stored as `waiting` with a later `run_at`. */
-  readonly shown: Job["state"]
+  readonly display_state: Job["state"]
 }
 
-export const jobOf = ({ message, shown, ...row }: SqliteRow): Job => ({
+export const jobOf = ({ message, display_state, ...row }: SqliteRow): Job => ({
   id: row.id,
   name: row.name,
-  state: shown,
+  state: display_state,
   payload: payloadOf(message),
   attempts: row.attempts,
   max_attempts: row.max_attempts,

@@ -42,7 +42,7 @@ export const layer = Layer.effect(
 
     const jobs = Effect.fnUntraced(function* (condition: Statement.Fragment) {
       const rows = yield* query(
-        sql<SqliteRow>`SELECT *, ${state(yield* now)} AS shown FROM jobs ${condition}`,
+        sql<SqliteRow>`SELECT *, ${state(yield* now)} AS display_state FROM jobs ${condition}`,
       )
       return rows.map(jobOf)
     })
@@ -129,7 +129,7 @@ export const layer = Layer.effect(
             UPDATE jobs SET
               state = 'waiting', max_attempts = max(max_attempts, attempts + 1),
               run_at = ${yield* now}, finished_at = NULL, progress = NULL
-            WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING *, state AS shown
+            WHERE id = ${id} AND state IN ('failed', 'cancelled') RETURNING *, state AS display_state
           `),
         )
         if (job !== undefined) yield* sql.afterCommit(notify(job.name))
@@ -140,7 +140,7 @@ export const layer = Layer.effect(
           one(
             query(sql<SqliteRow>`
               UPDATE jobs SET state = 'cancelled', finished_at = ${time}, leased_until = NULL
-              WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS shown
+              WHERE id = ${id} AND state IN ('waiting', 'active') RETURNING *, state AS display_state
             `),
           ),
         ),

@@ -55,7 +55,8 @@ export const Unbounded = Context.Reference<boolean>("plinth/core/Postgres/Unboun
 /**
  * `SqlClient` over the pools of @effect/sql-pg, with our own connections instead of those of its client: each statement
  * is measured and has a timeout without a fiber of its own, waits a bounded time for a connection, and fails with a
- * typed error when the server dies inside a transaction, where the stock client dies of its failed ROLLBACK.
+ * typed error when the server dies inside a transaction; the client of @effect/sql-pg fails with a defect there,
+ * because its ROLLBACK fails.
  *
  * A third of the connections serves single reads, pipelined: many reads share a connection, and a slow one delays only
  * those behind it. Single writes, transactions and streams may wait for locks and would block pipelined statements, so
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function* ({
 > {
   const sockets = new Sockets(Redacted.value(url))
   const watch = new Watch({ answerTimeoutMs, observe })
-  const lane = (sessions: number, perSession: number) =>
+  const lane = (sessions: number, statementsPerSession: number) =>
     Lane.make({
       connection: {
         url,
@@ -83,7 +84,7 @@ export const make = Effect.fnUntraced(function* ({
       },
       sockets,
       sessions,
-      perSession,
+      statementsPerSession,
       acquireTimeoutMs,
     })
   const sharedSessions = Math.max(1, Math.round(maxConnections / 3))
@@ -104,11 +105,11 @@ export const make = Effect.fnUntraced(function* ({
       (unbounded) => new Reserved(session, exclusive, unbounded ? undefined : watch),
     ),
   )
-  const single = new Pooled(shared, exclusive, watch)
+  const pooled = new Pooled(shared, exclusive, watch)
 
   const sql = yield* SqlClient.make({
     acquirer: reserve,
-    borrower: (f) => f(single),
+    borrower: (f) => f(pooled),
     transactionAcquirer: reserve,
     compiler: PgClient.makeCompiler(),
     driver: "pg",

@@ -73,7 +73,10 @@ export class Pooled extends Connection implements SqlConnection.Connection {
     )
   }
 
-  /** The least loaded lane, filling one connection to 16 reads before using the next, so that reads share packets. */
+  /**
+   * Returns the lane for a statement. A read goes to the least loaded shared lane, counted in steps of 16 reads: reads
+   * fill one connection up to 16 before they use the next, so that they share packets.
+   */
   private laneOf(sql: string) {
     if (!isRead.test(sql)) return this.exclusive
     let best = this.exclusive

@@ -10,7 +10,7 @@ interface Options {
   readonly sockets: Sockets
   readonly sessions: number
   /** The most statements pipelined on one session. */
-  readonly perSession: number
+  readonly statementsPerSession: number
   readonly acquireTimeoutMs: number
 }
 
@@ -33,7 +33,7 @@ interface Waiter {
 export class Lane {
   private readonly pool: PgPool.PgPool
   private readonly capacity: number
-  private readonly perSession: number
+  private readonly statementsPerSession: number
   private readonly acquireTimeoutMs: number
   private readonly waiters = new Set<Waiter>()
   private grantedCount = 0
@@ -48,7 +48,7 @@ export class Lane {
     connection,
     sockets,
     sessions,
-    perSession,
+    statementsPerSession,
     acquireTimeoutMs,
   }: Options) =>
     Effect.gen(function* () {
@@ -59,26 +59,34 @@ export class Lane {
             lane.openCapacity = 0
           }),
         maxConnections: sessions,
-        multiplex: perSession > 1,
-        multiplexConcurrency: perSession,
+        multiplex: statementsPerSession > 1,
+        multiplexConcurrency: statementsPerSession,
       })
-      const lane = new Lane(pool, sessions * perSession, perSession, acquireTimeoutMs)
+      const lane = new Lane(
+        pool,
+        sessions * statementsPerSession,
+        statementsPerSession,
+        acquireTimeoutMs,
+      )
       return lane
     })
 
   private constructor(
     pool: PgPool.PgPool,
     capacity: number,
-    perSession: number,
+    statementsPerSession: number,
     acquireTimeoutMs: number,
   ) {
     this.pool = pool
     this.capacity = capacity
-    this.perSession = perSession
+    this.statementsPerSession = statementsPerSession
     this.acquireTimeoutMs = acquireTimeoutMs
   }
 
-  /** The number of callers that hold a session or wait for one. A stalled lane reports more than any other can. */
+  /**
+   * The number of callers that hold a session or wait for one. A stalled lane reports twice its capacity, so that
+   * statements go to other lanes.
+   */
   get load() {
     return this.isStalled ? 2 * this.capacity : this.grantedCount + this.waiters.size
   }
@@ -166,7 +174,8 @@ export class Lane {
     turn.isHolding = true
     this.heldCount += 1
     if (this.heldCount > this.openCapacity) {
-      this.openCapacity = Math.ceil(this.heldCount / this.perSession) * this.perSession
+      this.openCapacity =
+        Math.ceil(this.heldCount / this.statementsPerSession) * this.statementsPerSession
     }
   }
 

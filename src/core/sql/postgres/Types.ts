@@ -40,7 +40,8 @@ const readInt8 = (bytes: Uint8Array) => {
 }
 
 /**
- * Returns the integer divided by 1000, rounded down. By halves, as it may exceed 2^53: 2^32 = 4,294,967 · 1000 + 296.
+ * Returns the integer divided by 1000, rounded down. Computed from 32-bit halves, because it may exceed 2^53: 2^32 =
+ * 4,294,967 · 1000 + 296.
  */
 const readThousands = (bytes: Uint8Array) => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

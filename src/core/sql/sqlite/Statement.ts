@@ -3,7 +3,7 @@ import type { SQLInputValue, StatementSync } from "node:sqlite"
 /** A prepared statement with its column names and the readers of BOOLEAN and JSON_TEXT columns. */
 export class Prepared {
   readonly statement: StatementSync
-  private hasLarge = false
+  private readsBigInts = false
   private names: ReadonlyArray<string> = []
   private readers: ReadonlyArray<readonly [index: number, read: Reader]> = []
 
@@ -43,14 +43,14 @@ export class Prepared {
 
   /** Reads integers beyond 2^53 as the nearest number, as on PostgreSQL; node:sqlite throws on them. */
   private read(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<Array<unknown>> {
-    if (!this.hasLarge) {
+    if (!this.readsBigInts) {
       try {
         const rows: ReadonlyArray<unknown> = this.statement.all(...params)
         return rows as ReadonlyArray<Array<unknown>>
       } catch (cause) {
         // Only a SELECT may run twice: any other statement has already written.
         if (!isTooLarge(cause) || !/^\s*SELECT/i.test(this.statement.sourceSQL)) throw cause
-        this.hasLarge = true
+        this.readsBigInts = true
         this.statement.setReadBigInts(true)
       }
     }

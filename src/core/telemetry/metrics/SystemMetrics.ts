@@ -11,7 +11,10 @@ export interface SystemState {
 
 /** Gauges of the system state. */
 export interface SystemMetrics {
-  /** Sets the probe of the system state, which every scrape reads. Undefined if another process exports it. */
+  /**
+   * Sets the probe of the system state, which every scrape reads. It returns undefined if another process exports the
+   * state.
+   */
   readonly system: (probe: () => SystemState | undefined) => void
 }
 

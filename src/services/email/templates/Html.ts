@@ -9,11 +9,11 @@ export class Html {
   }
 
   static readonly of = (
-    written: TemplateStringsArray,
+    literals: TemplateStringsArray,
     ...parts: ReadonlyArray<string | number | Html | ReadonlyArray<Html>>
   ) =>
     new Html(
-      written.reduce((before, after, index) => before + markupOf(parts[index - 1] ?? "") + after),
+      literals.reduce((before, after, index) => before + markupOf(parts[index - 1] ?? "") + after),
     )
 
   toString() {
