@@ -11,10 +11,10 @@ export class Lifecycle extends Context.Service<
   {
     draining: boolean
     /** The time at which remaining work is interrupted, in steady ms; null until the drain begins. */
-    deadline: number | null
+    deadlineMs: number | null
   }
 >()("plinth/core/Lifecycle") {
-  static readonly layer = Layer.sync(this, () => ({ draining: false, deadline: null }))
+  static readonly layer = Layer.sync(this, () => ({ draining: false, deadlineMs: null }))
 }
 
 /** Begins the drain and returns its deadline, which the first call sets: all parts share one grace period. */
@@ -22,6 +22,6 @@ export const drain = Effect.gen(function* () {
   const lifecycle = yield* Lifecycle
   const { SHUTDOWN_GRACE_SECONDS } = yield* Settings
   lifecycle.draining = true
-  lifecycle.deadline ??= (yield* currentSteadyMillis) + SHUTDOWN_GRACE_SECONDS * 1000
-  return lifecycle.deadline
+  lifecycle.deadlineMs ??= (yield* currentSteadyMillis) + SHUTDOWN_GRACE_SECONDS * 1000
+  return lifecycle.deadlineMs
 })

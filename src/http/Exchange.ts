@@ -46,7 +46,8 @@ export interface AppliedLimit {
 export class Exchange implements RequestInfo {
   readonly request_id: string
   readonly ip_address: string
-  readonly started: number
+  /** By `performance.now()`. */
+  readonly startedAtMs: number
   readonly method: string
   /** The path up to the first `?`, `;` or `#`, since the rest may hold tokens. `*` when the target is not a path. */
   readonly path: string
@@ -64,12 +65,12 @@ export class Exchange implements RequestInfo {
 
   constructor(
     request: HttpServerRequest.HttpServerRequest,
-    options: { readonly trustedProxies: number; readonly started: number },
+    options: { readonly trustedProxies: number; readonly startedAtMs: number },
   ) {
     const { headers, url } = request
     this.request_id = requestId(headers["x-request-id"])
     this.ip_address = clientAddress(request, options.trustedProxies)
-    this.started = options.started
+    this.startedAtMs = options.startedAtMs
     this.method = knownMethods.has(request.method) ? request.method : "OTHER"
     const end = url.search(/[?;#]/)
     this.path = pathOf(url, end)

@@ -100,7 +100,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
         if (exchange.user_id !== null && status < 400) {
           usage.count(exchange.user_id, "api_requests", { dimension: exchange.endpoint })
         }
-        const elapsed = performance.now() - exchange.started
+        const elapsed = performance.now() - exchange.startedAtMs
         metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
         accessLog.write({
           timestamp: clock.currentTimeMillisUnsafe(),
@@ -201,7 +201,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
             const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
             const exchange = new Exchange(request, {
               ...exchangeOptions,
-              started: performance.now(),
+              startedAtMs: performance.now(),
             })
             fiber.setContext(
               Context.add(

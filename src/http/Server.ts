@@ -120,8 +120,8 @@ const stop = Effect.fnUntraced(function* (
   lifecycle: Lifecycle["Service"],
 ) {
   const graceSeconds = settings.SHUTDOWN_GRACE_SECONDS
-  const isFirst = lifecycle.deadline === null
-  const deadline = yield* drain
+  const isFirst = lifecycle.deadlineMs === null
+  const deadlineMs = yield* drain
   if (isFirst && (settings.ENVIRONMENT !== "local" || sockets.size > 0)) {
     yield* Effect.sleep(`${Math.min(drainDelaySeconds, graceSeconds)} seconds`)
   }
@@ -135,7 +135,7 @@ const stop = Effect.fnUntraced(function* (
     Effect.delay("100 millis"),
     Effect.forever,
   )
-  const remainingMs = isFirst ? graceSeconds * 1000 : deadline - (yield* currentSteadyMillis)
+  const remainingMs = isFirst ? graceSeconds * 1000 : deadlineMs - (yield* currentSteadyMillis)
   yield* Effect.timeoutOption(
     Effect.race(closeServer, closeIdleRepeatedly),
     Math.max(0, remainingMs),

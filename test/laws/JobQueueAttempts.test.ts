@@ -152,7 +152,7 @@ layer(jobs(), { excludeTestServices: true, timeout: "60 seconds" })(
           const insert = (payload: unknown) => {
             const id = JobId.make(uuidV7())
             const message = { payload, request_id: null, trace: null }
-            const job = { id, name: "test_task", max_attempts: 4, priority: 0, delay: 0 }
+            const job = { id, name: "test_task", max_attempts: 4, priority: 0, delayMs: 0 }
             return Effect.as(store.insert({ ...job, ...message, unique_key: null }), { id })
           }
           const bad = [yield* insert({ task: 7 }), yield* insert("nonsense"), yield* insert(null)]

@@ -155,7 +155,7 @@ const settleFailure = Effect.fnUntraced(function* (
   yield* log(isLast ? "job failed" : "job failed, will be retried", Cause.fail(failure))
   if (isLast) return { claim, outcome: "failed", error }
   const backoff = backoffOf(policy, { attempts: claim.attempt, randomFraction: yield* Random.next })
-  return { claim, outcome: "retry", error, delay: Math.max(backoff, retryAfterMs(failure)) }
+  return { claim, outcome: "retry", error, delayMs: Math.max(backoff, retryAfterMs(failure)) }
 })
 
 /** Returns the `retry_after` of an error, in ms; 0 without one. */

@@ -97,7 +97,7 @@ export class JobQueue extends Context.Service<
           trace: yield* currentTrace,
           max_attempts: policyOf(type).attempts,
           priority,
-          delay: Duration.toMillis(Duration.fromInputUnsafe(delay)),
+          delayMs: Duration.toMillis(Duration.fromInputUnsafe(delay)),
           unique_key: uniqueKey ?? null,
         }
         while (true) {

@@ -200,9 +200,9 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
     if (lifecycle.draining) return yield* Effect.sleep(pollIntervalMs)
     yield* schedules.tick
     let delayMs = pollIntervalMs
-    for (const { name, wait } of yield* store.due([...kinds.keys()])) {
-      if (wait === 0) markWanted(name)
-      delayMs = Math.min(delayMs, Math.max(wait, minPollGapMs))
+    for (const { name, waitMs } of yield* store.due([...kinds.keys()])) {
+      if (waitMs === 0) markWanted(name)
+      delayMs = Math.min(delayMs, Math.max(waitMs, minPollGapMs))
     }
     yield* announce
     yield* Effect.sleep(delayMs)
@@ -211,8 +211,8 @@ export const start = Effect.fnUntraced(function* (handlers: ReadonlyArray<JobHan
   const handBackAll = Effect.gen(function* () {
     isStopping = true
     const now = yield* currentSteadyMillis
-    const grace = (lifecycle.deadline ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
-    yield* Effect.timeoutOption(isIdle.await, Math.max(0, grace))
+    const graceMs = (lifecycle.deadlineMs ?? now + SHUTDOWN_GRACE_SECONDS * 1000) - now
+    yield* Effect.timeoutOption(isIdle.await, Math.max(0, graceMs))
     for (const job of running) stop(job, "handed_back")
     yield* Effect.timeoutOption(isIdle.await, interruptTimeout)
   })

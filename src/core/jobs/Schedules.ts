@@ -9,7 +9,7 @@ interface Schedule {
   readonly cron: Cron.Cron
   readonly enqueue: Effect.Effect<unknown, ServiceUnavailableError>
   /** The time of the next check of its row, in Unix ms. */
-  nextCheckAt: number
+  nextCheckAtMs: number
   readonly outage: Outage
 }
 
@@ -49,7 +49,7 @@ export class JobSchedules extends Context.Service<
                 ELSE excluded.next_run_at
               END
           `)
-          schedules.set(name, { cron, enqueue, nextCheckAt: 0, outage: new Outage() })
+          schedules.set(name, { cron, enqueue, nextCheckAtMs: 0, outage: new Outage() })
         },
       )
 
@@ -82,9 +82,9 @@ export class JobSchedules extends Context.Service<
         for (const [name, schedule] of schedules) {
           const next = Cron.next(schedule.cron, time).getTime()
           // A check later than the next tick means that the system clock was set back: check now.
-          if (schedule.nextCheckAt > time && schedule.nextCheckAt <= next) continue
+          if (schedule.nextCheckAtMs > time && schedule.nextCheckAtMs <= next) continue
           const enqueued = Effect.map(fire(name, schedule), () => {
-            schedule.nextCheckAt = next
+            schedule.nextCheckAtMs = next
             schedule.outage.succeeded()
           })
           yield* Effect.catchDefect(enqueued, logDefect(name, schedule))

@@ -22,8 +22,7 @@ interface NewJob extends JobMessage {
   readonly max_attempts: number
   /** Among waiting jobs of one name, the highest runs first. */
   readonly priority: number
-  /** In ms. */
-  readonly delay: number
+  readonly delayMs: number
   readonly unique_key: string | null
 }
 
@@ -46,8 +45,8 @@ export type Settlement = { readonly claim: LeasedJob } & (
   | { readonly outcome: "completed"; readonly result: unknown }
   /** The job has failed: there are no more attempts. */
   | { readonly outcome: "failed"; readonly error: string }
-  /** The job runs again after `delay` ms. */
-  | { readonly outcome: "retry"; readonly error: string; readonly delay: number }
+  /** The job runs again after `delayMs`. */
+  | { readonly outcome: "retry"; readonly error: string; readonly delayMs: number }
   /** Handed back: the attempt is not counted. */
   | { readonly outcome: "handed_back" }
 )
@@ -141,13 +140,13 @@ export class JobStore extends Context.Service<
       percent: number,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * Returns `wait`, the ms until the next job of each name may start, 0 if it may now. Omits names without waiting
+     * Returns `waitMs`, the time until the next job of each name may start, 0 if it may now. Omits names without waiting
      * jobs.
      */
     readonly due: (
       names: ReadonlyArray<string>,
     ) => Effect.Effect<
-      ReadonlyArray<{ readonly name: string; readonly wait: number }>,
+      ReadonlyArray<{ readonly name: string; readonly waitMs: number }>,
       ServiceUnavailableError
     >
     /**

@@ -110,7 +110,7 @@ export const settlementOf = (settlement: Settlement) => {
         ...lease,
         state: "retry",
         output: { error: settlement.error },
-        delay: settlement.delay,
+        delay_ms: settlement.delayMs,
       }
     case "handed_back":
       return { ...lease, state: "created" }

@@ -55,7 +55,7 @@ export const layer = Layer.effect(
     `)
 
     return JobStore.of({
-      insert: ({ delay, id, max_attempts, name, priority, unique_key, ...message }) =>
+      insert: ({ delayMs, id, max_attempts, name, priority, unique_key, ...message }) =>
         Effect.map(
           bosses.call((boss, db) =>
             boss.send(name, message, {
@@ -63,7 +63,7 @@ export const layer = Layer.effect(
               priority,
               singletonKey: unique_key ?? id,
               retryLimit: max_attempts - 1,
-              ...(delay > 0 && { startAfter: delay / 1000 }),
+              ...(delayMs > 0 && { startAfter: delayMs / 1000 }),
               db,
             }),
           ),
@@ -177,7 +177,7 @@ export const layer = Layer.effect(
               SELECT * FROM json_to_recordset(${JSON.stringify(settlements.map(PgBossJob.settlementOf))}::text::json)
               AS s (
                 name text, id uuid, retry_count int, started_on text,
-                state text, output jsonb, delay float8
+                state text, output jsonb, delay_ms float8
               )
             )
             UPDATE pgboss.job SET
@@ -187,8 +187,8 @@ export const layer = Layer.effect(
               started_on = CASE WHEN s.state = 'created' THEN NULL ELSE job.started_on END,
               heartbeat_on = NULL,
               start_after = CASE
-                WHEN s.delay IS NULL THEN job.start_after
-                ELSE pgboss.job_now() + s.delay * interval '1 ms'
+                WHEN s.delay_ms IS NULL THEN job.start_after
+                ELSE pgboss.job_now() + s.delay_ms * interval '1 ms'
               END
             FROM settled s
             WHERE job.name = s.name AND job.id = s.id
@@ -222,9 +222,9 @@ export const layer = Layer.effect(
           `),
         ),
       due: (kinds) =>
-        query(sql<{ name: string; wait: number }>`
+        query(sql<{ name: string; waitMs: number }>`
           SELECT kind.name, LEAST(60000, GREATEST(0,
-            ceil(EXTRACT(EPOCH FROM min(next.start_after) - pgboss.job_now()) * 1000)))::float8 AS wait
+            ceil(EXTRACT(EPOCH FROM min(next.start_after) - pgboss.job_now()) * 1000)))::float8 AS "waitMs"
           FROM unnest(${kinds}::text[]) kind (name)
           CROSS JOIN LATERAL (
             (SELECT start_after FROM pgboss.job

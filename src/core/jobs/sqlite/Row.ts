@@ -57,7 +57,7 @@ export const settlementChange = Effect.fnUntraced(function* (settlement: Settlem
       return {
         state: "waiting",
         error: settlement.error,
-        run_at: yield* fromNow(settlement.delay),
+        run_at: yield* fromNow(settlement.delayMs),
         leased_until: null,
         progress: null,
       }

@@ -76,7 +76,7 @@ export const layer = Layer.effect(
 
     return JobStore.of({
       insert: Effect.fnUntraced(function* ({ id, name, priority, max_attempts, ...job }) {
-        const { delay, payload, request_id, trace, unique_key } = job
+        const { delayMs, payload, request_id, trace, unique_key } = job
         const row = {
           id,
           name,
@@ -87,7 +87,7 @@ export const layer = Layer.effect(
           attempts: 0,
           max_attempts,
           created_at: yield* now,
-          run_at: yield* fromNow(delay),
+          run_at: yield* fromNow(delayMs),
         }
         const inserted = yield* query(
           sql`INSERT INTO jobs ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING id`,
@@ -192,7 +192,10 @@ export const layer = Layer.effect(
         `)
         return rows.map(({ name, run_at }) => ({
           name,
-          wait: Math.max(0, DateTime.makeUnsafe(run_at).epochMilliseconds - time.epochMilliseconds),
+          waitMs: Math.max(
+            0,
+            DateTime.makeUnsafe(run_at).epochMilliseconds - time.epochMilliseconds,
+          ),
         }))
       }),
       maintain: Effect.fnUntraced(function* (wake) {
