@@ -295,7 +295,7 @@ layer(server(), { excludeTestServices: true })("/admin/jobs", (it) => {
         const id = JobId.make(uuidV7())
         const job = { id, name, payload, request_id: null, trace: null, unique_key: null }
         return Effect.as(
-          store.insert({ ...job, max_attempts: 3, priority: 0, delay: 3_600_000 }),
+          store.insert({ ...job, max_attempts: 3, priority: 0, delayMs: 3_600_000 }),
           id,
         )
       }
