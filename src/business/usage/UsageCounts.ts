@@ -3,7 +3,7 @@ import { timestampOf } from "../../domain/Fields.ts"
 import type { UsageEvent, UsageMetric } from "../../domain/usage/Usage.ts"
 import type { UserId } from "../../domain/users/User.ts"
 
-/** The rows of one flush, which PostgreSQL writes in 0.2 s of its 4 s limit. This many are flushed without waiting. */
+/** The maximum number of rows per write: PostgreSQL writes them in 0.2 s of its 4 s limit. This many start a flush. */
 export const maxRowsPerFlush = 2000
 
 /** The maximum number of counts in memory while the database is unreachable: about 25 MB. */
