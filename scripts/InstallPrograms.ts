@@ -12,7 +12,9 @@ install(required.filter(isMissing))
 
 for (const program of all) {
   const path = find(program)
-  const { stderr, stdout } = spawnSync(path ?? "false", [program.version], { encoding: "utf8" })
+  const { stderr, stdout } = spawnSync(path ?? "false", [program.versionArgument], {
+    encoding: "utf8",
+  })
   const [version] = `${stdout}${stderr}`.trim().split("\n")
   const missing = program.optional === undefined ? "missing" : `skipped: ${program.optional}`
   process.stdout.write(`${program.command}: ${path === null ? missing : version}\n`)

@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path"
 export interface Program {
   readonly command: string
   /** The argument that makes the program print its version. */
-  readonly version: string
+  readonly versionArgument: string
   /** The package of Debian and Ubuntu that contains it. */
   readonly debianPackage: string
   /** The reason why CI does not install the program and may skip its tests. */
@@ -17,19 +17,19 @@ export interface Program {
  * them with `scripts/InstallPrograms.ts`, and tests ask for one by its name here: `program("redis")`.
  */
 export const programs = {
-  redis: { command: "redis-server", version: "--version", debianPackage: "redis-server" },
-  haproxy: { command: "haproxy", version: "-v", debianPackage: "haproxy" },
-  promtool: { command: "promtool", version: "--version", debianPackage: "prometheus" },
+  redis: { command: "redis-server", versionArgument: "--version", debianPackage: "redis-server" },
+  haproxy: { command: "haproxy", versionArgument: "-v", debianPackage: "haproxy" },
+  promtool: { command: "promtool", versionArgument: "--version", debianPackage: "prometheus" },
   /** For the scripts of a deployment. */
-  jq: { command: "jq", version: "--version", debianPackage: "jq" },
+  jq: { command: "jq", versionArgument: "--version", debianPackage: "jq" },
   /** For the examples of README and docs. */
-  curl: { command: "curl", version: "--version", debianPackage: "curl" },
+  curl: { command: "curl", versionArgument: "--version", debianPackage: "curl" },
   /** Runs a command in a terminal. */
-  script: { command: "script", version: "--version", debianPackage: "bsdutils" },
+  script: { command: "script", versionArgument: "--version", debianPackage: "bsdutils" },
   /** For Specmatic. */
   java: {
     command: "java",
-    version: "-version",
+    versionArgument: "-version",
     debianPackage: "openjdk-17-jre-headless",
     optional: "200 MB for one test",
   },
