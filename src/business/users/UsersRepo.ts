@@ -50,7 +50,7 @@ export class UsersRepo extends Context.Service<
       id: UserId,
       patch: Parameters<Rows["update"]>[2],
     ) => Effect.Effect<User, ReadError | ConflictError>
-    /** Counts a login if `iat` is newer than the last one, even if requests are concurrent. Returns whether it was. */
+    /** Counts a login and returns true if `iat` is newer than that of the last login. Concurrent requests count one. */
     readonly countLogin: (
       id: UserId,
       login: { readonly at: Timestamp; readonly iat: number },
