@@ -105,9 +105,11 @@ const databasesOf = (file: string) =>
 const near = () => {
   const commit = changedSince(process.argv)
   if (commit === undefined) return undefined
-  const { files, left } = nearTests(commit, seconds, databasesOf)
-  if (left > 0) {
-    process.stderr.write(`${files.length} test files near the change; npm test runs ${left} more\n`)
+  const { files, omitted } = nearTests(commit, seconds, databasesOf)
+  if (omitted > 0) {
+    process.stderr.write(
+      `${files.length} test files near the change; npm test runs ${omitted} more\n`,
+    )
   }
   return files
 }

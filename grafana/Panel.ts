@@ -1,11 +1,11 @@
 import type * as units from "@grafana/grafana-foundation-sdk/units"
 import type { Query } from "./Queries.ts"
 
-/** Grafana's id of a unit. The most used: "none", "s", "bytes", "reqps" and "ops" (per second), "percentunit" (0 to 1). */
+/** Grafana's id of a unit, such as "none", "s", "bytes", "reqps" and "ops" (per second), "percentunit" (0 to 1). */
 export type Unit = Extract<(typeof units)[keyof typeof units], string>
 
 interface Details {
-  /** Shown behind the (i) of the panel: what the title cannot say. */
+  /** Says what the title cannot. Grafana shows it when the pointer is on the panel's info icon. */
   readonly description?: string
 }
 

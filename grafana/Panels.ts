@@ -3,9 +3,9 @@ import { each, hitRate, max, min, nonZero, p95, p99, percentiles, promql } from 
 import { rate, share, sum, top10 } from "./Queries.ts"
 
 /**
- * The panels of dashboards/overview.json, in reading order: a table, so it is not formatted. A line of the dashboard is
- * 24 wide. Units are Grafana's: "reqps" and "ops" are per second, "percentunit" is a share (0 to 1).
- * `npm run dashboards` writes the JSON.
+ * The panels of dashboards/overview.json, in reading order. The list is aligned as a table, so oxfmt ignores it. A
+ * dashboard has 24 columns; `width` is in columns. Units are Grafana's: "reqps" and "ops" are per second, "percentunit"
+ * is a share (0 to 1). `npm run dashboards` writes the JSON.
  */
 // oxfmt-ignore
 export const overview: ReadonlyArray<Panel> = [

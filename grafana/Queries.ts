@@ -55,7 +55,7 @@ export const percentiles = (histogram: string): ReadonlyArray<Query> => [
 /** The ten largest series of a query. */
 export const top10 = ({ expr, ...query }: Query): Query => ({ ...query, expr: `topk(10, ${expr})` })
 
-/** Without the series that are 0. */
+/** Removes the series whose value is 0. */
 export const nonZero = ({ expr, ...query }: Query): Query => ({ ...query, expr: `${expr} > 0` })
 
 const quantile = (q: number, histogram: string, by?: string) => {

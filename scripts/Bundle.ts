@@ -7,8 +7,8 @@ import { build, type Plugin } from "esbuild"
 const slimHttp: Plugin = {
   name: "slim-http",
   setup({ onLoad, onResolve }) {
-    const fetching = new Set(["WebSocket", "CloseEvent", "MessageEvent"])
-    const names = Object.keys(http).filter((name) => !fetching.has(name))
+    const loadsFetch = new Set(["WebSocket", "CloseEvent", "MessageEvent"])
+    const names = Object.keys(http).filter((name) => !loadsFetch.has(name))
     onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) =>
       kind === "import-statement" ? { path: "node:http", namespace: "slim" } : undefined,
     )
@@ -39,7 +39,7 @@ interface Options {
   readonly sourcemap: "linked" | false
 }
 
-/** Bundles one process. A common build would split shared code into chunks that fit no process. */
+/** Bundles one process. A build of all processes would split their code into chunks of which each loads too much. */
 export const bundle = (options: Options) =>
   build({
     ...options,

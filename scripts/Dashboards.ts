@@ -16,7 +16,7 @@ import type { Query } from "../grafana/Queries.ts"
 
 const [folder = "grafana/dashboards"] = process.argv.slice(2)
 
-/** As provisioned by `grafana/provisioning/datasources/prometheus.yml`. */
+/** The data source that `grafana/provisioning/datasources/prometheus.yml` provisions. */
 const datasource = { type: "prometheus", uid: "prometheus" }
 
 const instances = new dashboard.QueryVariableBuilder("instance")
@@ -30,7 +30,10 @@ const instances = new dashboard.QueryVariableBuilder("instance")
   .allValue(".*")
   .current({ text: ["All"], value: ["$__all"] })
 
-/** In the format of Grafana 12, which docker-compose runs: `dashboardv2`, which the SDK prefers, is experimental there. */
+/**
+ * Builds a dashboard in the format of Grafana 12, which docker-compose runs. The SDK prefers `dashboardv2`, which is
+ * experimental there.
+ */
 const dashboardOf = (uid: string, title: string, panels: ReadonlyArray<Panel>) => {
   const built = new dashboard.DashboardBuilder(title)
     .uid(uid)

@@ -2,23 +2,23 @@ import { isBuiltin } from "node:module"
 import { posix, relative } from "node:path"
 
 interface Lane {
-  /** Lanes and kinds of file, besides the lane itself; `*` stands for all. */
+  /** The lanes and kinds of file that it may import, besides itself, separated by spaces; `*` stands for all. */
   readonly imports: string
-  /** Packages, with their subpaths; `node` stands for all modules of Node. */
-  readonly without: string
+  /** The packages, with their subpaths, that it must not import; `node` stands for all modules of Node. */
+  readonly forbidden: string
   readonly reason: string
 }
 
-const lane = (imports: string, without: string, reason: string): Lane => ({
+const lane = (imports: string, forbidden: string, reason: string): Lane => ({
   imports,
-  without,
+  forbidden,
   reason,
 })
 
 const sql = "effect/sql @effect/sql-pg node:sqlite"
 const web = "effect/http effect/http-api effect/rpc effect/cli @effect/platform-node"
-const rule = "business knows neither its callers nor adapters; SQL stands in *Repo.ts"
-const edge = "imports go leftwards; SQL stands in *Repo.ts, core and migrations"
+const businessReason = "business knows neither its callers nor adapters; SQL stands in *Repo.ts"
+const directionReason = "imports go leftwards; SQL stands in *Repo.ts, core and migrations"
 const door = lane(
   "domain core tag business http shared",
   sql,
@@ -29,10 +29,10 @@ const door = lane(
 const lanes: Readonly<Record<string, Lane>> = {
   domain: lane("package.json", `${web} ${sql} node`, "domain is pure schemas"),
   core: lane("domain migrations", "", "core does not know what the product does"),
-  services: lane("domain core", sql, edge),
-  business: lane("domain core tag", `${web} ${sql}`, rule),
-  repo: lane("domain core tag business", web, rule),
-  http: lane("domain core tag business", sql, edge),
+  services: lane("domain core", sql, directionReason),
+  business: lane("domain core tag", `${web} ${sql}`, businessReason),
+  repo: lane("domain core tag business", web, businessReason),
+  http: lane("domain core tag business", sql, directionReason),
   api: door,
   rpc: door,
   realtime: door,
@@ -47,7 +47,7 @@ const lanes: Readonly<Record<string, Lane>> = {
 const kinds: Readonly<Record<string, RegExp>> = {
   process: /^(Doors|Serve|Work|Operator|Run|main|worker|cli)\.ts$/,
   repo: /^business\/.*Repo\.ts$/,
-  // The file named after its folder, as email/Email.ts: what business sees of a service.
+  // The file named after its folder, such as email/Email.ts: the only file of a service that business may import.
   tag: /^services\/((\w+)\/\2\.ts|payments\/Receipts\.ts|\w+\/templates\/.+)$/i,
   // Contracts that other doors may import.
   shared: /^(api|rpc)\/(.+\/)?(\w*Api|Authentication|\w*Rpcs|RpcClient)\.ts$/,
@@ -55,7 +55,7 @@ const kinds: Readonly<Record<string, RegExp>> = {
     /^(exports\/\w+|http\/(Envelope|Policies)|(api|rpc)\/(.+\/)?\w*(Api|Rpcs)|api\/(ApiClient|Audiences|documentation\/\w+|middleware\/\w+(?<!Http))|rpc\/(RpcClient|Method|Call|Deadline))\.ts$/,
 }
 
-/** The rooms of core, with the rooms that each may import. `.` holds the files outside rooms; every room may import it. */
+/** The rooms of core, with the rooms that each may import. `.` is the files outside rooms; all rooms may import it. */
 const rooms: Readonly<Record<string, string>> = {
   ".": "settings telemetry",
   settings: "",
@@ -81,20 +81,21 @@ const laneOf = (file: string) => namesOf(file).find((name) => Object.hasOwn(lane
 /** Returns the first folder within core; undefined outside rooms. */
 const roomOf = (file: string) => /^src\/core\/(?:(\w+)\/)?/.exec(file)?.slice(1)[0]
 
-const isOf = (specifier: string) => (name: string) =>
+/** Returns a test whether a module belongs to a package. */
+const belongsTo = (specifier: string) => (name: string) =>
   name === "node"
     ? isBuiltin(specifier)
     : specifier === name || (name !== "" && specifier.startsWith(`${name}/`))
 
 /** Returns why a file must not import a module, or undefined if it may. */
-const refusal = (file: string, specifier: string) => {
+const refusalOf = (file: string, specifier: string) => {
   const name = laneOf(file)
   const row = name === undefined ? undefined : lanes[name]
   if (name === undefined || row === undefined) {
     return `${file} is in no lane: give its folder a row in scripts/Lanes.ts`
   }
   if (!specifier.startsWith(".")) {
-    return row.without.split(" ").some(isOf(specifier))
+    return row.forbidden.split(" ").some(belongsTo(specifier))
       ? `${name} must not import ${specifier}: ${row.reason}`
       : undefined
   }
@@ -125,7 +126,7 @@ const createOnce = (context: Context) => {
   const check = ({ source }: Import) => {
     if (typeof source?.value !== "string") return
     const file = relative(context.cwd, context.filename).replaceAll("\\", "/")
-    const message = refusal(file, source.value)
+    const message = refusalOf(file, source.value)
     if (message !== undefined) context.report({ node: source, message })
   }
   return {

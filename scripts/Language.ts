@@ -8,7 +8,7 @@ interface Rule {
   readonly find: (text: string) => Iterable<Finding>
 }
 
-/** Finds a pattern. `advise` takes its first group and returns undefined for a match that is allowed. */
+/** Finds a pattern. `advise` receives the first group of a match, and returns undefined if the match is allowed. */
 const matches = (pattern: RegExp, advise: (word: string) => string | undefined) =>
   function* (text: string): Generator<Finding> {
     for (const { index, 0: all, 1: word = "" } of text.matchAll(pattern)) {
@@ -20,8 +20,8 @@ const matches = (pattern: RegExp, advise: (word: string) => string | undefined) 
 /** Names that may begin a log message. Words with a second capital (AI, PostgreSQL, SIGTERM) need no entry. */
 const names = new Set(["Redis"])
 
-/** The greatest width of Markdown prose, in characters without the targets of links. */
-const widest = 120
+/** The maximum width of a line of Markdown prose, in characters without the targets of links. */
+const maxProseWidth = 120
 
 /** Finds wide prose. Tables, fenced or indented code and definitions of links may be wider. */
 function* wideProse(text: string): Generator<Finding> {
@@ -42,8 +42,8 @@ function* wideProse(text: string): Generator<Finding> {
       if (item !== undefined) column = indent + item.length
       else if (indent === 0) column = 0
       const width = [...line.replace(/\]\([^)]*\)|https?:\/\/\S+/g, "]")].length
-      if (width > widest && !/^(\||\[[^\]]+\]:)/.test(content)) {
-        yield [offset, `line has ${width} characters: wrap it at ${widest}`]
+      if (width > maxProseWidth && !/^(\||\[[^\]]+\]:)/.test(content)) {
+        yield [offset, `line has ${width} characters: wrap it at ${maxProseWidth}`]
       }
     }
     offset += line.length + 1

@@ -2,35 +2,35 @@ import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { basename, dirname, join, normalize } from "node:path"
 
-/** CPU seconds that all chosen test files may take: on two cores, with the start of a run, a minute. */
-const budget = 70
+/** The CPU seconds that the chosen test files may take in total. On two cores, a run then takes about a minute. */
+const budgetSeconds = 70
 
-/** Assumed for a test file without a recorded time. */
-const unknown = 3
+/** The CPU seconds assumed for a test file without a recorded time. */
+const defaultSeconds = 3
 
-const git = (...words: ReadonlyArray<string>) =>
-  spawnSync("git", words, { encoding: "utf8" })
+const git = (...args: ReadonlyArray<string>) =>
+  spawnSync("git", args, { encoding: "utf8" })
     .stdout.split("\n")
     .filter((line) => line !== "")
 
-/** The commit that `--changed`, `--changed REF` or `--changed=REF` compares with; undefined without it. */
-export const changedSince = (words: ReadonlyArray<string>) => {
-  const at = words.findIndex((word) => /^--changed(?:=|$)/.test(word))
-  const [, inWord] = words[at]?.split("=") ?? []
-  const next = words[at + 1]
-  if (at < 0) return undefined
-  return inWord ?? (next === undefined || next.startsWith("-") ? "HEAD" : next)
+/** Returns the commit that `--changed`, `--changed REF` or `--changed=REF` compares with; undefined without it. */
+export const changedSince = (args: ReadonlyArray<string>) => {
+  const index = args.findIndex((arg) => /^--changed(?:=|$)/.test(arg))
+  const [, assigned] = args[index]?.split("=") ?? []
+  const next = args[index + 1]
+  if (index < 0) return undefined
+  return assigned ?? (next === undefined || next.startsWith("-") ? "HEAD" : next)
 }
 
-/** The files that differ from a commit: those that are not in it, too. */
+/** Returns the files that differ from a commit, including untracked files. */
 const changes = (commit: string) => [
   ...git("diff", "--name-only", "--relative", commit),
   ...git("ls-files", "--others", "--exclude-standard"),
 ]
 
 /**
- * The files that a file imports when it runs, and those of the repository that it names in quotes, as a program that it
- * starts or a text that it reads.
+ * Returns the files that a file imports when it runs, and the files of the repository that it names in quotes, such as
+ * a program that it starts or a text that it reads.
  */
 const usedBy = (file: string) => {
   const text = readFileSync(file, "utf8")
@@ -42,7 +42,7 @@ const usedBy = (file: string) => {
   return [...imported, ...named]
 }
 
-/** How many imports each file is away from one of these. */
+/** Returns, for each file that depends on a changed file, the smallest number of imports between them. */
 const distancesFrom = (changed: ReadonlyArray<string>) => {
   const users = new Map<string, Array<string>>()
   const files = git("ls-files", "--cached", "--others", "--exclude-standard", "*.ts")
@@ -59,7 +59,7 @@ const distancesFrom = (changed: ReadonlyArray<string>) => {
   return distances
 }
 
-/** Words that a test file of the same subject begins with: `ProjectsRepo.ts` and `ProjectsHttp.ts` are of `Projects`. */
+/** Returns the subject of a file: `Projects` for `ProjectsRepo.ts`, `ProjectsHttp.ts` and `Projects.test.ts`. */
 const subjectOf = (file: string) =>
   basename(file)
     .replace(/\..*$/, "")
@@ -68,14 +68,15 @@ const subjectOf = (file: string) =>
 export interface Near {
   /** The test files to run. */
   readonly files: ReadonlyArray<string>
-  /** How many more test files reach a changed file. */
-  readonly left: number
+  /** The number of other test files that depend on a changed file. */
+  readonly omitted: number
 }
 
 /**
- * The test files of `npm test -- --changed`: nearest to the change first, until a minute is full. First those of the
- * same subject, then those fewest imports away from a changed file; of two equally near, the faster one. One change of
- * a core file reaches every test: all of them run with `npm test`.
+ * Chooses the test files of `npm test -- --changed`, as many as run in about a minute: first those of the same subject
+ * as a changed file, then those that are the fewest imports away from one; of two equally near ones, the faster one.
+ * `seconds` has the recorded CPU seconds of test files, and `runs` returns how often a file runs (once per database).
+ * Nearly all tests depend on a core file; `npm test` runs all of them.
  */
 export const nearTests = (
   commit: string,
@@ -86,7 +87,7 @@ export const nearTests = (
   const subjects = new Set(changed.map(subjectOf))
   const rank = (file: string, distance: number) =>
     distance === 0 ? 0 : subjects.has(subjectOf(file)) ? 0.5 : distance
-  const cost = (file: string) => (seconds[file] ?? unknown) * runs(file)
+  const cost = (file: string) => (seconds[file] ?? defaultSeconds) * runs(file)
   const reached = Array.from(distancesFrom(changed), ([file, distance]) => ({
     file,
     rank: rank(file, distance),
@@ -95,9 +96,9 @@ export const nearTests = (
     .toSorted((a, b) => a.rank - b.rank || cost(a.file) - cost(b.file))
   let spent = 0
   const chosen = reached.filter(({ file, rank }) => {
-    const fits = rank === 0 || spent + cost(file) <= budget
+    const fits = rank === 0 || spent + cost(file) <= budgetSeconds
     if (fits) spent += cost(file)
     return fits
   })
-  return { files: chosen.map(({ file }) => file), left: reached.length - chosen.length }
+  return { files: chosen.map(({ file }) => file), omitted: reached.length - chosen.length }
 }

@@ -4,32 +4,32 @@ import { delimiter, join } from "node:path"
 
 export interface Program {
   readonly command: string
-  /** The argument with which it prints its version. */
-  readonly version: string
+  /** The argument that makes the program print its version. */
+  readonly versionArgument: string
   /** The package of Debian and Ubuntu that contains it. */
   readonly debianPackage: string
-  /** The reason why it is not installed and its tests may be skipped in CI. */
+  /** The reason why CI does not install the program and may skip its tests. */
   readonly optional?: string
 }
 
 /**
- * The programs that tests run, beside Node and npm. `vitest.config.ts` looks for these, `.ci/run` and `ci.yml` install
+ * The programs that tests run, besides Node and npm. `vitest.config.ts` looks for these, `.ci/run` and `ci.yml` install
  * them with `scripts/InstallPrograms.ts`, and tests ask for one by its name here: `program("redis")`.
  */
 export const programs = {
-  redis: { command: "redis-server", version: "--version", debianPackage: "redis-server" },
-  haproxy: { command: "haproxy", version: "-v", debianPackage: "haproxy" },
-  promtool: { command: "promtool", version: "--version", debianPackage: "prometheus" },
+  redis: { command: "redis-server", versionArgument: "--version", debianPackage: "redis-server" },
+  haproxy: { command: "haproxy", versionArgument: "-v", debianPackage: "haproxy" },
+  promtool: { command: "promtool", versionArgument: "--version", debianPackage: "prometheus" },
   /** For the scripts of a deployment. */
-  jq: { command: "jq", version: "--version", debianPackage: "jq" },
+  jq: { command: "jq", versionArgument: "--version", debianPackage: "jq" },
   /** For the examples of README and docs. */
-  curl: { command: "curl", version: "--version", debianPackage: "curl" },
-  /** Gives a command a terminal. */
-  script: { command: "script", version: "--version", debianPackage: "bsdutils" },
+  curl: { command: "curl", versionArgument: "--version", debianPackage: "curl" },
+  /** Runs a command in a terminal. */
+  script: { command: "script", versionArgument: "--version", debianPackage: "bsdutils" },
   /** For Specmatic. */
   java: {
     command: "java",
-    version: "-version",
+    versionArgument: "-version",
     debianPackage: "openjdk-17-jre-headless",
     optional: "200 MB for one test",
   },
@@ -51,7 +51,7 @@ export const find = ({ command }: Program) =>
     .map((directory) => join(directory, command))
     .find(isExecutable) ?? null
 
-/** The command that installs these. */
+/** Returns the command that installs the programs. */
 export const installCommand = (missing: ReadonlyArray<Program>) => [
   "apt-get",
   "install",

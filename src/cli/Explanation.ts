@@ -13,7 +13,7 @@ export const explainErrors =
         : new CommandFailed({ message: override(error) ?? explain(error) }),
     )
 
-/** Explains an error: one line for each problem. */
+/** Returns the message for an error: one line for each problem. */
 export const explain = (error: Error): string => {
   if (error instanceof ValidationError) {
     return error.issues.map(({ message, path }) => printable(`${path}: ${message}`)).join("\n")

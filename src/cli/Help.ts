@@ -34,7 +34,7 @@ const helpFor = (stream: "stdout" | "stderr", doc: HelpDoc.HelpDoc) => {
   return isTTY && columns > 0 ? text.replaceAll(/^.+$/gm, (line) => wrapLine(line, columns)) : text
 }
 
-/** Joins a message to one line: suggestions come on lines of their own. */
+/** Joins a message to one line, because the parser writes suggestions on lines of their own. */
 const oneLine = (message: string) =>
   printable(
     message

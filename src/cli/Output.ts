@@ -27,7 +27,7 @@ export const flag = (name: string, description: string) =>
     Flag.withDefault(false),
   )
 
-/** A flag with an integer. The help says its range and its default after `description`. */
+/** A flag with an integer value. The help shows `description`, the range and the default. */
 export const integerFlag = (name: string, description: string, range: DefaultedRange) => {
   const { default: fallback, maximum, minimum } = range
   const expected =

@@ -14,7 +14,7 @@ import * as TokenCommand from "./token/TokenCommand.ts"
 import * as UsageCommand from "./usage/UsageCommand.ts"
 import * as UsersCommand from "./users/UsersCommand.ts"
 
-/** The parts that commands run on. They are loaded when a command runs, so that help and completions answer fast. */
+/** The parts that commands run on. They are loaded when a command runs, so that help and completions are fast. */
 interface Parts<E, F, R> {
   readonly serve: Effect.Effect<unknown, E>
   readonly work: Effect.Effect<unknown, E>

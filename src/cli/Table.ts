@@ -22,7 +22,7 @@ export const tableWithin = (
 ): string => {
   const cells = rows.map((row) => row.map(textOf))
   const widths = fitWidths(
-    columns.map((_, at) => widthOf([columns, ...cells].map((row) => row[at] ?? ""))),
+    columns.map((_, index) => widthOf([columns, ...cells].map((row) => row[index] ?? ""))),
     maxWidth,
   )
   if (widths === null) {
@@ -36,20 +36,22 @@ export const tableWithin = (
   }
   const line = (
     row: ReadonlyArray<string>,
-    styleAt: (cell: string, at: number) => Style | undefined,
+    styleAt: (cell: string, index: number) => Style | undefined,
   ) =>
     row
-      .map((cell, at) => {
+      .map((cell, index) => {
         const text =
-          at === row.length - 1 ? truncate(cell, widths[at] ?? 0) : pad(cell, widths[at] ?? 0)
-        const style = styleAt(cell, at)
+          index === row.length - 1
+            ? truncate(cell, widths[index] ?? 0)
+            : pad(cell, widths[index] ?? 0)
+        const style = styleAt(cell, index)
         return style === undefined ? text : styled("stdout", style, text)
       })
       .join("  ")
       .trimEnd()
   return [
     line(columns, () => "bold"),
-    ...cells.map((row) => line(row, (cell, at) => styleOf(columns[at] ?? "", cell))),
+    ...cells.map((row) => line(row, (cell, index) => styleOf(columns[index] ?? "", cell))),
   ].join("\n")
 }
 
@@ -58,7 +60,7 @@ export const keyValues = (value: Readonly<Record<string, Cell>>): string =>
   alignedPairs(Object.keys(value), Object.values(value).map(textOf)).join("\n")
 
 const alignedPairs = (names: ReadonlyArray<string>, values: ReadonlyArray<string>) =>
-  names.map((name, at) => `${pad(name, widthOf(names))}  ${values[at] ?? ""}`.trimEnd())
+  names.map((name, index) => `${pad(name, widthOf(names))}  ${values[index] ?? ""}`.trimEnd())
 
 const styles: Readonly<Record<string, Style>> = {
   ok: "green",
@@ -84,10 +86,10 @@ const fitWidths = (naturalWidths: ReadonlyArray<number>, maxWidth: number) => {
   for (let excess = sum(widths) + 2 * (widths.length - 1) - maxWidth; excess > 0; excess -= 1) {
     const others = widths.slice(1)
     const widest = others.indexOf(Math.max(...others)) + 1
-    const at = (widths[widest] ?? 0) > minColumnWidth ? widest : 0
-    const width = widths[at] ?? 0
+    const index = (widths[widest] ?? 0) > minColumnWidth ? widest : 0
+    const width = widths[index] ?? 0
     if (width <= minColumnWidth) return null
-    widths[at] = width - 1
+    widths[index] = width - 1
   }
   return widths
 }

@@ -7,7 +7,7 @@ const url = Config.String("PLINTH_URL").pipe(Config.withDefault(null))
 /** Read only from the environment: an argument would be visible in the process list. */
 const token = Config.Redacted("PLINTH_TOKEN").pipe(Config.withDefault(null))
 
-/** The RPC methods that commands call: of the service at PLINTH_URL or, if it is not set, of this process. */
+/** Provides the RPC methods that commands call: those of the service at PLINTH_URL or, if unset, of this process. */
 export const rpcLayer = <E, R>(local: Effect.Effect<Layer.Layer<PlinthRpc, E, R>>) =>
   Layer.unwrap(
     Effect.gen(function* (): Effect.fn.Return<

@@ -20,7 +20,7 @@ export const timeoutHeader = "x-plinth-timeout-ms"
 /** The longest timeout that a call may set: one day. */
 export const maxTimeoutMs = 86_400_000
 
-/** The number of calls in the body of this call; one response reports the issues of all. */
+/** The number of calls in the request body that this call came in. One response reports the issues of all of them. */
 export const CallsInBody = Context.Reference<number>("plinth/rpc/Call/CallsInBody", {
   defaultValue: () => 1,
 })

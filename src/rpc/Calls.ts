@@ -35,7 +35,7 @@ export const layer = Layer.effect(
   ),
 )
 
-/** Limits the issues to this call's share of the response, which all calls of the body use together. */
+/** Limits the issues of a call, because all calls of a body share the maximum number of issues in the response. */
 const capIssues = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.flatMap(CallsInBody, (calls) =>
     Effect.mapError(handler, (error) =>

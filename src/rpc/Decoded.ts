@@ -5,8 +5,8 @@ import { CallsInBody } from "./Call.ts"
 type Input = Schema.Codec<unknown, unknown>
 
 /**
- * A call that is alone in its body reports all its issues. Calls that share a body report their first issue only:
- * finding all issues of each call would take many times as long as parsing the body.
+ * Returns a decoder. A call that is alone in its body reports all its issues. Calls that share a body report only their
+ * first issue, because finding all issues of each call would take many times as long as parsing the body.
  */
 const makeDecoder = <In extends Input>(input: In) => {
   const decode = Schema.decodeUnknownEffect(input)

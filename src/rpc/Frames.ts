@@ -10,7 +10,7 @@ export interface Frame {
   readonly payload: unknown
 }
 
-/** The calls of one body run concurrently. */
+/** The maximum number of calls in one body, which run concurrently. */
 const maxCallsPerBody = 100
 
 const badRequest = (reason: string) => Result.fail(new BadRequestError({ reason }))

@@ -19,13 +19,13 @@ export const make = Effect.fnUntraced(function* (path: string) {
   const limits = yield* Limits
   const metrics = yield* Metrics
   const isToken = isOneOf(rpcTokens)
-  const takeFailure = limits.byAddress("auth", path)
+  const countFailure = limits.byAddress("auth", path)
 
   const refuse = (token: string | undefined, request: RequestInfo) => {
     const reason = token === undefined ? "missing_token" : "invalid_token"
     metrics.authFailure(reason)
     const refused = Effect.fail(new AuthenticationError({ reason }))
-    return token === undefined ? refused : Effect.andThen(takeFailure(request), refused)
+    return token === undefined ? refused : Effect.andThen(countFailure(request), refused)
   }
 
   return (headers: Headers.Headers, request: RequestInfo): Effect.Effect<void, Refusal> => {

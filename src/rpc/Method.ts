@@ -31,7 +31,7 @@ const encodedPayload = <Input extends Schema.Top>(_input: Input) =>
     },
   )
 
-/** The public form of a defect, which reveals nothing but that there was one. */
+/** Encodes a defect as `INTERNAL_ERROR`, without its details. */
 const internalDefect = Schema.Unknown.pipe(
   Schema.encodeTo(
     Schema.Literal("INTERNAL_ERROR"),

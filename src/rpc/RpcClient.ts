@@ -19,7 +19,7 @@ export type Methods = RpcGroup.Rpcs<typeof Rpcs>
 
 /**
  * The methods of the RPC contract: `rpc("users.get", { id })`. They fail with the errors of the contract, which are
- * classes of `plinth/domain`, and with `RpcClientError` when there is no response, or none from Plinth.
+ * classes of `plinth/domain`, and with `RpcClientError` when there is no response or it is not from Plinth.
  */
 export class PlinthRpc extends Context.Service<
   PlinthRpc,
@@ -72,7 +72,7 @@ const rpcHttpClient = ({ caller, token, url }: Options, client: HttpClient.HttpC
     HttpClient.transformResponse(Effect.flatMap(withContractErrors)),
   )
 
-/** Turns failures of the edge into failures of each call; a response that is not Plinth's stays an HTTP error. */
+/** Turns an error of the whole HTTP request into a failure of each call. Foreign responses remain HTTP errors. */
 const withContractErrors = Effect.fnUntraced(function* (
   response: HttpClientResponse.HttpClientResponse,
 ) {

@@ -86,7 +86,7 @@ export const layer = HttpRouter.use(
 
 const ndjson = { types: ["application/x-ndjson"] }
 
-/** Logs defects; the caller learns only that there was one. */
+/** Logs defects. Their details are not sent to the caller. */
 const defectReporter = ErrorReporter.make(({ cause, fiber }) => {
   if (!Cause.hasDies(cause)) return
   Effect.runForkWith(fiber.context)(Effect.logError("RPC call failed", cause))

@@ -49,7 +49,7 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
   }
 })
 
-/** Logs a defect; the caller learns only that there was one. */
+/** Logs a defect. Its details are not sent to the caller. */
 const logDefect = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) && Cause.hasDies(exit.cause)
     ? Effect.logError("RPC call failed", exit.cause)

@@ -36,13 +36,13 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
       OpenApi.annotations({
         summary: "List jobs",
         description:
-          "Newest first, including jobs that have ended. `next_cursor` is null on the last page. Values under keys like token, secret or password are `<redacted>`.",
+          "Returns jobs, newest first, including those that have ended. `next_cursor` is null on the last page. Values under keys like token, secret or password are `<redacted>`.",
       }),
     ),
     HttpApiEndpoint.get("stats", "/stats", { success: JobStats, error: unavailable }).annotateMerge(
       OpenApi.annotations({
         summary: "Count jobs by state",
-        description: "The number of jobs in each state.",
+        description: "Returns the number of jobs in each state.",
       }),
     ),
     HttpApiEndpoint.get("get", "/:job_id", {
@@ -73,7 +73,7 @@ export class AdminJobsApi extends HttpApiGroup.make("adminJobs")
       OpenApi.annotations({
         summary: "Cancel a job",
         description:
-          "The job stays in the list. A running job is interrupted within seconds. Returns 409 if the job has ended.",
+          "Cancels a job that has not ended. A running job is interrupted within seconds. The job stays in the list. Returns 409 if it has ended.",
       }),
     ),
   )

@@ -73,7 +73,7 @@ export class AdminUsageApi extends HttpApiGroup.make("adminUsage")
       OpenApi.annotations({
         summary: "List the top users of a metric",
         description:
-          "Usage in this calendar month (UTC), highest first; for storage, the current amount. Users with no usage are omitted.",
+          "Returns the users with the highest usage in this calendar month (UTC), highest first; for storage, the current amount. Users without usage are omitted.",
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", { success: UsageMetrics }).annotateMerge(

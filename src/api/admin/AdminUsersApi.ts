@@ -43,7 +43,7 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       OpenApi.annotations({
         summary: "List users",
         description:
-          "Newest first. `search` matches a case-insensitive substring of the e-mail or name.",
+          "Returns users, newest first. `search` matches a case-insensitive substring of the e-mail or name.",
       }),
     ),
     HttpApiEndpoint.get("get", "/:id", {
@@ -85,7 +85,8 @@ export class AdminUsersApi extends HttpApiGroup.make("adminUsers")
       .annotateMerge(
         OpenApi.annotations({
           summary: "Deactivate a user",
-          description: "Within 2 seconds every process answers the user's requests with 403.",
+          description:
+            "Blocks the user: within 2 seconds, every process answers their requests with 403.",
         }),
       )
       .annotateMerge(repeatable),

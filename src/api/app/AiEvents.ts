@@ -9,8 +9,9 @@ const keepAliveInterval = "15 seconds"
 type Failure = ExternalServiceError | ServiceUnavailableError
 
 /**
- * Encodes server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Text has a space after
- * the colon and JSON has none: a parser ignores the space, and clients that read lines by `data: ` see the text only.
+ * Encodes server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Text is written after
+ * `data: ` and JSON after `data:`. To a parser these are the same; simple clients that look for lines beginning with
+ * `data: ` find only the text.
  */
 export const encodeEvents = (events: Stream.Stream<AiEvent, Failure>): Stream.Stream<Uint8Array> =>
   events.pipe(

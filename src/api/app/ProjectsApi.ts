@@ -29,7 +29,7 @@ export class ProjectsApi extends HttpApiGroup.make("projects")
       OpenApi.annotations({
         summary: "List your projects",
         description:
-          "Newest first. With `cursor` (empty for the first page) the response has `next_cursor` instead of `total` and `skip`. `search` matches a case-insensitive substring of the name or description.",
+          "Returns projects, newest first. With `cursor` (empty for the first page) the response has `next_cursor` instead of `total` and `skip`. `search` matches a case-insensitive substring of the name or description.",
       }),
     ),
     HttpApiEndpoint.post("create", "/", {

@@ -7,7 +7,7 @@ import type { Project } from "../../domain/Project.ts"
 import { CurrentUser } from "../../domain/users/User.ts"
 import { Api } from "../Api.ts"
 
-type Listed = Effect.Effect<Page<Project> | CursorPage<Project>, ServiceUnavailableError>
+type ProjectList = Effect.Effect<Page<Project> | CursorPage<Project>, ServiceUnavailableError>
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -17,7 +17,7 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       list: ({ query: { cursor, ...page } }) =>
-        Effect.flatMap(CurrentUser, ({ id }): Listed =>
+        Effect.flatMap(CurrentUser, ({ id }): ProjectList =>
           cursor === undefined
             ? projects.list(id, page)
             : projects.listAfter(id, { ...page, cursor }),

@@ -18,14 +18,15 @@ const metric = UsageMetric
 /** Descriptions shared by the reports for users and for admins. */
 export const descriptions = {
   summary:
-    "Every metric over the last `days` days (UTC), including today. `previous_period` is the same number of days before them. `growth_rate` is in percent, and 100 when usage grew from zero. `breakdown` is by model, endpoint or kind; usage without one counts in `total` only. For storage, values are bytes added minus bytes removed.",
+    "Returns every metric over the last `days` days (UTC), including today. `previous_period` is the same number of days before them. `growth_rate` is in percent, and 100 when usage grew from zero. `breakdown` is by model, endpoint or kind; usage without one counts in `total` only. For storage, values are bytes added minus bytes removed.",
   trends:
-    "This calendar month (UTC) so far, compared with the whole previous month. `growth_rate` is in percent, and 100 when usage grew from zero; `trend` is `stable` from -5 to 5. `daily_average`, `peak_day` and `peak_value` are those of this month.",
+    "Compares this calendar month (UTC) so far with the whole previous month. `growth_rate` is in percent, and 100 when usage grew from zero; `trend` is `stable` from -5 to 5. `daily_average`, `peak_day` and `peak_value` are those of this month.",
   daily:
-    "One value for each of the last `days` days (UTC), including today and days without usage, oldest first.",
+    "Returns one value for each of the last `days` days (UTC), oldest first, including today and days without usage.",
   breakdown:
-    "Usage over the last `days` days (UTC), including today, by model, endpoint or kind. Usage without one counts in `total` only.",
-  metrics: "All metered quantities, with the keys that the other usage endpoints take.",
+    "Returns the usage over the last `days` days (UTC), including today, by model, endpoint or kind. Usage without one counts in `total` only.",
+  metrics:
+    "Returns all usage metrics, with the keys that the other usage endpoints take as `metric`.",
 }
 
 export class UsageApi extends HttpApiGroup.make("usage")
@@ -37,7 +38,7 @@ export class UsageApi extends HttpApiGroup.make("usage")
       OpenApi.annotations({
         summary: "Get your current usage and limits",
         description:
-          "Usage of every metric in this calendar month (UTC) so far; for storage, the current amount. `period.end` is exclusive, and `days_remaining` does not count today. `limits` are those of your plan; null means unlimited.",
+          "Returns the usage of every metric in this calendar month (UTC) so far; for storage, the current amount. `period.end` is exclusive, and `days_remaining` does not count today. `limits` are those of your plan; null means unlimited.",
       }),
     ),
     HttpApiEndpoint.get("summary", "/summary", {

@@ -26,7 +26,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       OpenApi.annotations({
         summary: "Get your account",
         description:
-          "Returns the caller's account, which the first request with its `sub` creates. The e-mail is updated from the token.",
+          "Returns the caller's account. A user's first request creates it. The e-mail is updated from the token.",
       }),
     ),
     HttpApiEndpoint.patch("updateMe", "/me", {
@@ -48,7 +48,7 @@ export class UsersApi extends HttpApiGroup.make("users")
         OpenApi.annotations({
           summary: "Request an export of your data",
           description:
-            "Starts a background job that collects all data about the caller. An e-mail says when the export is ready. If an export is already running, returns its job id.",
+            "Starts a background job that collects all data about the caller, and sends an e-mail when the export is ready. If an export is already running, returns the id of its job.",
         }),
       )
       .annotateMerge(idempotent),

@@ -6,10 +6,8 @@ import { headers, limitHeaders } from "./DocumentedHeaders.ts"
 import { describePolicies } from "./DocumentedPolicies.ts"
 import { envelope, retryableStatuses } from "../../http/Envelope.ts"
 
-/**
- * The parts of the OpenAPI document beyond the contract of each endpoint: security per path, failures of middlewares
- * and of HTTP itself, headers, and an example for every body.
- */
+// Adds to the OpenAPI document what the contracts of endpoints do not say: security per path, failures of middlewares
+// and of HTTP itself, headers, and an example for every body.
 
 interface JsonSchema {
   readonly [key: string]: unknown
@@ -119,7 +117,7 @@ const dropImpossibleResponses = ({ parameters, requestBody, responses }: Operati
   if (parameters.every((parameter) => parameter.in === "path")) delete responses["422"]
 }
 
-/** Moves the description of a parameter out of its schema, and shows an integer as such instead of as its text. */
+/** Moves the description of a parameter out of its schema, and documents an integer as an integer, not as a string. */
 const liftAnnotations = ({ parameters }: Operation) => {
   for (const parameter of parameters) {
     const { contentSchema, description, ...schema } = parameter.schema
@@ -162,7 +160,11 @@ const allowUnknownFields = (
   for (const { schema } of Object.values(content ?? {})) {
     const name = schema.$ref?.split("/").at(-1)
     if (name === undefined) continue
-    const { additionalProperties: _a, title: _t, ...rest } = schemas[name] ?? {}
+    const {
+      additionalProperties: _additionalProperties,
+      title: _title,
+      ...rest
+    } = schemas[name] ?? {}
     schemas[name] = rest
   }
 }

@@ -10,7 +10,10 @@ interface Operation {
   readonly responses: Record<string, unknown>
 }
 
-/** Returns a function that adds to an operation what its endpoint's policies add, and removes what they exclude. */
+/**
+ * Returns a function that documents the policies of an operation's endpoint: it adds the `Idempotency-Key` parameter,
+ * and removes the statuses 402 and 429 where they cannot occur.
+ */
 export const describePolicies = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
 ) => {

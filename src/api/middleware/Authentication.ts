@@ -11,7 +11,7 @@ import { enveloped } from "../../http/Envelope.ts"
 
 /**
  * Verifies `Authorization: Bearer <jwt>`, counts the call, then resolves the token to an active user. Fails with 403
- * for a deactivated user, and with 409 when the token's e-mail belongs to another sign-in.
+ * for a deactivated user, and with 409 when the token's e-mail belongs to another user.
  */
 export class Authentication extends HttpApiMiddleware.Service<
   Authentication,

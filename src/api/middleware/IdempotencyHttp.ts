@@ -54,7 +54,7 @@ export const layer = Layer.effect(
 const missingPolicyMessage = (route: string) =>
   `${route} does not declare how it handles repeated requests: annotate it with idempotent, claimed or repeatable (Policies.ts)`
 
-/** A key is bound to the body, which a stream has not read yet. */
+/** The message of the same kind of error. A key is bound to the body, which a streaming endpoint has not read yet. */
 const streamedBodyMessage = (route: string) =>
   `${route} streams its body, so it cannot read an Idempotency-Key: annotate it with repeatable (Policies.ts)`
 

@@ -65,7 +65,7 @@ const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
   )
 }
 
-/** The platform reports unparsable JSON as a root issue that only this text identifies. */
+/** Tests for invalid JSON. The platform reports it as an issue of the whole body, which only this text identifies. */
 const isMalformed = ({ cause: { issue }, kind }: HttpApiError.HttpApiSchemaError) =>
   kind === "Payload" &&
   issue._tag === "InvalidValue" &&

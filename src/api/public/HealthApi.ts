@@ -29,7 +29,7 @@ export class HealthApi extends HttpApiGroup.make("health")
       OpenApi.annotations({
         summary: "Liveness",
         description:
-          "Says that the process answers. Checks no dependency. Requests are neither logged nor counted.",
+          "Returns 200 while the process runs. Checks no dependency. Requests are neither logged nor counted.",
       }),
     ),
     HttpApiEndpoint.get("ready", "/health/ready", {
@@ -38,7 +38,7 @@ export class HealthApi extends HttpApiGroup.make("health")
       OpenApi.annotations({
         summary: "Readiness",
         description:
-          "Returns 503 while the database is down or the process is draining. `degraded` means that only an optional part is down: Redis, or every process that runs jobs.",
+          "Returns 503 while the database is unreachable or the process is draining. `degraded` means that Redis is unreachable or that no process runs jobs; requests are still served.",
       }),
     ),
     HttpApiEndpoint.get("metrics", "/metrics", {

@@ -23,7 +23,7 @@ import * as AiRuns from "./AiRuns.ts"
 type StreamFailure = ExternalServiceError | ServiceUnavailableError
 type Failure = StreamFailure | QuotaExceededError | ValidationError
 
-/** Calls models of all providers and meters them: delivered tokens are in the ledger once, however a call ends. */
+/** Calls AI models of all providers. Records the delivered tokens in the ledger exactly once, however a call ends. */
 export class AiGateway extends Context.Service<
   AiGateway,
   {
@@ -53,29 +53,29 @@ export class AiGateway extends Context.Service<
         caller,
         request,
       ) {
-        const current = yield* startRun(caller, request)
-        yield* callModels(current, (provider, call) =>
-          Effect.map(provider.complete(call), (answer) => current.meter.addAnswer(answer)),
+        const run = yield* startRun(caller, request)
+        yield* callModels(run, (provider, call) =>
+          Effect.map(provider.complete(call), (answer) => run.meter.addAnswer(answer)),
         )
-        return yield* Effect.uninterruptible(settle(current))
+        return yield* Effect.uninterruptible(settle(run))
       }, Effect.scoped)
 
       const stream: AiGateway["Service"]["stream"] = Effect.fnUntraced(function* (caller, request) {
-        const current = yield* startRun(caller, request)
-        const parts = yield* callModels(current, (provider, call) => provider.stream(call))
+        const run = yield* startRun(caller, request)
+        const parts = yield* callModels(run, (provider, call) => provider.stream(call))
 
         const meterPart = (part: AiPart): Effect.Effect<AiPart, AiError> =>
           Effect.flatMap(currentSteadyMillis, (now) => {
-            current.meter.add(part)
-            return now - current.startedAtMs > maxStreamMs
-              ? Effect.fail(timeoutError(current))
+            run.meter.add(part)
+            return now - run.startedAtMs > maxStreamMs
+              ? Effect.fail(timeoutError(run))
               : Effect.succeed(part)
           })
-        const settled = Effect.uninterruptible(settle(current))
-        const end = Effect.map(settled, (completion): AiEvent => ({ _tag: "end", completion }))
+        const settleRun = Effect.uninterruptible(settle(run))
+        const end = Effect.map(settleRun, (completion): AiEvent => ({ _tag: "end", completion }))
         const settleAndFail = (error: AiError) => {
-          current.isBroken = true
-          return Effect.andThen(settled, Effect.fail(toExternalServiceError(error)))
+          run.isBroken = true
+          return Effect.andThen(settleRun, Effect.fail(toExternalServiceError(error)))
         }
         return parts.pipe(
           Stream.mapEffect(meterPart),

@@ -19,11 +19,12 @@ export interface Spent {
   readonly estimated: boolean
 }
 
-/** Longer than any call lasts, so that a running call is never swept. */
+/** The age at which the sweep settles a reservation. Longer than any call, so that a running call is never swept. */
 const reservationLifetimeMs = 15 * 60_000
+
 /**
- * More calls than one user starts at the same moment. With at least this many reservations left before the limit,
- * concurrent calls cannot exceed it, so no lock is needed.
+ * An upper bound of the calls that one user starts at the same moment. While the tokens left would be enough for this
+ * many more reservations, concurrent calls cannot exceed the limit, so no lock is needed.
  */
 const maxConcurrentCalls = 64
 
@@ -42,7 +43,7 @@ export class AiReservations extends Context.Service<
     ) => Effect.Effect<string, QuotaExceededError | ServiceUnavailableError>
     /**
      * Settles a call; `spent` is null when nothing was delivered. Runs `alsoCommit` in the same transaction. Retries
-     * for some seconds, then leaves the call to the sweep.
+     * for about six seconds, then leaves the call to the sweep.
      */
     readonly settle: (
       id: string,
@@ -63,7 +64,7 @@ export class AiReservations extends Context.Service<
       const { transaction } = yield* Database
       const { USAGE_TRACKING_ENABLED } = yield* Settings
 
-      /** Near the limit, serialises the reservations of a user with a lock. */
+      /** Reserves under a lock, because concurrent reservations near the limit could exceed it together. */
       const reserveLocked = Effect.fnUntraced(function* (
         row: Reservation,
         month: string,
@@ -113,9 +114,12 @@ export class AiReservations extends Context.Service<
         ).pipe(
           Effect.retry(settleRetry),
           Effect.catch((error) =>
-            Effect.annotateLogs(Effect.logError("AI call not settled: left to the sweep", error), {
-              reservation: id,
-            }),
+            Effect.annotateLogs(
+              Effect.logError("AI call not settled: the sweep will settle it", error),
+              {
+                reservation: id,
+              },
+            ),
           ),
         )
       }

@@ -24,12 +24,13 @@ type Failure = ServiceUnavailableError
 export class AiReservationsRepo extends Context.Service<
   AiReservationsRepo,
   {
-    /** The saturated sum of tokens used since the day (`2026-11-01`) and tokens reserved. */
+    /** Returns the tokens used since the day (`2026-11-01`, UTC) plus all reserved tokens, at most 2^53 − 1. */
     readonly used: (user: UserId, since: string) => Effect.Effect<number, Failure>
     readonly insert: (reservation: Reservation) => Effect.Effect<void, Failure>
     /**
      * Inserts the reservation in one statement, if used and reserved tokens are below `limit` and no transaction holds
-     * the user's lock. Returns whether it was inserted. A transaction that takes the lock waits for it, and counts it.
+     * the user's lock. Returns whether it was inserted. A transaction that takes the lock meanwhile waits until the
+     * statement has ended, and so counts the new reservation.
      */
     readonly insertIfBelow: (
       reservation: Reservation,
@@ -48,7 +49,7 @@ export class AiReservationsRepo extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { dialect, query } = yield* Database
-      const time = sql.literal(dialect === "pg" ? "TIMESTAMPTZ" : "TEXT")
+      const timestampType = sql.literal(dialect === "pg" ? "TIMESTAMPTZ" : "TEXT")
 
       const sum = saturatedSum(sql)
 
@@ -85,7 +86,7 @@ export class AiReservationsRepo extends Context.Service<
               INSERT INTO usage_reservations
                 (id, user_id, metric, quantity, dimension, created_at, expires_at)
               SELECT id, ${user_id}, 'ai_tokens', CAST(${quantity} AS BIGINT), ${dimension},
-                CAST(${created_at} AS ${time}), CAST(${expires_at} AS ${time})
+                CAST(${created_at} AS ${timestampType}), CAST(${expires_at} AS ${timestampType})
               FROM (SELECT ${id} AS id) AS one
               WHERE ${tryLockShared(user_id)} AND ${usedBy(user_id, since)} < CAST(${limit} AS BIGINT)
               RETURNING id

@@ -9,7 +9,7 @@ import {
 
 // Decides which models are called, in which order, and what their failures mean.
 
-/** Together with the attempts per model, bounds the calls of one request. */
+/** The maximum number of models that one request tries. The policy of a provider limits the attempts per model. */
 const maxChainLength = 3
 
 /** The chosen model, then the fallbacks from other providers. */
@@ -31,7 +31,7 @@ const chooseModel = (settings: AiSettings, { complexity, model }: AiRequest): Ai
   return { provider: providerOfModel(model) ?? defaultModel.provider, model }
 }
 
-/** Tests whether this model may succeed after the failure. A policy refusal is not retried with another provider. */
+/** Tests whether this model may succeed after the failure. A content policy refusal is not retried elsewhere. */
 export const isWorthTrying = ({ provider }: AiModel, failure: AiError): boolean => {
   switch (failure.reason) {
     case "invalid_request":

@@ -74,7 +74,7 @@ export const make = Effect.gen(function* () {
     if (run.completion !== null) return run.completion
     const { pendingAnswer, meter, span, startedAtMs } = run
     const { estimated, usage } = yield* meter.usage
-    const ended = yield* currentSteadyMillis
+    const endedAtMs = yield* currentSteadyMillis
     const answeredBy = meter.answeredBy ?? settings.default
     const completion: AiCompletion = {
       content: meter.text,
@@ -82,7 +82,7 @@ export const make = Effect.gen(function* () {
       provider: answeredBy.provider,
       usage,
       finish_reason: meter.finish_reason ?? "stop",
-      latency_ms: ended - startedAtMs,
+      latency_ms: endedAtMs - startedAtMs,
     }
     run.completion = completion
     const isDelivered = meter.answeredBy !== null
@@ -94,7 +94,7 @@ export const make = Effect.gen(function* () {
     if (!isDelivered) return completion
     const label = labelOf(answeredBy.model)
     const status = run.isBroken ? "error" : "success"
-    metrics.llmRequest(answeredBy.provider, label, status, (ended - run.callStartedAtMs) / 1000)
+    metrics.llmRequest(answeredBy.provider, label, status, (endedAtMs - run.callStartedAtMs) / 1000)
     metrics.llmTokens(answeredBy.provider, label, "prompt", usage.prompt_tokens)
     metrics.llmTokens(answeredBy.provider, label, "completion", usage.completion_tokens)
     span.attribute("gen_ai.provider.name", aiModels[answeredBy.provider].telemetryName)

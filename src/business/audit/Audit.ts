@@ -13,7 +13,7 @@ export type Actor = Pick<CurrentUser["Service"], "id" | "email" | "role" | "acto
 export interface AuditEntry {
   /** The kind of change, such as `user.updated`. */
   readonly action: string
-  /** One sentence for people. */
+  /** One sentence to show to admins. */
   readonly description: string
   readonly resource_type: string
   readonly resource_id: string

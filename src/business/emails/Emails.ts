@@ -77,7 +77,7 @@ export class Emails extends Context.Service<
 
       const send = (to: EmailAddress, content: EmailContent, key: string) =>
         email.send({ to, ...content }, key).pipe(
-          // It was already sent, and its content has changed since, such as a number or a name.
+          // An earlier attempt sent the e-mail. Its content, such as a number or a name, has changed since then.
           Effect.catchTag("EmailRejectedError", (error) =>
             error.reason === "key_reused"
               ? Effect.succeed({ message_id: null })

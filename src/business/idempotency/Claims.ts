@@ -17,7 +17,7 @@ import {
 } from "./Idempotency.ts"
 import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 
-/** Longer than any call to an external service. */
+/** The duration of a claim's lease. Longer than any call to an external service. */
 const leaseMs = 12 * 60_000
 
 /** Retries the release of a key for about three seconds, while the database may recover. */
@@ -34,7 +34,7 @@ const runningStatus = 0
 export class Claims extends Context.Service<
   Claims,
   {
-    /** Runs `effect`, or converts a stored answer with `replay`. If no answer is stored, the key is free again. */
+    /** Runs `effect`, or converts a stored answer with `replay`. Frees the key if `effect` stored no answer. */
     readonly once: <A, E, R>(
       request: IdempotentRequest,
       effect: Effect.Effect<A, E, R>,
@@ -60,8 +60,9 @@ export class Claims extends Context.Service<
           if ((row.leased_until ?? "") > created_at) return yield* inProgress
         }
         // Reuses the id only for the same request: vendors refuse a key that they know from another one.
-        const isSame = row?.status === runningStatus && row.fingerprint === request.fingerprint
-        const id = (isSame ? row.claim_id : null) ?? uuidV7()
+        const isSameRequest =
+          row?.status === runningStatus && row.fingerprint === request.fingerprint
+        const id = (isSameRequest ? row.claim_id : null) ?? uuidV7()
         if (row !== undefined) yield* repo.remove(request)
         yield* Effect.catchTag(
           repo.insert({

@@ -25,7 +25,7 @@ export class Idempotency extends Context.Service<
   Idempotency,
   {
     /**
-     * Runs `effect`, unless this request was answered before: then converts the stored answer with `replay`. `answerOf`
+     * Runs `effect`, or, if this request was answered before, converts the stored answer with `replay`. `answerOf`
      * returns null for a result that must not be stored; the key then stays free, as after a failure.
      */
     readonly once: <A, E, R>(

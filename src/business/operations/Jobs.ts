@@ -23,7 +23,7 @@ interface JobsFilter {
   readonly limit: number
 }
 
-/** Lets operators inspect and control jobs. Fields of payloads and results with names of secrets are redacted. */
+/** Lets operators inspect and control jobs. Redacts fields of payloads and results that are named like secrets. */
 export class Jobs extends Context.Service<
   Jobs,
   {
@@ -65,7 +65,7 @@ export class Jobs extends Context.Service<
 
       const list = Effect.fn("Jobs.list")(function* ({ cursor, limit, ...filter }: JobsFilter) {
         const before = cursor?.id || undefined
-        // A cursor of another list: no job follows it.
+        // The cursor belongs to another list, so no job follows it.
         if (before !== undefined && !isUuid(before)) return { items: [], next_cursor: null, limit }
         const found = yield* queue.list({
           ...filter,

@@ -7,7 +7,7 @@ import { now, type Timestamp } from "../../domain/Fields.ts"
 
 export interface Component {
   readonly status: "healthy" | "unhealthy" | "not_configured"
-  /** The duration of the check; null when not configured. */
+  /** The duration of the check in ms, to two decimals; null when not configured. */
   readonly latency_ms: number | null
 }
 
@@ -38,7 +38,7 @@ export class Readiness extends Context.Service<
       const lifecycle = yield* Lifecycle
 
       /** Succeeds while any process runs jobs. */
-      const jobRunnerCheck = Effect.filterOrFail(leases.isHeld(jobRunner), (held) => held)
+      const jobRunnerCheck = Effect.filterOrFail(leases.isHeld(jobRunner), (isHeld) => isHeld)
 
       const check = Effect.gen(function* (): Effect.fn.Return<Report> {
         const [database, cache, jobs] = yield* Effect.all(

@@ -10,12 +10,12 @@ import { UsersRepo } from "../users/UsersRepo.ts"
 
 const leaseName = "system_metrics"
 
-/** The interval between counts, independent of scrapes. */
+/** The interval between two counts of the system. Scrapes do not trigger counts. */
 const countIntervalMs = 15_000
 
 /**
  * Exports metrics of the whole system, in the one process that holds the lease. Exports nothing once the lease has
- * expired, even if the process cannot reach the database to notice its loss.
+ * expired, even if the process cannot reach the database and so does not notice that it lost the lease.
  */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -27,24 +27,28 @@ export const layer = Layer.effectDiscard(
     const clock = yield* Clock.Clock
 
     const count = Effect.gen(function* (): Effect.fn.Return<SystemState, ServiceUnavailableError> {
-      const none = types.map(({ identifier }) => [identifier, 0] as const)
+      const zeroCounts = types.map(({ identifier }) => [identifier, 0] as const)
       const waiting = (yield* store.waiting).map(({ count, name }) => [name, count] as const)
-      return { users: yield* users.countByActivity, queues: new Map([...none, ...waiting]) }
+      return { users: yield* users.countByActivity, queues: new Map([...zeroCounts, ...waiting]) }
     })
 
     let leaseHeldUntilMs = -Infinity
-    let counted: { readonly at: number; readonly state: SystemState } | undefined
+    let lastCount: { readonly countedAtMs: number; readonly state: SystemState } | undefined
 
     const countAsLeader = Effect.gen(function* () {
-      const until = yield* leases.take(leaseName)
-      leaseHeldUntilMs = until ?? -Infinity
-      if (until === null) counted = undefined
-      const at = yield* currentSteadyMillis
-      if (until === null || (counted !== undefined && at < counted.at + countIntervalMs)) return
-      counted = { at, state: yield* count }
+      const heldUntilMs = yield* leases.take(leaseName)
+      leaseHeldUntilMs = heldUntilMs ?? -Infinity
+      if (heldUntilMs === null) lastCount = undefined
+      const nowMs = yield* currentSteadyMillis
+      if (
+        heldUntilMs === null ||
+        (lastCount !== undefined && nowMs < lastCount.countedAtMs + countIntervalMs)
+      )
+        return
+      lastCount = { countedAtMs: nowMs, state: yield* count }
     })
 
-    metrics.system(() => (steadyMillis(clock) < leaseHeldUntilMs ? counted?.state : undefined))
+    metrics.system(() => (steadyMillis(clock) < leaseHeldUntilMs ? lastCount?.state : undefined))
     yield* Effect.addFinalizer(() => {
       leaseHeldUntilMs = -Infinity
       return Effect.ignoreCause(leases.release(leaseName))

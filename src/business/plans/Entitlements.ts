@@ -67,5 +67,5 @@ export class Entitlements extends Context.Service<
   )
 }
 
-/** More than one user can add at the same moment within the rate limit. */
+/** An upper bound of what one user can add at the same moment, because of the rate limit. */
 const limitMargin = 100

@@ -7,15 +7,15 @@ import type { Limited } from "../../domain/Plan.ts"
 import type { UsageMetric } from "../../domain/usage/Usage.ts"
 import type { UserId } from "../../domain/users/User.ts"
 
-/** The key of the lock held while adding for one user. */
-export const lockKey = (user: UserId, what: Limited) => JSON.stringify([what, user])
+/** Returns the name of the lock that is held while something is added for one user. */
+export const lockKey = (user: UserId, key: Limited) => JSON.stringify([key, user])
 
 export class EntitlementsRepo extends Context.Service<
   EntitlementsRepo,
   {
-    /** Waits until no other transaction adds for this user. Held until the transaction ends. */
-    readonly lock: (user: UserId, what: Limited) => Effect.Effect<void, ServiceUnavailableError>
-    /** Returns the saturated sum since the day (`2026-11-01`). */
+    /** Takes the lock, which the transaction holds until it ends. Waits while another transaction holds it. */
+    readonly lock: (user: UserId, key: Limited) => Effect.Effect<void, ServiceUnavailableError>
+    /** Returns the usage since the day (`2026-11-01`, UTC), at most 2^53 − 1. */
     readonly usedSince: (
       user: UserId,
       metric: UsageMetric,
@@ -40,12 +40,12 @@ export class EntitlementsRepo extends Context.Service<
             ([row]) => row?.used ?? 0,
           ),
         // A transaction on SQLite locks the whole database from its start.
-        lock: (user, what) =>
+        lock: (user, key) =>
           dialect === "sqlite"
             ? Effect.void
             : Effect.asVoid(
                 query(sql`SELECT pg_advisory_xact_lock(
-                  hashtextextended(${lockKey(user, what)}, 0)
+                  hashtextextended(${lockKey(user, key)}, 0)
                 )`),
               ),
       })

@@ -14,7 +14,7 @@ interface CachedUsage {
   readonly readAtMs: number
 }
 
-/** The maximum age of a usage reading. A spent plan is refused, and an upgraded one admitted, at most this late. */
+/** The maximum age of cached usage. When a plan is used up or upgraded, requests notice it at most this late. */
 const maxAgeMs = 5000
 const maxCachedUsers = 10_000
 
@@ -23,10 +23,10 @@ export class RequestQuota extends Context.Service<
   RequestQuota,
   {
     /**
-     * Tests without a database query whether requests are left. A synchronous call, because nearly every request makes
-     * one. `now` is in ms on the steady clock.
+     * Tests without a database query whether requests are left. Synchronous, because nearly every request calls it.
+     * `nowMs` is on the steady clock.
      */
-    readonly isKnownToHaveRequestsLeft: (user: Subscriber, now: number) => boolean
+    readonly isKnownToHaveRequestsLeft: (user: Subscriber, nowMs: number) => boolean
     readonly check: (
       user: Subscriber,
     ) => Effect.Effect<void, QuotaExceededError | ServiceUnavailableError>
@@ -41,9 +41,9 @@ export class RequestQuota extends Context.Service<
       const cached = new BoundedMap<UserId, CachedUsage>(maxCachedUsers)
       const requestLimitOf = ({ plan }: Subscriber) =>
         USAGE_TRACKING_ENABLED ? limitOf(plan, "api_requests") : null
-      const getFresh = (user: UserId, time: number) => {
+      const getFresh = (user: UserId, nowMs: number) => {
         const entry = cached.get(user)
-        return entry !== undefined && time - entry.readAtMs < maxAgeMs ? entry : undefined
+        return entry !== undefined && nowMs - entry.readAtMs < maxAgeMs ? entry : undefined
       }
 
       const read = Effect.fnUntraced(function* (user: UserId, readAtMs: number) {
@@ -55,15 +55,15 @@ export class RequestQuota extends Context.Service<
       })
 
       return RequestQuota.of({
-        isKnownToHaveRequestsLeft: (user, time) => {
+        isKnownToHaveRequestsLeft: (user, nowMs) => {
           const limit = requestLimitOf(user)
-          return limit === null || (getFresh(user.id, time)?.used ?? limit) < limit
+          return limit === null || (getFresh(user.id, nowMs)?.used ?? limit) < limit
         },
         check: Effect.fnUntraced(function* (user) {
           const limit = requestLimitOf(user)
-          const time = yield* currentSteadyMillis
+          const nowMs = yield* currentSteadyMillis
           if (limit === null) return
-          const { used } = getFresh(user.id, time) ?? (yield* read(user.id, time))
+          const { used } = getFresh(user.id, nowMs) ?? (yield* read(user.id, nowMs))
           if (used >= limit) {
             return yield* new QuotaExceededError({ metric: "api_requests", limit, used })
           }

@@ -7,7 +7,6 @@ import type { Job, JobId } from "../../domain/jobs/Job.ts"
 import { ExportUserData, SendExportReadyEmail } from "../../domain/jobs/JobKinds.ts"
 import type { UserId } from "../../domain/users/User.ts"
 import { ExportsRepo } from "./ExportsRepo.ts"
-
 import { Users } from "../users/Users.ts"
 
 /** Exports of all data stored about a user, for that user. */
@@ -54,7 +53,7 @@ export class Exports extends Context.Service<
             user,
             ...(before !== undefined && { before }),
           })
-          // Errors are left out: they contain internal details for operators.
+          // Errors are left out, because they contain internal details for operators.
           found.push(...page.map((job) => ({ ...withoutSecrets(job), error: null })))
           before = page.at(-1)?.id
           if (page.length < pageSize) return found
@@ -77,8 +76,8 @@ export class Exports extends Context.Service<
       })
 
       const get = Effect.fn("Exports.get")(function* (user: UserId) {
-        const found = yield* repo.find(user)
-        return found?.content ?? (yield* new NotFoundError({ resource: "Export", id: user }))
+        const stored = yield* repo.find(user)
+        return stored?.content ?? (yield* new NotFoundError({ resource: "Export", id: user }))
       })
 
       return Exports.of({ request, make, get })

@@ -10,16 +10,16 @@ import type { PersonalColumn } from "../PersonalTable.ts"
 type Row = Readonly<Record<string, unknown>>
 
 /** All rows that refer to a user, by table. */
-type Holdings = Readonly<Record<string, ReadonlyArray<Row>>>
+type RowsByTable = Readonly<Record<string, ReadonlyArray<Row>>>
 
 export class ExportsRepo extends Context.Service<
   ExportsRepo,
   {
     /**
-     * Reads the user's rows from every table with user ids (`PersonalData`), in one snapshot. Of other users in the
-     * same rows, it includes only the ids.
+     * Reads the user's rows from every table with user ids (`PersonalData`), in one snapshot. If a row also has data of
+     * other users, only their ids are included.
      */
-    readonly collect: (user: UserId) => Effect.Effect<Holdings, ServiceUnavailableError>
+    readonly collect: (user: UserId) => Effect.Effect<RowsByTable, ServiceUnavailableError>
     /** Stores an export and replaces the previous one. */
     readonly put: (user: UserId, content: string) => Effect.Effect<void, ServiceUnavailableError>
     readonly find: (
@@ -40,13 +40,13 @@ export class ExportsRepo extends Context.Service<
         if (dialect === "pg") {
           yield* query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`)
         }
-        const holdings: Record<string, ReadonlyArray<Row>> = {}
+        const rowsByTable: Record<string, ReadonlyArray<Row>> = {}
         for (const { name, personal, userIds } of exportedTables) {
-          const isNamed = sql.or(userIds.map((column) => sql`${sql(column)} = ${user}`))
-          const rows = yield* query(sql<Row>`SELECT * FROM ${sql(name)} WHERE ${isNamed}`)
-          holdings[name] = rows.map((row) => withoutDataOfOthers(user, row, personal))
+          const belongsToUser = sql.or(userIds.map((column) => sql`${sql(column)} = ${user}`))
+          const rows = yield* query(sql<Row>`SELECT * FROM ${sql(name)} WHERE ${belongsToUser}`)
+          rowsByTable[name] = rows.map((row) => withoutDataOfOthers(user, row, personal))
         }
-        return holdings
+        return rowsByTable
       }, transaction)
 
       return ExportsRepo.of({
@@ -77,8 +77,8 @@ const withoutDataOfOthers = (
   row: Row,
   personal: ReadonlyArray<PersonalColumn>,
 ): Row => {
-  const ofOthers = personal.filter(({ ownerColumns }) => ownerOf(row, ownerColumns) !== user)
-  return { ...row, ...Object.fromEntries(ofOthers.map(({ column }) => [column, null])) }
+  const columnsOfOthers = personal.filter(({ ownerColumns }) => ownerOf(row, ownerColumns) !== user)
+  return { ...row, ...Object.fromEntries(columnsOfOthers.map(({ column }) => [column, null])) }
 }
 
 const ownerOf = (row: Row, columns: ReadonlyArray<string>) =>

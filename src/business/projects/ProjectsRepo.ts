@@ -7,7 +7,7 @@ import { Project } from "../../domain/Project.ts"
 export class ProjectsRepo extends Context.Service<
   ProjectsRepo,
   Repository.SoftDeleting<typeof Project, "owner_id"> & {
-    /** The condition that name or description contains the text; undefined, which matches all rows, without a text. */
+    /** Returns the condition that name or description contains the text. Without a text, undefined: all rows match. */
     readonly matching: (search: string | undefined) => Statement.Fragment | undefined
   }
 >()("plinth/business/projects/ProjectsRepo") {

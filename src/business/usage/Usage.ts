@@ -30,8 +30,8 @@ export class Usage extends Context.Service<
       entries: ReadonlyArray<UsageEntry>,
     ) => Effect.Effect<void, ServiceUnavailableError>
     /**
-     * Counts frequent events in memory and writes them within the flush window. A killed process loses at most that
-     * much, and nothing counts twice. `quantity` is an integer, 1 by default.
+     * Counts frequent events in memory and writes them at the next flush. A killed process loses at most the counts
+     * since its last flush, and nothing counts twice. `quantity` is an integer, 1 by default.
      */
     readonly count: (
       user: UserId,
@@ -74,7 +74,10 @@ export class Usage extends Context.Service<
         Effect.suspend(() => {
           hasCounts.openUnsafe()
           return outage.failed(
-            Effect.logWarning("usage flush failed: counts wait in memory", cause),
+            Effect.logWarning(
+              "usage flush failed: counts stay in memory until the next one",
+              cause,
+            ),
           )
         })
 
@@ -84,9 +87,9 @@ export class Usage extends Context.Service<
         counts.dropped = 0
         return dropped === 0
           ? Effect.void
-          : Effect.logError("usage counts lost: too many waited for the database").pipe(
-              Effect.annotateLogs({ dropped }),
-            )
+          : Effect.logError(
+              "usage counts lost: too many were in memory while the database was unavailable",
+            ).pipe(Effect.annotateLogs({ dropped }))
       })
 
       const flushRound = Effect.gen(function* () {

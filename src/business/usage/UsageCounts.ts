@@ -3,7 +3,7 @@ import { timestampOf } from "../../domain/Fields.ts"
 import type { UsageEvent, UsageMetric } from "../../domain/usage/Usage.ts"
 import type { UserId } from "../../domain/users/User.ts"
 
-/** The rows of one flush, which PostgreSQL writes in 0.2 s of its 4 s limit. This many are flushed without waiting. */
+/** The maximum number of rows per write: PostgreSQL writes them in 0.2 s of its 4 s limit. This many start a flush. */
 export const maxRowsPerFlush = 2000
 
 /** The maximum number of counts in memory while the database is unreachable: about 25 MB. */
@@ -14,7 +14,7 @@ interface UsageCount {
   readonly metric: UsageMetric
   readonly dimension: string
   /** The time of the first event in Unix ms; the others are on the same day. */
-  readonly at: number
+  readonly firstEventAtMs: number
   quantity: number
 }
 
@@ -29,12 +29,12 @@ export class UsageCounts {
   }
 
   /** Every request calls this: it builds one key and does one map lookup, 0.3 µs. */
-  add(user_id: UserId, metric: UsageMetric, dimension: string, at: number, quantity: number) {
-    const key = `${Math.floor(at / millisPerDay)} ${metric} ${dimension}\0${user_id}`
+  add(user_id: UserId, metric: UsageMetric, dimension: string, atMs: number, quantity: number) {
+    const key = `${Math.floor(atMs / millisPerDay)} ${metric} ${dimension}\0${user_id}`
     const known = this.#sums.get(key)
     if (known !== undefined) known.quantity += quantity
     else if (this.#sums.size < maxCounts) {
-      this.#sums.set(key, { user_id, metric, dimension, at, quantity })
+      this.#sums.set(key, { user_id, metric, dimension, firstEventAtMs: atMs, quantity })
     } else this.dropped += quantity
   }
 
@@ -42,7 +42,7 @@ export class UsageCounts {
   takeBatch(): ReadonlyArray<UsageEvent> {
     const batch = uuidV7()
     const events: Array<UsageEvent> = []
-    for (const [key, { at, dimension, metric, quantity, user_id }] of this.#sums) {
+    for (const [key, { firstEventAtMs, dimension, metric, quantity, user_id }] of this.#sums) {
       if (events.length === maxRowsPerFlush) break
       this.#sums.delete(key)
       events.push({
@@ -52,7 +52,7 @@ export class UsageCounts {
         quantity,
         dimension,
         estimated: false,
-        occurred_at: timestampOf(at),
+        occurred_at: timestampOf(firstEventAtMs),
       })
     }
     return events

@@ -9,9 +9,9 @@ import type { UserId } from "../../domain/users/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
 /**
- * `UsageRepo` with one statement per method: an AI call waits for one statement, not for a transaction of eight. Users
- * are locked first, as the foreign keys would do a moment later, and sums in the order of their key, which prevents
- * deadlocks.
+ * `UsageRepo` with one statement per method: an AI call waits for one statement, not for a transaction of eight. To
+ * prevent deadlocks, users are locked first (the foreign keys would lock them a moment later), and sums are written in
+ * the order of their key.
  */
 export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClient | Database> =
   Effect.gen(function* () {
@@ -81,11 +81,11 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
       reservation: string,
       entries: ReadonlyArray<UsageEntry>,
     ) {
-      const [taken] = yield* query(sql<{ readonly user_id: UserId }>`
+      const [reservationRow] = yield* query(sql<{ readonly user_id: UserId }>`
         DELETE FROM usage_reservations WHERE id = ${reservation} RETURNING user_id
       `)
-      if (taken !== undefined) {
-        yield* append(entries.map((entry) => ({ ...entry, user_id: taken.user_id })))
+      if (reservationRow !== undefined) {
+        yield* append(entries.map((entry) => ({ ...entry, user_id: reservationRow.user_id })))
       }
     }, transaction)
 

@@ -24,7 +24,7 @@ type Report<A> = Effect.Effect<A, ServiceUnavailableError>
 export class UsageReports extends Context.Service<
   UsageReports,
   {
-    /** Returns flows of this month and current levels, with the plan's limits. */
+    /** Returns the usage of this month (flows) and the current amounts (levels), with the plan's limits. */
     readonly currentPeriod: (user: {
       readonly id: UserId
       readonly plan: SubscriptionPlan
@@ -62,8 +62,8 @@ export class UsageReports extends Context.Service<
           ...(yield* repo.sums(id, flows, month)),
           ...(yield* repo.sums(id, levels, Period.allTime)),
         ])
-        const allowance = (what: Limited, amount: number) => {
-          const limit = limitOf(plan, what)
+        const allowance = (key: Limited, amount: number) => {
+          const limit = limitOf(plan, key)
           return {
             limit,
             remaining: limit === null ? null : saturated(Math.max(0, limit - amount)),
@@ -84,9 +84,9 @@ export class UsageReports extends Context.Service<
       const summary = Effect.fn("UsageReports.summary")(function* (user: UserId, days: number) {
         const period = yield* lastDays(days)
         const sums = yield* repo.sums(user, usageMetricKeys, period)
-        const before = yield* repo.sums(user, usageMetricKeys, Period.preceding(period))
+        const previousSums = yield* repo.sums(user, usageMetricKeys, Period.preceding(period))
         const current = totalsOf(sums)
-        const previous = totalsOf(before)
+        const previous = totalsOf(previousSums)
         return {
           user_id: user,
           days,

@@ -14,12 +14,12 @@ interface Summed {
   readonly quantity: bigint
 }
 
-interface Group extends Summed {
+interface GroupSum extends Summed {
   readonly metric: UsageMetric
   readonly dimension: string
 }
 
-interface DayOf extends Summed {
+interface DailySum extends Summed {
   readonly day: Day
 }
 
@@ -31,9 +31,9 @@ export class UsageReportsRepo extends Context.Service<
       user: UserId,
       metrics: ReadonlyArray<UsageMetric>,
       period: Period,
-    ) => Rows<Group>
+    ) => Rows<GroupSum>
     /** Returns days with usage, in order. */
-    readonly days: (user: UserId, metric: UsageMetric, period: Period) => Rows<DayOf>
+    readonly days: (user: UserId, metric: UsageMetric, period: Period) => Rows<DailySum>
     /** Returns users by usage, highest first. `value` is saturated. */
     readonly top: (
       metric: UsageMetric,
@@ -53,7 +53,7 @@ export class UsageReportsRepo extends Context.Service<
       return UsageReportsRepo.of({
         sums: (user, metrics, { from, to }) =>
           Effect.map(
-            query(sql<Omit<Group, "quantity"> & Parts>`
+            query(sql<Omit<GroupSum, "quantity"> & Parts>`
               SELECT metric, dimension, ${parts} FROM usage_daily
               WHERE user_id = ${user} AND ${sql.in("metric", metrics)}
                 AND day >= ${from} AND day < ${to}
@@ -68,7 +68,7 @@ export class UsageReportsRepo extends Context.Service<
           ),
         days: (user, metric, { from, to }) =>
           Effect.map(
-            query(sql<Omit<DayOf, "quantity"> & Parts>`
+            query(sql<Omit<DailySum, "quantity"> & Parts>`
               SELECT day, ${parts} FROM usage_daily
               WHERE user_id = ${user} AND metric = ${metric} AND day >= ${from} AND day < ${to}
               GROUP BY day ORDER BY day

@@ -8,14 +8,14 @@ import type { UsageEvent } from "../../domain/usage/Usage.ts"
 import type { UserId } from "../../domain/users/User.ts"
 import type { UsageRepo } from "./UsageRepo.ts"
 
-/** `UsageRepo` in several statements. None waits, because a transaction locks the whole database from its start. */
+/** `UsageRepo` in several statements, which wait for no locks: a transaction locks the whole database at its start. */
 export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClient | Database> =
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const { query, transaction } = yield* Database
     const total = sql.literal(saturateSql(sql, "usage_daily.quantity + excluded.quantity"))
 
-    const findPresent = (events: ReadonlyArray<UsageEvent>) =>
+    const findExistingUsers = (events: ReadonlyArray<UsageEvent>) =>
       Effect.map(
         query(sql<{ readonly id: UserId }>`
           SELECT id FROM users WHERE ${sql.in("id", [...new Set(events.map(({ user_id }) => user_id))])}
@@ -44,7 +44,7 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
         : Effect.void
 
     const appendChunk = Effect.fnUntraced(function* (events: ReadonlyArray<UsageEvent>) {
-      const users = yield* findPresent(events)
+      const users = yield* findExistingUsers(events)
       const bySource = new Map(events.map((event) => [event.source, event]))
       const known = Array.fromIterable(bySource.values()).filter(({ user_id }) =>
         users.has(user_id),
@@ -58,11 +58,11 @@ export const make: Effect.Effect<UsageRepo["Service"], never, SqlClient.SqlClien
     return {
       append: (events) => transaction(appendAll(events)),
       settle: Effect.fnUntraced(function* (reservation, entries) {
-        const [taken] = yield* query(sql<{ readonly user_id: UserId }>`
+        const [reservationRow] = yield* query(sql<{ readonly user_id: UserId }>`
           DELETE FROM usage_reservations WHERE id = ${reservation} RETURNING user_id
         `)
-        if (taken === undefined) return
-        yield* appendAll(entries.map((entry) => ({ ...entry, user_id: taken.user_id })))
+        if (reservationRow === undefined) return
+        yield* appendAll(entries.map((entry) => ({ ...entry, user_id: reservationRow.user_id })))
       }, transaction),
     }
   })
@@ -78,7 +78,7 @@ const rowOf = (event: UsageEvent): Row => ({
   quantity: saturated(event.quantity),
 })
 
-/** One row per event; the upsert adds up rows with the same key. */
+/** Returns the daily sum that the event adds. The upsert adds up rows with the same key. */
 const sumOf = ({ dimension, metric, occurred_at, quantity, user_id }: UsageEvent): Row => ({
   user_id,
   metric,

@@ -21,8 +21,8 @@ type Failure = ConflictError | AuthorizationError | ServiceUnavailableError
 
 /**
  * Returns a function from a token's identity to its user. It reads the database once per lifetime of a cache entry, and
- * writes once per token. Login and e-mail follow the token with the newest `iat`, so that two tokens of one user do not
- * switch the e-mail back and forth.
+ * writes once per token. The last login and the e-mail are those of the token with the newest `iat`, so that two tokens
+ * of one user do not switch the e-mail back and forth.
  */
 export const make = Effect.fnUntraced(function* (cache: UserCache) {
   const repo = yield* UsersRepo
@@ -55,14 +55,14 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     )
     if (inserted) metrics.authEvent("signup", identity.provider)
     const user = yield* repo.find(sub)
-    // Not inserted, yet not found by id: the e-mail belongs to another user.
+    // If the row was not inserted and the id is unknown, the e-mail belongs to another user.
     return user ?? (yield* new ConflictError({ resource: "User", reason: "email_taken" }))
   })
 
   /** Counts the token's login; false if it was counted before. */
   const countLogin = Effect.fnUntraced(function* ({ email, id, login_count }: User, iat: number) {
     const counted = yield* repo.countLogin(id, { at: yield* now, iat })
-    // The first login of a user whom an operator created.
+    // This is the first login of a user whom an operator created.
     if (counted && login_count === 0) yield* enqueueWelcome(id, email)
     return counted
   }, transaction)
@@ -79,9 +79,9 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     const isEmailChanged = hasNewEmail(identity, user) && !refusedEmails.has(identity)
     if (isEmailChanged && !(yield* changeEmail(user, identity))) {
       refusedEmails.add(identity)
-      yield* Effect.logWarning("e-mail not changed: the token's belongs to another user").pipe(
-        Effect.annotateLogs({ user_id: sub }),
-      )
+      yield* Effect.logWarning(
+        "e-mail not changed: the token's e-mail belongs to another user",
+      ).pipe(Effect.annotateLogs({ user_id: sub }))
     }
     return isLogin || isEmailChanged ? ((yield* repo.find(sub)) ?? user) : user
   })
@@ -119,7 +119,7 @@ const tokenKeyOf = ({ sub, issued_at, email }: Identity) => `${issued_at}\0${ema
 const isNewer = ({ issued_at }: Identity, { last_token_iat }: User) =>
   issued_at !== null && (last_token_iat === null || issued_at > last_token_iat)
 
-/** Tests for a changed e-mail. An older token's e-mail is not newer than the stored one. */
+/** Tests whether the token has another e-mail than the user, and is not older than the token that was stored. */
 const hasNewEmail = ({ email, issued_at }: Identity, user: User) =>
   email !== null &&
   email !== user.email &&

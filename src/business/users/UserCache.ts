@@ -18,9 +18,9 @@ export class UserCache {
   private readonly entries = new BoundedMap<UserId, Entry>(maxEntries)
   version = 0
 
-  get(id: UserId, now: number): User | undefined {
+  get(id: UserId, nowMs: number): User | undefined {
     const entry = this.entries.get(id)
-    return entry !== undefined && now - entry.readAtMs < maxAgeMs ? entry.user : undefined
+    return entry !== undefined && nowMs - entry.readAtMs < maxAgeMs ? entry.user : undefined
   }
 
   /** Stores a user. Take `readAtMs` and `version` before reading the database. */

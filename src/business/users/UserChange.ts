@@ -8,7 +8,7 @@ import {
 } from "../../domain/users/User.ts"
 import type { Actor, AuditEntry } from "../audit/Audit.ts"
 
-/** The state that decides whether a user may be changed. All its rows are locked until the change is committed. */
+/** The state that decides whether a user may be changed. Its rows are locked until the change is committed. */
 export interface UserChangeState {
   /** The active admins. */
   readonly admins: ReadonlyArray<{ readonly id: UserId; readonly role: Role }>
@@ -24,22 +24,22 @@ export const refusalOf = (
   actor: Actor,
   state: UserChangeState,
 ): AuthorizationError | ConflictError | undefined => {
-  if (actor === "operator") return lastAdmin(state)
+  if (actor === "operator") return lastAdminConflict(state)
   const { admins, target, patch } = state
   const role = admins.find(({ id }) => id === actor.id)?.role
   if (role === undefined) return new AuthorizationError({ reason: "role_required" })
-  const isAboutSuperadmin = target.role === "superadmin" || patch.role === "superadmin"
-  if (isAboutSuperadmin && role !== "superadmin") {
+  const involvesSuperadmin = target.role === "superadmin" || patch.role === "superadmin"
+  if (involvesSuperadmin && role !== "superadmin") {
     return new AuthorizationError({ reason: "superadmin_required" })
   }
   if (actor.id === target.id && isDemotion(state)) {
     return new ConflictError({ resource: "User", reason: "own_account" })
   }
-  return lastAdmin(state)
+  return lastAdminConflict(state)
 }
 
-/** Refuses to remove the last active admin: nobody could appoint a new one. */
-export const lastAdmin = ({
+/** Returns a conflict if the change would remove the last active admin, after whom no user could appoint another. */
+export const lastAdminConflict = ({
   admins,
   target,
   patch,

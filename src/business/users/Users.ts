@@ -46,14 +46,14 @@ export class Users extends Context.Service<
   Users,
   {
     /**
-     * Returns the active user of a verified token, and creates it on first sight. Refuses a deactivated user, and a new
-     * one whose e-mail belongs to another user. At most 2 s behind the database.
+     * Returns the active user of a verified token, and creates them at their first request. Refuses a deactivated user,
+     * and a new one whose e-mail belongs to another user. The result is at most 2 s behind the database.
      */
     readonly resolve: (
       identity: Identity,
     ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
     readonly get: (id: UserId) => Effect.Effect<User, ReadError>
-    /** Like `get`, at most 2 s behind the database. */
+    /** Like `get`, from a cache that is at most 2 s behind the database. */
     readonly getCached: (id: UserId) => Effect.Effect<User, ReadError>
     readonly getByEmail: (email: string) => Effect.Effect<User, ReadError>
     readonly list: (query: UsersQuery) => Effect.Effect<Page<User>, ServiceUnavailableError>
@@ -70,12 +70,12 @@ export class Users extends Context.Service<
     ) => Effect.Effect<User, Refused>
     readonly activate: (actor: Actor, id: UserId) => Effect.Effect<User, Refused>
     readonly deactivate: (actor: Actor, id: UserId) => Effect.Effect<User, Refused>
-    /** Creates a user before the first token, by an operator. */
+    /** Creates a user before their first sign-in. For operators. */
     readonly create: (
       input: UserCreate,
     ) => Effect.Effect<User, ConflictError | ServiceUnavailableError>
     /**
-     * Moves a user and all their data to another `sub`, by an operator. Fails with a conflict when that `sub` already
+     * Moves a user and all their data to another `sub`. For operators. Fails with a conflict when that `sub` already
      * has a user.
      */
     readonly relink: (from: UserId, to: UserId) => Effect.Effect<User, ConflictError | ReadError>
@@ -93,7 +93,7 @@ export class Users extends Context.Service<
       const cache = new UserCache()
       yield* subscribe(changedUsersChannel, (id) => cache.drop(UserId.make(id)))
 
-      /** Drops the user from all processes' caches. Before the commit, a reader could cache the old row again. */
+      /** Drops the user from the caches of all processes. Before the commit, a reader could cache the old row again. */
       const dropAfterCommit = (id: UserId) => repo.afterCommit(publish(changedUsersChannel, id))
 
       const getCached = (id: UserId) =>
@@ -149,7 +149,7 @@ export class Users extends Context.Service<
 
       const deactivateSelf = Effect.fn("Users.deactivateSelf")((user: CurrentUser["Service"]) =>
         Effect.flatMap(now, (closed_at) =>
-          change(user, user.id, { is_active: false, closed_at }, UserChange.lastAdmin),
+          change(user, user.id, { is_active: false, closed_at }, UserChange.lastAdminConflict),
         ),
       )
 

@@ -42,7 +42,7 @@ export class UsersRepo extends Context.Service<
       ServiceUnavailableError
     >
     readonly insert: Rows["insert"]
-    /** Inserts the row; false when the id or the e-mail already exists. */
+    /** Inserts the row. Returns false when the id or the e-mail already exists. */
     readonly insertIfAbsent: (
       row: typeof User.insert.Type,
     ) => Effect.Effect<boolean, ServiceUnavailableError>
@@ -50,7 +50,7 @@ export class UsersRepo extends Context.Service<
       id: UserId,
       patch: Parameters<Rows["update"]>[2],
     ) => Effect.Effect<User, ReadError | ConflictError>
-    /** Counts a login once per newer `iat`, also with concurrent requests. False when it was already counted. */
+    /** Counts a login and returns true if `iat` is newer than that of the last login. Concurrent requests count one. */
     readonly countLogin: (
       id: UserId,
       login: { readonly at: Timestamp; readonly iat: number },

@@ -55,7 +55,7 @@ export const stats = Effect.fnUntraced(function* ({ interval, json, watch }: Sta
   const show = Effect.flatMap(count, (counts) =>
     json ? Console.log(JSON.stringify(counts)) : repaint(keyValues(counts)),
   )
-  // Errors do not end it: a service that is being deployed is back soon.
+  // An error does not end the watch: a service that is being deployed will answer again.
   const keepShowing = show.pipe(
     Effect.catch((error) => Console.error(`plinth: ${explain(error)}`)),
     Effect.delay(`${interval} seconds`),

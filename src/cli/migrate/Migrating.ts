@@ -68,6 +68,6 @@ export const migrationsFinding = (
     pending.length > 0 &&
       `migrations are pending (${pending.length}): run plinth migrate, or start a server`,
     newer.length > 0 && `a newer release has migrated this database: ${newer.join(", ")}`,
-  ].filter((one) => one !== false)
+  ].filter((sentence) => sentence !== false)
   return advice.length === 0 ? database : warning(database, advice.join("; "))
 }

@@ -45,7 +45,7 @@ export const smoke = Effect.fnUntraced(function* ({
       runCheck("unknown route", checkUnknownRoute(url)),
       runCheck("without a token", checkWithoutToken(url)),
       token === null
-        ? Effect.succeed(skippedToken)
+        ? Effect.succeed(skippedTokenCheck)
         : runCheck("with a token", checkWithToken(url, token)),
     ],
     { concurrency: "unbounded" },
@@ -53,13 +53,13 @@ export const smoke = Effect.fnUntraced(function* ({
   return [healthCheck, ...others]
 })
 
-/** Retries every second; fewer times if the service hangs. */
+/** Retries every second for this many seconds. If the service hangs, there are fewer retries. */
 const retryEverySecond = (seconds: number) =>
   Schedule.spaced("1 second").pipe(
     Schedule.upTo({ duration: `${seconds} seconds`, times: seconds }),
   )
 
-const skippedToken: Check = {
+const skippedTokenCheck: Check = {
   check: "with a token",
   status: "skipped",
   detail: "PLINTH_TOKEN is not set",
@@ -133,7 +133,7 @@ const checkWithToken = Effect.fnUntraced(function* (url: string, token: Redacted
   return "200"
 })
 
-/** The headers of every answer (CONTRACT section 1). */
+/** The headers that every response has. */
 const expectedHeaders: Readonly<Record<string, RegExp>> = {
   "x-request-id": /^[\w.-]{1,128}$/,
   "x-api-version": /^v\d+$/,

@@ -18,7 +18,7 @@ const email = Flag.String("email").pipe(
 
 const role = Flag.Literals("role", ["user", "admin"]).pipe(
   Flag.withDescription(
-    "Role of a new user; an existing user keeps their role in the database. For superadmin: plinth users promote",
+    "Role of a new user; an existing user keeps their role in the database. Make superadmins with plinth users promote",
   ),
   Flag.optional,
 )

@@ -32,13 +32,13 @@ const formatForPeople = ({ metrics }: (typeof results)["usage show"]["Encoded"])
         previous_period,
         `${growth_rate} %`,
         daily_average,
-        leaderOf(breakdown),
+        largestDimensionOf(breakdown),
       ],
     ),
   )
 
-/** The dimension with the largest share; `--json` has all of them. */
-const leaderOf = (breakdown: Readonly<Record<string, number>>) => {
-  const [leader] = Object.entries(breakdown).toSorted(([, one], [, other]) => other - one)
-  return leader === undefined ? null : leader[0]
+/** Returns the dimension with the largest share. `--json` prints all of them. */
+const largestDimensionOf = (breakdown: Readonly<Record<string, number>>) => {
+  const [largest] = Object.entries(breakdown).toSorted(([, one], [, other]) => other - one)
+  return largest === undefined ? null : largest[0]
 }

@@ -44,7 +44,7 @@ const enqueued = {
 /** E-mails to a user. Each is a job, so an enqueued e-mail is sent even if this process crashes. */
 export class EmailRpcs extends RpcGroup.make(
   method("email.welcome", { input: input.welcome, ...enqueued }),
-  /** The link opens a page of the product, with the token of the service that issued it. */
+  /** The link opens a page of the product with `token`, which the calling service has issued and later verifies. */
   method("email.passwordReset", { input: input.passwordReset, ...enqueued }),
   /** `path` is the target of the link, under PUBLIC_URL. */
   method("email.notify", { input: input.notify, ...enqueued }),

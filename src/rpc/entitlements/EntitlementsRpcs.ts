@@ -39,7 +39,7 @@ const EntitlementCheck = Schema.Struct({
 /** The entitlements of a user's plan. */
 export class EntitlementsRpcs extends RpcGroup.make(
   method("entitlements.get", { input: input.get, success: Entitlement, error: readErrors }),
-  /** Only checks: reserves nothing. */
+  /** Checks whether the plan allows `amount` more, without reserving it. */
   method("entitlements.check", {
     input: input.check,
     success: EntitlementCheck,

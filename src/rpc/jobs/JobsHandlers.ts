@@ -5,7 +5,7 @@ import { input } from "./JobsRpcs.ts"
 
 export const make = Effect.map(Jobs, (jobs) => ({
   "jobs.list": decoded(input.list, jobs.list),
-  "jobs.get": decoded(input.one, ({ id }) => jobs.get(id)),
+  "jobs.get": decoded(input.byId, ({ id }) => jobs.get(id)),
   "jobs.stats": decoded(input.stats, () => jobs.stats),
   "jobs.enqueue": decoded(input.enqueue, ({ delay_seconds, name, payload, priority, unique_key }) =>
     jobs.enqueue("operator", name, payload, {
@@ -14,6 +14,6 @@ export const make = Effect.map(Jobs, (jobs) => ({
       ...(unique_key !== undefined && { uniqueKey: unique_key }),
     }),
   ),
-  "jobs.retry": decoded(input.one, ({ id }) => jobs.retry("operator", id)),
-  "jobs.cancel": decoded(input.one, ({ id }) => jobs.cancel("operator", id)),
+  "jobs.retry": decoded(input.byId, ({ id }) => jobs.retry("operator", id)),
+  "jobs.cancel": decoded(input.byId, ({ id }) => jobs.cancel("operator", id)),
 }))

@@ -22,7 +22,7 @@ export const input = {
     cursor: Schema.optionalKey(Cursor),
     limit: window.limit,
   }),
-  one: Schema.Struct({ id: JobId }),
+  byId: Schema.Struct({ id: JobId }),
   stats: Schema.Struct({}),
   enqueue: Schema.Struct({
     name: Schema.String,
@@ -37,9 +37,9 @@ export const input = {
 
 /** Background jobs. Values of payloads and results under keys that look secret are `<redacted>`. */
 export class JobsRpcs extends RpcGroup.make(
-  /** Newest first, including jobs that have ended. */
+  /** Returns jobs, newest first, including those that have ended. */
   method("jobs.list", { input: input.list, success: CursorPage(Job), error: [unavailable] }),
-  method("jobs.get", { input: input.one, success: Job, error: readErrors }),
+  method("jobs.get", { input: input.byId, success: Job, error: readErrors }),
   method("jobs.stats", { input: input.stats, success: JobStats, error: [unavailable] }),
   /** `name` is the kind of job. `created` is false while a job of this kind and `unique_key` is waiting or running. */
   method("jobs.enqueue", {
@@ -48,7 +48,7 @@ export class JobsRpcs extends RpcGroup.make(
     error: [unavailable],
   }),
   /** Runs a failed or cancelled job again, under the same id. */
-  method("jobs.retry", { input: input.one, success: Job, error: writeErrors }),
+  method("jobs.retry", { input: input.byId, success: Job, error: writeErrors }),
   /** Cancels a job that has not ended; a running job is interrupted within seconds. */
-  method("jobs.cancel", { input: input.one, success: Job, error: writeErrors }),
+  method("jobs.cancel", { input: input.byId, success: Job, error: writeErrors }),
 ) {}

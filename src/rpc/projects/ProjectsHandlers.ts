@@ -14,13 +14,13 @@ export const make = Effect.gen(function* () {
     "projects.listAfter": decoded(input.listAfter, ({ owner_id, ...page }) =>
       projects.listAfter(owner_id, page),
     ),
-    "projects.get": decoded(input.one, ({ id, owner_id }) => projects.get(owner_id, id)),
+    "projects.get": decoded(input.byId, ({ id, owner_id }) => projects.get(owner_id, id)),
     "projects.create": decoded(input.create, ({ owner_id, ...project }) =>
       Effect.flatMap(subscriberOf(users, owner_id), (owner) => projects.create(owner, project)),
     ),
     "projects.update": decoded(input.update, ({ id, owner_id, ...patch }) =>
       projects.update(owner_id, id, patch),
     ),
-    "projects.remove": decoded(input.one, ({ id, owner_id }) => projects.remove(owner_id, id)),
+    "projects.remove": decoded(input.byId, ({ id, owner_id }) => projects.remove(owner_id, id)),
   }
 })

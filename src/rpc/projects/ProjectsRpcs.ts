@@ -14,7 +14,7 @@ import { method, window, userId } from "../Method.ts"
 const unavailable = enveloped(ServiceUnavailableError)
 const readErrors = [enveloped(NotFoundError), unavailable] as const
 
-const one = { owner_id: userId, id: ProjectId }
+const byId = { owner_id: userId, id: ProjectId }
 
 /** The inputs of the methods. */
 export const input = {
@@ -26,25 +26,25 @@ export const input = {
     search,
   }),
   create: Schema.Struct({ owner_id: userId, ...Project.jsonCreate.fields }),
-  one: Schema.Struct(one),
-  update: Schema.Struct({ ...one, ...Project.jsonUpdate.fields }),
+  byId: Schema.Struct(byId),
+  update: Schema.Struct({ ...byId, ...Project.jsonUpdate.fields }),
 }
 
 /** Projects of one user, `owner_id`. Projects of other users are not found. */
 export class ProjectsRpcs extends RpcGroup.make(
-  /** Newest first, with the total. */
+  /** Returns projects, newest first, and their total number. */
   method("projects.list", {
     input: input.list,
     success: Page(Project.json),
     error: [unavailable],
   }),
-  /** Returns the first page without a cursor, otherwise the page after the one whose `next_cursor` it is. */
+  /** Returns the first page, or the page that follows `cursor`: pass the `next_cursor` of the previous page. */
   method("projects.listAfter", {
     input: input.listAfter,
     success: CursorPage(Project.json),
     error: [unavailable],
   }),
-  method("projects.get", { input: input.one, success: Project.json, error: readErrors }),
+  method("projects.get", { input: input.byId, success: Project.json, error: readErrors }),
   /** The owner must be active, and their plan must allow another project. */
   method("projects.create", {
     input: input.create,
@@ -53,5 +53,5 @@ export class ProjectsRpcs extends RpcGroup.make(
   }),
   /** Omitted fields stay unchanged; null clears a field. */
   method("projects.update", { input: input.update, success: Project.json, error: readErrors }),
-  method("projects.remove", { input: input.one, success: Schema.Void, error: readErrors }),
+  method("projects.remove", { input: input.byId, success: Schema.Void, error: readErrors }),
 ) {}

@@ -23,7 +23,7 @@ const user = { user_id: userId }
 const days = Bounds.integer(Bounds.days)
 const metric = { metric: UsageMetric }
 
-/** Metrics that callers may record. A level, such as stored bytes, is set by the service that owns it. */
+/** Metrics that callers may record. A level, such as stored bytes, is recorded only by the service that stores it. */
 const flowMetrics = usageMetricKeys.filter((key) => usageMetrics[key].kind === "flow")
 
 /** The inputs of the methods. */

@@ -29,7 +29,7 @@ export const input = {
     role: Schema.optionalKey(Role),
     search,
   }),
-  one: Schema.Struct({ id: userId }),
+  byId: Schema.Struct({ id: userId }),
   getByEmail: Schema.Struct({
     email: verbatim({ max: Bounds.maxLength.email, example: "ada@example.com" }),
   }),
@@ -45,14 +45,14 @@ export const input = {
 
 /** Users, with the rights of an operator. Changes are in the audit log, with the caller's name. */
 export class UsersRpcs extends RpcGroup.make(
-  /** Newest first. */
+  /** Returns users, newest first. */
   method("users.list", {
     input: input.list,
     success: Page(AdminUser),
     error: [enveloped(ServiceUnavailableError)],
   }),
-  method("users.get", { input: input.one, success: AdminUser, error: readErrors }),
-  /** Ignores upper and lower case. */
+  method("users.get", { input: input.byId, success: AdminUser, error: readErrors }),
+  /** Finds a user by e-mail, ignoring case. */
   method("users.getByEmail", { input: input.getByEmail, success: AdminUser, error: readErrors }),
   /** Creates a user before their first token; `id` is the `sub` of that token. */
   method("users.create", {
@@ -62,9 +62,9 @@ export class UsersRpcs extends RpcGroup.make(
   }),
   /** Changes the role, the active state and the name. The last active admin cannot be demoted or deactivated. */
   method("users.update", { input: input.update, success: AdminUser, error: writeErrors }),
-  method("users.activate", { input: input.one, success: AdminUser, error: writeErrors }),
+  method("users.activate", { input: input.byId, success: AdminUser, error: writeErrors }),
   /** Takes effect within 2 seconds, on every process. */
-  method("users.deactivate", { input: input.one, success: AdminUser, error: writeErrors }),
+  method("users.deactivate", { input: input.byId, success: AdminUser, error: writeErrors }),
   /** Moves the account to another `sub`, `to`: the user signs in with it from now on and keeps all data. */
   method("users.relink", {
     input: input.relink,

@@ -26,6 +26,9 @@ export const finding = ({ ENVIRONMENT, ai }: Values) => {
   )
   if (withoutKey !== undefined) return warning(base, `${withoutKey.provider} has no key`)
   return names.includes("echo") && ENVIRONMENT !== "local"
-    ? warning(base, "echo only repeats its input: set an API key, and do not use echo")
+    ? warning(
+        base,
+        "echo only repeats its input: set an API key, and remove echo from the settings",
+      )
     : base
 }

@@ -12,7 +12,7 @@ export const finding = ({ ENVIRONMENT, TRUSTED_PROXIES }: Values) => {
   return TRUSTED_PROXIES === 0 && ENVIRONMENT !== "local"
     ? warning(
         base,
-        "behind a proxy, every client has its address: set the number of proxies that add to X-Forwarded-For",
+        "behind a proxy, every client appears to have the proxy's address: set it to the number of proxies that append to X-Forwarded-For",
       )
     : base
 }
