@@ -63,7 +63,7 @@ const observe = (
   histogram.observe(value)
 }
 
-/** The access line of CONTRACT section 3, in batches of 16 KiB or 200 ms. */
+/** The access line that Plinth writes too, in batches of 16 KiB or 200 ms. */
 export class AccessLog {
   private readonly fixed: string
   private text = ""

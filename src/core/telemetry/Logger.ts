@@ -31,7 +31,7 @@ const minimumLevels = { DEBUG: "Debug", INFO: "Info", WARNING: "Warn", ERROR: "E
 
 type Fields = { readonly [key: string]: unknown }
 
-/** Returns the fields of a log line, in the order of CONTRACT section 3. */
+/** Returns the fields of a log line (`docs/observability.md`), in their fixed order. */
 const recordOf = (
   settings: Settings["Service"],
   { cause, date, fiber, logLevel, message }: Logger.Options<unknown>,

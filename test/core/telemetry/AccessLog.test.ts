@@ -54,7 +54,7 @@ const parse = Schema.decodeUnknownSync(
 )
 
 describe("AccessLog", () => {
-  it.effect("writes the fields of CONTRACT", () =>
+  it.effect("writes the documented fields", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(parse(yield* lineOf(staging, request)), {
         ...request,

@@ -66,7 +66,7 @@ const leaks = [
 ]
 
 describe("Logger", () => {
-  it.effect("writes the fields of CONTRACT, without empty ones", () =>
+  it.effect("writes the documented fields, without empty ones", () =>
     Effect.gen(function* () {
       const { timestamp, ...rest } = yield* recordOf(
         Effect.logWarning("kept").pipe(Effect.annotateLogs({ attempts: 3, "a key": ["b"] })),

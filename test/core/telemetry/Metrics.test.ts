@@ -9,7 +9,7 @@ import { hasProgram, program } from "../../fixtures/servers/Programs.ts"
 const httpBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf"
 const databaseBuckets = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 +Inf"
 
-/** Type and labels of each metric in CONTRACT section 4 that this part of the product exports. */
+/** The type and the labels of each metric that the product exports. */
 const contract: Readonly<Record<string, ReadonlyArray<string>>> = {
   http_requests_total: ["counter", "method endpoint status_code"],
   http_request_duration_seconds: ["histogram", "method endpoint"],
@@ -73,7 +73,7 @@ const labelsOf = (line: string) =>
   )
 
 describe("Metrics", () => {
-  it.effect("have exactly the names, types and labels of CONTRACT", () =>
+  it.effect("have exactly the documented names, types and labels", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         recordAll(metrics)
@@ -92,7 +92,7 @@ describe("Metrics", () => {
     ),
   )
 
-  it.effect("have the buckets of CONTRACT, which are cumulative", () =>
+  it.effect("have the documented buckets, which are cumulative", () =>
     metered((metrics) =>
       Effect.gen(function* () {
         for (const seconds of [0.001, 0.0011, 0.3, 11]) {
