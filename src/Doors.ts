@@ -18,4 +18,4 @@ const protocol = Layer.unwrap(
 export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, protocol)
 
 /** Serves the routes on `PORT`. */
-export const layer = Server.layerOf(routes, "PORT")
+export const layer = Server.layerOf(routes, "PORT").pipe(Layer.provide(Http.hotRoutes))

@@ -12,7 +12,10 @@ import * as UsersHttp from "./app/UsersHttp.ts"
 import * as AuthenticationHttp from "./middleware/AuthenticationHttp.ts"
 import * as IdempotencyHttp from "./middleware/IdempotencyHttp.ts"
 import * as InputHttp from "./middleware/InputHttp.ts"
+import { Bodies } from "../http/Bodies.ts"
+import { HotPath } from "../http/hot/HotPath.ts"
 import { Limits } from "../http/Limits.ts"
+import * as HotHttp from "./hot/HotHttp.ts"
 import * as ObservationHttp from "./middleware/ObservationHttp.ts"
 import * as PoliciesHttp from "./middleware/PoliciesHttp.ts"
 import * as QuotaHttp from "./middleware/QuotaHttp.ts"
@@ -43,4 +46,10 @@ const middlewares = Layer.mergeAll(
 export const layer = HttpApiBuilder.layer(Api).pipe(
   Layer.provide(groups),
   Layer.provide(middlewares),
+)
+
+/** The same, for plain requests (`http/hot/HotPath.ts`). */
+export const hotRoutes = Layer.effect(HotPath, HotHttp.routes).pipe(
+  Layer.provide(groups),
+  Layer.provide([middlewares, Limits.layer, Bodies.layer]),
 )

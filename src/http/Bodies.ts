@@ -1,24 +1,28 @@
 import { isUtf8 } from "node:buffer"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { ByteSize, Clock, Context, Effect, Layer, Stream } from "effect"
+import { ByteSize, Clock, Context, Effect, Exit, Layer, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, Multipart } from "effect/http"
 import { bodyIdleSeconds } from "../domain/Bounds.ts"
 import { BadRequestError, UnsupportedMediaTypeError } from "../domain/Errors.ts"
-import { type Body, type BodyRead, readAll, type Refusal, streamOf } from "./BodyReaders.ts"
+import {
+  type Body,
+  type BodyRead,
+  type NodeExchange,
+  readAll,
+  type Refusal,
+  streamOf,
+} from "./BodyReaders.ts"
 import { problemIn } from "./JsonScan.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { steadyMillis } from "../core/SteadyClock.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
-type Incoming = ReturnType<typeof NodeHttpServerRequest.toIncomingMessage>
-type Outgoing = ReturnType<typeof NodeHttpServerRequest.toServerResponse>
 
 export type Failure = Refusal | UnsupportedMediaTypeError
 
 /** The unread body of an answered request, and the steady time in ms at which the response was complete. */
-interface AbandonedBody {
-  readonly incoming: Incoming
-  readonly outgoing: Outgoing
+interface AbandonedBody extends NodeExchange {
   answeredAt: number
 }
 
@@ -38,8 +42,14 @@ export class Bodies extends Context.Service<
     readonly readBytes: (request: Request, accepted: Accepted) => Effect.Effect<Buffer, Failure>
     /** Makes `request.stream` and `request.multipartStream` read the body as it arrives. A refused body is a defect. */
     readonly openStream: (request: Request, accepted: Accepted) => Effect.Effect<void, Failure>
+    /** Reads the bytes of a body and calls `done` once, unless the returned function cancels the reading. */
+    readonly read: (
+      exchange: NodeExchange,
+      maxBytes: number,
+      done: (body: Exit.Exit<Buffer, Refusal>) => void,
+    ) => () => void
     /** Call when a request was answered without reading its body. The client may send the rest for up to 30 s. */
-    readonly abandon: (request: Request) => void
+    readonly abandon: (exchange: NodeExchange) => void
   }
 >()("plinth/http/Bodies") {
   static readonly layer = Layer.effect(
@@ -69,28 +79,31 @@ export class Bodies extends Context.Service<
       })
       yield* checkStalled.pipe(Effect.delay("1 second"), Effect.forever, Effect.forkScoped)
 
+      const read: Bodies["Service"]["read"] = (exchange, maxBytes, done) =>
+        readAll(exchange, { maxBytes, activeReads }, done)
+
       const readBytes = (request: Request, accepted: Accepted): Effect.Effect<Buffer, Failure> =>
         isAccepted(request.headers, accepted)
-          ? readAll(request, accepted.maxBytes ?? limit, activeReads)
+          ? Effect.callback((resume) =>
+              Effect.sync(read(nodeExchangeOf(request), accepted.maxBytes ?? limit, resume)),
+            )
           : refuseType(accepted)
 
       return Bodies.of({
         readJson: (request, accepted = json) =>
           Effect.flatMap(readBytes(request, accepted), textOf),
         readBytes,
+        read,
         openStream: (request, accepted) => {
           if (!isAccepted(request.headers, accepted)) return refuseType(accepted)
           const maxBytes = accepted.maxBytes ?? limit
-          return Effect.sync(() =>
-            setStream(request, streamOf(request, maxBytes, activeReads), maxBytes),
-          )
+          const body = streamOf(nodeExchangeOf(request), { maxBytes, activeReads })
+          return Effect.sync(() => setStream(request, body, maxBytes))
         },
-        abandon: (request) => {
-          const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+        abandon: ({ incoming, outgoing }) => {
           if (incoming.complete) return
-          const { "content-length": length = "0", "transfer-encoding": coding } = request.headers
+          const { "content-length": length = "0", "transfer-encoding": coding } = incoming.headers
           if (length === "0" && coding === undefined) return
-          const outgoing = NodeHttpServerRequest.toServerResponse(request)
           abandoned.add({ incoming, outgoing, answeredAt: steadyMillis(clock) })
         },
       })
@@ -124,6 +137,12 @@ const setStream = (request: Request, body: Body, maxBytes: number) => {
   })
 }
 
+/** Node's objects of a request. `Server` speaks HTTP/1 only. */
+export const nodeExchangeOf = (request: Request): NodeExchange => ({
+  incoming: NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage,
+  outgoing: NodeHttpServerRequest.toServerResponse(request) as ServerResponse,
+})
+
 const json: Accepted = { types: ["application/json"] }
 
 const isAccepted = (headers: Request["headers"], { types }: Accepted) => {
@@ -136,10 +155,11 @@ const isAccepted = (headers: Request["headers"], { types }: Accepted) => {
 const refuseType = ({ types }: Accepted) =>
   Effect.fail(new UnsupportedMediaTypeError({ accepted: types.join(", ") }))
 
-const textOf = (bytes: Buffer) => {
+/** Returns JSON text, or lines of it, that is safe to parse. */
+export const textOf = (bytes: Buffer): Exit.Exit<string, BadRequestError> => {
   const text = bytes.toString("utf8")
   const reason = isUtf8(bytes) ? problemOf(text) : "The body is not UTF-8"
-  return reason === undefined ? Effect.succeed(text) : Effect.fail(new BadRequestError({ reason }))
+  return reason === undefined ? Exit.succeed(text) : Exit.fail(new BadRequestError({ reason }))
 }
 
 const problemOf = (text: string) => (text.trim() === "" ? "The body is empty" : problemIn(text))

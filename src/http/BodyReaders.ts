@@ -1,11 +1,15 @@
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Cause, Effect, type Pull, Stream } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Cause, Effect, Exit, type Pull, Stream } from "effect"
 import { bodyIdleSeconds } from "../domain/Bounds.ts"
 import { BadRequestError, PayloadTooLargeError, RequestTimeoutError } from "../domain/Errors.ts"
 
-type Request = HttpServerRequest.HttpServerRequest
-type Incoming = ReturnType<typeof NodeHttpServerRequest.toIncomingMessage>
+type Incoming = IncomingMessage
+
+/** Node's objects of one request. */
+export interface NodeExchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
 
 export type Refusal = BadRequestError | PayloadTooLargeError | RequestTimeoutError
 
@@ -20,51 +24,71 @@ export interface BodyRead {
   progressAt: number
 }
 
-/** Reads Node's stream directly: the stock reader resumes the fiber five times for a small body. */
-export const readAll = (request: Request, maxBytes: number, activeReads: Set<BodyRead>) =>
-  Effect.callback<Buffer, Refusal>((resume) => {
-    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-    const chunks: Array<Buffer> = []
-    let size = 0
-    const onData = (chunk: Buffer) => {
-      size += chunk.length
-      if (size > maxBytes) return finish(Effect.fail(new PayloadTooLargeError({ limit: maxBytes })))
-      chunks.push(chunk)
-    }
-    const onEnd = () => finish(Effect.succeed(Buffer.concat(chunks, size)))
-    const onAborted = () => finish(Effect.fail(endedEarly()))
-    const detach = () => {
-      activeReads.delete(reading)
-      incoming.off("data", onData).off("end", onEnd).off("close", onAborted).off("error", onAborted)
-      incoming.pause()
-    }
-    const finish = (result: Effect.Effect<Buffer, Refusal>) => {
-      detach()
-      resume(result)
-    }
-    const reading: BodyRead = {
-      incoming,
-      timeOut: () => finish(stalled),
-      bytesReceived: -1,
-      progressAt: 0,
-    }
-    if (incoming.destroyed) return onAborted()
-    sendContinue(request)
-    activeReads.add(reading)
-    incoming.on("data", onData).on("end", onEnd).on("close", onAborted).on("error", onAborted)
-    return Effect.sync(detach)
-  })
+/** The limit of a body, and the set in which it stands while it is read. */
+interface Reading {
+  readonly maxBytes: number
+  readonly activeReads: Set<BodyRead>
+}
+
+/**
+ * Reads a body and calls `done` once, unless the returned function cancels the reading. Reads Node's stream directly:
+ * the stock reader resumes its fiber five times for a small body.
+ */
+export const readAll = (
+  { incoming, outgoing }: NodeExchange,
+  { activeReads, maxBytes }: Reading,
+  done: (body: Exit.Exit<Buffer, Refusal>) => void,
+): (() => void) => {
+  const chunks: Array<Buffer> = []
+  let size = 0
+  const onData = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > maxBytes) return finish(Exit.fail(new PayloadTooLargeError({ limit: maxBytes })))
+    chunks.push(chunk)
+  }
+  const onEnd = () => {
+    const [first] = chunks
+    const isWhole = first !== undefined && chunks.length === 1
+    finish(Exit.succeed(isWhole ? first : Buffer.concat(chunks, size)))
+  }
+  const onAborted = () => finish(Exit.fail(endedEarly()))
+  const cancel = () => {
+    activeReads.delete(reading)
+    incoming.off("data", onData).off("end", onEnd).off("close", onAborted).off("error", onAborted)
+    incoming.pause()
+  }
+  const finish = (body: Exit.Exit<Buffer, Refusal>) => {
+    cancel()
+    done(body)
+  }
+  const reading: BodyRead = {
+    incoming,
+    timeOut: () => finish(Exit.fail(stalled())),
+    bytesReceived: -1,
+    progressAt: 0,
+  }
+  if (incoming.destroyed) {
+    onAborted()
+    return cancel
+  }
+  sendContinue(incoming, outgoing)
+  activeReads.add(reading)
+  incoming.on("data", onData).on("end", onEnd).on("close", onAborted).on("error", onAborted)
+  return cancel
+}
 
 /**
  * Streams a body. The idle time is measured only while the consumer waits for a chunk, so that a slow consumer causes
  * no timeout. The unread rest is discarded, as Node does with a body that nothing reads.
  */
-export const streamOf = (request: Request, maxBytes: number, activeReads: Set<BodyRead>): Body =>
+export const streamOf = (
+  { incoming, outgoing }: NodeExchange,
+  { activeReads, maxBytes }: Reading,
+): Body =>
   Stream.suspend(() => {
-    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
     const chunks: AsyncIterator<Buffer> = incoming.iterator({ destroyOnReturn: false })
     let size = 0
-    sendContinue(request)
+    sendContinue(incoming, outgoing)
     const next = Effect.tryPromise({ try: () => chunks.next(), catch: endedEarly })
     const pull = Effect.flatMap(
       Effect.raceFirst(next, waitUntilStalled(incoming, activeReads)),
@@ -85,27 +109,27 @@ export const streamOf = (request: Request, maxBytes: number, activeReads: Set<Bo
 
 const waitUntilStalled = (incoming: Incoming, activeReads: Set<BodyRead>) =>
   Effect.callback<never, RequestTimeoutError>((resume) => {
-    const reading = { incoming, timeOut: () => resume(stalled), bytesReceived: -1, progressAt: 0 }
+    const reading = {
+      incoming,
+      timeOut: () => resume(Effect.fail(stalled())),
+      bytesReceived: -1,
+      progressAt: 0,
+    }
     activeReads.add(reading)
     return Effect.sync(() => activeReads.delete(reading))
   })
 
 /** With `Expect: 100-continue`, the client sends the body only after this. */
-const sendContinue = (request: Request) => {
-  if (request.headers["expect"] !== undefined) {
-    NodeHttpServerRequest.toServerResponse(request).writeContinue()
-  }
+const sendContinue = (incoming: Incoming, outgoing: NodeExchange["outgoing"]) => {
+  if (incoming.headers.expect !== undefined) outgoing.writeContinue()
 }
 
 const endedEarly = () => new BadRequestError({ reason: "The body ended early" })
 
-const stalled = Effect.suspend(() =>
-  Effect.fail(
-    new RequestTimeoutError({
-      reason: `No more of the body arrived for ${bodyIdleSeconds} seconds`,
-    }),
-  ),
-)
+const stalled = () =>
+  new RequestTimeoutError({
+    reason: `No more of the body arrived for ${bodyIdleSeconds} seconds`,
+  })
 
 /** Tests whether a defect is the refusal of a streamed body. */
 export const isRefusal = (defect: unknown): defect is Refusal =>

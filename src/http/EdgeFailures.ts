@@ -7,6 +7,7 @@ import {
   RequestTimeoutError,
   UnsupportedMediaTypeError,
 } from "../domain/Errors.ts"
+import type { HeaderSet } from "./Headers.ts"
 import { envelope, type FailureKind, internalError, kindOf, retryableStatuses } from "./Envelope.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -60,10 +61,15 @@ export const asEnvelope = (response: Response, limit: number) =>
     ? response
     : platformFailure(response.status, limit)
 
-/** Headers that repeat parts of a failure's envelope. */
-export const failureHeaders = ({ body, status }: Response) => {
-  if (status === 401) return { "www-authenticate": "Bearer" }
-  if (!retryableStatuses.has(status) || body._tag !== "Uint8Array") return undefined
-  const retry = /"retry_after":(\d+)/.exec(new TextDecoder().decode(body.body))?.[1]
+/** Statuses sent before the body was read to its end, so that the connection cannot be reused. */
+export const unreadBodyStatuses: ReadonlySet<number> = new Set([408, 413])
+
+/** Headers that repeat parts of a failure's envelope, which `text` is. */
+export const failureHeaders = (status: number, text: string): HeaderSet | undefined => {
+  if (status === 401) return authenticateHeader
+  if (!retryableStatuses.has(status)) return undefined
+  const retry = /"retry_after":(\d+)/.exec(text)?.[1]
   return retry === undefined ? undefined : { "retry-after": retry }
 }
+
+const authenticateHeader: HeaderSet = { "www-authenticate": "Bearer" }

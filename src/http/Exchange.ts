@@ -1,4 +1,3 @@
-import type { HttpServerRequest } from "effect/http"
 import type { LimitDecision } from "../core/shared/RateLimiter.ts"
 import type { RequestSpan } from "../core/telemetry/Tracing.ts"
 import { uuidV7 } from "../core/Uuid.ts"
@@ -39,6 +38,21 @@ export interface AppliedLimit {
   readonly decision: LimitDecision
 }
 
+/** What an exchange reads of a request. */
+export interface RequestHead {
+  readonly method: string
+  /** The target without scheme and host. */
+  readonly url: string
+  /** The names are in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+interface Options {
+  readonly trustedProxies: number
+  /** The address of the peer; undefined if it has disconnected. */
+  readonly remoteAddress: string | undefined
+}
+
 /**
  * One request and what is learned about it while it is handled. Created at the edge; read by logs, audit and metrics.
  * A mutable class for speed, because every request creates one.
@@ -47,7 +61,7 @@ export class Exchange implements RequestInfo {
   readonly request_id: string
   readonly ip_address: string
   /** By `performance.now()`. */
-  readonly startedAtMs: number
+  readonly startedAtMs = performance.now()
   readonly method: string
   /** The path up to the first `?`, `;` or `#`, since the rest may hold tokens. `*` when the target is not a path. */
   readonly path: string
@@ -63,15 +77,11 @@ export class Exchange implements RequestInfo {
   caller: string | null = null
   limit: AppliedLimit | undefined = undefined
 
-  constructor(
-    request: HttpServerRequest.HttpServerRequest,
-    options: { readonly trustedProxies: number; readonly startedAtMs: number },
-  ) {
-    const { headers, url } = request
+  constructor({ headers, method, url }: RequestHead, { remoteAddress, trustedProxies }: Options) {
     this.request_id = requestId(headers["x-request-id"])
-    this.ip_address = clientAddress(request, options.trustedProxies)
-    this.startedAtMs = options.startedAtMs
-    this.method = knownMethods.has(request.method) ? request.method : "OTHER"
+    const sender = { forwardedFor: headers["x-forwarded-for"], remoteAddress }
+    this.ip_address = clientAddress(sender, trustedProxies)
+    this.method = knownMethods.has(method) ? method : "OTHER"
     const end = url.search(/[?;#]/)
     this.path = pathOf(url, end)
     this.isRoutable = end === -1 || url[end] === "?"

@@ -1,5 +1,5 @@
 import type { Settings } from "../core/settings/Settings.ts"
-import type { AppliedLimit } from "./Exchange.ts"
+import { type AppliedLimit, type Exchange, isOpen } from "./Exchange.ts"
 
 const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
 
@@ -52,12 +52,15 @@ export const headerSets = (settings: Settings["Service"]) => {
     origin === undefined ? withoutCors : (withCors.get(origin) ?? withoutCors)
 
   return {
-    /** Headers of a cacheable JSON response to this origin. */
-    json: (origin: string | undefined): HeaderSet => variantsFor(origin).json,
     /** Headers of a JSON response for one caller, which neither shared caches nor browsers may store. */
     personal: (origin: string | undefined): HeaderSet => variantsFor(origin).personal,
-    /** Headers of an HTML page, which has its own content security policy. */
-    page: (origin: string | undefined): HeaderSet => variantsFor(origin).page,
+    /** Headers of a response with these headers of its own: an HTML page has its own content security policy. */
+    of: ({ origin, path }: Exchange, own: HeaderSet): HeaderSet => {
+      const { json, page, personal } = variantsFor(origin)
+      if (own["content-type"]?.startsWith("text/html") === true) return page
+      // Streams set their own Cache-Control.
+      return isOpen(path) || own["cache-control"] !== undefined ? json : personal
+    },
     allows: (origin: string) => withCors.has(origin),
   }
 }

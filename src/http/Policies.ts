@@ -59,6 +59,14 @@ export const claimed = Context.make(Idempotent, "claim")
 /** For `annotateMerge`, on a POST that neither creates nor charges. */
 export const repeatable = Context.make(Idempotent, "repeatable")
 
+/** If false, the router answers every request, because the handler needs the request itself (`hot/HotPath.ts`). */
+export const OnHotPath = Context.Reference<boolean>("plinth/http/Policies/OnHotPath", {
+  defaultValue: () => true,
+})
+
+/** For `annotateMerge`, on an endpoint whose handler reads `request`, or services that the router provides. */
+export const offHotPath = Context.make(OnHotPath, false)
+
 /** How an endpoint reads its body, and the maximum size of the body. */
 interface BodyRule {
   /**

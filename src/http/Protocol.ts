@@ -8,6 +8,7 @@ import {
   Exit,
   type Fiber,
   Layer,
+  Option,
   type Types,
 } from "effect"
 import {
@@ -17,9 +18,7 @@ import {
   HttpServerRequest,
   HttpServerResponse,
 } from "effect/http"
-import { Usage } from "../business/usage/Usage.ts"
-import { AccessLog } from "../core/telemetry/AccessLog.ts"
-import { Bodies } from "./Bodies.ts"
+import { Bodies, nodeExchangeOf } from "./Bodies.ts"
 import { Lifecycle } from "../core/Lifecycle.ts"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import { Settings } from "../core/settings/Settings.ts"
@@ -33,9 +32,11 @@ import {
   forbidden,
   notAllowed,
   platformFailure,
+  unreadBodyStatuses,
 } from "./EdgeFailures.ts"
-import { endpointLabel, Exchange, isOpen, unloggedRoutes, unmatched } from "./Exchange.ts"
+import { endpointLabel, Exchange, unloggedRoutes, unmatched } from "./Exchange.ts"
 import { headerSets, limitHeaders, preflightHeaders } from "./Headers.ts"
+import * as Recorder from "./Recorder.ts"
 import type { Routes } from "./Routes.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -49,11 +50,10 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
     Effect.gen(function* () {
       const settings = yield* Settings
       const metrics = yield* Metrics
-      const accessLog = yield* AccessLog
       const lifecycle = yield* Lifecycle
-      const usage = yield* Usage
       const { abandon } = yield* Bodies
       const { begin } = yield* Tracing
+      const record = yield* Recorder.make
       const clock = yield* Clock.Clock
       const headers = headerSets(settings)
       const limit = settings.BODY_LIMIT_BYTES
@@ -67,7 +67,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
         fiber: Fiber.Fiber<unknown, unknown>,
         answer: Response,
       ) => {
-        abandon(request)
+        abandon(nodeExchangeOf(request))
         if (exchange.endpoint === unmatched) {
           // The contract has no such endpoint, so `Observation` did not start its metrics.
           exchange.endpoint = routeLabel(fiber)
@@ -76,44 +76,15 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
         const response = asEnvelope(answer, limit)
         record(exchange, response.status)
         return HttpServerResponse.setHeaders(response, {
-          ...headersOf(exchange, response),
+          ...headers.of(exchange, response.headers),
           "x-request-id": exchange.request_id,
           ...(exchange.limit && limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe())),
-          ...(response.status < 400 ? undefined : failureHeaders(response)),
+          ...(response.status < 400
+            ? undefined
+            : failureHeaders(response.status, textOf(response))),
           ...(lifecycle.draining || unreadBodyStatuses.has(response.status)
             ? { connection: "close" }
             : undefined),
-        })
-      }
-
-      const headersOf = ({ origin, path }: Exchange, response: Response) => {
-        if (isPage(response)) return headers.page(origin)
-        // Streams set their own Cache-Control.
-        return isOpen(path) || response.headers["cache-control"] !== undefined
-          ? headers.json(origin)
-          : headers.personal(origin)
-      }
-
-      const record = (exchange: Exchange, status: number) => {
-        exchange.span?.end(exchange.method, exchange.endpoint, status)
-        if (unloggedRoutes.has(exchange.endpoint)) return
-        if (exchange.user_id !== null && status < 400) {
-          usage.count(exchange.user_id, "api_requests", { dimension: exchange.endpoint })
-        }
-        const elapsed = performance.now() - exchange.startedAtMs
-        metrics.httpFinished(exchange.method, exchange.endpoint, status, elapsed / 1000)
-        accessLog.write({
-          timestamp: clock.currentTimeMillisUnsafe(),
-          request_id: exchange.request_id,
-          user_id: exchange.user_id,
-          method: exchange.method,
-          path: exchange.path,
-          endpoint: exchange.endpoint,
-          status_code: status,
-          duration_ms: elapsed,
-          client_ip: exchange.ip_address,
-          trace_id: exchange.span?.trace_id ?? null,
-          span_id: exchange.span?.span_id ?? null,
         })
       }
 
@@ -184,7 +155,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
           onSuccess: (response) => Exit.succeed(finish(exchange, request, fiber, response)),
           onFailure: (cause) => {
             if (Cause.hasInterruptsOnly(cause)) {
-              record(exchange, clientClosedRequest)
+              record(exchange, Recorder.clientClosedRequest)
               return Effect.failCause(cause)
             }
             return Effect.map(fromFailure(cause, request), (response) =>
@@ -201,7 +172,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
             const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
             const exchange = new Exchange(request, {
               ...exchangeOptions,
-              startedAtMs: performance.now(),
+              remoteAddress: Option.getOrUndefined(request.remoteAddress),
             })
             fiber.setContext(
               Context.add(
@@ -212,7 +183,9 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
             )
             if (begin !== null && !unloggedRoutes.has(exchange.path)) {
               const { method, path } = exchange
-              exchange.span = begin(fiber, { method, path, headers: request.headers })
+              const begun = begin(fiber.context, { method, path, headers: request.headers })
+              exchange.span = begun.span
+              fiber.setContext(begun.context)
             }
             const early = intercept(request, exchange)
             if (early !== undefined) return Exit.succeed(finish(exchange, request, fiber, early))
@@ -227,24 +200,18 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
     }),
   ).pipe(Layer.provide(Bodies.layer))
 
-/** Statuses sent before the body was read to its end, so that the connection cannot be reused. */
-const unreadBodyStatuses = new Set([408, 413])
-
 /** RFC 9112 §3.2 requires Host from HTTP/1.1 only. Health checks of load balancers still use 1.0. */
 const isHttp10 = (request: HttpServerRequest.HttpServerRequest) =>
   NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.0"
-
-/** nginx's status for a client that disconnected before the response. It is logged, never sent. */
-const clientClosedRequest = 499
 
 const warnAboutProxy = Effect.logWarning(
   "X-Forwarded-For ignored: TRUSTED_PROXIES is 0, so every client has the address of the proxy",
 )
 
+const textOf = ({ body }: Response) =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+
 const routeLabel = (fiber: Fiber.Fiber<unknown, unknown>) => {
   const matched = Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)
   return matched === undefined ? unmatched : endpointLabel(matched.route.path)
 }
-
-const isPage = (response: Response) =>
-  response.headers["content-type"]?.startsWith("text/html") === true

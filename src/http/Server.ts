@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Data, Effect, Layer, Scope } from "effect"
@@ -6,6 +6,8 @@ import { HttpRouter } from "effect/http"
 import { drain, Lifecycle } from "../core/Lifecycle.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { currentSteadyMillis } from "../core/SteadyClock.ts"
+import { makeAnswer, HotPath } from "./hot/HotPath.ts"
+import { withoutPlinthServices } from "./RequestContext.ts"
 import { routerConfig } from "./Routes.ts"
 import { RawAnswers } from "./RawAnswers.ts"
 
@@ -52,10 +54,14 @@ const start = Effect.fnUntraced(function* <E, R>(
     routerConfig,
   )
   const makeHandler = NodeHttpServer.makeHandler(application, { scope })
-  const handler = yield* Effect.updateContext(
+  const answerByRouter = yield* Effect.updateContext(
     makeHandler,
     withoutPlinthServices<Effect.Services<typeof makeHandler>>,
   )
+  const answerHot = makeAnswer(yield* HotPath, settings)
+  const handler = (request: IncomingMessage, response: ServerResponse) => {
+    if (!answerHot(request, response)) answerByRouter(request, response)
+  }
 
   const server = createServer(
     {
@@ -68,8 +74,8 @@ const start = Effect.fnUntraced(function* <E, R>(
     },
     handler,
   )
-  server.on("checkContinue", handler)
-  server.on("checkExpectation", handler)
+  server.on("checkContinue", answerByRouter)
+  server.on("checkExpectation", answerByRouter)
   server.on("clientError", rawAnswers.onClientError)
   server.on("connect", rawAnswers.onConnect)
 
@@ -83,15 +89,6 @@ const start = Effect.fnUntraced(function* <E, R>(
   yield* Effect.addFinalizer(() => stop(server, sockets, settings, lifecycle))
   return { port }
 })
-
-/**
- * Removes Plinth's services from the context of requests. That context is copied whenever a service is added to it, and
- * the code that uses our services has captured them already.
- */
-const withoutPlinthServices = <R>(context: Context.Context<R>): Context.Context<R> =>
-  Context.makeUnsafe(
-    new Map(Array.from(context.mapUnsafe).filter(([key]) => !key.startsWith("plinth/"))),
-  )
 
 const listen = (server: Server, host: string, port: number) =>
   Effect.callback<number, ListenError>((resume) => {

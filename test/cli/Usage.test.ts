@@ -148,7 +148,7 @@ describe("plinth", () => {
         assert.deepStrictEqual([minted.code, minted.stderr], [0, ""])
         assert.match(minted.stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/)
         const { verify } = yield* Tokens
-        const identity = yield* verify(minted.stdout.trim())
+        const identity = yield* Effect.clockWith((clock) => verify(minted.stdout.trim(), clock))
         const { email, role, sub } = identity
         assert.deepStrictEqual([`${sub}`, email, role], ["ada", "ada@example.com", "admin"])
         assert.strictEqual(identity.expires_at, (identity.issued_at ?? 0) + 900)

@@ -20,7 +20,9 @@ import { newUser } from "../TestApp.ts"
 
 const signIn = (id: UserId, email: string | null = `${id}@example.com`, iat = 1000) =>
   Effect.flatMap(Users, (users) =>
-    users.resolve(identity(id, { email, full_name: "Ada Lovelace", issued_at: iat })),
+    Effect.clockWith((clock) =>
+      users.resolve(identity(id, { email, full_name: "Ada Lovelace", issued_at: iat }), clock),
+    ),
   )
 
 /** Returns the e-mails that the provider accepted for this address. */

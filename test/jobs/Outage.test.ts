@@ -25,7 +25,8 @@ layer(appWithMail, { timeout: "60 seconds" })("A mail provider down for ten minu
         state.behaviour = behaviour
         const [before, after] = [state.requests.length, mails.length]
         const ids = [newUser(), newUser(), newUser()]
-        for (const id of ids) yield* users.resolve(identity(id, { issued_at: 1 }))
+        for (const id of ids)
+          yield* Effect.clockWith((clock) => users.resolve(identity(id, { issued_at: 1 }), clock))
         yield* seconds(600)
         for (const user of ids) {
           const [job] = yield* list({ user, limit: 1 })

@@ -55,7 +55,7 @@ export const layer = Layer.effect(
   ),
 ).pipe(Layer.provide(Bodies.layer))
 
-const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
+export const toFailure = (error: HttpApiError.HttpApiSchemaError) => {
   // A response that does not fit the contract is a bug.
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return Effect.die(error)
   return Effect.fail(

@@ -1,4 +1,4 @@
-import { Effect, Layer, type Types } from "effect"
+import { Effect, Exit, Layer, type Types } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { AuthorizationError } from "../../domain/Errors.ts"
 import { CurrentUser, rankOf } from "../../domain/users/User.ts"
@@ -21,14 +21,19 @@ type Handler = Effect.Effect<
   CurrentUser
 >
 
+/** Returns a function that refuses the roles below the one that an endpoint requires. */
+export const roleCheckFor = (options: Parameters<typeof policyOf>[1]) => {
+  const required = rankOf(policyOf(RequiredRole, options))
+  return ({ role }: CurrentUser["Service"]): Exit.Exit<void, AuthorizationError> =>
+    rankOf(role) >= required
+      ? Exit.void
+      : Exit.fail(new AuthorizationError({ reason: "role_required" }))
+}
+
 const withRole = (handler: Handler, options: Parameters<typeof policyOf>[1]): Handler => {
-  const required = policyOf(RequiredRole, options)
-  if (required === "user") return handler
-  return Effect.flatMap(CurrentUser, ({ role }): Handler =>
-    rankOf(role) >= rankOf(required)
-      ? handler
-      : Effect.fail(new AuthorizationError({ reason: "role_required" })),
-  )
+  if (policyOf(RequiredRole, options) === "user") return handler
+  const checkRole = roleCheckFor(options)
+  return Effect.flatMap(CurrentUser, (user) => Effect.flatMapEager(checkRole(user), () => handler))
 }
 
 const withDeprecation = (handler: Handler, options: Parameters<typeof policyOf>[1]): Handler => {

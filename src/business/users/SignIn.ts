@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit } from "effect"
+import { type Clock, Effect, Exit } from "effect"
 import { BoundedMap } from "../../core/BoundedMap.ts"
 import { Database } from "../../core/sql/Database.ts"
 import { JobQueue } from "../../core/jobs/Queue.ts"
@@ -20,7 +20,7 @@ import { emailKey, UsersRepo } from "./UsersRepo.ts"
 type Failure = ConflictError | AuthorizationError | ServiceUnavailableError
 
 /**
- * Returns a function from a token's identity to its user. It reads the database once per lifetime of a cache entry, and
+ * Returns a function from a token's identity to its user; the result is an `Exit` if the user is cached. It reads the database once per lifetime of a cache entry, and
  * writes once per token. The last login and the e-mail are those of the token with the newest `iat`, so that two tokens
  * of one user do not switch the e-mail back and forth.
  */
@@ -100,15 +100,14 @@ export const make = Effect.fnUntraced(function* (cache: UserCache) {
     !user.is_active ||
     (!isNewer(identity, user) && (!hasNewEmail(identity, user) || refusedEmails.has(identity)))
 
-  return (identity: Identity): Effect.Effect<User, Failure> =>
-    Effect.withFiber((fiber) => {
-      const user = cache.get(identity.sub, steadyMillis(fiber.getRef(Clock.Clock)))
-      const isKnown = user !== undefined && isUpToDate(identity, user)
-      metrics.cacheLookup("users", isKnown)
-      return isKnown
-        ? admit(user)
-        : Effect.flatMap(singleFlight(tokenKeyOf(identity), signIn(identity)), admit)
-    })
+  return (identity: Identity, clock: Clock.Clock): Effect.Effect<User, Failure> => {
+    const user = cache.get(identity.sub, steadyMillis(clock))
+    const isKnown = user !== undefined && isUpToDate(identity, user)
+    metrics.cacheLookup("users", isKnown)
+    return isKnown
+      ? admit(user)
+      : Effect.flatMap(singleFlight(tokenKeyOf(identity), signIn(identity)), admit)
+  }
 })
 
 const admit = (user: User) =>

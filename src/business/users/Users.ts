@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { type Clock, Context, Effect, Layer } from "effect"
 import { Database } from "../../core/sql/Database.ts"
 import { JobQueue } from "../../core/jobs/Queue.ts"
 import { Metrics } from "../../core/telemetry/Metrics.ts"
@@ -47,10 +47,12 @@ export class Users extends Context.Service<
   {
     /**
      * Returns the active user of a verified token, and creates them at their first request. Refuses a deactivated user,
-     * and a new one whose e-mail belongs to another user. The result is at most 2 s behind the database.
+     * and a new one whose e-mail belongs to another user. The result is at most 2 s behind the database; an `Exit` if
+     * the user is cached.
      */
     readonly resolve: (
       identity: Identity,
+      clock: Clock.Clock,
     ) => Effect.Effect<User, ConflictError | AuthorizationError | ServiceUnavailableError>
     readonly get: (id: UserId) => Effect.Effect<User, ReadError>
     /** Like `get`, from a cache that is at most 2 s behind the database. */

@@ -17,6 +17,8 @@ export interface Jwks {
     algorithm: VerificationKey.Asymmetric,
     kid: string | null,
   ) => Effect.Effect<ReadonlyArray<VerificationKey.VerificationKey>, ServiceUnavailableError>
+  /** Tests whether a key that `find` returned is still in the key set. A new set has new keys. */
+  readonly isCurrent: (key: VerificationKey.VerificationKey) => boolean
 }
 
 /** Retries once. A sign-in waits at most `totalTimeout`. */
@@ -119,7 +121,7 @@ export const make = Effect.fnUntraced(function* (url: string) {
   )
   yield* Effect.forkScoped(Effect.forever(nextRefresh))
 
-  return { find } satisfies Jwks
+  return { find, isCurrent: (key) => usableKeys.includes(key) } satisfies Jwks
 })
 
 /** Monotonic time in ms, from an arbitrary origin. */

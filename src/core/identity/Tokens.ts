@@ -11,8 +11,10 @@ import {
   textAt,
 } from "../../domain/users/Identity.ts"
 import { UserId } from "../../domain/users/User.ts"
+import { BoundedMap } from "../BoundedMap.ts"
 import type { Jwks } from "./Jwks.ts"
 import * as Jwt from "./Jwt.ts"
+import type { VerificationKey } from "./VerificationKey.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { Settings } from "../settings/Settings.ts"
 
@@ -43,9 +45,13 @@ interface TokenRequest {
 export class Tokens extends Context.Service<
   Tokens,
   {
-    /** Counts every rejection. Fails with 503 if the provider's keys are needed and unavailable. */
+    /**
+     * Counts every rejection. Fails with 503 if the provider's keys are needed and unavailable. The result is an `Exit`
+     * unless a public key has to be used for the first time.
+     */
     readonly verify: (
       token: string,
+      clock: Clock.Clock,
     ) => Effect.Effect<Identity, AuthenticationError | ServiceUnavailableError>
     readonly sign: (request: TokenRequest) => Effect.Effect<Redacted.Redacted>
   }
@@ -82,15 +88,25 @@ export class Tokens extends Context.Service<
         )
       }
 
-      const accept = (claims: Claims, issuer: Issuer, now: number) => {
-        const refusal = refusalOf(claims, issuer, now)
+      const signedTokens = new SignedTokens()
+
+      /** Judges the claims of a token whose signature is right. */
+      const judge = ({ claims, identity, issuer }: SignedToken, clock: Clock.Clock) => {
+        const refusal = refusalOf(claims, issuer, clock.currentTimeMillisUnsafe() / 1000)
         return refusal === undefined
-          ? Exit.succeed(identityOf(claims, issuer))
+          ? Exit.succeed(identity ?? identityOf(claims, issuer))
           : refuse(refusal, issuer)
       }
 
-      const verifyWithJwks = (jwt: Jwt.Jwt, issuer: Issuer, token: string) => {
-        const { algorithm, kid } = jwt
+      /** Judges a token, and remembers that its signature is right. */
+      const accept = (token: string, signed: SignedToken, clock: Clock.Clock) => {
+        const judged = judge(signed, clock)
+        if (Exit.isSuccess(judged)) signedTokens.add(token, { ...signed, identity: judged.value })
+        return judged
+      }
+
+      const verifyWithJwks = (jwt: Jwt.Jwt, issuer: Issuer, token: string, clock: Clock.Clock) => {
+        const { algorithm, claims, kid } = jwt
         if (algorithm === "HS256" || issuer.jwks === null) return refuse("algorithm", issuer)
         if (!Jwt.isCanonical(jwt)) return refuse("signature", issuer)
         return issuer.jwks.find(algorithm, kid).pipe(
@@ -107,7 +123,7 @@ export class Tokens extends Context.Service<
                   Effect.findFirst(keys, (key) => key.hasSigned(token)),
                   (signed) =>
                     Option.isSome(signed)
-                      ? Effect.flatMap(nowInSeconds, (now) => accept(jwt.claims, issuer, now))
+                      ? accept(token, { claims, issuer, key: signed.value, identity: null }, clock)
                       : refuse("signature", issuer),
                 ),
           ),
@@ -115,21 +131,20 @@ export class Tokens extends Context.Service<
       }
 
       return Tokens.of({
-        // HS256 is verified synchronously: no generator, no promise, no thread pool.
-        verify: (token) =>
-          Effect.withFiber((fiber) => {
-            const jwt = Jwt.parse(token)
-            if (typeof jwt === "string") return refuse(jwt)
-            const issuer = jwt.claims["iss"] === ownIssuer ? plinth : provider
-            if (jwt.algorithm !== "HS256" || issuer.secrets.length === 0) {
-              return verifyWithJwks(jwt, issuer, token)
-            }
-            if (!issuer.secrets.some((key) => Jwt.isSignedWith(jwt, key))) {
-              return refuse("signature", issuer)
-            }
-            const clock = fiber.getRef(Clock.Clock)
-            return accept(jwt.claims, issuer, clock.currentTimeMillisUnsafe() / 1000)
-          }),
+        verify: (token, clock) => {
+          const signed = signedTokens.get(token)
+          if (signed !== undefined) return judge(signed, clock)
+          const jwt = Jwt.parse(token)
+          if (typeof jwt === "string") return refuse(jwt)
+          const { algorithm, claims } = jwt
+          const issuer = claims["iss"] === ownIssuer ? plinth : provider
+          if (algorithm !== "HS256" || issuer.secrets.length === 0) {
+            return verifyWithJwks(jwt, issuer, token, clock)
+          }
+          return issuer.secrets.some((key) => Jwt.isSignedWith(jwt, key))
+            ? accept(token, { claims, issuer, key: null, identity: null }, clock)
+            : refuse("signature", issuer)
+        },
 
         sign: ({ expires_in, ...claims }) =>
           Effect.map(nowInSeconds, (now) => {
@@ -152,6 +167,41 @@ interface Issuer {
   readonly roleClaim: ReadonlyArray<string>
   readonly purpose: Purpose | null
 }
+
+/** A token whose signature is right. */
+interface SignedToken {
+  readonly claims: Claims
+  readonly issuer: Issuer
+  /** The public key that verified it. Null: a secret of the settings, which do not change while the process runs. */
+  readonly key: VerificationKey | null
+  /** Null until the claims have been accepted once. */
+  readonly identity: Identity | null
+}
+
+/**
+ * Remembers tokens whose signature is right: computing it costs more than the rest of a sign-in. Everything that may
+ * change is judged at each use: the times and other claims, and whether the issuer still has the key. Tokens with a
+ * wrong signature are not remembered, because anyone can send any number of them.
+ */
+class SignedTokens {
+  private readonly tokens = new BoundedMap<string, SignedToken>(maxSignedTokens)
+
+  get(token: string): SignedToken | undefined {
+    const signed = this.tokens.get(token)
+    if (signed === undefined || signed.key === null) return signed
+    return signed.issuer.jwks?.isCurrent(signed.key) === true ? signed : undefined
+  }
+
+  add(token: string, { claims, ...signed }: SignedToken) {
+    if (token.length > maxSignedTokenLength) return
+    this.tokens.set(token, { ...signed, claims: registeredOf(claims) })
+  }
+}
+
+/** With their claims, at most 20 MB in all; usual tokens have 300 to 1,000 characters. */
+const maxSignedTokens = 10_000
+/** Longer tokens are verified at each use. */
+const maxSignedTokenLength = 1500
 
 const ownIssuer = "plinth"
 
@@ -196,6 +246,12 @@ const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undef
 type Registered = Readonly<
   Record<"iss" | "aud" | "exp" | "nbf" | "iat" | "sub" | "purpose", unknown>
 >
+
+/** Returns the claims that `refusalOf` reads. */
+const registeredOf = (claims: Claims): Claims => {
+  const { iss, aud, exp, nbf, iat, sub, purpose } = claims as Registered
+  return { iss, aud, exp, nbf, iat, sub, purpose } satisfies Registered
+}
 
 /** Tests for a NumericDate, which may have a fraction (RFC 7519 §2). */
 const isTime = (value: unknown): value is number =>

@@ -55,7 +55,7 @@ export const make = <A>(source: Source) => {
   const statement = (text: string) => {
     let count = 0
     const nativeText = database.dialect === "pg" ? text.replaceAll("?", () => `$${++count}`) : text
-    return (params: Params) => sql.unsafe<Row>(nativeText, params)
+    return database.fixed<Row>(nativeText)
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Span as OtelSpan } from "@opentelemetry/api"
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base"
-import { Context, Effect, type Fiber, Layer, Option, References, Tracer } from "effect"
+import { Context, Effect, Layer, Option, References, Tracer } from "effect"
 import { type Headers, HttpMiddleware, HttpTraceContext } from "effect/http"
 import { version } from "../../domain/Version.ts"
 import { scrub } from "./Logger.ts"
@@ -12,6 +12,13 @@ export interface RequestSpan {
   readonly span_id: string
   /** `route` is the route pattern, never the path with its ids. */
   readonly end: (method: string, route: string, status: number) => void
+}
+
+interface BegunRequest {
+  /** Undefined if the request is not sampled. */
+  readonly span: RequestSpan | undefined
+  /** The context in which spans are children of the span; they are not recorded if the request is not sampled. */
+  readonly context: Context.Context<never>
 }
 
 interface RequestHead {
@@ -29,13 +36,8 @@ interface RequestHead {
 export class Tracing extends Context.Service<
   Tracing,
   {
-    /**
-     * Starts the span of a request on its fiber. Returns undefined if it is not sampled. `begin` is null if tracing is
-     * off.
-     */
-    readonly begin:
-      | ((fiber: Fiber.Fiber<unknown, unknown>, head: RequestHead) => RequestSpan | undefined)
-      | null
+    /** Starts the span of a request, whose fiber has this context. Null if tracing is off. */
+    readonly begin: ((context: Context.Context<never>, head: RequestHead) => BegunRequest) | null
   }
 >()("plinth/core/telemetry/Tracing") {
   static readonly layer = Layer.unwrap(
@@ -53,9 +55,9 @@ const layerEnabled = (settings: Settings["Service"]) =>
       const tracer = yield* Effect.provideService(OtelTracer.make, OtelTracer.OtelTracer, otel)
 
       const begin = (
-        fiber: Fiber.Fiber<unknown, unknown>,
+        context: Context.Context<never>,
         { headers, method, path }: RequestHead,
-      ): RequestSpan | undefined => {
+      ): BegunRequest => {
         const callerSpan = Option.getOrUndefined(HttpTraceContext.w3c(headers))
         const parent =
           callerSpan === undefined
@@ -75,18 +77,22 @@ const layerEnabled = (settings: Settings["Service"]) =>
           parent,
         )
         if (!span.isRecording()) {
-          fiber.setContext(Context.add(fiber.context, References.TracerEnabled, false))
-          return undefined
+          return { span: undefined, context: Context.add(context, References.TracerEnabled, false) }
         }
         const { spanId, traceId } = span.spanContext()
-        fiber.setContext(
-          Context.add(
-            fiber.context,
-            Tracer.ParentSpan,
-            OtelTracer.makeExternalSpan({ traceId, spanId, traceFlags: api.TraceFlags.SAMPLED }),
-          ),
-        )
-        return { trace_id: traceId, span_id: spanId, end: spanEnd(span, api.SpanStatusCode.ERROR) }
+        const parentSpan = OtelTracer.makeExternalSpan({
+          traceId,
+          spanId,
+          traceFlags: api.TraceFlags.SAMPLED,
+        })
+        return {
+          span: {
+            trace_id: traceId,
+            span_id: spanId,
+            end: spanEnd(span, api.SpanStatusCode.ERROR),
+          },
+          context: Context.add(context, Tracer.ParentSpan, parentSpan) as Context.Context<never>,
+        }
       }
 
       return Context.make(Tracing, { begin }).pipe(

@@ -9,7 +9,9 @@ import * as Business from "../../fixtures/data/Business.ts"
 
 const owner = (sub: string) =>
   Effect.map(
-    Effect.flatMap(Users, (users) => users.resolve(Business.identity(sub))),
+    Effect.flatMap(Users, (users) =>
+      Effect.clockWith((clock) => users.resolve(Business.identity(sub), clock)),
+    ),
     ({ id }) => id,
   )
 

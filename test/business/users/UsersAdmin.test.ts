@@ -126,7 +126,9 @@ layer(Business.layer)("Users", (it) => {
       assert.strictEqual(yield* verdict(users.create(taken)), "email_taken")
 
       yield* TestClock.setTime(Business.start * 1000)
-      const user = yield* users.resolve(Business.identity("made"))
+      const user = yield* Effect.clockWith((clock) =>
+        users.resolve(Business.identity("made"), clock),
+      )
       assert.strictEqual(user.role, "superadmin")
       assert.strictEqual(user.login_count, 1)
       const [entry] = yield* auditOf("made")
@@ -271,7 +273,9 @@ layer(Business.layer)("Users.relink", (it) => {
       yield* TestClock.setTime(Business.start * 1000)
       const users = yield* Users
       const projects = yield* Projects
-      const old = yield* users.resolve(Business.identity("old-sub", { role: "admin" }))
+      const old = yield* Effect.clockWith((clock) =>
+        users.resolve(Business.identity("old-sub", { role: "admin" }), clock),
+      )
       yield* create("bystander")
       yield* change(actor(old), yield* users.get(UserId.make("bystander")), { role: "admin" })
       const live = yield* projects.create(
@@ -285,10 +289,16 @@ layer(Business.layer)("Users.relink", (it) => {
       yield* projects.remove(old.id, removed.id)
 
       const newcomer = Business.identity("new-sub", { email: "OLD-SUB@example.com" })
-      assert.strictEqual(yield* verdict(users.resolve(newcomer)), "email_taken")
+      assert.strictEqual(
+        yield* verdict(Effect.clockWith((clock) => users.resolve(newcomer, clock))),
+        "email_taken",
+      )
       const moved = yield* users.relink(old.id, UserId.make("new-sub"))
       assert.deepStrictEqual(moved, { ...old, id: UserId.make("new-sub") })
-      assert.strictEqual((yield* users.resolve(newcomer)).id, "new-sub")
+      assert.strictEqual(
+        (yield* Effect.clockWith((clock) => users.resolve(newcomer, clock))).id,
+        "new-sub",
+      )
       assert.strictEqual((yield* projects.get(moved.id, live.id)).owner_id, "new-sub")
 
       const sql = yield* SqlClient.SqlClient
@@ -303,7 +313,12 @@ layer(Business.layer)("Users.relink", (it) => {
         details: { from: "old-sub", to: "new-sub" },
       })
       // The old sign-in has lost its e-mail and counts as a stranger.
-      assert.strictEqual(yield* verdict(users.resolve(Business.identity("old-sub"))), "email_taken")
+      assert.strictEqual(
+        yield* verdict(
+          Effect.clockWith((clock) => users.resolve(Business.identity("old-sub"), clock)),
+        ),
+        "email_taken",
+      )
     }),
   )
 

@@ -16,7 +16,8 @@ import { dialect } from "../../TestDatabase.ts"
 const { identity, start } = Business
 const atStart = TestClock.setTime(start * 1000)
 
-const resolve = (who: Identity) => Effect.flatMap(Users, (users) => users.resolve(who))
+const resolve = (who: Identity) =>
+  Effect.flatMap(Users, (users) => Effect.clockWith((clock) => users.resolve(who, clock)))
 
 const events = (event: "signup" | "login") =>
   countOf("auth_events_total", { event, provider: "custom" })

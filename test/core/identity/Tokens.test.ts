@@ -31,7 +31,8 @@ const tokens = (variables: Record<string, string>) =>
     Layer.provide(Settings.layerFrom(variables)),
   )
 
-const verify = (token: string) => Effect.flatMap(Tokens, (service) => service.verify(token))
+const verify = (token: string) =>
+  Effect.flatMap(Tokens, (service) => Effect.clockWith((clock) => service.verify(token, clock)))
 
 /** 2026-01-01 in Unix seconds. Every test starts at this time. */
 const now = 1_767_225_600
@@ -304,8 +305,7 @@ describe("A token is refused and counted if it has", () => {
     it.effect("any other content: with a typed error, never a defect", () =>
       Effect.gen(function* () {
         yield* atNow
-        const { verify } = yield* Tokens
-        const run = Effect.runSyncWith(yield* Effect.context())
+        const run = Effect.runSyncWith(yield* Effect.context<Tokens>())
         const refused = (token: string) => run(Effect.isFailure(verify(token)))
         const part = fc.oneof(fc.string(), fc.json(), fc.constant(JSON.stringify({ alg: "HS256" })))
         fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), refused))

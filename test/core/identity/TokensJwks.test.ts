@@ -32,7 +32,9 @@ const startProvider = Effect.gen(function* () {
   const claims = { iss: provider.issuer, sub: "user_1", iat: now, exp: now + 86_400 }
   const verify = (token: string) =>
     Effect.provide(
-      Effect.flatMap(Tokens, (service) => service.verify(token)),
+      Effect.flatMap(Tokens, (service) =>
+        Effect.clockWith((clock) => service.verify(token, clock)),
+      ),
       context,
     )
   return {

@@ -67,7 +67,11 @@ export const make = Effect.fnUntraced(function* ({
   maxConnections,
   observe,
 }: Options): Effect.fn.Return<
-  { readonly sql: SqlClient.SqlClient; readonly pool: () => OpenConnections },
+  {
+    readonly sql: SqlClient.SqlClient
+    readonly autocommit: SqlConnection.Connection
+    readonly pool: () => OpenConnections
+  },
   SqlError.SqlError,
   Scope.Scope | Reactivity.Reactivity
 > {
@@ -124,7 +128,7 @@ export const make = Effect.fnUntraced(function* ({
     const active = Math.min(sockets.open, readers + exclusive.inUse)
     return { active, idle: sockets.open - active }
   }
-  return { sql, pool: poolState }
+  return { sql, autocommit: pooled, pool: poolState }
 })
 
 /** The most reads pipelined on one connection. */

@@ -43,7 +43,7 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
     ),
   )
 
-  return yield* SqlClient.make({
+  const sql = yield* SqlClient.make({
     acquirer: Effect.succeed(autocommit),
     borrower: (f) => f(autocommit),
     transactionAcquirer: Effect.andThen(
@@ -59,6 +59,7 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
     releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
     spanAttributes: [["db.system.name", "sqlite"]],
   })
+  return { sql, autocommit }
 })
 
 /** Opening may block on a lock of another process, up to 5 s. Later waits do not block the event loop. */

@@ -5,6 +5,7 @@ export class Prepared {
   readonly statement: StatementSync
   private readsBigInts = false
   private names: ReadonlyArray<string> = []
+  private toRow: (values: ReadonlyArray<unknown>) => unknown = () => undefined
   private readers: ReadonlyArray<readonly [index: number, read: Reader]> = []
 
   constructor(statement: StatementSync) {
@@ -28,13 +29,9 @@ export class Prepared {
   }
 
   rows(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
+    // First, because it may describe the columns anew.
     const rows = this.values(params)
-    const { names } = this
-    return rows.map((values) => {
-      const row: Record<string, unknown> = {}
-      for (let index = 0; index < names.length; index += 1) row[names[index] ?? ""] = values[index]
-      return row
-    })
+    return rows.map(this.toRow)
   }
 
   changes(params: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> {
@@ -63,11 +60,22 @@ export class Prepared {
   private describe() {
     const columns = this.statement.columns()
     this.names = columns.map(({ name }) => name)
+    this.toRow = rowMaker(this.names)
     this.readers = columns.flatMap(({ type }, index) => {
       const read = readers[type?.toUpperCase() ?? ""]
       return read === undefined ? [] : [[index, read] as const]
     })
   }
+}
+
+/**
+ * Returns a function from the values of a row to its object. Generated, because an object literal is built three times
+ * as fast as an object whose keys are set one by one.
+ */
+const rowMaker = (names: ReadonlyArray<string>) => {
+  const fields = names.map((name, index) => `${JSON.stringify(name)}: values[${index}]`)
+  // oxlint-disable-next-line no-new-func -- only quoted names become code
+  return new Function("values", `return { ${fields.join(", ")} }`) as Prepared["toRow"]
 }
 
 const isTooLarge = (cause: unknown) =>

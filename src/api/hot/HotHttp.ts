@@ -1,0 +1,265 @@
+import { Cause, Context, Effect, Exit, Schema, type SchemaAST } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiError, HttpApiSchema } from "effect/http-api"
+import { BadRequestError } from "../../domain/Errors.ts"
+import { CurrentUser } from "../../domain/users/User.ts"
+import { textOf } from "../../http/Bodies.ts"
+import { endpointLabel } from "../../http/Exchange.ts"
+import { absentRequest } from "../../http/hot/Absent.ts"
+import * as HotAnswers from "../../http/hot/HotAnswers.ts"
+import type { HotRequest, HotRoute } from "../../http/hot/HotPath.ts"
+import { BodyPolicy } from "../../http/Policies.ts"
+import * as AuthenticationHttp from "../middleware/AuthenticationHttp.ts"
+import { toFailure } from "../middleware/InputHttp.ts"
+import * as PoliciesHttp from "../middleware/PoliciesHttp.ts"
+import * as QuotaHttp from "../middleware/QuotaHttp.ts"
+import { endpoints, type HotEndpoint } from "./HotApi.ts"
+
+/**
+ * The routes of REST on the hot path. For each endpoint, everything that the contract says is looked up once; a request
+ * then takes the steps of the middlewares in their order: sign in > role > body > quota > decode > handle > encode. Each
+ * step is an `Exit` unless it has to wait, so that a request needs one fiber for its handler and nothing else.
+ */
+export const routes = Effect.gen(function* () {
+  const answers = yield* HotAnswers.make
+  const signInFor = yield* AuthenticationHttp.make
+  const quotaCheckFor = yield* QuotaHttp.make
+  const context = yield* Effect.context<never>()
+  const { clock } = answers
+
+  const routeOf = (hot: HotEndpoint): HotRoute => {
+    const { endpoint, group } = hot
+    const { method, path } = endpoint
+    const label = endpointLabel(path)
+    const handle = handlerOf(context, hot)
+    const codecs = codecsOf(hot)
+    const signIn = signInFor({ endpoint, group })
+    const checkRole = PoliciesHttp.roleCheckFor({ endpoint, group })
+    const checkQuota = quotaCheckFor({ endpoint, group })
+    const maxBytes = Math.min(
+      Context.get(hot.annotations, BodyPolicy).maxBytes ?? Infinity,
+      maxPlainBytes,
+    )
+
+    const admit = (call: HotAnswers.HotCall): Effect.Effect<CurrentUser["Service"], unknown> =>
+      Effect.flatMapEager(
+        signIn(call.incoming.headers.authorization, call.exchange, clock),
+        (user) => Effect.mapEager(checkRole(user), () => user),
+      )
+
+    const handleAs = (
+      user: CurrentUser["Service"],
+      input: Input,
+      body?: string,
+    ): Effect.Effect<unknown, unknown> =>
+      Effect.flatMapEager(checkQuota === undefined ? Exit.void : checkQuota(user, clock), () =>
+        Effect.flatMapEager(codecs.payload(body), (payload) => {
+          input.payload = payload
+          return handle(input)
+        }),
+      )
+
+    const finish = (call: HotAnswers.HotCall) => (exit: Exit.Exit<unknown, unknown>) => {
+      if (Exit.isFailure(exit)) return refuse(call, exit.cause)
+      if (HttpServerResponse.isHttpServerResponse(exit.value)) {
+        return answers.sendResponse(call, exit.value)
+      }
+      const encoded = codecs.success(exit.value)
+      if (Exit.isFailure(encoded)) return answers.fail(call, Cause.die(encoded.cause))
+      const body = encoded.value === undefined ? undefined : JSON.stringify(encoded.value)
+      return answers.send(call, {
+        status: codecs.status,
+        body,
+        headers: body === undefined ? {} : HotAnswers.json,
+      })
+    }
+
+    const refuse = (call: HotAnswers.HotCall, cause: Cause.Cause<unknown>) => {
+      const error = cause.reasons.find(Cause.isFailReason)?.error
+      const encoded = error === undefined ? undefined : codecs.error(error)
+      return encoded === undefined
+        ? answers.fail(call, cause)
+        : answers.refuse(call, encoded.status, JSON.stringify(encoded.body))
+    }
+
+    /** Answers a caller who is known at once, which is nearly every one. */
+    const answerAs = (call: HotAnswers.HotCall, user: CurrentUser["Service"], input: Input) => {
+      const own = { ...call, context: Context.add(call.context, CurrentUser, user) }
+      if (codecs.takesPayload) {
+        answers.read(call, maxBytes, (body) =>
+          answers.run(
+            own,
+            () =>
+              Effect.flatMapEager(body, (bytes) =>
+                Effect.flatMapEager(textOf(bytes), (text) => handleAs(user, input, text)),
+              ),
+            finish(own),
+          ),
+        )
+      } else answers.run(own, () => handleAs(user, input), finish(own))
+    }
+
+    return {
+      method: method as HotRoute["method"],
+      path,
+      answer: (request) => {
+        if (!hasPlainBody(request, codecs.takesPayload, maxBytes)) return false
+        if (request.headers["idempotency-key"] !== undefined) return false
+        const params = codecs.params(request)
+        const query = codecs.query(request)
+        if (Exit.isFailure(params) || Exit.isFailure(query)) return false
+        const input: Input = {
+          endpoint,
+          group,
+          request: absentRequest,
+          params: params.value,
+          query: query.value,
+          payload: undefined,
+        }
+        const call = answers.open(request, label)
+        const admitted = admit(call)
+        if (isSuccess(admitted)) answerAs(call, admitted.value, input)
+        else {
+          answers.run(
+            call,
+            () => admitted,
+            (exit) =>
+              Exit.isSuccess(exit) ? answerAs(call, exit.value, input) : refuse(call, exit.cause),
+          )
+        }
+        return true
+      },
+    }
+  }
+
+  return endpoints()
+    .filter(({ obstacle }) => obstacle === null)
+    .map(routeOf)
+})
+
+/** What handlers receive. The payload is set last. */
+interface Input {
+  readonly endpoint: HotEndpoint["endpoint"]
+  readonly group: HotEndpoint["group"]
+  readonly request: never
+  readonly params: unknown
+  readonly query: unknown
+  payload: unknown
+}
+
+/** The longest body on the hot path, in bytes: with longer ones, reading costs more than the router. */
+const maxPlainBytes = 65_536
+
+const hasPlainBody = ({ headers }: HotRequest, takesPayload: boolean, maxBytes: number) => {
+  const length = headers["content-length"]
+  if (!takesPayload) return length === undefined || length === "0"
+  return (
+    length !== undefined &&
+    Number(length) <= maxBytes &&
+    headers["content-type"] === "application/json"
+  )
+}
+
+type Handler = (input: Input) => Effect.Effect<unknown, unknown>
+
+/** A handler as `HttpApiBuilder.group` keeps it, in the service of its group. */
+interface Registered {
+  readonly handler: Handler
+  readonly isRaw: boolean
+  readonly uninterruptible: boolean
+}
+
+/** Returns the handler that the group's layer registered. */
+const handlerOf = (context: Context.Context<never>, { endpoint, group }: HotEndpoint): Handler => {
+  const service = context.mapUnsafe.get((group as unknown as { readonly key: string }).key) as {
+    readonly handlers: ReadonlyMap<string, Registered>
+  }
+  const registered = service.handlers.get(endpoint.identifier)
+  if (registered === undefined || registered.isRaw || registered.uninterruptible) {
+    throw new Error(
+      `${endpoint.method} ${endpoint.path} has a raw or uninterruptible handler: annotate it with offHotPath (Policies.ts)`,
+    )
+  }
+  return registered.handler
+}
+
+const nothing = Exit.succeed(undefined)
+
+const isSuccess = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A, never> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
+
+type Codec = Schema.Codec<unknown, unknown>
+
+/** How the input of an endpoint is decoded, and its output encoded. */
+const codecsOf = ({ annotations, endpoint, errors, success }: HotEndpoint) => {
+  const parseOptions = Context.getOrUndefined(annotations, HttpApi.ParseOptions)
+  const optionsOf = (slot: Context.Key<unknown, SchemaAST.ParseOptions>) =>
+    Context.getOrUndefined(annotations, slot) ?? parseOptions
+  const schema = success?.schema as Codec
+  const isEmpty = HttpApiSchema.isNoContent(schema.ast)
+  const encode = Schema.encodeUnknownExit(schema, optionsOf(HttpApi.SuccessParseOptions))
+  const failures = errors.map((error) => ({
+    status: error.status,
+    is: Schema.is(Schema.toType(error.schema)),
+    encode: Schema.encodeUnknownExit(error.schema as Codec, optionsOf(HttpApi.ErrorParseOptions)),
+  }))
+  const decodeParams =
+    endpoint.params &&
+    Schema.decodeUnknownExit(endpoint.params as Codec, optionsOf(HttpApi.ParamsParseOptions))
+  const decodeQuery =
+    endpoint.query &&
+    Schema.decodeUnknownExit(
+      Schema.toCodecArrayFromSingle(endpoint.query) as Schema.Top as Codec,
+      optionsOf(HttpApi.QueryParseOptions),
+    )
+  const payload = endpoint.payload.get("application/json")
+  const decodePayload =
+    payload &&
+    Schema.decodeUnknownExit(
+      Schema.Union(payload.schemas) as Schema.Top as Codec,
+      optionsOf(HttpApi.PayloadParseOptions),
+    )
+  /** Decoded queries by their text, because callers repeat a few. */
+  const queries = new Map<string, Exit.Exit<unknown, unknown>>()
+
+  return {
+    status: success?.status ?? 200,
+    takesPayload: payload !== undefined,
+    success: (value: unknown) => (isEmpty ? nothing : encode(value)),
+    error: (error: unknown) => {
+      const failure = failures.find(({ is }) => is(error))
+      const encoded = failure?.encode(error)
+      return encoded !== undefined && Exit.isSuccess(encoded)
+        ? { status: failure?.status ?? 500, body: encoded.value }
+        : undefined
+    },
+    params: ({ params }: HotRequest): Exit.Exit<unknown, unknown> =>
+      decodeParams === undefined ? nothing : decodeParams(params),
+    query: ({ search, searchParams }: HotRequest): Exit.Exit<unknown, unknown> => {
+      if (decodeQuery === undefined) return nothing
+      const known = queries.get(search)
+      if (known !== undefined) return known
+      const decoded = decodeQuery(searchParams())
+      if (Exit.isSuccess(decoded) && search.length <= maxQueryLength && queries.size < maxQueries) {
+        queries.set(search, decoded)
+      }
+      return decoded
+    },
+    payload: (body: string | undefined): Effect.Effect<unknown, unknown> => {
+      if (decodePayload === undefined || body === undefined) return nothing
+      let value: unknown
+      try {
+        value = JSON.parse(body)
+      } catch {
+        return Exit.fail(new BadRequestError({ reason: "Malformed JSON body" }))
+      }
+      return Effect.catchEager(decodePayload(value), (cause) =>
+        toFailure(new HttpApiError.HttpApiSchemaError({ kind: "Payload", cause })),
+      )
+    },
+  }
+}
+
+/** The queries that each endpoint remembers. */
+const maxQueries = 256
+const maxQueryLength = 64

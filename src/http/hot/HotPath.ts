@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Context } from "effect"
+import { FindMyWay } from "effect/http"
+import type { NodeExchange } from "../BodyReaders.ts"
+import type { RequestHead } from "../Exchange.ts"
+import { routerConfig } from "../Routes.ts"
+
+/**
+ * The hot path answers plain requests to known endpoints without the router: one lookup, plain checks, one fiber, one
+ * write. It leaves all other requests untouched, and the router answers them, so that nothing needs to be possible on
+ * the hot path. Both give the same answers (`test/http/hot`).
+ */
+
+/** A request whose method and path belong to a route of the hot path. */
+export interface HotRequest extends NodeExchange, RequestHead {
+  /** The parameters in the path, decoded. */
+  readonly params: Readonly<Record<string, string | undefined>>
+  /** The target from `?` on; empty without a query. */
+  readonly search: string
+  readonly searchParams: () => Readonly<Record<string, string | Array<string>>>
+}
+
+export interface HotRoute {
+  readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE"
+  readonly path: string
+  /** Answers the request, or returns false and leaves it untouched. */
+  readonly answer: (request: HotRequest) => boolean
+}
+
+/** The routes that `Server` tries before the router. None by default. */
+export const HotPath = Context.Reference<ReadonlyArray<HotRoute>>("plinth/http/hot/HotPath", {
+  defaultValue: () => [],
+})
+
+/** Returns a function that answers a request by one of the routes, or returns false and leaves it untouched. */
+export const makeAnswer = (
+  routes: ReadonlyArray<HotRoute>,
+  { TRUSTED_PROXIES: trustedProxies }: { readonly TRUSTED_PROXIES: number },
+) => {
+  const table = FindMyWay.make<HotRoute>(routerConfig)
+  /** The routes without parameters. */
+  const exact = new Map<string, HotRoute>()
+  for (const route of routes) {
+    table.on(route.method, route.path as FindMyWay.PathInput, route)
+    if (!route.path.includes(":")) exact.set(`${route.method} ${route.path}`, route)
+  }
+
+  return (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const { method = "", url = "" } = incoming
+    const end = url.search(/[?;#]/)
+    if (end !== -1 && url[end] !== "?") return false
+    const path = end === -1 ? url : url.slice(0, end)
+    const route = exact.get(`${method} ${path}`)
+    const found = route === undefined ? table.find(method as HotRoute["method"], url) : undefined
+    const matched = route ?? found?.handler
+    if (matched === undefined) return false
+    const headers = incoming.headers as RequestHead["headers"]
+    if (!isPlain(headers)) return false
+    // `Protocol` warns about it.
+    if (trustedProxies === 0 && headers["x-forwarded-for"] !== undefined) return false
+    return matched.answer({
+      incoming,
+      outgoing,
+      method,
+      url,
+      headers,
+      params: found?.params ?? none,
+      search: end === -1 ? "" : url.slice(end),
+      searchParams: () =>
+        (found ?? table.find(method as HotRoute["method"], url))?.searchParams ?? none,
+    })
+  }
+}
+
+const none = {}
+
+/** Tests that nothing in the head needs the edge: it refuses some of these headers, and others change the answer. */
+const isPlain = (headers: RequestHead["headers"]) =>
+  headers["host"] !== undefined &&
+  headers["expect"] === undefined &&
+  headers["transfer-encoding"] === undefined &&
+  headers["upgrade"] === undefined &&
+  headers["content-encoding"] === undefined
