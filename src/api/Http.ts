@@ -13,9 +13,7 @@ import * as AuthenticationHttp from "./middleware/AuthenticationHttp.ts"
 import * as IdempotencyHttp from "./middleware/IdempotencyHttp.ts"
 import * as InputHttp from "./middleware/InputHttp.ts"
 import { Bodies } from "../http/Bodies.ts"
-import { HotPath } from "../http/hot/HotPath.ts"
 import { Limits } from "../http/Limits.ts"
-import * as HotHttp from "./hot/HotHttp.ts"
 import * as ObservationHttp from "./middleware/ObservationHttp.ts"
 import * as PoliciesHttp from "./middleware/PoliciesHttp.ts"
 import * as QuotaHttp from "./middleware/QuotaHttp.ts"
@@ -48,8 +46,7 @@ export const layer = HttpApiBuilder.layer(Api).pipe(
   Layer.provide(middlewares),
 )
 
-/** The same, for plain requests (`http/hot/HotPath.ts`). */
-export const hotRoutes = Layer.effect(HotPath, HotHttp.routes).pipe(
-  Layer.provide(groups),
-  Layer.provide([middlewares, Limits.layer, Bodies.layer]),
+/** The services of `hot/HotHttp.ts`, which calls the handlers without the router. */
+export const hotServices = Layer.mergeAll(groups, Limits.layer, Bodies.layer).pipe(
+  Layer.provide(middlewares),
 )

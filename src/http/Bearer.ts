@@ -7,12 +7,17 @@ export const bearerOf = (authorization: string | undefined) =>
 
 /**
  * Returns a function that tests whether a text equals one of the secrets, in constant time: it compares all digests.
+ * A secret that was sent once is found in a set; sets compare randomly seeded hashes, of which time tells nothing.
  */
 export const isOneOf = (secrets: ReadonlyArray<Redacted.Redacted>) => {
   const digests = secrets.map((secret) => digest(Redacted.value(secret)))
-  return (text: string | undefined) => {
-    const actual = digest(text ?? "")
-    return digests.filter((expected) => timingSafeEqual(expected, actual)).length > 0
+  const sentSecrets = new Set<string>()
+  return (text = "") => {
+    if (sentSecrets.has(text)) return true
+    const actual = digest(text)
+    const isSecret = digests.filter((expected) => timingSafeEqual(expected, actual)).length > 0
+    if (isSecret) sentSecrets.add(text)
+    return isSecret
   }
 }
 

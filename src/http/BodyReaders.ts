@@ -30,6 +30,12 @@ interface Reading {
   readonly activeReads: Set<BodyRead>
 }
 
+/** Bodies that the hot path has read before it left their requests to the router. */
+const keptBodies = new WeakMap<IncomingMessage, Buffer>()
+
+/** Makes `readAll` return this body, because Node's stream can be read only once. */
+export const keepBody = (incoming: IncomingMessage, body: Buffer) => keptBodies.set(incoming, body)
+
 /**
  * Reads a body and calls `done` once, unless the returned function cancels the reading. Reads Node's stream directly:
  * the stock reader resumes its fiber five times for a small body.
@@ -39,6 +45,11 @@ export const readAll = (
   { activeReads, maxBytes }: Reading,
   done: (body: Exit.Exit<Buffer, Refusal>) => void,
 ): (() => void) => {
+  const kept = keptBodies.get(incoming)
+  if (kept !== undefined) {
+    done(Exit.succeed(kept))
+    return () => undefined
+  }
   const chunks: Array<Buffer> = []
   let size = 0
   const onData = (chunk: Buffer) => {

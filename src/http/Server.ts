@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer, type Server } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Data, Effect, Layer, Scope } from "effect"
@@ -58,10 +58,7 @@ const start = Effect.fnUntraced(function* <E, R>(
     makeHandler,
     withoutPlinthServices<Effect.Services<typeof makeHandler>>,
   )
-  const answerHot = makeAnswer(yield* HotPath, settings)
-  const handler = (request: IncomingMessage, response: ServerResponse) => {
-    if (!answerHot(request, response)) answerByRouter(request, response)
-  }
+  const answer = makeAnswer(yield* HotPath, answerByRouter, settings)
 
   const server = createServer(
     {
@@ -72,7 +69,7 @@ const start = Effect.fnUntraced(function* <E, R>(
       // Node would abort uploads that make progress; `Bodies` aborts only stalled ones.
       requestTimeout: 0,
     },
-    handler,
+    answer,
   )
   server.on("checkContinue", answerByRouter)
   server.on("checkExpectation", answerByRouter)

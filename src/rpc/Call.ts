@@ -17,6 +17,10 @@ import {
 export const callerHeader = "x-plinth-caller"
 /** The deadline of the call, in ms from now. */
 export const timeoutHeader = "x-plinth-timeout-ms"
+
+/** The headers of a call, by their names in lower case. */
+export type CallHeaders = Readonly<Record<string, string | undefined>>
+
 /** The longest timeout that a call may set: one day. */
 export const maxTimeoutMs = 86_400_000
 

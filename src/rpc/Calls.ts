@@ -1,18 +1,17 @@
 import { Cause, Effect, Exit, Layer, Option } from "effect"
-import type { Headers } from "effect/http"
 import { kindOfFailure } from "../http/Envelope.ts"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { ValidationError } from "../domain/Errors.ts"
 import { maxIssues, limitIssues } from "../domain/Issues.ts"
-import { Call, CallsInBody, timeoutHeader } from "./Call.ts"
+import { Call, type CallHeaders, CallsInBody, timeoutHeader } from "./Call.ts"
 import { withDeadline } from "./Deadline.ts"
 
 /** Returns a function that runs a call within its deadline, and counts and times it. `Gate` has checked the headers. */
 export const make = Effect.map(
   Metrics,
   (metrics) =>
-    <A, E, R>(handler: Effect.Effect<A, E, R>, method: string, headers: Headers.Headers) =>
+    <A, E, R>(handler: Effect.Effect<A, E, R>, method: string, headers: CallHeaders) =>
       Effect.withFiber((fiber) => {
         const { caller } = fiber.getRef(RequestInfo)
         const started = performance.now()

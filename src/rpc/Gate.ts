@@ -1,12 +1,11 @@
 import { Effect, Exit } from "effect"
-import type { Headers } from "effect/http"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import { Settings } from "../core/settings/Settings.ts"
 import { AuthenticationError, BadRequestError, type RateLimitError } from "../domain/Errors.ts"
 import type { RequestInfo } from "../domain/RequestInfo.ts"
 import { bearerOf, isOneOf } from "../http/Bearer.ts"
 import { Limits } from "../http/Limits.ts"
-import { callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
+import { type CallHeaders, callerHeader, maxTimeoutMs, timeoutHeader } from "./Call.ts"
 
 type Refusal = AuthenticationError | BadRequestError | RateLimitError
 
@@ -28,7 +27,7 @@ export const make = Effect.fnUntraced(function* (path: string) {
     return token === undefined ? refused : Effect.andThen(countFailure(request), refused)
   }
 
-  return (headers: Headers.Headers, request: RequestInfo): Effect.Effect<void, Refusal> => {
+  return (headers: CallHeaders, request: RequestInfo): Effect.Effect<void, Refusal> => {
     const token = bearerOf(headers["authorization"])
     if (!isToken(token)) return refuse(token, request)
     const { [callerHeader]: caller = "unknown", [timeoutHeader]: timeout = "1" } = headers

@@ -55,8 +55,8 @@ export const layer = HttpRouter.use(
       const parsed = parseCalls(body)
       if (Result.isFailure(parsed)) return Exit.fail(parsed.failure)
       const [first, ...others] = parsed.success
-      const unaryResponse = first && others.length === 0 ? unary(first, request.headers) : undefined
-      if (unaryResponse !== undefined) return unaryResponse
+      const line = first && others.length === 0 ? unary(first, request.headers) : undefined
+      if (line !== undefined) return Effect.map(line, lineResponse)
       setText(request, toLines(parsed.success))
       return Effect.provideService(calls, CallsInBody, parsed.success.length)
     }
@@ -107,7 +107,18 @@ const withTraceResponse = (response: HttpServerResponse.HttpServerResponse) =>
     )
   })
 
+const lineResponse = (line: string) =>
+  HttpServerResponse.text(line, { contentType: Unary.contentType })
+
 const encode = Schema.encodeSync(Call.error)
 
-const toResponse = (error: typeof Call.error.Type) =>
-  HttpServerResponse.jsonUnsafe(encode(error), { status: kindOfFailure(error).status })
+/** Returns the status and the envelope of a failure of a whole request. */
+export const refusalOf = (error: typeof Call.error.Type) => ({
+  status: kindOfFailure(error).status,
+  envelope: encode(error),
+})
+
+const toResponse = (error: typeof Call.error.Type) => {
+  const { envelope, status } = refusalOf(error)
+  return HttpServerResponse.jsonUnsafe(envelope, { status })
+}

@@ -1,13 +1,14 @@
 import { Cause, Effect, Exit, Schema, Stream } from "effect"
-import { type Headers, HttpServerResponse } from "effect/http"
 import { Rpc, RpcSerialization } from "effect/rpc"
 import { memoize } from "../core/telemetry/Memoize.ts"
+import type { CallHeaders } from "./Call.ts"
 import * as Calls from "./Calls.ts"
 import type { Frame } from "./Frames.ts"
 import type { Methods } from "./RpcClient.ts"
 import * as RpcHandlers from "./RpcHandlers.ts"
 
-const { codecFor, contentType } = RpcSerialization.ndjson
+export const { contentType } = RpcSerialization.ndjson
+const { codecFor } = RpcSerialization.ndjson
 
 type Answer =
   | Effect.Effect<unknown, Rpc.Error<Methods>>
@@ -24,8 +25,8 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
     Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(method))),
   )
 
-  /** Returns undefined for a method that answers with a stream. */
-  return ({ id, method, payload }: Frame, headers: Headers.Headers) => {
+  /** Returns the line that answers a call; undefined for a method that answers with a stream. */
+  return ({ id, method, payload }: Frame, headers: CallHeaders) => {
     const { _tag: tag } = method
     const handler: Answer = handlers[tag](payload)
     if (Stream.isStream(handler)) return undefined
@@ -40,11 +41,7 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
         return Effect.andThen(logDefect(bug), encode(bug))
       }),
       Effect.orDie,
-      Effect.map((exit) =>
-        HttpServerResponse.text(`${JSON.stringify({ _tag: "Exit", requestId: id, exit })}\n`, {
-          contentType,
-        }),
-      ),
+      Effect.map((exit) => `${JSON.stringify({ _tag: "Exit", requestId: id, exit })}\n`),
     )
   }
 })

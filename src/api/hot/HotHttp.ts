@@ -38,7 +38,7 @@ export const routes = Effect.gen(function* () {
     const checkQuota = quotaCheckFor({ endpoint, group })
     const maxBytes = Math.min(
       Context.get(hot.annotations, BodyPolicy).maxBytes ?? Infinity,
-      maxPlainBytes,
+      HotAnswers.maxBodyBytes,
     )
 
     const admit = (call: HotAnswers.HotCall): Effect.Effect<CurrentUser["Service"], unknown> =>
@@ -103,7 +103,7 @@ export const routes = Effect.gen(function* () {
       method: method as HotRoute["method"],
       path,
       answer: (request) => {
-        if (!hasPlainBody(request, codecs.takesPayload, maxBytes)) return false
+        if (!isBodyPlain(request, codecs.takesPayload, maxBytes)) return false
         if (request.headers["idempotency-key"] !== undefined) return false
         const params = codecs.params(request)
         const query = codecs.query(request)
@@ -117,6 +117,7 @@ export const routes = Effect.gen(function* () {
           payload: undefined,
         }
         const call = answers.open(request, label)
+        answers.start(call)
         const admitted = admit(call)
         if (isSuccess(admitted)) answerAs(call, admitted.value, input)
         else {
@@ -147,17 +148,10 @@ interface Input {
   payload: unknown
 }
 
-/** The longest body on the hot path, in bytes: with longer ones, reading costs more than the router. */
-const maxPlainBytes = 65_536
-
-const hasPlainBody = ({ headers }: HotRequest, takesPayload: boolean, maxBytes: number) => {
-  const length = headers["content-length"]
-  if (!takesPayload) return length === undefined || length === "0"
-  return (
-    length !== undefined &&
-    Number(length) <= maxBytes &&
-    headers["content-type"] === "application/json"
-  )
+const isBodyPlain = (request: HotRequest, takesPayload: boolean, maxBytes: number) => {
+  if (takesPayload) return HotAnswers.hasPlainBody(request, "application/json", maxBytes)
+  const { "content-length": length = "0" } = request.headers
+  return length === "0"
 }
 
 type Handler = (input: Input) => Effect.Effect<unknown, unknown>

@@ -2,6 +2,7 @@ import {
   Context,
   Data,
   Effect,
+  type Fiber,
   Layer,
   Predicate,
   Random,
@@ -170,14 +171,15 @@ const make = (
         : fail(error as E),
     )
 
-  const transactionKey = sql.transactionService.key
+  const isInTransaction = ({ context }: Fiber.Fiber<unknown, unknown>) =>
+    Context.getOrUndefined(context, sql.transactionService) !== undefined
+
   const fixed = <Row extends object>(text: string): FixedStatement<Row> => {
     type Rows = ReturnType<FixedStatement<Row>>
     return (params) =>
       Effect.withFiber<ReadonlyArray<Row>, SqlError.SqlError>((fiber) => {
         const isPlain =
-          !fiber.context.mapUnsafe.has(transactionKey) &&
-          !(isTraced && fiber.getRef(References.TracerEnabled))
+          !isInTransaction(fiber) && !(isTraced && fiber.getRef(References.TracerEnabled))
         return isPlain
           ? (autocommit.execute(text, params, undefined) as Rows)
           : sql.unsafe<Row>(text, params)
@@ -190,9 +192,7 @@ const make = (
     query,
     write,
     transaction: (self) =>
-      Effect.withFiber((fiber) =>
-        runTransaction(self, fiber.context.mapUnsafe.has(transactionKey) ? 0 : maxRetries),
-      ),
+      Effect.withFiber((fiber) => runTransaction(self, isInTransaction(fiber) ? 0 : maxRetries)),
     ping: query(sql`SELECT 1`).pipe(
       Effect.timeoutOrElse({
         duration: "1 second",

@@ -1,5 +1,5 @@
 import { Cause, Clock, Context, Effect, Exit, Fiber } from "effect"
-import { Cookies, HttpServerResponse } from "effect/http"
+import { Cookies, type HttpServerResponse } from "effect/http"
 import { Metrics } from "../../core/telemetry/Metrics.ts"
 import { Lifecycle } from "../../core/Lifecycle.ts"
 import { Settings } from "../../core/settings/Settings.ts"
@@ -32,6 +32,15 @@ interface HotAnswer {
 
 export const json: HeaderSet = { "content-type": "application/json" }
 
+/** The longest body on the hot path, in bytes: reading a longer one costs more than the router does. */
+export const maxBodyBytes = 65_536
+
+/** Tests for a body of known, moderate length and exactly this media type. */
+export const hasPlainBody = ({ headers }: HotRequest, type: string, maxBytes = maxBodyBytes) => {
+  const length = headers["content-length"]
+  return length !== undefined && Number(length) <= maxBytes && headers["content-type"] === type
+}
+
 /** What `Protocol` and the platform do for requests to the router, for those on the hot path. */
 export const make = Effect.gen(function* () {
   const settings = yield* Settings
@@ -46,13 +55,12 @@ export const make = Effect.gen(function* () {
   const { of: headersOf } = headerSets(settings)
   const { BODY_LIMIT_BYTES: bodyLimit, TRUSTED_PROXIES: trustedProxies } = settings
 
-  /** Takes over a request, which has to be answered from here on. */
+  /** Takes over a request. */
   const open = (request: HotRequest, label: string): HotCall => {
     const { incoming, outgoing } = request
     const { remoteAddress } = incoming.socket
     const exchange = new Exchange(request, { trustedProxies, remoteAddress })
     exchange.endpoint = label
-    metrics.httpStarted(exchange.method, label)
     const own = Context.add(context, RequestInfo, exchange)
     if (begin === null) return { incoming, outgoing, exchange, context: own }
     const { method, path } = exchange
@@ -60,6 +68,10 @@ export const make = Effect.gen(function* () {
     exchange.span = begun.span
     return { incoming, outgoing, exchange, context: begun.context }
   }
+
+  /** Counts a call, which has to be answered from here on. */
+  const start = ({ exchange: { endpoint, method } }: HotCall) =>
+    metrics.httpStarted(method, endpoint)
 
   const send = (call: HotCall, { body, headers, status }: HotAnswer) => {
     const { exchange, outgoing } = call
@@ -124,7 +136,7 @@ export const make = Effect.gen(function* () {
     })
   }
 
-  return { open, send, refuse, sendResponse, fail, run, read, clock }
+  return { open, start, send, refuse, sendResponse, fail, run, read, clock }
 })
 
 const append = (head: Array<string>, headers: HeaderSet) => {

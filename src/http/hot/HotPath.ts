@@ -18,7 +18,12 @@ export interface HotRequest extends NodeExchange, RequestHead {
   /** The target from `?` on; empty without a query. */
   readonly search: string
   readonly searchParams: () => Readonly<Record<string, string | Array<string>>>
+  /** Passes a request that was taken over, but neither counted nor answered, to the router. */
+  readonly leaveToRouter: () => void
 }
+
+/** Answers a request of Node's server. */
+export type Answer = (incoming: IncomingMessage, outgoing: ServerResponse) => void
 
 export interface HotRoute {
   readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE"
@@ -32,11 +37,12 @@ export const HotPath = Context.Reference<ReadonlyArray<HotRoute>>("plinth/http/h
   defaultValue: () => [],
 })
 
-/** Returns a function that answers a request by one of the routes, or returns false and leaves it untouched. */
+/** Returns a function that answers a request by one of the routes, or leaves it to the router. */
 export const makeAnswer = (
   routes: ReadonlyArray<HotRoute>,
+  answerByRouter: Answer,
   { TRUSTED_PROXIES: trustedProxies }: { readonly TRUSTED_PROXIES: number },
-) => {
+): Answer => {
   const table = FindMyWay.make<HotRoute>(routerConfig)
   /** The routes without parameters. */
   const exact = new Map<string, HotRoute>()
@@ -45,20 +51,19 @@ export const makeAnswer = (
     if (!route.path.includes(":")) exact.set(`${route.method} ${route.path}`, route)
   }
 
-  return (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const requestOf = (incoming: IncomingMessage, outgoing: ServerResponse): Matched | undefined => {
     const { method = "", url = "" } = incoming
     const end = url.search(/[?;#]/)
-    if (end !== -1 && url[end] !== "?") return false
-    const path = end === -1 ? url : url.slice(0, end)
-    const route = exact.get(`${method} ${path}`)
-    const found = route === undefined ? table.find(method as HotRoute["method"], url) : undefined
-    const matched = route ?? found?.handler
-    if (matched === undefined) return false
+    if (end !== -1 && url[end] !== "?") return undefined
+    const exactRoute = exact.get(`${method} ${end === -1 ? url : url.slice(0, end)}`)
+    const find = () => table.find(method as HotRoute["method"], url)
+    const found = exactRoute === undefined ? find() : undefined
+    const route = exactRoute ?? found?.handler
     const headers = incoming.headers as RequestHead["headers"]
-    if (!isPlain(headers)) return false
+    if (route === undefined || !isPlain(headers)) return undefined
     // `Protocol` warns about it.
-    if (trustedProxies === 0 && headers["x-forwarded-for"] !== undefined) return false
-    return matched.answer({
+    if (trustedProxies === 0 && headers["x-forwarded-for"] !== undefined) return undefined
+    const request: HotRequest = {
       incoming,
       outgoing,
       method,
@@ -66,10 +71,23 @@ export const makeAnswer = (
       headers,
       params: found?.params ?? none,
       search: end === -1 ? "" : url.slice(end),
-      searchParams: () =>
-        (found ?? table.find(method as HotRoute["method"], url))?.searchParams ?? none,
-    })
+      searchParams: () => (found ?? find())?.searchParams ?? none,
+      leaveToRouter: () => answerByRouter(incoming, outgoing),
+    }
+    return { route, request }
   }
+
+  return (incoming, outgoing) => {
+    const matched = requestOf(incoming, outgoing)
+    if (matched === undefined || !matched.route.answer(matched.request)) {
+      answerByRouter(incoming, outgoing)
+    }
+  }
+}
+
+interface Matched {
+  readonly route: HotRoute
+  readonly request: HotRequest
 }
 
 const none = {}

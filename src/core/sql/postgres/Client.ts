@@ -59,8 +59,9 @@ export const Unbounded = Context.Reference<boolean>("plinth/core/Postgres/Unboun
  * because its ROLLBACK fails.
  *
  * A third of the connections serves single reads, pipelined: many reads share a connection, and a slow one delays only
- * those behind it. Single writes, transactions and streams may wait for locks and would block pipelined statements, so
- * each gets one of the other connections to itself.
+ * those behind it. In pools of six and more, two connections serve single inserts in the same way: an insert waits only
+ * for the lock of a row that it refers to, at most `lock_timeout`, and delays only inserts. Other writes, transactions
+ * and streams wait for locks more often, so each gets one of the other connections to itself.
  */
 export const make = Effect.fnUntraced(function* ({
   url,
@@ -91,16 +92,18 @@ export const make = Effect.fnUntraced(function* ({
       statementsPerSession,
       acquireTimeoutMs,
     })
-  const sharedSessions = Math.max(1, Math.round(maxConnections / 3))
-  const exclusiveSessions = Math.max(1, maxConnections - sharedSessions)
-  const shared = yield* Effect.all(
-    Array.from({ length: sharedSessions }, () => lane(1, maxReadsPerConnection)),
-  )
+  const sharedLanes = (sessions: number, statements: number) =>
+    Effect.all(Array.from({ length: sessions }, () => lane(1, statements)))
+  const readSessions = Math.max(1, Math.round(maxConnections / 3))
+  const insertSessions = maxConnections < 6 ? 0 : 2
+  const exclusiveSessions = Math.max(1, maxConnections - readSessions - insertSessions)
+  const reads = yield* sharedLanes(readSessions, maxReadsPerConnection)
+  const inserts = yield* sharedLanes(insertSessions, maxInsertsPerConnection)
   const exclusive = yield* lane(exclusiveSessions, 1)
+  const lanes = [...reads, ...inserts, exclusive]
   yield* every(sweepIntervalMs, (now) => {
     watch.sweep(now)
-    exclusive.sweep(now)
-    for (const { sweep } of shared) sweep(now)
+    for (const { sweep } of lanes) sweep(now)
   })
 
   const reserve = Effect.flatMap(exclusive.reserve, (session) =>
@@ -109,7 +112,7 @@ export const make = Effect.fnUntraced(function* ({
       (unbounded) => new Reserved(session, exclusive, unbounded ? undefined : watch),
     ),
   )
-  const pooled = new Pooled(shared, exclusive, watch)
+  const pooled = new Pooled({ reads, inserts, exclusive }, watch)
 
   const sql = yield* SqlClient.make({
     acquirer: reserve,
@@ -124,15 +127,16 @@ export const make = Effect.fnUntraced(function* ({
   })
 
   const poolState = () => {
-    const readers = shared.filter(({ inUse }) => inUse > 0).length
-    const active = Math.min(sockets.open, readers + exclusive.inUse)
+    const pipelined = [...reads, ...inserts].filter(({ inUse }) => inUse > 0).length
+    const active = Math.min(sockets.open, pipelined + exclusive.inUse)
     return { active, idle: sockets.open - active }
   }
   return { sql, autocommit: pooled, pool: poolState }
 })
 
-/** The most reads pipelined on one connection. */
+/** The most statements pipelined on one connection. */
 const maxReadsPerConnection = 32
+const maxInsertsPerConnection = 16
 
 const every = (intervalMs: number, f: (now: number) => void) =>
   Effect.acquireRelease(

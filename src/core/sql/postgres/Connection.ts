@@ -45,16 +45,22 @@ abstract class Connection {
   }
 }
 
-/** Runs each statement on any session: reads on a shared one, others on an exclusive one. */
+/** The lanes of single statements. */
+export interface Lanes {
+  readonly reads: ReadonlyArray<Lane>
+  /** Empty in a small pool: then inserts use `exclusive`. */
+  readonly inserts: ReadonlyArray<Lane>
+  readonly exclusive: Lane
+}
+
+/** Runs each statement on any session: reads and inserts on a shared one, others on an exclusive one. */
 export class Pooled extends Connection implements SqlConnection.Connection {
-  private readonly shared: ReadonlyArray<Lane>
-  private readonly exclusive: Lane
+  private readonly lanes: Lanes
   private readonly watch: Watch
 
-  constructor(shared: ReadonlyArray<Lane>, exclusive: Lane, watch: Watch) {
+  constructor(lanes: Lanes, watch: Watch) {
     super()
-    this.shared = shared
-    this.exclusive = exclusive
+    this.lanes = lanes
     this.watch = watch
   }
 
@@ -67,36 +73,45 @@ export class Pooled extends Connection implements SqlConnection.Connection {
 
   executeStream(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
     return Stream.unwrap(
-      Effect.map(this.exclusive.reserve, (session) =>
+      Effect.map(this.lanes.exclusive.reserve, (session) =>
         streamOf(session, this.watch, { sql, params, transform }),
       ),
     )
   }
 
-  /**
-   * Returns the lane for a statement. A read goes to the least loaded shared lane, counted in steps of 16 reads: reads
-   * fill one connection up to 16 before they use the next, so that they share packets.
-   */
   private laneOf(sql: string) {
-    if (!isRead.test(sql)) return this.exclusive
-    let best = this.exclusive
-    let fewest = Infinity
-    for (const lane of this.shared) {
-      const batches = Math.floor(lane.load / readsPerConnection)
-      if (batches < fewest) {
-        best = lane
-        fewest = batches
-      }
-    }
-    return best
+    const { exclusive, inserts, reads } = this.lanes
+    if (isRead.test(sql)) return leastLoaded(reads, readsPerConnection) ?? exclusive
+    return (
+      (isInsert.test(sql) ? leastLoaded(inserts, insertsPerConnection) : undefined) ?? exclusive
+    )
   }
 }
 
-/** The number of reads pipelined on one connection before the next connection is used. */
+/**
+ * Returns the least loaded lane, counted in steps of `batch` statements: statements fill one connection up to a batch
+ * before they use the next, so that they share packets.
+ */
+const leastLoaded = (lanes: ReadonlyArray<Lane>, batch: number) => {
+  let best: Lane | undefined
+  let fewest = Infinity
+  for (const lane of lanes) {
+    const batches = Math.floor(lane.load / batch)
+    if (batches < fewest) {
+      best = lane
+      fewest = batches
+    }
+  }
+  return best
+}
+
+/** The number of statements pipelined on one connection before the next connection is used. */
 const readsPerConnection = 16
+const insertsPerConnection = 8
 
 /** A SELECT that locks rows runs in a transaction, never here. */
 const isRead = /^\s*SELECT\b/i
+const isInsert = /^\s*INSERT\b/i
 
 /** The session of a transaction or a stream. */
 export class Reserved extends Connection implements SqlConnection.Connection {
