@@ -1,4 +1,5 @@
 import { Context, Effect, Exit, Layer } from "effect"
+import { BoundedMap } from "../core/BoundedMap.ts"
 import { Metrics } from "../core/telemetry/Metrics.ts"
 import { networkOf } from "./Network.ts"
 import { RateLimiter } from "../core/shared/RateLimiter.ts"
@@ -46,8 +47,7 @@ export class Limits extends Context.Service<
             if (request instanceof Exchange) request.limit = { name, rate, decision }
             if (decision.isAllowed) return Exit.void
             metrics.rateLimitHit(endpoint, client)
-            const retry_after = Math.ceil(decision.reset_after / 1000)
-            return Exit.fail(new RateLimitError({ retry_after }))
+            return Exit.fail(errorOf(Math.ceil(decision.reset_after / 1000)))
           })
       }
 
@@ -60,4 +60,15 @@ export class Limits extends Context.Service<
       })
     }),
   )
+}
+
+/** Errors by their `retry_after`, because recording the stack of an error costs more than refusing a call. */
+const errors = new BoundedMap<number, RateLimitError>(1000)
+
+const errorOf = (retry_after: number) => {
+  const known = errors.get(retry_after)
+  if (known !== undefined) return known
+  const error = new RateLimitError({ retry_after })
+  errors.set(retry_after, error)
+  return error
 }

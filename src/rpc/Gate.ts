@@ -23,8 +23,8 @@ export const make = Effect.fnUntraced(function* (path: string) {
   const refuse = (token: string | undefined, request: RequestInfo) => {
     const reason = token === undefined ? "missing_token" : "invalid_token"
     metrics.authFailure(reason)
-    const refused = Effect.fail(new AuthenticationError({ reason }))
-    return token === undefined ? refused : Effect.andThen(countFailure(request), refused)
+    const refused = Exit.fail(AuthenticationError.by[reason])
+    return token === undefined ? refused : Effect.flatMapEager(countFailure(request), () => refused)
   }
 
   return (headers: CallHeaders, request: RequestInfo): Effect.Effect<void, Refusal> => {

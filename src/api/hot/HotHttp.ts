@@ -79,7 +79,7 @@ export const routes = Effect.gen(function* () {
       const encoded = error === undefined ? undefined : codecs.error(error)
       return encoded === undefined
         ? answers.fail(call, cause)
-        : answers.refuse(call, encoded.status, JSON.stringify(encoded.body))
+        : answers.refuse(call, encoded.status, encoded.text)
     }
 
     /** Answers a caller who is known at once, which is nearly every one. */
@@ -184,6 +184,11 @@ const isSuccess = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A,
 
 type Codec = Schema.Codec<unknown, unknown>
 
+interface Failure {
+  readonly status: number
+  readonly text: string
+}
+
 /** How the input of an endpoint is decoded, and its output encoded. */
 const codecsOf = ({ annotations, endpoint, errors, success }: HotEndpoint) => {
   const parseOptions = Context.getOrUndefined(annotations, HttpApi.ParseOptions)
@@ -213,6 +218,8 @@ const codecsOf = ({ annotations, endpoint, errors, success }: HotEndpoint) => {
       Schema.Union(payload.schemas) as Schema.Top as Codec,
       optionsOf(HttpApi.PayloadParseOptions),
     )
+  /** Failures that are used again and again, like those of tokens, are encoded once. */
+  const texts = new WeakMap<object, Failure>()
   /** Decoded queries by their text, because callers repeat a few. */
   const queries = new Map<string, Exit.Exit<unknown, unknown>>()
 
@@ -220,12 +227,17 @@ const codecsOf = ({ annotations, endpoint, errors, success }: HotEndpoint) => {
     status: success?.status ?? 200,
     takesPayload: payload !== undefined,
     success: (value: unknown) => (isEmpty ? nothing : encode(value)),
-    error: (error: unknown) => {
+    /** Returns the status and text of a failure of the contract; undefined for any other. */
+    error: (error: unknown): Failure | undefined => {
+      const known = texts.get(error as object)
+      if (known !== undefined) return known
       const failure = failures.find(({ is }) => is(error))
       const encoded = failure?.encode(error)
-      return encoded !== undefined && Exit.isSuccess(encoded)
-        ? { status: failure?.status ?? 500, body: encoded.value }
-        : undefined
+      if (failure === undefined || encoded === undefined || Exit.isFailure(encoded))
+        return undefined
+      const made = { status: failure.status, text: JSON.stringify(encoded.value) }
+      texts.set(error as object, made)
+      return made
     },
     params: ({ params }: HotRequest): Exit.Exit<unknown, unknown> =>
       decodeParams === undefined ? nothing : decodeParams(params),

@@ -51,7 +51,7 @@ export const make = Effect.gen(function* () {
       const token = bearerOf(authorization)
       if (token === undefined) {
         metrics.authFailure("missing_token")
-        return Exit.fail(new AuthenticationError({ reason: "missing_token" }))
+        return Exit.fail(AuthenticationError.by.missing_token)
       }
       return Effect.flatMapEager(verify(token, request, clock), (identity) =>
         Effect.mapEager(resolve(identity, request, clock), (user) => {

@@ -30,7 +30,7 @@ export const operations = Effect.gen(function* () {
     metrics: ({ request }: { readonly request: HttpServerRequest.HttpServerRequest }) =>
       isAllowed(request)
         ? Effect.map(metrics.render, toPrometheusText)
-        : Effect.fail(new AuthenticationError({ reason: "invalid_token" })),
+        : Effect.fail(AuthenticationError.by.invalid_token),
   }
 })
 

@@ -82,9 +82,7 @@ export class Tokens extends Context.Service<
         metrics.authFailure(reason)
         metrics.authEvent("failed", issuer.provider)
         return Exit.fail(
-          new AuthenticationError({
-            reason: reason === "expired" ? "expired_token" : "invalid_token",
-          }),
+          AuthenticationError.by[reason === "expired" ? "expired_token" : "invalid_token"],
         )
       }
 
