@@ -21,7 +21,7 @@ const protocol = Layer.unwrap(
 export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, protocol)
 
 /** The routes that answer plain requests without the router. */
-const hotPath = Layer.effect(
+export const hotPath = Layer.effect(
   HotPath,
   Effect.map(Effect.all([HotHttp.routes, HotCalls.routes]), (doors) => doors.flat()),
 ).pipe(Layer.provide(Http.hotServices))

@@ -57,7 +57,7 @@ export const routes = Effect.gen(function* () {
   }
 
   const read = (request: HotRequest, call: HotAnswers.HotCall) =>
-    answers.read(call, HotAnswers.maxBodyBytes, (body) =>
+    answers.read(call, answers.maxBodyBytes, (body) =>
       Exit.isSuccess(body) ? answer(request, call, body.value) : refuse(call, body.cause),
     )
 
@@ -65,7 +65,7 @@ export const routes = Effect.gen(function* () {
     method: "POST",
     path,
     answer: (request) => {
-      if (!HotAnswers.hasPlainBody(request, Unary.contentType)) return false
+      if (!HotAnswers.hasPlainBody(request, Unary.contentType, answers.maxBodyBytes)) return false
       const call = answers.open(request, path)
       answers.run(
         call,

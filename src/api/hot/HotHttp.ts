@@ -38,7 +38,7 @@ export const routes = Effect.gen(function* () {
     const checkQuota = quotaCheckFor({ endpoint, group })
     const maxBytes = Math.min(
       Context.get(hot.annotations, BodyPolicy).maxBytes ?? Infinity,
-      HotAnswers.maxBodyBytes,
+      answers.maxBodyBytes,
     )
 
     const admit = (call: HotAnswers.HotCall): Effect.Effect<CurrentUser["Service"], unknown> =>

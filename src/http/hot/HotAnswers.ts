@@ -33,10 +33,10 @@ interface HotAnswer {
 export const json: HeaderSet = { "content-type": "application/json" }
 
 /** The longest body on the hot path, in bytes: reading a longer one costs more than the router does. */
-export const maxBodyBytes = 65_536
+const maxBodyBytes = 65_536
 
-/** Tests for a body of known, moderate length and exactly this media type. */
-export const hasPlainBody = ({ headers }: HotRequest, type: string, maxBytes = maxBodyBytes) => {
+/** Tests for a body of exactly this media type, and of a known length within the limit. */
+export const hasPlainBody = ({ headers }: HotRequest, type: string, maxBytes: number) => {
   const length = headers["content-length"]
   return length !== undefined && Number(length) <= maxBytes && headers["content-type"] === type
 }
@@ -73,7 +73,7 @@ export const make = Effect.gen(function* () {
   const start = ({ exchange: { endpoint, method } }: HotCall) =>
     metrics.httpStarted(method, endpoint)
 
-  const send = (call: HotCall, { body, headers, status }: HotAnswer) => {
+  const send = (call: HotCall, { body, headers, status }: HotAnswer, failed?: HeaderSet) => {
     const { exchange, outgoing } = call
     if (outgoing.destroyed) return record(exchange, Recorder.clientClosedRequest)
     abandon(call)
@@ -85,6 +85,7 @@ export const make = Effect.gen(function* () {
     if (exchange.limit !== undefined) {
       append(head, limitHeaders(exchange.limit, clock.currentTimeMillisUnsafe()))
     }
+    if (failed !== undefined) append(head, failed)
     if (lifecycle.draining || unreadBodyStatuses.has(status)) head.push("connection", "close")
     record(exchange, status)
     outgoing.writeHead(status, head)
@@ -94,9 +95,7 @@ export const make = Effect.gen(function* () {
 
   /** Sends a failure in its envelope. */
   const refuse = (call: HotCall, status: number, text: string) => {
-    const own = failureHeaders(status, text)
-    const headers = own === undefined ? json : { ...json, ...own }
-    send(call, { status, body: text, headers })
+    send(call, { status, body: text, headers: json }, failureHeaders(status, text))
   }
 
   /** Sends a response that a handler made itself. */
@@ -136,7 +135,19 @@ export const make = Effect.gen(function* () {
     })
   }
 
-  return { open, start, send, refuse, sendResponse, fail, run, read, clock }
+  return {
+    open,
+    start,
+    send,
+    refuse,
+    sendResponse,
+    fail,
+    run,
+    read,
+    clock,
+    /** The longest body on the hot path, in bytes. */
+    maxBodyBytes: Math.min(bodyLimit, maxBodyBytes),
+  }
 })
 
 const append = (head: Array<string>, headers: HeaderSet) => {
