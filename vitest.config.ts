@@ -33,6 +33,13 @@ const onPostgres = [
   "test/process/{PostgresFaults,PostgresJobFaults,RollingDeploy,RollingMigrations}.test.ts",
 ]
 
+/** Files that run once more with servers without the hot path (`src/http/hot/HotPath.ts`). */
+const onRouter = [
+  "test/api/{Idempotency,Journey,Observability,Projects,Quotas,Usage,Users,Verdicts}.test.ts",
+  "test/http/{Limits,Protocol}.test.ts",
+  "test/rpc/{Calls,Failures,Streams,Verdicts}.test.ts",
+]
+
 // @effect-diagnostics-next-line processEnv:off -- there are no Settings here
 const environment = process.env
 
@@ -138,7 +145,15 @@ export default defineConfig({
           name: "sqlite",
           include: include("test/**/*.test.ts"),
           exclude: ["test/{clients,specmatic}/**", ...onPostgres],
-          provide: { postgres: null, ...places },
+          provide: { postgres: null, hotPath: true, ...places },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "router",
+          include: include(...onRouter),
+          provide: { postgres: null, hotPath: false, ...places },
         },
       },
       ...(places.embeddedPostgres !== null
@@ -149,7 +164,7 @@ export default defineConfig({
                 name: "postgres",
                 include: include(...onBothDatabases, ...onPostgres),
                 globalSetup: ["test/GlobalSetup.ts"],
-                provide: places,
+                provide: { hotPath: true, ...places },
               },
             },
           ]

@@ -1,6 +1,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient } from "effect/http"
+import { inject } from "vitest"
 import { PlinthApi } from "../src/api/ApiClient.ts"
 import * as Doors from "../src/Doors.ts"
 import * as Server from "../src/http/Server.ts"
@@ -10,6 +11,13 @@ import { type Environment, Settings } from "../src/core/settings/Settings.ts"
 import { Tokens } from "../src/core/identity/Tokens.ts"
 import { UserId } from "../src/domain/users/User.ts"
 import { TestDatabase } from "./TestDatabase.ts"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Whether servers under test have the hot path; if not, the router answers everything. */
+    readonly hotPath: boolean
+  }
+}
 
 /** The settings of every application under test, apart from its database. */
 export const environment: Environment = {
@@ -35,9 +43,14 @@ const withDatabase = (more: Environment) =>
 export const testAppWith = (more: Environment) =>
   Migrations.layer.pipe(Layer.provideMerge(App.layer), Layer.provideMerge(withDatabase(more)))
 
+/** The doors under test; in the project `router` without the hot path. */
+export const doors = Layer.unwrap(
+  Effect.sync(() => (inject("hotPath") ? Doors.layer : Doors.routerLayer)),
+)
+
 /** The same, listening on a port of 127.0.0.1. */
 export const testServerWith = (more: Environment) =>
-  Doors.layer.pipe(Layer.provideMerge(testAppWith(more)), Layer.provideMerge(FetchHttpClient.layer))
+  doors.pipe(Layer.provideMerge(testAppWith(more)), Layer.provideMerge(FetchHttpClient.layer))
 
 export const TestApp = testAppWith({})
 export const TestServer = testServerWith({})
