@@ -36,9 +36,19 @@ const Migration = Schema.Struct({
   known: Schema.Boolean,
 })
 
+const HotRoute = Schema.Struct({
+  method: Schema.String,
+  path: Schema.String,
+  /** True if the hot path answers plain requests to this endpoint. */
+  hot: Schema.Boolean,
+  /** The reason if it does not. */
+  why: Schema.NullOr(Schema.String),
+})
+
 /** The output of each command with `--json`. Scripts read it: it is part of the contract. */
 export const results = {
   doctor: Schema.Struct({ status: Finding.fields.status, findings: Schema.Array(Finding) }),
+  "doctor --routes": Schema.Struct({ routes: Schema.Array(HotRoute) }),
   migrate: Schema.Struct({ applied: Schema.Array(Schema.String) }),
   "migrate status": Schema.Struct({ migrations: Schema.Array(Migration), pending: Schema.Int }),
   "migrate down": Schema.Struct({ rolled_back: Schema.NullOr(Schema.String) }),

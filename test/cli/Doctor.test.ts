@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { results } from "../../src/cli/Results.ts"
 import { jsonOf, processTimeoutMs, plinth } from "../fixtures/processes/Plinth.ts"
 import * as TokenIssuer from "../fixtures/servers/TokenIssuer.ts"
 import * as TestDatabase from "../TestDatabase.ts"
@@ -21,6 +22,28 @@ const decode = Schema.decodeUnknownSync(
 )
 
 layer(TestDatabase.layer)("plinth doctor", (it) => {
+  it.effect(
+    "shows which endpoints are on the hot path, and why the others are not",
+    () =>
+      Effect.gen(function* () {
+        const { routes } = Schema.decodeUnknownSync(results["doctor --routes"])(
+          jsonOf(yield* plinth({}, "doctor", "--routes", "--json")),
+        )
+        const others = routes.filter(({ hot }) => !hot).map(({ path, why }) => `${path}: ${why}`)
+        assert.deepStrictEqual(others, [
+          "/api/v1/public/health: middleware plinth/api/AddressLimit",
+          "/api/v1/public/health/ready: middleware plinth/api/AddressLimit",
+          "/api/v1/public/metrics: middleware plinth/api/AddressLimit",
+          "/api/v1/app/ai/completions: several responses, or a stream",
+          "/api/v1/app/ai/chat: several responses, or a stream",
+          "/api/v1/app/ai/chat/routed: several responses, or a stream",
+        ])
+        const { stdout } = yield* plinth({}, "doctor", "--routes")
+        assert.match(stdout, /^POST +\/api\/v1\/app\/projects +true +-$/m)
+      }),
+    processTimeoutMs,
+  )
+
   it.effect(
     "reports which parts are live and why",
     () =>

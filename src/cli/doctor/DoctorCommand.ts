@@ -1,12 +1,32 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { CommandFailed, json, print } from "../Output.ts"
+import { CommandFailed, flag, json, print } from "../Output.ts"
 import { withProgress } from "../Progress.ts"
 import { results } from "../Results.ts"
 import { table } from "../Table.ts"
 
-export const command = Command.make("doctor", { json }, (options) =>
+const routes = flag(
+  "routes",
+  "Show instead which endpoints the hot path answers, and why not the others",
+)
+
+const printRoutes = Effect.fnUntraced(function* (asJson: boolean) {
+  const { hotRoutes } = yield* Effect.promise(() => import("./HotRoutes.ts"))
+  const endpoints = hotRoutes()
+  yield* print(asJson, results["doctor --routes"], { routes: endpoints }, () =>
+    table(
+      ["method", "path", "hot", "why not"],
+      endpoints.map(({ hot, method, path, why }) => [method, path, hot, why]),
+    ),
+  )
+})
+
+export const command = Command.make("doctor", { json, routes }, (options) =>
   Effect.gen(function* () {
+    if (options.routes) {
+      yield* printRoutes(options.json)
+      return
+    }
     const { examine } = yield* Effect.promise(() => import("./Examination.ts"))
     const findings = yield* withProgress("Checking the configuration")(examine)
     const broken = findings.filter(({ status }) => status === "broken")
@@ -27,7 +47,10 @@ export const command = Command.make("doctor", { json }, (options) =>
 ).pipe(
   Command.withShortDescription("Show the implementations in use and what is missing"),
   Command.withDescription(
-    "Show for each part which implementation is in use, which setting chose it, and what is missing. Connects to the database (timeout 10 s), to Redis, and to the key endpoint of the sign-in provider (timeout 3 s). Exits with 1 if something that a server needs is broken; warnings do not count. With --json: {status,findings:[{part,status,live,why,advice}]}.",
+    "Show for each part which implementation is in use, which setting chose it, and what is missing. Connects to the database (timeout 10 s), to Redis, and to the key endpoint of the sign-in provider (timeout 3 s). Exits with 1 if something that a server needs is broken; warnings do not count. With --json: {status,findings:[{part,status,live,why,advice}]}, or with --routes {routes:[{method,path,hot,why}]}.",
   ),
-  Command.withExamples([{ command: "plinth doctor --json", description: "After a deployment" }]),
+  Command.withExamples([
+    { command: "plinth doctor --json", description: "After a deployment" },
+    { command: "plinth doctor --routes", description: "After adding an endpoint" },
+  ]),
 )

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { Tokens } from "../../../src/core/identity/Tokens.ts"
 import { UserId } from "../../../src/domain/users/User.ts"
 import { frame, rpcToken } from "../../fixtures/http/Rpc.ts"
@@ -149,18 +149,21 @@ const restOf = (tokens: ReadonlyArray<string>) =>
       body: bodies,
       length: mostly(oneOf<Parts["length"]>("right"), "chunked", "none"),
     })
-    .map(({ target: [usual = "", path = ""], method: other, suffix, ...parts }): Parts => {
+    .map(({ target: [usual = "", path = ""], method: other, suffix, ...parts }) => {
+      const method = other === "" ? usual : other
+      const hasBody = ["POST", "PATCH", "PUT"].includes(method) || parts.length === "chunked"
       // The document names 413 only where there is a payload.
       const isOverLimit = parts.body.length > 4096 && /export$|retry$/.test(path)
-      const method = other === "" ? usual : other
-      const hasBody = method === "POST" || method === "PATCH" || method === "PUT"
+      const { headers, query, version } = parts
       return {
-        ...parts,
         method,
         path: `${path}${suffix}`,
+        query,
+        version,
+        headers,
         body: isOverLimit ? "{}" : parts.body,
-        length: hasBody || parts.length === "chunked" ? parts.length : "none",
-      }
+        length: hasBody ? parts.length : "none",
+      } satisfies Parts
     })
 
 const calls = oneOf(
@@ -190,7 +193,10 @@ const rpc = fc
     body: calls,
     length: mostly(oneOf<Parts["length"]>("right"), "chunked"),
   })
-  .map(({ caller, headers, ...parts }): Parts => ({ ...parts, headers: [...headers, ...caller] }))
+  .map(({ body, caller, headers, length, method, path, query, version }): Parts => {
+    const all = [...headers, ...caller]
+    return { body, headers: all, length, method, path, query, version }
+  })
 
 layer(TestApp)("A request gets the same from the hot path and from the router", (it) => {
   const cases = [
