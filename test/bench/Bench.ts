@@ -27,7 +27,7 @@ import { works } from "./Works.ts"
  * selects one measurement; a number is the number of rounds. Linux.
  */
 
-const defaultRounds = 24
+const defaultRounds = 22
 
 const main = async (selected: ReadonlySet<string>, rounds: number) => {
   const isSelected = (word: string) => selected.size === 0 || selected.has(word)

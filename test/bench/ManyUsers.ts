@@ -1,4 +1,5 @@
 // @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
+import { sameAnswers } from "./Answers.ts"
 import type { DatabaseKind } from "./Databases.ts"
 import { cycle, load } from "./Load.ts"
 import { reportCost, reportRatio } from "./Report.ts"
@@ -39,6 +40,7 @@ export const measureManyUsers = async (database: DatabaseKind, rounds: number) =
   ])
   const texts = ids.map((id, n) => list.textOf(tokenOf(id), n))
   try {
+    await sameAnswers(servers, { ...list, user: ids[0] ?? "" })
     const contestants = servers.map((server) => ({ server, status: 200, text: cycle(texts) }))
     await inTurn(contestants, ({ server, ...request }) =>
       load({ ...request, port: server.port }, count),

@@ -10,6 +10,8 @@ import { list, withOneToken } from "./Works.ts"
 
 const requests = 4000
 const connections = 64
+/** Two processes share the requests, so that each needs more rounds until V8 has compiled its code. */
+const warmUp = 3
 /** Windows are longer than those of one thread, so fewer are needed. */
 const roundsOf = (rounds: number) => Math.ceil(rounds / 3)
 
@@ -21,7 +23,7 @@ export const measureProcesses = (database: DatabaseKind, rounds: number) =>
     const groups = [[await start()], [await start(), await start()]]
     const text = withOneToken(list)
     try {
-      const [one = [], two = []] = await alternating(groups, roundsOf(rounds), async (servers) => {
+      const run = async (servers: ReadonlyArray<Server>) => {
         const [begun, before] = [performance.now(), total(servers)]
         const { length } = servers
         await Promise.all(
@@ -33,14 +35,15 @@ export const measureProcesses = (database: DatabaseKind, rounds: number) =>
           rate: requests / ((performance.now() - begun) / 1000),
           cpu: ((total(servers) - before) / requests) * 1e6,
         }
-      })
-      const [cpuOfOne, cpuOfTwo] = [one, two].map((found) => found.map(({ cpu }) => cpu))
-      const [rateOfOne, rateOfTwo] = [one, two].map((found) => found.map(({ rate }) => rate))
-      reportRatio("two processes / one, CPU per request", cpuOfTwo ?? [], cpuOfOne ?? [])
-      report("one process, CPU per request", cpuOfOne ?? [], "µs")
-      report("two processes, CPU per request", cpuOfTwo ?? [], "µs")
-      report("one process, list requests", rateOfOne ?? [], "/s", 0)
-      report("two processes, list requests", rateOfTwo ?? [], "/s", 0)
+      }
+      const [one = [], two = []] = await alternating(groups, roundsOf(rounds), run, warmUp)
+      const cpuOf = (found: typeof one) => found.map(({ cpu }) => cpu)
+      const rateOf = (found: typeof one) => found.map(({ rate }) => rate)
+      reportRatio("two processes / one, CPU per request", cpuOf(two), cpuOf(one))
+      report("one process, CPU per request", cpuOf(one), "µs")
+      report("two processes, CPU per request", cpuOf(two), "µs")
+      report("one process, list requests", rateOf(one), "/s", 0)
+      report("two processes, list requests", rateOf(two), "/s", 0)
     } finally {
       await Promise.all(groups.flat().map((server) => server.stop()))
     }

@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
+// @effect-diagnostics asyncFunction:off globalDate:off -- benchmarks are plain async code
 import { execFileSync } from "node:child_process"
 import { DatabaseSync } from "node:sqlite"
 import postgres from "postgres"

@@ -1,6 +1,7 @@
 // @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { once } from "node:events"
 import { createServer } from "node:http"
+import { sameAnswers } from "./Answers.ts"
 import type { DatabaseKind } from "./Databases.ts"
 import { reportCost, reportRatio } from "./Report.ts"
 import { startFastify, startPlinth } from "./Servers.ts"
@@ -24,6 +25,7 @@ export const measureTracing = async (database: DatabaseKind, rounds: number) => 
     startFastify({ DATABASE_URL: copy }),
   ])
   try {
+    await sameAnswers(servers, list)
     const [ours = [], plain = [], theirs = []] = await cpuPerRequest(
       servers.map((server) => ({ server, status: 200, text: withOneToken(list) })),
       rounds,

@@ -11,11 +11,11 @@ export interface Contestant {
   readonly status: number
 }
 
-/** Fewer requests would measure cold caches. */
+/** Fewer requests in a row would measure cold caches. */
 const requests = 500
 const connections = 32
 /** V8 has compiled the code of a request after these rounds. */
-const warmUp = 6
+const warmUp = 4
 
 /** The number of requests that each contestant receives; no text comes twice if there are as many. */
 export const requestsOf = (rounds: number) => (warmUp + rounds) * requests
