@@ -1,6 +1,5 @@
 // @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { execFileSync } from "node:child_process"
-import { rmSync } from "node:fs"
 import { Effect } from "effect"
 import { startPostgres } from "../fixtures/servers/PostgresServer.ts"
 import { measureAi } from "./Ai.ts"
@@ -16,7 +15,7 @@ import { measureRefused } from "./Refused.ts"
 import { inTurn } from "./Rounds.ts"
 import { measureRpc } from "./Rpc.ts"
 import { measureProcesses } from "./Scale.ts"
-import { directory, startPlinth } from "./Servers.ts"
+import { startPlinth } from "./Servers.ts"
 import { measureStart } from "./Start.ts"
 import { measureTracing } from "./Traces.ts"
 import { works } from "./Works.ts"
@@ -59,7 +58,6 @@ const main = async (selected: ReadonlySet<string>, rounds: number) => {
     await inTurn(words.filter(isSelected), (word) => measurements[word]())
   } finally {
     await Effect.runPromise(server.remove)
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 

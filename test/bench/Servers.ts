@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { start } from "./Processes.ts"
@@ -6,6 +6,7 @@ import { secret } from "./Tokens.ts"
 
 /** Contains the SQLite databases and the data of the servers. */
 export const directory = mkdtempSync(join(tmpdir(), "plinth-bench-"))
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }))
 
 type Environment = Readonly<Record<string, string>>
 
