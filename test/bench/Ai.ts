@@ -6,7 +6,8 @@ import OpenAI from "openai"
 import { type Server, start as startServer } from "./Processes.ts"
 import { report } from "./Report.ts"
 import { alternating, inTurn } from "./Rounds.ts"
-import { tokenOf, writer } from "./Seed.ts"
+import { writer } from "./Seed.ts"
+import { tokenOf } from "./Tokens.ts"
 import { promptOf, thinking } from "./Thinking.ts"
 
 /**

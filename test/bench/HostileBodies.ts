@@ -2,7 +2,8 @@
 import { callOf, load, type Request, textOf } from "./Load.ts"
 import type { Server } from "./Processes.ts"
 import { inTurn } from "./Rounds.ts"
-import { tokenOf, writer } from "./Seed.ts"
+import { writer } from "./Seed.ts"
+import { tokenOf } from "./Tokens.ts"
 
 const rpcToken = "a-token-of-the-bench-0123456789-abcdef"
 const size = 1_000_000

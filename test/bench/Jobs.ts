@@ -16,7 +16,7 @@ import { startBare, type WorkMode } from "./BarePgBoss.ts"
 import { cpuOf } from "./Processes.ts"
 import { report } from "./Report.ts"
 import { alternating, inTurn } from "./Rounds.ts"
-import { secret } from "./Seed.ts"
+import { secret } from "./Tokens.ts"
 
 /**
  * Measures jobs on PostgreSQL: jobs enqueued and run per second, beside bare pg-boss in alternating

@@ -4,7 +4,8 @@ import { setTimeout } from "node:timers/promises"
 import { load, textOf } from "./Load.ts"
 import type { Server } from "./Processes.ts"
 import { inTurn } from "./Rounds.ts"
-import { tokenOf, writer } from "./Seed.ts"
+import { writer } from "./Seed.ts"
+import { tokenOf } from "./Tokens.ts"
 
 const path = "/api/v1/app/projects"
 const hundredMegabytes = 100_000_000

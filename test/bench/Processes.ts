@@ -1,7 +1,7 @@
 // @effect-diagnostics asyncFunction:off -- benchmarks are plain async code
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { setTimeout } from "node:timers/promises"
 import { textOf } from "./Load.ts"
@@ -10,10 +10,13 @@ import { textOf } from "./Load.ts"
 export interface Server {
   readonly name: string
   readonly port: number
+  readonly pid: number
   /** Milliseconds from the start to the first answer of any status. */
   readonly started: number
-  /** CPU seconds so far. */
+  /** CPU seconds of all threads so far. */
   readonly cpu: () => number
+  /** CPU seconds of the main thread so far, without garbage collection and I/O by other threads. */
+  readonly mainThreadCpu: () => number
   /** Resident memory in MiB: current, and the peak since `resetPeak`. */
   readonly memory: () => { readonly now: number; readonly peak: number }
   readonly resetPeak: () => void
@@ -25,8 +28,6 @@ interface Options {
   readonly entry: string
   readonly env: Readonly<Record<string, string>>
 }
-
-const ticksPerSecond = 100
 
 /** Redirects the output to a file, as in production, so that the log is really written. */
 export const start = async ({ name, entry, env }: Options): Promise<Server> => {
@@ -46,8 +47,10 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
   return {
     name,
     port,
+    pid: child.pid ?? 0,
     started,
     cpu: () => cpuOf(child.pid),
+    mainThreadCpu: () => threadCpuOf(`${proc}/task/${child.pid}`),
     memory: () => {
       const status = readFileSync(`${proc}/status`, "utf8")
       const mib = (field: string) =>
@@ -66,11 +69,16 @@ export const start = async ({ name, entry, env }: Options): Promise<Server> => {
   }
 }
 
-/** Returns the CPU seconds of a process so far. */
-export const cpuOf = (pid: number | undefined) => {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
-}
+/** Returns the CPU seconds of all threads of a process so far. */
+export const cpuOf = (pid: number | undefined) =>
+  readdirSync(`/proc/${pid}/task`).reduce(
+    (sum, thread) => sum + threadCpuOf(`/proc/${pid}/task/${thread}`),
+    0,
+  )
+
+/** Reads nanoseconds; `stat` would count in ticks of 10 ms. */
+const threadCpuOf = (directory: string) =>
+  Number(readFileSync(`${directory}/schedstat`, "utf8").split(" ")[0]) / 1e9
 
 const answered = async (child: ChildProcess, port: number): Promise<void> => {
   if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}`)

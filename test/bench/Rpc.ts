@@ -2,20 +2,21 @@
 import { spawn } from "node:child_process"
 import { Agent, request } from "node:http"
 import { createInterface } from "node:readline"
-import { callOf, load, textOf } from "./Load.ts"
+import { callOf, textOf } from "./Load.ts"
 import type { Server } from "./Processes.ts"
-import { report } from "./Report.ts"
-import { alternating, inTurn } from "./Rounds.ts"
-import { reader, tokenOf, writer } from "./Seed.ts"
+import { reportCost, reportRatio } from "./Report.ts"
+import { inTurn } from "./Rounds.ts"
+import { reader, writer } from "./Seed.ts"
+import { tokenOf } from "./Tokens.ts"
+import { cpuPerRequest } from "./Windows.ts"
 
 /**
- * Compares the same method over REST and RPC on one server in one run: CPU and latency per call.
+ * Compares the same method over REST and RPC on one server in one run: CPU per call.
  * Then prints whether its memory grows with the items of streams.
  */
 
 const rpcToken = "a-token-of-the-bench-0123456789-abcdef"
-const rounds = 9
-const calls = 6000
+const rounds = 24
 const streams = 400
 
 const path = "/api/v1/app/projects"
@@ -77,28 +78,11 @@ const firstLine = async (output: NodeJS.ReadableStream) => {
 type Door = { readonly text: string; readonly status: number }
 
 const compare = async (name: string, server: Server, doors: ReadonlyArray<Door>) => {
-  const [rest = [], rpc = []] = await alternating(doors, rounds, async (door) => {
-    const [begun, before] = [performance.now(), server.cpu()]
-    await load({ port: server.port, ...door }, calls)
-    return {
-      cpu: ((server.cpu() - before) / calls) * 1e6,
-      time: ((performance.now() - begun) / calls) * 1e3,
-    }
-  })
-  const ratios = (of: "cpu" | "time") =>
-    rest.map((round, at) => (rpc[at]?.[of] ?? Number.NaN) / round[of])
-  for (const [door, found] of [
-    ["REST", rest],
-    ["RPC", rpc],
-  ] as const) {
-    report(
-      `${name} ${door}, CPU`,
-      found.map(({ cpu }) => cpu),
-      "µs",
-    )
-  }
-  report(`${name} RPC / REST, CPU`, ratios("cpu"), "", 3)
-  report(`${name} RPC / REST, time`, ratios("time"), "", 3)
+  const contestants = doors.map((door) => ({ server, ...door }))
+  const [rest = [], rpc = []] = await cpuPerRequest(contestants, rounds)
+  reportRatio(`${name} RPC / REST`, rpc, rest)
+  reportCost(`${name} REST`, rest)
+  reportCost(`${name} RPC`, rpc)
 }
 
 /** Prints the memory after each tenth of the streams. */
