@@ -43,7 +43,6 @@ const store = settings.DATABASE_URL.startsWith("sqlite:")
 const log = new AccessLog("Plinth", settings.ENVIRONMENT)
 
 const headers = {
-  "cache-control": "no-store",
   "x-api-version": "v1",
   "x-api-latest-version": "v1",
   "x-content-type-options": "nosniff",
