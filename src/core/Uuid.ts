@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto"
 import { type Timestamp, timestampOf } from "../domain/Fields.ts"
 
 let lastMillis = 0
+/** The first 14 characters of the ids of `lastMillis`. */
+let prefix = ""
 let sequence = 0
 
 /**
@@ -11,17 +13,17 @@ let sequence = 0
  */
 export const uuidV7 = () => {
   const now = Math.floor(performance.timeOrigin + performance.now())
-  if (now > lastMillis) {
-    lastMillis = now
-    sequence = 0
-  } else if (sequence < 0xfff) sequence += 1
-  else {
-    lastMillis += 1
-    sequence = 0
-  }
-  const time = lastMillis.toString(16).padStart(12, "0")
-  const counter = sequence.toString(16).padStart(3, "0")
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}${randomUUID().slice(18)}`
+  if (now > lastMillis) startMillisecond(now)
+  else if (sequence < 0xfff) sequence += 1
+  else startMillisecond(lastMillis + 1)
+  return `${prefix}${(0x7000 + sequence).toString(16)}${randomUUID().slice(18)}`
+}
+
+const startMillisecond = (millis: number) => {
+  lastMillis = millis
+  sequence = 0
+  const time = millis.toString(16).padStart(12, "0")
+  prefix = `${time.slice(0, 8)}-${time.slice(8)}-`
 }
 
 /** Accepts lower case only, as ids are stored: in upper case, PostgreSQL would find them and SQLite would not. */

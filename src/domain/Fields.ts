@@ -1,5 +1,6 @@
-import { DateTime, type Duration, Effect, Schema, SchemaGetter } from "effect"
+import { Clock, DateTime, type Duration, Effect, Exit, Schema, SchemaGetter } from "effect"
 import { Model } from "effect/schema"
+import { rfc3339 } from "./Rfc3339.ts"
 import { type JsonBounds, jsonIssue, textIssue } from "./Storable.ts"
 
 /**
@@ -152,11 +153,13 @@ export const UpdatedAt = Model.Field({
 })
 
 /** The current time of Effect's `Clock`, which tests can control. */
-export const now = Effect.map(DateTime.now, (time) => timestampOf(time))
+export const now = Effect.withFiber((fiber) =>
+  Exit.succeed(Timestamp.make(rfc3339(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))),
+)
 
 /** The text of a time; a number is Unix milliseconds. */
 export const timestampOf = (time: DateTime.DateTime.Input) =>
-  Timestamp.make(DateTime.formatIso(DateTime.makeUnsafe(time)))
+  Timestamp.make(rfc3339(DateTime.makeUnsafe(time).epochMilliseconds))
 
 /** The time `duration` before now. */
 export const ago = (duration: Duration.Input) =>

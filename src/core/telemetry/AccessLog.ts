@@ -1,4 +1,5 @@
-import { Context, DateTime, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { rfc3339 } from "../../domain/Rfc3339.ts"
 import { version } from "../../domain/Version.ts"
 import { escapeControls, flushOutput, type Output } from "./Output.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -91,19 +92,17 @@ const scheduleFlush = (flush: () => void) => setTimeout(flush, maxDelayMs).unref
 
 const jsonFormat = (settings: Settings["Service"]) => {
   const constantFields = `","level":"INFO","message":"request","service":${JSON.stringify(settings.PROJECT_NAME)},"environment":"${settings.ENVIRONMENT}","version":"${version}","request_id":`
-  const timestamps = new TimestampFormatter()
   return (record: AccessRecord) => {
     const user = record.user_id === null ? "" : `,"user_id":${quoted(record.user_id)}`
     const trace =
       record.trace_id === null
         ? ""
         : `,"trace_id":"${record.trace_id}","span_id":"${record.span_id}"`
-    return `{"timestamp":"${timestamps.format(record.timestamp)}${constantFields}${quoted(record.request_id)}${user}${trace},"method":${quoted(record.method)},"path":${quoted(record.path)},"endpoint":${quoted(record.endpoint)},"status_code":${record.status_code},"duration_ms":${milliseconds(record)},"client_ip":${quoted(record.client_ip)}}\n`
+    return `{"timestamp":"${rfc3339(record.timestamp)}${constantFields}${quoted(record.request_id)}${user}${trace},"method":${quoted(record.method)},"path":${quoted(record.path)},"endpoint":${quoted(record.endpoint)},"status_code":${record.status_code},"duration_ms":${milliseconds(record)},"client_ip":${quoted(record.client_ip)}}\n`
   }
 }
 
 const readableFormat = () => {
-  const timestamps = new TimestampFormatter()
   return (record: AccessRecord) => {
     const { method, path, request_id, status_code, timestamp, user_id } = record
     const words = [
@@ -115,7 +114,7 @@ const readableFormat = () => {
       user_id ?? "",
     ]
     const line = quoted(words.join(" ").trimEnd()).slice(1, -1)
-    return `${timestamps.format(timestamp).slice(11, 23)} INFO    ${line}\n`
+    return `${rfc3339(timestamp).slice(11, 23)} INFO    ${line}\n`
   }
 }
 
@@ -127,18 +126,3 @@ const milliseconds = ({ duration_ms }: AccessRecord) => Math.round(duration_ms *
  */
 const quoted = (text: string) =>
   /^[\w !#-[\]^`{|}~]*$/.test(text) ? `"${text}"` : escapeControls(JSON.stringify(text))
-
-/** Formats times as RFC 3339. Caches the text of the current second, because most lines share it. */
-class TimestampFormatter {
-  private second = -1
-  private prefix = ""
-
-  format(millis: number) {
-    const second = Math.floor(millis / 1000)
-    if (second !== this.second) {
-      this.second = second
-      this.prefix = DateTime.formatIso(DateTime.makeUnsafe(second * 1000)).slice(0, 20)
-    }
-    return `${this.prefix}${String(millis - second * 1000).padStart(3, "0")}Z`
-  }
-}

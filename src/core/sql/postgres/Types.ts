@@ -1,6 +1,6 @@
 import { PgTypes } from "@effect/sql-pg"
 import { DateTime, Result } from "effect"
-import { BoundedMap } from "../../BoundedMap.ts"
+import { rfc3339 } from "../../../domain/Rfc3339.ts"
 
 /** Decodes PostgreSQL types to the plain data that SQLite returns: RFC 3339 text with milliseconds, and numbers. */
 export const types = () => {
@@ -18,7 +18,7 @@ const timestampText: PgTypes.Codec<string> = {
     Result.succeed(
       int8(BigInt(DateTime.toEpochMillis(DateTime.makeUnsafe(value)) - epoch) * 1000n),
     ),
-  decode: (bytes) => Result.succeed(toText(readThousands(bytes) + epoch)),
+  decode: (bytes) => Result.succeed(rfc3339(readThousands(bytes) + epoch)),
 }
 
 /** Every stored integer is a count or a size, so 2^53 is enough. */
@@ -48,31 +48,3 @@ const readThousands = (bytes: Uint8Array) => {
   const high = view.getInt32(0)
   return high * 4_294_967 + Math.floor((high * 296 + view.getUint32(4)) / 1000)
 }
-
-const msPerDay = 86_400_000
-
-/** The date part of timestamps by day, cached: rows of one result share few days. */
-const dayTexts = new BoundedMap<number, string>(1000)
-
-const dayText = (day: number) => {
-  const known = dayTexts.get(day)
-  if (known !== undefined) return known
-  const text = DateTime.formatIso(DateTime.makeUnsafe(day * msPerDay)).slice(
-    0,
-    -"00:00:00.000Z".length,
-  )
-  dayTexts.set(day, text)
-  return text
-}
-
-const toText = (millis: number) => {
-  const day = Math.floor(millis / msPerDay)
-  const time = millis - day * msPerDay
-  const hours = Math.floor(time / 3_600_000)
-  const minutes = Math.floor(time / 60_000) % 60
-  const seconds = Math.floor(time / 1000) % 60
-  const fraction = time % 1000
-  return `${dayText(day)}${twoDigits(hours)}:${twoDigits(minutes)}:${twoDigits(seconds)}.${fraction < 100 ? "0" : ""}${twoDigits(fraction)}Z`
-}
-
-const twoDigits = (value: number) => (value < 10 ? `0${value}` : String(value))
