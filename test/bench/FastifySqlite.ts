@@ -50,14 +50,15 @@ export const openSqlite = (filename: string, counters: Counters): Store => {
     },
     insert: (project) => {
       const started = performance.now()
-      const row = insertion.get(
+      // `get` stops at the row, so that SQLite never ends the statement and never checkpoints: the WAL grows for ever.
+      const [row] = insertion.all(
         project.id,
         project.owner_id,
         project.name,
         project.description,
         project.created_at,
         project.updated_at,
-      ) as unknown
+      ) as ReadonlyArray<unknown>
       counters.query("INSERT\nprojects", started)
       return toProject(row as Values)
     },
@@ -69,8 +70,9 @@ export const openSqlite = (filename: string, counters: Counters): Store => {
     },
     update: (owner, id, { description, name, updated_at }) => {
       const started = performance.now()
-      const row = change.get(name, description, updated_at, owner, id) as Values | undefined
+      const rows = change.all(name, description, updated_at, owner, id) as ReadonlyArray<unknown>
       counters.query("UPDATE\nprojects", started)
+      const [row] = rows as ReadonlyArray<Values>
       return row && toProject(row)
     },
   }
