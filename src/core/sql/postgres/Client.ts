@@ -2,7 +2,7 @@ import { PgClient, type PgConnection } from "@effect/sql-pg"
 import { Context, Effect, Redacted, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
-import { Reserved, Pooled } from "./Connection.ts"
+import { insertsPerConnection, Pooled, Reserved } from "./Connection.ts"
 import { Lane } from "./Lane.ts"
 import { Sockets } from "./Sockets.ts"
 import { types } from "./Types.ts"
@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function* ({
   const insertSessions = maxConnections < 6 ? 0 : 2
   const exclusiveSessions = Math.max(1, maxConnections - readSessions - insertSessions)
   const reads = yield* sharedLanes(readSessions, maxReadsPerConnection)
-  const inserts = yield* sharedLanes(insertSessions, maxInsertsPerConnection)
+  const inserts = yield* sharedLanes(insertSessions, insertsPerConnection)
   const exclusive = yield* lane(exclusiveSessions, 1)
   const lanes = [...reads, ...inserts, exclusive]
   yield* every(sweepIntervalMs, (now) => {
@@ -134,9 +134,8 @@ export const make = Effect.fnUntraced(function* ({
   return { sql, autocommit: pooled, pool: poolState }
 })
 
-/** The most statements pipelined on one connection. */
+/** The most reads pipelined on one connection. */
 const maxReadsPerConnection = 32
-const maxInsertsPerConnection = 16
 
 const every = (intervalMs: number, f: (now: number) => void) =>
   Effect.acquireRelease(

@@ -79,12 +79,12 @@ export class Pooled extends Connection implements SqlConnection.Connection {
     )
   }
 
+  /** An insert beyond those that the shared connections hold uses an exclusive one: commits then run side by side. */
   private laneOf(sql: string) {
     const { exclusive, inserts, reads } = this.lanes
     if (isRead.test(sql)) return leastLoaded(reads, readsPerConnection) ?? exclusive
-    return (
-      (isInsert.test(sql) ? leastLoaded(inserts, insertsPerConnection) : undefined) ?? exclusive
-    )
+    const lane = isInsert.test(sql) ? leastLoaded(inserts, insertsPerConnection) : undefined
+    return lane !== undefined && lane.load < insertsPerConnection ? lane : exclusive
   }
 }
 
@@ -105,9 +105,10 @@ const leastLoaded = (lanes: ReadonlyArray<Lane>, batch: number) => {
   return best
 }
 
-/** The number of statements pipelined on one connection before the next connection is used. */
+/** The number of reads pipelined on one connection before the next connection is used. */
 const readsPerConnection = 16
-const insertsPerConnection = 8
+/** The most inserts pipelined on one connection. Each commits by itself, so that one waits for those before it. */
+export const insertsPerConnection = 8
 
 /** A SELECT that locks rows runs in a transaction, never here. */
 const isRead = /^\s*SELECT\b/i

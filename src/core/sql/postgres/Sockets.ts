@@ -16,8 +16,9 @@ export class Sockets {
 
   /** Opens a socket for a new session. */
   connect(onClose: () => void): Socket {
-    const socket = new BatchingSocket()
+    const socket = new Socket()
     socket.setNoDelay(true).setKeepAlive(true, 30_000).connect(this.address)
+    batchWrites(socket)
     // Counted from the server's first byte: a socket that only carries a cancel request gets none, and is no session.
     socket.once("data", () => this.sessions.add(socket))
     socket.once("close", () => {
@@ -35,21 +36,21 @@ export class Sockets {
 
 /**
  * Collects the writes of one turn of the event loop into one: several requests share a connection, and a write for
- * each costs more than its statement.
+ * each costs more than its statement. Call it after `connect`, which replaces `write`.
  */
-class BatchingSocket extends Socket {
-  private isCorked = false
-  private readonly flush = () => {
-    this.isCorked = false
-    this.uncork()
+const batchWrites = (socket: Socket) => {
+  const write = socket.write.bind(socket) as (...args: ReadonlyArray<unknown>) => boolean
+  let isCorked = false
+  const flush = () => {
+    isCorked = false
+    socket.uncork()
   }
-
-  override write(chunk: string | Uint8Array, ...rest: ReadonlyArray<never>): boolean {
-    if (!this.isCorked) {
-      this.isCorked = true
-      this.cork()
-      setImmediate(this.flush)
+  socket.write = (...args: ReadonlyArray<unknown>) => {
+    if (!isCorked) {
+      isCorked = true
+      socket.cork()
+      setImmediate(flush)
     }
-    return super.write(chunk, ...rest)
+    return write(...args)
   }
 }
