@@ -83,7 +83,7 @@ export class Pooled extends Connection implements SqlConnection.Connection {
   private laneOf(sql: string) {
     const { exclusive, inserts, reads } = this.lanes
     if (isRead.test(sql)) return leastLoaded(reads, readsPerConnection) ?? exclusive
-    const lane = isInsert.test(sql) ? leastLoaded(inserts, insertsPerConnection) : undefined
+    const lane = isInsert.test(sql) ? leastLoaded(inserts, insertsPerBatch) : undefined
     return lane !== undefined && lane.load < insertsPerConnection ? lane : exclusive
   }
 }
@@ -107,8 +107,9 @@ const leastLoaded = (lanes: ReadonlyArray<Lane>, batch: number) => {
 
 /** The number of reads pipelined on one connection before the next connection is used. */
 const readsPerConnection = 16
+const insertsPerBatch = 8
 /** The most inserts pipelined on one connection. Each commits by itself, so that one waits for those before it. */
-export const insertsPerConnection = 8
+export const insertsPerConnection = 16
 
 /** A SELECT that locks rows runs in a transaction, never here. */
 const isRead = /^\s*SELECT\b/i
