@@ -5,6 +5,7 @@ import { Cause, Effect, Exit, type Scope, Semaphore, Stream } from "effect"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { BoundedMap } from "../../BoundedMap.ts"
 import { fold } from "../Search.ts"
+import { GroupCommit } from "./GroupCommit.ts"
 import { Prepared, toInput } from "./Statement.ts"
 
 export interface Options {
@@ -34,13 +35,16 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
     semaphore: Semaphore.makeUnsafe(1),
     isTransaction,
   })
-  const autocommit = makeConnection((statement) =>
+  const executeAlone = (query: Query) =>
     retryWhileBusy(() =>
       // The check and the execution are one synchronous step: no other fiber runs between them.
       database.isTransaction
-        ? acquirers.borrower(() => retryWhileBusy(() => execute(statement)))
-        : execute(statement),
-    ),
+        ? acquirers.borrower(() => retryWhileBusy(() => execute(query)))
+        : execute(query),
+    )
+  const groupCommit = new GroupCommit({ database, execute, executeAlone, toError: toSqlError })
+  const autocommit = makeConnection((query) =>
+    isWrite.test(query.sql) ? groupCommit.run(query) : executeAlone(query),
   )
 
   const sql = yield* SqlClient.make({
@@ -61,6 +65,9 @@ export const make = Effect.fnUntraced(function* ({ filename, observe }: Options)
   })
   return { sql, autocommit }
 })
+
+/** A statement that changes rows. All others run at once: reads, and those that define tables. */
+const isWrite = /^\s*(?:INSERT|UPDATE|DELETE)\b/i
 
 /** Opening may block on a lock of another process, up to 5 s. Later waits do not block the event loop. */
 const open = (filename: string) => {
