@@ -1,5 +1,5 @@
-import { Cause, Effect, Exit, Schema, Stream } from "effect"
-import { Rpc, RpcSerialization } from "effect/rpc"
+import { Cause, Effect, Exit, Schema } from "effect"
+import { Rpc, RpcSchema, RpcSerialization } from "effect/rpc"
 import { memoize } from "../core/telemetry/Memoize.ts"
 import type { CallHeaders } from "./Call.ts"
 import * as Calls from "./Calls.ts"
@@ -10,9 +10,7 @@ import * as RpcHandlers from "./RpcHandlers.ts"
 export const { contentType } = RpcSerialization.ndjson
 const { codecFor } = RpcSerialization.ndjson
 
-type Answer =
-  | Effect.Effect<unknown, Rpc.Error<Methods>>
-  | Stream.Stream<unknown, Rpc.Error<Methods>>
+type Answer = Effect.Effect<unknown, Rpc.Error<Methods>>
 
 /**
  * Answers a single call of a method without a stream, in the fiber of its request. The RPC server, which answers all
@@ -22,32 +20,39 @@ export const make = Effect.fnUntraced(function* (isTraced: boolean) {
   const runCall = yield* Calls.make
   const handlers = yield* RpcHandlers.make
   const encoderOf = memoize((method: Methods) =>
-    Schema.encodeUnknownEffect(codecFor(Rpc.exitSchema(method))),
+    Schema.encodeUnknownExit(codecFor(Rpc.exitSchema(method))),
   )
 
   /** Returns the line that answers a call; undefined for a method that answers with a stream. */
   return ({ id, method, payload }: Frame, headers: CallHeaders) => {
     const { _tag: tag } = method
-    const handler: Answer = handlers[tag](payload)
-    if (Stream.isStream(handler)) return undefined
+    if (RpcSchema.isStreamSchema(method.successSchema)) return undefined
     const encode = encoderOf(method)
+    const lineOf = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<string> => {
+      const encoded = encode(exit)
+      if (Exit.isSuccess(encoded)) {
+        const line = JSON.stringify({ _tag: "Exit", requestId: id, exit: encoded.value })
+        return Exit.succeed(`${line}\n`)
+      }
+      // A result that does not fit the contract is a bug. Every defect can be encoded.
+      return hasDefect(exit) ? Exit.die(encoded.cause) : lineOfDefect(Cause.die(encoded.cause))
+    }
+    /** Logs a defect. Its details are not sent to the caller. */
+    const lineOfDefect = (cause: Cause.Cause<unknown>) =>
+      Effect.andThen(Effect.logError("RPC call failed", cause), lineOf(Exit.failCause(cause)))
+    // A handler of a method without a stream returns an effect.
+    const handler = Effect.suspend(() => handlers[tag](payload) as Answer)
     const call = runCall(handler, tag, headers)
-    const traced = isTraced ? Effect.withSpan(call, tag, { kind: "server" }) : call
-    return Effect.exit(traced).pipe(
-      Effect.tap(logDefect),
-      Effect.flatMap(encode),
-      Effect.catchTag("SchemaError", (error) => {
-        const bug = Exit.die(error)
-        return Effect.andThen(logDefect(bug), encode(bug))
-      }),
-      Effect.orDie,
-      Effect.map((exit) => `${JSON.stringify({ _tag: "Exit", requestId: id, exit })}\n`),
+    return Effect.matchCauseEffect(
+      isTraced ? Effect.withSpan(call, tag, { kind: "server" }) : call,
+      {
+        onSuccess: (value) => lineOf(Exit.succeed(value)),
+        onFailure: (cause) =>
+          Cause.hasDies(cause) ? lineOfDefect(cause) : lineOf(Exit.failCause(cause)),
+      },
     )
   }
 })
 
-/** Logs a defect. Its details are not sent to the caller. */
-const logDefect = (exit: Exit.Exit<unknown, unknown>) =>
+const hasDefect = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) && Cause.hasDies(exit.cause)
-    ? Effect.logError("RPC call failed", exit.cause)
-    : Effect.void
