@@ -13,18 +13,24 @@ export const types = () => {
 /** 2000-01-01 UTC in Unix ms. A timestamptz is 8 bytes: microseconds since then. */
 const epoch = 946_684_800_000
 
+/** Reads a value where it is: a view of its bytes would cost more than the value. */
+const reading = <A>(read: (bytes: Uint8Array, offset: number) => A) => ({
+  read: (bytes: Uint8Array, offset: number) => Result.succeed(read(bytes, offset)),
+  decode: (bytes: Uint8Array) => Result.succeed(read(bytes, 0)),
+})
+
 const timestampText: PgTypes.Codec<string> = {
   encode: (value) =>
     Result.succeed(
       int8(BigInt(DateTime.toEpochMillis(DateTime.makeUnsafe(value)) - epoch) * 1000n),
     ),
-  decode: (bytes) => Result.succeed(rfc3339(readThousands(bytes) + epoch)),
+  ...reading((bytes, offset) => rfc3339(readThousands(bytes, offset) + epoch)),
 }
 
 /** Every stored integer is a count or a size, so 2^53 is enough. */
 const int8Number: PgTypes.Codec<number | bigint> = {
   encode: (value) => Result.succeed(int8(BigInt(value))),
-  decode: (bytes) => Result.succeed(readInt8(bytes)),
+  ...reading((bytes, offset) => readInt8(bytes, offset)),
 }
 
 const int8 = (value: bigint) => {
@@ -34,17 +40,21 @@ const int8 = (value: bigint) => {
 }
 
 /** Reads two 32-bit halves: a BigInt per value would cost more than the row. */
-const readInt8 = (bytes: Uint8Array) => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return view.getInt32(0) * 0x1_0000_0000 + view.getUint32(4)
-}
+const readInt8 = (bytes: Uint8Array, offset: number) =>
+  readInt4(bytes, offset) * 0x1_0000_0000 + (readInt4(bytes, offset + 4) >>> 0)
 
 /**
  * Returns the integer divided by 1000, rounded down. Computed from 32-bit halves, because it may exceed 2^53: 2^32 =
  * 4,294,967 · 1000 + 296.
  */
-const readThousands = (bytes: Uint8Array) => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const high = view.getInt32(0)
-  return high * 4_294_967 + Math.floor((high * 296 + view.getUint32(4)) / 1000)
+const readThousands = (bytes: Uint8Array, offset: number) => {
+  const high = readInt4(bytes, offset)
+  const low = readInt4(bytes, offset + 4) >>> 0
+  return high * 4_294_967 + Math.floor((high * 296 + low) / 1000)
 }
+
+const readInt4 = (bytes: Uint8Array, offset: number) =>
+  ((bytes[offset] ?? 0) << 24) |
+  ((bytes[offset + 1] ?? 0) << 16) |
+  ((bytes[offset + 2] ?? 0) << 8) |
+  (bytes[offset + 3] ?? 0)
