@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { Api } from "./api/Api.ts"
 import * as Docs from "./api/Docs.ts"
+import { endpointsOf } from "./api/hot/HotApi.ts"
 import * as HotHttp from "./api/hot/HotHttp.ts"
 import * as Http from "./api/Http.ts"
 import { HotPath } from "./http/hot/HotPath.ts"
@@ -23,7 +24,9 @@ export const routes = Layer.mergeAll(Http.layer, Docs.layer, RpcHttp.layer, prot
 /** The routes that answer plain requests without the router. */
 export const hotPath = Layer.effect(
   HotPath,
-  Effect.map(Effect.all([HotHttp.routes, HotCalls.routes]), (doors) => doors.flat()),
+  Effect.map(Effect.all([HotHttp.routesOf(endpointsOf(Api)), HotCalls.routes]), (doors) =>
+    doors.flat(),
+  ),
 ).pipe(Layer.provide(Http.hotServices))
 
 /** Serves the routes on `PORT` by the router alone. Gives the same responses as `layer`, more slowly. */

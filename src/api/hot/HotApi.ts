@@ -1,7 +1,6 @@
 import { Context, type Schema } from "effect"
 import { HttpApi, type HttpApiEndpoint, type HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { BodyPolicy, Deprecation, OnHotPath, Policies } from "../../http/Policies.ts"
-import { Api } from "../Api.ts"
 import { Authentication } from "../middleware/Authentication.ts"
 import { Idempotency } from "../middleware/Idempotency.ts"
 import { Input } from "../middleware/Input.ts"
@@ -54,10 +53,12 @@ const isJsonOnly = ({ payload }: HttpApiEndpoint.Top) =>
 const responsesOf = (byStatus: Reflected["successes"]) =>
   Array.from(byStatus).flatMap(([status, schemas]) => schemas.map((schema) => ({ status, schema })))
 
-/** Returns every endpoint of the contract, in its order. */
-export const endpoints = (): ReadonlyArray<HotEndpoint> => {
+/** Returns every endpoint of a contract, in its order. */
+export const endpointsOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>,
+): ReadonlyArray<HotEndpoint> => {
   const all: Array<HotEndpoint> = []
-  HttpApi.reflect(Api, {
+  HttpApi.reflect(api, {
     onGroup: () => undefined,
     onEndpoint: (reflected) => {
       const { endpoint, errors, group, mergedAnnotations, successes } = reflected

@@ -13,14 +13,14 @@ import * as AuthenticationHttp from "../middleware/AuthenticationHttp.ts"
 import { toFailure } from "../middleware/InputHttp.ts"
 import * as PoliciesHttp from "../middleware/PoliciesHttp.ts"
 import * as QuotaHttp from "../middleware/QuotaHttp.ts"
-import { endpoints, type HotEndpoint } from "./HotApi.ts"
+import type { HotEndpoint } from "./HotApi.ts"
 
 /**
- * The routes of REST on the hot path. For each endpoint, everything that the contract says is looked up once; a request
+ * The routes of endpoints that are on the hot path. For each endpoint, everything that the contract says is looked up once; a request
  * then takes the steps of the middlewares in their order: sign in > role > body > quota > decode > handle > encode. Each
  * step is an `Exit` unless it has to wait, so that a request needs one fiber for its handler and nothing else.
  */
-export const routes = Effect.gen(function* () {
+export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<HotEndpoint>) {
   const answers = yield* HotAnswers.make
   const signInFor = yield* AuthenticationHttp.make
   const quotaCheckFor = yield* QuotaHttp.make
@@ -133,9 +133,7 @@ export const routes = Effect.gen(function* () {
     }
   }
 
-  return endpoints()
-    .filter(({ obstacle }) => obstacle === null)
-    .map(routeOf)
+  return endpoints.filter(({ obstacle }) => obstacle === null).map(routeOf)
 })
 
 /** What handlers receive. The payload is set last. */

@@ -184,6 +184,22 @@ describe("Key rotation", () => {
     }),
   )
 
+  it.effect("ends a remembered token with its key, and keeps one whose key stays", () =>
+    Effect.gen(function* () {
+      const { provider, claims, verify, verdict } = yield* startProvider
+      const token = yield* provider.sign(claims)
+      assert.strictEqual((yield* verify(token)).sub, accepted)
+      assert.strictEqual((yield* verify(token)).sub, accepted)
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual((yield* verify(token)).sub, accepted)
+      yield* provider.rotate
+      yield* TestClock.adjust("10 seconds")
+      // A token of the new key makes the provider's keys be fetched.
+      assert.strictEqual(yield* verdict(), accepted)
+      assert.strictEqual((yield* Effect.flip(verify(token)))._tag, refused)
+    }),
+  )
+
   it.effect("drops a withdrawn key even if no token names a new one", () =>
     Effect.gen(function* () {
       const { provider, claims, verify, verdict } = yield* startProvider
