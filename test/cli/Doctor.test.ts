@@ -26,7 +26,7 @@ layer(TestDatabase.layer)("plinth doctor", (it) => {
     "shows which endpoints are on the hot path, and why the others are not",
     () =>
       Effect.gen(function* () {
-        const { routes } = Schema.decodeUnknownSync(results["doctor --routes"])(
+        const { routes } = yield* Schema.decodeUnknownEffect(results["doctor --routes"])(
           jsonOf(yield* plinth({}, "doctor", "--routes", "--json")),
         )
         const others = routes.filter(({ hot }) => !hot).map(({ path, why }) => `${path}: ${why}`)

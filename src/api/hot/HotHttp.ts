@@ -1,7 +1,5 @@
-import { Cause, Context, Effect, Exit, Schema, type SchemaAST } from "effect"
+import { Cause, Context, Effect, Exit } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { HttpApi, HttpApiError, HttpApiSchema } from "effect/http-api"
-import { BadRequestError } from "../../domain/Errors.ts"
 import { CurrentUser } from "../../domain/users/User.ts"
 import { textOf } from "../../http/Bodies.ts"
 import { endpointLabel } from "../../http/Exchange.ts"
@@ -10,15 +8,15 @@ import * as HotAnswers from "../../http/hot/HotAnswers.ts"
 import type { HotRequest, HotRoute } from "../../http/hot/HotPath.ts"
 import { BodyPolicy } from "../../http/Policies.ts"
 import * as AuthenticationHttp from "../middleware/AuthenticationHttp.ts"
-import { toFailure } from "../middleware/InputHttp.ts"
+import { codecsOf } from "./HotCodecs.ts"
 import * as PoliciesHttp from "../middleware/PoliciesHttp.ts"
 import * as QuotaHttp from "../middleware/QuotaHttp.ts"
 import type { HotEndpoint } from "./HotApi.ts"
 
 /**
- * The routes of endpoints that are on the hot path. For each endpoint, everything that the contract says is looked up once; a request
- * then takes the steps of the middlewares in their order: sign in > role > body > quota > decode > handle > encode. Each
- * step is an `Exit` unless it has to wait, so that a request needs one fiber for its handler and nothing else.
+ * The routes of the endpoints that are on the hot path. What the contract says of an endpoint is looked up once. A
+ * request then takes the steps of the middlewares in their order: sign in > role > body > quota > decode > handle >
+ * encode. A step is an `Exit` unless it has to wait, so that nearly every request needs a fiber for its handler only.
  */
 export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<HotEndpoint>) {
   const answers = yield* HotAnswers.make
@@ -41,7 +39,7 @@ export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Ho
       answers.maxBodyBytes,
     )
 
-    const admit = (call: HotAnswers.HotCall): Effect.Effect<CurrentUser["Service"], unknown> =>
+    const admit = (call: HotAnswers.HotCall): Effect.Effect<CurrentUser["Service"], Error> =>
       Effect.flatMapEager(
         signIn(call.incoming.headers.authorization, call.exchange, clock),
         (user) => Effect.mapEager(checkRole(user), () => user),
@@ -51,7 +49,7 @@ export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Ho
       user: CurrentUser["Service"],
       input: Input,
       body?: string,
-    ): Effect.Effect<unknown, unknown> =>
+    ): Effect.Effect<unknown, Error> =>
       Effect.flatMapEager(checkQuota === undefined ? Exit.void : checkQuota(user, clock), () =>
         Effect.flatMapEager(codecs.payload(body), (payload) => {
           input.payload = payload
@@ -82,7 +80,6 @@ export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Ho
         : answers.refuse(call, encoded.status, encoded.text)
     }
 
-    /** Answers a caller who is known at once, which is nearly every one. */
     const answerAs = (call: HotAnswers.HotCall, user: CurrentUser["Service"], input: Input) => {
       const own = { ...call, context: Context.add(call.context, CurrentUser, user) }
       if (codecs.takesPayload) {
@@ -118,16 +115,12 @@ export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Ho
         }
         const call = answers.open(request, label)
         answers.start(call)
-        const admitted = admit(call)
-        if (isSuccess(admitted)) answerAs(call, admitted.value, input)
-        else {
-          answers.run(
-            call,
-            () => admitted,
-            (exit) =>
-              Exit.isSuccess(exit) ? answerAs(call, exit.value, input) : refuse(call, exit.cause),
-          )
-        }
+        answers.run(
+          call,
+          () => admit(call),
+          (exit) =>
+            Exit.isSuccess(exit) ? answerAs(call, exit.value, input) : refuse(call, exit.cause),
+        )
         return true
       },
     }
@@ -152,7 +145,7 @@ const isBodyPlain = (request: HotRequest, takesPayload: boolean, maxBytes: numbe
   return length === "0"
 }
 
-type Handler = (input: Input) => Effect.Effect<unknown, unknown>
+type Handler = (input: Input) => Effect.Effect<unknown, Error>
 
 /** A handler as `HttpApiBuilder.group` keeps it, in the service of its group. */
 interface Registered {
@@ -174,96 +167,3 @@ const handlerOf = (context: Context.Context<never>, { endpoint, group }: HotEndp
   }
   return registered.handler
 }
-
-const nothing = Exit.succeed(undefined)
-
-const isSuccess = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A, never> =>
-  Exit.isExit(effect) && Exit.isSuccess(effect)
-
-type Codec = Schema.Codec<unknown, unknown>
-
-interface Failure {
-  readonly status: number
-  readonly text: string
-}
-
-/** How the input of an endpoint is decoded, and its output encoded. */
-const codecsOf = ({ annotations, endpoint, errors, success }: HotEndpoint) => {
-  const parseOptions = Context.getOrUndefined(annotations, HttpApi.ParseOptions)
-  const optionsOf = (slot: Context.Key<unknown, SchemaAST.ParseOptions>) =>
-    Context.getOrUndefined(annotations, slot) ?? parseOptions
-  const schema = success?.schema as Codec
-  const isEmpty = HttpApiSchema.isNoContent(schema.ast)
-  const encode = Schema.encodeUnknownExit(schema, optionsOf(HttpApi.SuccessParseOptions))
-  const failures = errors.map((error) => ({
-    status: error.status,
-    is: Schema.is(Schema.toType(error.schema)),
-    encode: Schema.encodeUnknownExit(error.schema as Codec, optionsOf(HttpApi.ErrorParseOptions)),
-  }))
-  const decodeParams =
-    endpoint.params &&
-    Schema.decodeUnknownExit(endpoint.params as Codec, optionsOf(HttpApi.ParamsParseOptions))
-  const decodeQuery =
-    endpoint.query &&
-    Schema.decodeUnknownExit(
-      Schema.toCodecArrayFromSingle(endpoint.query) as Schema.Top as Codec,
-      optionsOf(HttpApi.QueryParseOptions),
-    )
-  const payload = endpoint.payload.get("application/json")
-  const decodePayload =
-    payload &&
-    Schema.decodeUnknownExit(
-      Schema.Union(payload.schemas) as Schema.Top as Codec,
-      optionsOf(HttpApi.PayloadParseOptions),
-    )
-  /** Failures that are used again and again, like those of tokens, are encoded once. */
-  const texts = new WeakMap<object, Failure>()
-  /** Decoded queries by their text, because callers repeat a few. */
-  const queries = new Map<string, Exit.Exit<unknown, unknown>>()
-
-  return {
-    status: success?.status ?? 200,
-    takesPayload: payload !== undefined,
-    success: (value: unknown) => (isEmpty ? nothing : encode(value)),
-    /** Returns the status and text of a failure of the contract; undefined for any other. */
-    error: (error: unknown): Failure | undefined => {
-      const known = texts.get(error as object)
-      if (known !== undefined) return known
-      const failure = failures.find(({ is }) => is(error))
-      const encoded = failure?.encode(error)
-      if (failure === undefined || encoded === undefined || Exit.isFailure(encoded))
-        return undefined
-      const made = { status: failure.status, text: JSON.stringify(encoded.value) }
-      texts.set(error as object, made)
-      return made
-    },
-    params: ({ params }: HotRequest): Exit.Exit<unknown, unknown> =>
-      decodeParams === undefined ? nothing : decodeParams(params),
-    query: ({ search, searchParams }: HotRequest): Exit.Exit<unknown, unknown> => {
-      if (decodeQuery === undefined) return nothing
-      const known = queries.get(search)
-      if (known !== undefined) return known
-      const decoded = decodeQuery(searchParams())
-      if (Exit.isSuccess(decoded) && search.length <= maxQueryLength && queries.size < maxQueries) {
-        queries.set(search, decoded)
-      }
-      return decoded
-    },
-    payload: (body: string | undefined): Effect.Effect<unknown, unknown> => {
-      if (decodePayload === undefined || body === undefined) return nothing
-      let value: unknown
-      try {
-        value = JSON.parse(body)
-      } catch {
-        return Exit.fail(new BadRequestError({ reason: "Malformed JSON body" }))
-      }
-      return Effect.catchEager(decodePayload(value), (cause) =>
-        toFailure(new HttpApiError.HttpApiSchemaError({ kind: "Payload", cause })),
-      )
-    },
-  }
-}
-
-/** The queries that each endpoint remembers. */
-const maxQueries = 256
-const maxQueryLength = 64

@@ -121,13 +121,13 @@ const server = Http.layer.pipe(
   Layer.provideMerge(Logger.layer([logger])),
 )
 
-layer(server, { excludeTestServices: true })("An endpoint", (it) => {
-  const ask = (path: string) =>
-    Effect.gen(function* () {
-      const { token } = yield* newCaller()
-      return yield* send({ path: `/app/${path}`, token })
-    })
+const ask = (path: string) =>
+  Effect.gen(function* () {
+    const { token } = yield* newCaller()
+    return yield* send({ path: `/app/${path}`, token })
+  })
 
+layer(server, { excludeTestServices: true })("An endpoint", (it) => {
   it.effect("is on the hot path by itself", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* ask("plain")).status, 200)
