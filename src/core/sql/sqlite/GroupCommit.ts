@@ -57,9 +57,12 @@ export class GroupCommit<Query> {
   private commit(writes: ReadonlyArray<Write<Query>>): ReadonlyArray<Result> | undefined {
     const { database, execute, toError } = this.options
     if (database.isTransaction || !this.begin()) return undefined
-    const results = writes.map(({ query }) => execute(query))
-    // Some errors, like a full disk, roll back the whole transaction.
-    if (!database.isTransaction) return undefined
+    const results: Array<Result> = []
+    for (const { query } of writes) {
+      results.push(execute(query))
+      // Some errors, like a full disk, roll back the whole transaction. A further write would be made, and then again.
+      if (!database.isTransaction) return undefined
+    }
     try {
       database.exec("COMMIT")
       return results

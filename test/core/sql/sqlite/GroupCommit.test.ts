@@ -121,4 +121,36 @@ layer(file, { excludeTestServices: true })("Single writes of one turn of the eve
       )
     }),
   )
+
+  it.effect("are made once when one of them fills the disk, which undoes those before it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* makeTable
+      yield* sql`INSERT INTO notes (id, text) VALUES (1, 'a')`
+      const [{ page_count } = { page_count: 0 }] = yield* sql<{
+        readonly page_count: number
+      }>`PRAGMA page_count`
+      yield* sql.unsafe(`PRAGMA max_page_count = ${page_count + 3}`)
+      const append = (text: string) => sql`UPDATE notes SET text = text || ${text} WHERE id = 1`
+      const exits = yield* Effect.forEach(
+        [
+          append("b"),
+          sql`INSERT INTO notes (id, text) VALUES (2, ${"x".repeat(100_000)})`,
+          append("c"),
+          sql`INSERT INTO notes (id, text) VALUES (3, 'a')`,
+        ],
+        Effect.exit,
+        { concurrency: "unbounded" },
+      )
+      yield* sql`PRAGMA max_page_count = 4294967294`
+
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, true, true])
+      assert.deepStrictEqual(shown([Exit.succeed(yield* rows)]), [
+        [
+          { id: 1, text: "abc" },
+          { id: 3, text: "a" },
+        ],
+      ])
+    }),
+  )
 })
