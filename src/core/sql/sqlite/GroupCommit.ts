@@ -56,7 +56,8 @@ export class GroupCommit<Query> {
   /** Returns the results; undefined if nothing was written, and each write has to run alone. */
   private commit(writes: ReadonlyArray<Write<Query>>): ReadonlyArray<Result> | undefined {
     const { database, execute, toError } = this.options
-    if (database.isTransaction || !this.begin()) return undefined
+    // A closed database throws, here in no fiber; alone, each write fails in its own.
+    if (!database.isOpen || database.isTransaction || !this.begin()) return undefined
     const results: Array<Result> = []
     for (const { query } of writes) {
       results.push(execute(query))

@@ -1,8 +1,10 @@
 import { statSync } from "node:fs"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
 import { SqlClient } from "effect/sql"
 import { Database } from "../../../../src/core/sql/Database.ts"
+import * as Client from "../../../../src/core/sql/sqlite/Client.ts"
 import { layerFor } from "../../../LayerFor.ts"
 import { TestDatabase } from "../../../TestDatabase.ts"
 
@@ -151,6 +153,24 @@ layer(file, { excludeTestServices: true })("Single writes of one turn of the eve
           { id: 3, text: "a" },
         ],
       ])
+    }),
+  )
+
+  it.effect("fail if the database closes before the turn ends", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { sql } = yield* Client.make({ filename: ":memory:", observe: () => undefined }).pipe(
+        Effect.provideService(Scope.Scope, scope),
+        Effect.provide(Reactivity.layer),
+      )
+      yield* sql`CREATE TABLE notes (text TEXT)`
+      const fibers = yield* Effect.forEach([1, 2], () =>
+        Effect.forkDetach(sql`INSERT INTO notes VALUES ('a')`, { startImmediately: true }),
+      )
+      yield* Scope.close(scope, Exit.void)
+
+      const exits = yield* Effect.timeout(Effect.forEach(fibers, Fiber.await), "2 seconds")
+      assert.deepStrictEqual(exits.map(Exit.isFailure), [true, true])
     }),
   )
 })
