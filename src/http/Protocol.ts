@@ -61,6 +61,13 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
       const smallestLimit = Math.min(limit, smallestBodyLimit)
       const exchangeOptions = { trustedProxies: settings.TRUSTED_PROXIES }
 
+      /** Starts the metrics of an endpoint that the contract does not have, because `Observation` did not. */
+      const startUnobserved = (exchange: Exchange, fiber: Fiber.Fiber<unknown, unknown>) => {
+        if (exchange.endpoint !== unmatched) return
+        exchange.endpoint = routeLabel(fiber)
+        metrics.httpStarted(exchange.method, exchange.endpoint)
+      }
+
       const finish = (
         exchange: Exchange,
         request: HttpServerRequest.HttpServerRequest,
@@ -68,11 +75,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
         answer: Response,
       ) => {
         abandon(nodeExchangeOf(request))
-        if (exchange.endpoint === unmatched) {
-          // The contract has no such endpoint, so `Observation` did not start its metrics.
-          exchange.endpoint = routeLabel(fiber)
-          metrics.httpStarted(exchange.method, exchange.endpoint)
-        }
+        startUnobserved(exchange, fiber)
         const response = asEnvelope(answer, limit)
         record(exchange, response.status)
         return HttpServerResponse.setHeaders(response, {
@@ -155,6 +158,7 @@ export const layerOf = ({ bodyLimitOf, methodsOf, smallestBodyLimit }: Routes) =
           onSuccess: (response) => Exit.succeed(finish(exchange, request, fiber, response)),
           onFailure: (cause) => {
             if (Cause.hasInterruptsOnly(cause)) {
+              startUnobserved(exchange, fiber)
               record(exchange, Recorder.clientClosedRequest)
               return Effect.failCause(cause)
             }

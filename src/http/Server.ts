@@ -135,4 +135,16 @@ const stop = Effect.fnUntraced(function* (
     Math.max(0, remainingMs),
   )
   server.closeAllConnections()
+  yield* destroyAll(sockets)
 })
+
+/** Destroys the sockets and waits until they are closed, which ends and records the requests that they carried. */
+const destroyAll = (sockets: ReadonlySet<Socket>) =>
+  Effect.callback<void>((resume) => {
+    for (const socket of sockets) socket.destroy()
+    const check = () => {
+      if (sockets.size === 0) resume(Effect.void)
+      else setImmediate(check)
+    }
+    setImmediate(check)
+  })

@@ -87,8 +87,14 @@ export const make = Effect.gen(function* () {
     }
     if (failed !== undefined) append(head, failed)
     if (lifecycle.draining || unreadBodyStatuses.has(status)) head.push("connection", "close")
+    try {
+      outgoing.writeHead(status, head)
+    } catch (defect) {
+      // A handler gave its response a status or a header that Node refuses. Our own failures have none.
+      if (!outgoing.headersSent && status !== 500) return fail(call, Cause.die(defect))
+      outgoing.destroy()
+    }
     record(exchange, status)
-    outgoing.writeHead(status, head)
     outgoing.end(body)
     return undefined
   }
@@ -113,7 +119,11 @@ export const make = Effect.gen(function* () {
 
   /** Answers what has no response in the contract: a bug, or a client that has disconnected. */
   const fail = (call: HotCall, cause: Cause.Cause<unknown>) => {
-    if (Cause.hasInterruptsOnly(cause)) return record(call.exchange, Recorder.clientClosedRequest)
+    if (Cause.hasInterruptsOnly(cause)) {
+      // A handler may be interrupted by something else than its client, who then waits for an answer.
+      if (!call.outgoing.destroyed) call.outgoing.writeHead(503).end()
+      return record(call.exchange, Recorder.clientClosedRequest)
+    }
     Effect.runForkWith(call.context)(Effect.logError("request failed", cause))
     return sendResponse(call, platformFailure(500, bodyLimit))
   }

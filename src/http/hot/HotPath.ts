@@ -53,6 +53,8 @@ export const makeAnswer = (
 
   const requestOf = (incoming: IncomingMessage, outgoing: ServerResponse): Matched | undefined => {
     const { method = "", url = "" } = incoming
+    // The platform strips the host of an absolute target, which the table below would match too.
+    if (!url.startsWith("/")) return undefined
     const end = url.search(/[?;#]/)
     if (end !== -1 && url[end] !== "?") return undefined
     const exactRoute = exact.get(`${method} ${end === -1 ? url : url.slice(0, end)}`)

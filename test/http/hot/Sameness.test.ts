@@ -133,6 +133,8 @@ const restOf = (tokens: ReadonlyArray<string>) =>
     .record({
       target: targets,
       method: mostly(oneOf(""), "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "GET"),
+      // A target in absolute form, as proxies send it.
+      host: mostly(oneOf(""), "http://a", "http://a:b@c"),
       suffix: mostly(oneOf(""), "/", "%20", "/x", "%2F", "//"),
       query: queries,
       version: mostly(oneOf("1.1"), "1.0"),
@@ -149,7 +151,7 @@ const restOf = (tokens: ReadonlyArray<string>) =>
       body: bodies,
       length: mostly(oneOf<Parts["length"]>("right"), "chunked", "none"),
     })
-    .map(({ target: [usual = "", path = ""], method: other, suffix, ...parts }) => {
+    .map(({ target: [usual = "", path = ""], host, method: other, suffix, ...parts }) => {
       const method = other === "" ? usual : other
       const hasBody = ["POST", "PATCH", "PUT"].includes(method) || parts.length === "chunked"
       // The document names 413 only where there is a payload.
@@ -157,7 +159,7 @@ const restOf = (tokens: ReadonlyArray<string>) =>
       const { headers, query, version } = parts
       return {
         method,
-        path: `${path}${suffix}`,
+        path: `${host}${path}${suffix}`,
         query,
         version,
         headers,

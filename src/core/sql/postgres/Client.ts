@@ -45,6 +45,15 @@ const sessionDefaults = {
 }
 
 /**
+ * A shared connection leaves the wait for a lock to an exclusive one: together its inserts wait for less than
+ * `answerTimeoutMs`, after which all of them would fail, and some be made nevertheless.
+ */
+const insertDefaults = {
+  ...sessionDefaults,
+  lock_timeout: String(Math.floor(answerTimeoutMs / 2 / insertsPerConnection)),
+}
+
+/**
  * True for transactions without `answerTimeoutMs`, like migrations. They lift the timeouts of the server themselves,
  * by SET LOCAL.
  */
@@ -60,8 +69,8 @@ export const Unbounded = Context.Reference<boolean>("plinth/core/Postgres/Unboun
  *
  * A third of the connections serves single reads, pipelined: many reads share a connection, and a slow one delays only
  * those behind it. In pools of six and more, two connections serve single inserts in the same way: an insert waits only
- * for the lock of a row that it refers to, at most `lock_timeout`, and delays only inserts. Other writes, transactions
- * and streams wait for locks more often, so each gets one of the other connections to itself.
+ * for the lock of a row that it refers to, and soon leaves that wait to an exclusive connection. Other writes,
+ * transactions and streams wait for locks more often, so each gets one of the other connections to itself.
  */
 export const make = Effect.fnUntraced(function* ({
   url,
@@ -78,13 +87,17 @@ export const make = Effect.fnUntraced(function* ({
 > {
   const sockets = new Sockets(Redacted.value(url))
   const watch = new Watch({ answerTimeoutMs, observe })
-  const lane = (sessions: number, statementsPerSession: number) =>
+  const lane = (
+    sessions: number,
+    statementsPerSession: number,
+    startupParameters = sessionDefaults,
+  ) =>
     Lane.make({
       connection: {
         url,
         connectTimeout: connectTimeoutMs,
         applicationName: "plinth",
-        startupParameters: sessionDefaults,
+        startupParameters,
         types: types(),
       },
       sockets,
@@ -92,13 +105,13 @@ export const make = Effect.fnUntraced(function* ({
       statementsPerSession,
       acquireTimeoutMs,
     })
-  const sharedLanes = (sessions: number, statements: number) =>
-    Effect.all(Array.from({ length: sessions }, () => lane(1, statements)))
+  const sharedLanes = (sessions: number, statements: number, defaults = sessionDefaults) =>
+    Effect.all(Array.from({ length: sessions }, () => lane(1, statements, defaults)))
   const readSessions = Math.max(1, Math.round(maxConnections / 3))
   const insertSessions = maxConnections < 6 ? 0 : 2
   const exclusiveSessions = Math.max(1, maxConnections - readSessions - insertSessions)
   const reads = yield* sharedLanes(readSessions, maxReadsPerConnection)
-  const inserts = yield* sharedLanes(insertSessions, insertsPerConnection)
+  const inserts = yield* sharedLanes(insertSessions, insertsPerConnection, insertDefaults)
   const exclusive = yield* lane(exclusiveSessions, 1)
   const lanes = [...reads, ...inserts, exclusive]
   yield* every(sweepIntervalMs, (now) => {

@@ -68,7 +68,13 @@ export class Pooled extends Connection implements SqlConnection.Connection {
     sql: string,
     statement: (session: Session) => Effect.Effect<A, SqlError.SqlError>,
   ) {
-    return this.laneOf(sql).use((session) => this.watch.bounded(session, sql, statement(session)))
+    const run = (session: Session) => this.watch.bounded(session, sql, statement(session))
+    const { exclusive, inserts } = this.lanes
+    const lane = this.laneOf(sql)
+    return inserts.includes(lane)
+      ? // The server has undone the insert.
+        Effect.catchIf(lane.use(run), isLocked, () => exclusive.use(run))
+      : lane.use(run)
   }
 
   executeStream(sql: string, params: ReadonlyArray<unknown>, transform: Transform) {
@@ -110,6 +116,9 @@ const readsPerConnection = 16
 const insertsPerBatch = 8
 /** The most inserts pipelined on one connection. Each commits by itself, so that one waits for those before it. */
 export const insertsPerConnection = 16
+
+/** Tests for the end of `lock_timeout`. */
+const isLocked = ({ reason }: SqlError.SqlError) => reason._tag === "LockTimeoutError"
 
 /** A SELECT that locks rows runs in a transaction, never here. */
 const isRead = /^\s*SELECT\b/i

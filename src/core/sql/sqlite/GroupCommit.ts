@@ -56,10 +56,14 @@ export class GroupCommit<Query> {
   /** Returns the results; undefined if nothing was written, and each write has to run alone. */
   private commit(writes: ReadonlyArray<Write<Query>>): ReadonlyArray<Result> | undefined {
     const { database, execute, toError } = this.options
-    if (database.isTransaction || !this.begin()) return undefined
-    const results = writes.map(({ query }) => execute(query))
-    // Some errors, like a full disk, roll back the whole transaction.
-    if (!database.isTransaction) return undefined
+    // A closed database throws, here in no fiber; alone, each write fails in its own.
+    if (!database.isOpen || database.isTransaction || !this.begin()) return undefined
+    const results: Array<Result> = []
+    for (const { query } of writes) {
+      results.push(execute(query))
+      // Some errors, like a full disk, roll back the whole transaction. A further write would be made, and then again.
+      if (!database.isTransaction) return undefined
+    }
     try {
       database.exec("COMMIT")
       return results

@@ -134,4 +134,51 @@ layer(TestDatabase.layer, { excludeTestServices: true })("PostgreSQL time limits
       assert.strictEqual(runs, 3)
     }),
   )
+
+  it.effect(
+    "let an insert that waits for a lock delay others briefly, and fail without effect",
+    () =>
+      Effect.gen(function* () {
+        const { query, transaction } = yield* Database
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`CREATE TABLE parents (id INTEGER PRIMARY KEY)`
+        yield* sql`CREATE TABLE children (parent INTEGER REFERENCES parents)`
+        yield* sql`INSERT INTO parents VALUES (1), (2)`
+        const insert = (parent: number) => query(sql`INSERT INTO children VALUES (${parent})`)
+        const insertAll = (parent: number) =>
+          Effect.all(Array.from({ length: 4 }, () => insert(parent)).map(Effect.flip), {
+            concurrency: "unbounded",
+          })
+        const isLocked = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        const holder = yield* Effect.forkChild(
+          transaction(
+            sql`SELECT id FROM parents WHERE id = 1 FOR UPDATE`.pipe(
+              Effect.andThen(Deferred.succeed(isLocked, undefined)),
+              Effect.andThen(Deferred.await(release)),
+            ),
+          ),
+        )
+        yield* Deferred.await(isLocked)
+
+        const waiting = yield* Effect.forkChild(insertAll(1), { startImmediately: true })
+        yield* Effect.timeout(
+          Effect.all(
+            Array.from({ length: 12 }, () => insert(2)),
+            { concurrency: "unbounded" },
+          ),
+          "1500 millis",
+        )
+        const errors = yield* Fiber.join(waiting)
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(holder)
+
+        assert.deepStrictEqual([...new Set(errors.map(reasonOf))], ["LockTimeoutError"])
+        yield* Effect.sleep("500 millis")
+        assert.deepStrictEqual(
+          yield* sql`SELECT parent, count(*)::int AS n FROM children GROUP BY 1`,
+          [{ parent: 2, n: 12 }],
+        )
+      }),
+  )
 })

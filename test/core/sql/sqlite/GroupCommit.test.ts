@@ -1,8 +1,10 @@
 import { statSync } from "node:fs"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
 import { SqlClient } from "effect/sql"
 import { Database } from "../../../../src/core/sql/Database.ts"
+import * as Client from "../../../../src/core/sql/sqlite/Client.ts"
 import { layerFor } from "../../../LayerFor.ts"
 import { TestDatabase } from "../../../TestDatabase.ts"
 
@@ -119,6 +121,56 @@ layer(file, { excludeTestServices: true })("Single writes of one turn of the eve
         (yield* rows).map(({ id }) => id),
         [2],
       )
+    }),
+  )
+
+  it.effect("are made once when one of them fills the disk, which undoes those before it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* makeTable
+      yield* sql`INSERT INTO notes (id, text) VALUES (1, 'a')`
+      const [{ page_count } = { page_count: 0 }] = yield* sql<{
+        readonly page_count: number
+      }>`PRAGMA page_count`
+      yield* sql.unsafe(`PRAGMA max_page_count = ${page_count + 3}`)
+      const append = (text: string) => sql`UPDATE notes SET text = text || ${text} WHERE id = 1`
+      const exits = yield* Effect.forEach(
+        [
+          append("b"),
+          sql`INSERT INTO notes (id, text) VALUES (2, ${"x".repeat(100_000)})`,
+          append("c"),
+          sql`INSERT INTO notes (id, text) VALUES (3, 'a')`,
+        ],
+        Effect.exit,
+        { concurrency: "unbounded" },
+      )
+      yield* sql`PRAGMA max_page_count = 4294967294`
+
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, true, true])
+      assert.deepStrictEqual(shown([Exit.succeed(yield* rows)]), [
+        [
+          { id: 1, text: "abc" },
+          { id: 3, text: "a" },
+        ],
+      ])
+    }),
+  )
+
+  it.effect("fail if the database closes before the turn ends", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { sql } = yield* Client.make({ filename: ":memory:", observe: () => undefined }).pipe(
+        Effect.provideService(Scope.Scope, scope),
+        Effect.provide(Reactivity.layer),
+      )
+      yield* sql`CREATE TABLE notes (text TEXT)`
+      const fibers = yield* Effect.forEach([1, 2], () =>
+        Effect.forkDetach(sql`INSERT INTO notes VALUES ('a')`, { startImmediately: true }),
+      )
+      yield* Scope.close(scope, Exit.void)
+
+      const exits = yield* Effect.timeout(Effect.forEach(fibers, Fiber.await), "2 seconds")
+      assert.deepStrictEqual(exits.map(Exit.isFailure), [true, true])
     }),
   )
 })
