@@ -14,7 +14,7 @@ import { TestDatabase } from "./TestDatabase.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Whether servers under test have the hot path; if not, the router answers everything. */
+    /** True if servers under test have the hot path; otherwise the router answers everything. */
     readonly hotPath: boolean
   }
 }

@@ -38,7 +38,7 @@ export interface AppliedLimit {
   readonly decision: LimitDecision
 }
 
-/** What an exchange reads of a request. */
+/** The part of a request that an exchange is made from. */
 export interface RequestHead {
   readonly method: string
   /** The target without scheme and host. */

@@ -129,7 +129,7 @@ export const routesOf = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Ho
   return endpoints.filter(({ obstacle }) => obstacle === null).map(routeOf)
 })
 
-/** What handlers receive. The payload is set last. */
+/** The input of a handler. The payload is set last. */
 interface Input {
   readonly endpoint: HotEndpoint["endpoint"]
   readonly group: HotEndpoint["group"]

@@ -41,7 +41,7 @@ export const hasPlainBody = ({ headers }: HotRequest, type: string, maxBytes: nu
   return length !== undefined && Number(length) <= maxBytes && headers["content-type"] === type
 }
 
-/** What `Protocol` and the platform do for requests to the router, for those on the hot path. */
+/** Does for requests on the hot path what `Protocol` and the platform do for those to the router. */
 export const make = Effect.gen(function* () {
   const settings = yield* Settings
   const metrics = yield* Metrics
@@ -128,18 +128,28 @@ export const make = Effect.gen(function* () {
     return sendResponse(call, platformFailure(500, bodyLimit))
   }
 
-  /** Runs an effect in one fiber, which has nearly always ended when this returns. An `Exit` needs none. */
+  /**
+   * Runs an effect in one fiber, which has nearly always ended when this returns. An `Exit` needs none. What `make` or
+   * `done` throws is answered as a bug: outside a fiber it would end the process.
+   */
   const run = <A, E>(
     call: HotCall,
     make: () => Effect.Effect<A, E>,
     done: (exit: Exit.Exit<A, E>) => void,
   ): void => {
+    const settle = (exit: Exit.Exit<A, E>) => {
+      try {
+        done(exit)
+      } catch (defect) {
+        fail(call, Cause.die(defect))
+      }
+    }
     const effect = attempt(make)
-    if (Exit.isExit(effect)) return done(effect as Exit.Exit<A, E>)
+    if (Exit.isExit(effect)) return settle(effect as Exit.Exit<A, E>)
     const fiber = Fiber.runIn(Effect.runForkWith(call.context)(effect), scope)
     const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return done(exit)
-    fiber.addObserver(done)
+    if (exit !== undefined) return settle(exit)
+    fiber.addObserver(settle)
     call.outgoing.on("close", () => {
       if (!call.outgoing.writableEnded) fiber.interruptUnsafe()
     })

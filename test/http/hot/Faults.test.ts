@@ -10,7 +10,7 @@ import { doors, testAppWith } from "../../TestApp.ts"
 const responseWith = (options: Parameters<typeof HttpServerResponse.text>[1]) =>
   Effect.succeed(HttpServerResponse.text("{}", options))
 
-/** What a handler must not do, and the status of the answer. */
+/** Responses that a handler must not make, and the status of the answer. */
 const faults: ReadonlyArray<readonly [string, Effect.Effect<unknown>, number]> = [
   ["dies", Effect.die("a fault"), 500],
   ["interrupts itself", Effect.interrupt, 503],

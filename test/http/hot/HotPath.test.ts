@@ -86,7 +86,7 @@ const middlewares = Layer.mergeAll(
   ),
 ).pipe(Layer.provide(Limits.layer))
 
-/** What was logged. */
+/** The causes that were logged. */
 const logged: Array<string> = []
 const logger = Logger.make(({ cause }) => logged.push(Cause.pretty(cause)))
 /** Paths that the hot path answered. */
