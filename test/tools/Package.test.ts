@@ -190,7 +190,7 @@ layer(Packed.layer, { excludeTestServices: true, timeout: 180_000 })("The packag
     // Excludes what the test page does not use.
     [
       "domain",
-      /^plinth\/(?:domain\/(?:Bounds|Errors|Fields|Project|Storable|users\/User)|exports\/Domain)$/,
+      /^plinth\/(?:domain\/(?:Bounds|Errors|Fields|Project|Rfc3339|Storable|users\/User)|exports\/Domain)$/,
     ],
   ] as const) {
     it.effect(`bundles for a browser that imports ${name} only its contract and effect`, () =>

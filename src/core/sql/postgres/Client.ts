@@ -68,7 +68,7 @@ export const Unbounded = Context.Reference<boolean>("plinth/core/Postgres/Unboun
  * because its ROLLBACK fails.
  *
  * A third of the connections serves single reads, pipelined: many reads share a connection, and a slow one delays only
- * those behind it. In pools of six and more, two connections serve single inserts in the same way: an insert waits only
+ * those behind it. In pools of nine and more, two connections serve single inserts in the same way: an insert waits only
  * for the lock of a row that it refers to, and soon leaves that wait to an exclusive connection. Other writes,
  * transactions and streams wait for locks more often, so each gets one of the other connections to itself.
  */
@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function* ({
   const sharedLanes = (sessions: number, statements: number, defaults = sessionDefaults) =>
     Effect.all(Array.from({ length: sessions }, () => lane(1, statements, defaults)))
   const readSessions = Math.max(1, Math.round(maxConnections / 3))
-  const insertSessions = maxConnections < 6 ? 0 : 2
+  const insertSessions = maxConnections < 9 ? 0 : 2
   const exclusiveSessions = Math.max(1, maxConnections - readSessions - insertSessions)
   const reads = yield* sharedLanes(readSessions, maxReadsPerConnection)
   const inserts = yield* sharedLanes(insertSessions, insertsPerConnection, insertDefaults)
