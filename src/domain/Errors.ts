@@ -76,10 +76,7 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
   { reason: Schema.Literals(Struct.keys(authenticationMessages)) },
   { httpApiStatus: 401, code: "AUTHENTICATION_ERROR", example: { reason: "invalid_token" } },
 ) {
-  /**
-   * One error for each reason. An error records its stack, which costs as much as everything else that the refusal of a
-   * token does, and these contain nothing of their request.
-   */
+  /** One error for each reason: recording a stack for each would double the cost of a refusal. */
   static readonly by = {
     missing_token: new AuthenticationError({ reason: "missing_token" }),
     invalid_token: new AuthenticationError({ reason: "invalid_token" }),

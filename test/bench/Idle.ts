@@ -58,11 +58,14 @@ const grown = async (server: Server, measure: (server: Server) => Promise<number
 /** Asks `HeapUsed.ts` in the server for its heap, in KiB. */
 const heapOf = async (pid: number, file: string): Promise<number> => {
   process.kill(pid, "SIGUSR2")
-  while (!existsSync(file)) {
-    // oxlint-disable-next-line no-await-in-loop -- waits for the answer
-    await setTimeout(20)
-  }
+  await written(file)
   const used = Number(readFileSync(file, "utf8"))
   rmSync(file)
   return used / 1024
+}
+
+const written = async (file: string): Promise<void> => {
+  if (existsSync(file)) return
+  await setTimeout(20)
+  await written(file)
 }

@@ -156,7 +156,8 @@ interface Registered {
 
 /** Returns the handler that the group's layer registered. */
 const handlerOf = (context: Context.Context<never>, { endpoint, group }: HotEndpoint): Handler => {
-  const service = context.mapUnsafe.get((group as unknown as { readonly key: string }).key) as {
+  // Effect's types do not name the service of a group, which is the only place with its handlers.
+  const service = context.mapUnsafe.get(group.key) as {
     readonly handlers: ReadonlyMap<string, Registered>
   }
   const registered = service.handlers.get(endpoint.identifier)

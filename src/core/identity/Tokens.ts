@@ -1,8 +1,7 @@
-import { createSecretKey, type KeyObject } from "node:crypto"
+import { createSecretKey } from "node:crypto"
 import { Clock, Context, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { AuthenticationError, type ServiceUnavailableError } from "../../domain/Errors.ts"
 import {
-  type AuthProvider,
   type Claims,
   type Identity,
   isSubject,
@@ -11,10 +10,8 @@ import {
   textAt,
 } from "../../domain/users/Identity.ts"
 import { UserId } from "../../domain/users/User.ts"
-import { BoundedMap } from "../BoundedMap.ts"
-import type { Jwks } from "./Jwks.ts"
 import * as Jwt from "./Jwt.ts"
-import type { VerificationKey } from "./VerificationKey.ts"
+import { type Issuer, type Registered, type SignedToken, SignedTokens } from "./SignedTokens.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { Settings } from "../settings/Settings.ts"
 
@@ -155,52 +152,6 @@ export class Tokens extends Context.Service<
   )
 }
 
-/** An accepted issuer, its keys, and the claims that its tokens must have. */
-interface Issuer {
-  readonly provider: AuthProvider
-  readonly issuer: string | null
-  readonly audience: string | null
-  readonly secrets: ReadonlyArray<KeyObject>
-  readonly jwks: Jwks | null
-  readonly roleClaim: ReadonlyArray<string>
-  readonly purpose: Purpose | null
-}
-
-/** A token whose signature is right. */
-interface SignedToken {
-  readonly claims: Claims
-  readonly issuer: Issuer
-  /** The public key that verified it. Null: a secret of the settings, which do not change while the process runs. */
-  readonly key: VerificationKey | null
-  /** Null until the claims have been accepted once. */
-  readonly identity: Identity | null
-}
-
-/**
- * Remembers tokens whose signature is right: computing it costs more than the rest of a sign-in. Everything that may
- * change is judged at each use: the times and other claims, and whether the issuer still has the key. Tokens with a
- * wrong signature are not remembered, because anyone can send any number of them.
- */
-class SignedTokens {
-  private readonly tokens = new BoundedMap<string, SignedToken>(maxSignedTokens)
-
-  get(token: string): SignedToken | undefined {
-    const signed = this.tokens.get(token)
-    if (signed === undefined || signed.key === null) return signed
-    return signed.issuer.jwks?.isCurrent(signed.key) === true ? signed : undefined
-  }
-
-  add(token: string, { claims, ...signed }: SignedToken) {
-    if (token.length > maxSignedTokenLength) return
-    this.tokens.set(token, { ...signed, claims: registeredOf(claims) })
-  }
-}
-
-/** With their claims, at most 20 MB in all; usual tokens have 300 to 1,000 characters. */
-const maxSignedTokens = 10_000
-/** Longer tokens are verified at each use. */
-const maxSignedTokenLength = 1500
-
 const ownIssuer = "plinth"
 
 /** Returns a key object, because creating one from bytes for every token costs more than the signature. */
@@ -239,16 +190,6 @@ const refusalOf = (claims: Claims, issuer: Issuer, now: number): Refusal | undef
     return "not_yet_valid"
   if (issuer.purpose !== null && purpose !== issuer.purpose) return "purpose"
   return typeof sub === "string" && isSubject(sub) ? undefined : "claims"
-}
-
-type Registered = Readonly<
-  Record<"iss" | "aud" | "exp" | "nbf" | "iat" | "sub" | "purpose", unknown>
->
-
-/** Returns the claims that `refusalOf` reads. */
-const registeredOf = (claims: Claims): Claims => {
-  const { iss, aud, exp, nbf, iat, sub, purpose } = claims as Registered
-  return { iss, aud, exp, nbf, iat, sub, purpose } satisfies Registered
 }
 
 /** Tests for a NumericDate, which may have a fraction (RFC 7519 §2). */

@@ -13,10 +13,10 @@ import {
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
 import { ConflictError, ServiceUnavailableError } from "../../domain/Errors.ts"
-import { BoundedMap } from "../BoundedMap.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import * as Postgres from "./postgres/Client.ts"
 import { Settings } from "../settings/Settings.ts"
+import { makeObserver } from "./StatementObserver.ts"
 import * as SqlFailure from "../SqlFailure.ts"
 import * as Sqlite from "./sqlite/Client.ts"
 
@@ -229,35 +229,3 @@ const codeOf = ({ reason }: SqlError.SqlError) => {
     ? cause.code
     : reason._tag
 }
-
-/** Counts and times statements by operation and first table. Each SQL text is parsed once. */
-const makeObserver = (metrics: Metrics["Service"]) => {
-  const subjects = new BoundedMap<string, Subject | null>(maxSubjects)
-  return (sql: string, started: number) => {
-    let subject = subjects.get(sql)
-    if (subject === undefined) {
-      subject = subjectOf(sql)
-      subjects.set(sql, subject)
-    }
-    if (subject === null) return
-    metrics.query(subject.operation, subject.table, (performance.now() - started) / 1000)
-  }
-}
-
-const maxSubjects = 1000
-
-interface Subject {
-  readonly operation: "SELECT" | "INSERT" | "UPDATE" | "DELETE"
-  readonly table: string
-}
-
-/** `null` for statements without a table: BEGIN, SET, SELECT 1. */
-const subjectOf = (sql: string): Subject | null => {
-  const [, operation, table] = subjectPattern.exec(sql) ?? []
-  return operation === undefined || table === undefined
-    ? null
-    : { operation: operation.toUpperCase() as Subject["operation"], table: table.toLowerCase() }
-}
-
-const subjectPattern =
-  /^\s*(SELECT|INSERT|UPDATE|DELETE)\b(?:(?<=UPDATE)|[^]*?\b(?:FROM|INTO)\b)\s+"?([a-z_]\w*)/i
